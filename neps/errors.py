@@ -1,0 +1,64 @@
+"""Every error that neps raises on purpose, in one hierarchy.
+
+Each message says what was wrong, the value, the rule, and what to do next. Nothing else lives here; every
+module may import it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ArgumentError",
+    "DefinitionMismatchError",
+    "DirectoryError",
+    "EvaluationError",
+    "FormatVersionError",
+    "NepsError",
+    "ReturnValueError",
+    "SpaceError",
+    "nearest",
+]
+
+
+class NepsError(Exception):
+    """Base of all errors that neps raises on purpose."""
+
+
+class ArgumentError(NepsError, ValueError):
+    """An argument of a public function is wrong; nothing has been written."""
+
+
+class SpaceError(ArgumentError):
+    """A parameter or a search space is wrong, or a configuration does not belong to its space."""
+
+
+class DefinitionMismatchError(ArgumentError):
+    """The run in `root_directory` was defined differently; nothing has been written."""
+
+
+class DirectoryError(NepsError, OSError):
+    """The root directory cannot be used as it is: missing, unreadable, or not a run's."""
+
+
+class FormatVersionError(DirectoryError):
+    """The run was written in a format that this version of neps does not know."""
+
+
+class ReturnValueError(NepsError, ValueError):
+    """`run_pipeline` returned something that is not a loss; its trial is recorded as failed."""
+
+
+class EvaluationError(NepsError, RuntimeError):
+    """`run_pipeline` failed; the trial is recorded as failed and the original error is the cause."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name: `" Did you mean 'adam'?"`, or an empty string.
+
+    >>> nearest("random_serch", ["random_search", "sobol"])
+    " Did you mean 'random_search'?"
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,338 @@
+"""The search space: named parameters, and what they make together.
+
+Configurations are encoded, decoded, sampled, checked and described here; what one parameter does is in `parameters`,
+`scale` and `prior`. Samplers, the ledger and `neps.run` call it. No file, clock or global random state.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+from neps.errors import SpaceError, nearest
+from neps.space.definition import describe, differing, parameter_from
+from neps.space.parameters import Categorical, Constant, Float, Integer, Parameter, Value, plain
+from neps.space.prior import log_density, quantile
+from neps.space.scale import Searchable, bins, from_unit, to_unit
+
+__all__ = ["SearchSpace"]
+
+_RESERVED = ("pipeline_directory", "previous_pipeline_directory")
+
+
+class SearchSpace:
+    """Named parameters, in an order that is part of the space: it defines the axes of the encoding. Immutable.
+
+    Args:
+        parameters: at least one, by name (the keyword by which run_pipeline gets it), or another SearchSpace.
+
+    Raises:
+        SpaceError: if a name cannot be used, or a value is no parameter.
+
+    Example:
+        >>> space = SearchSpace({"momentum": Float(0, 1), "width": Integer(1, 4), "data": Constant("digits")})
+        >>> space.encode({"momentum": 0.5, "width": 2})
+        array([0.5  , 0.375])
+        >>> space.decode([0.5, 0.375])
+        {'momentum': 0.5, 'width': 2, 'data': 'digits'}
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter] | SearchSpace) -> None:
+        """Copy the mapping, so that nobody can change it, and check it."""
+        self._parameters = MappingProxyType(_checked(parameters))
+
+    def __repr__(self) -> str:
+        """The call that makes an equal space."""
+        return f"SearchSpace({dict(self.parameters)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether names, parameters and their order are equal."""
+        if not isinstance(other, SearchSpace):
+            return NotImplemented
+        return tuple(self.parameters.items()) == tuple(other.parameters.items())
+
+    def __hash__(self) -> int:
+        """Equal spaces have equal hashes."""
+        return hash(tuple(self.parameters.items()))
+
+    def __reduce__(self) -> tuple[type[SearchSpace], tuple[dict[str, Parameter]]]:
+        """Copies and pickles are made from the parameters (a read-only mapping has neither)."""
+        return SearchSpace, (dict(self.parameters),)
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters by name, in order; read-only."""
+        return self._parameters
+
+    @functools.cached_property
+    def fidelities(self) -> tuple[str, ...]:
+        """The names of all fidelities; a multi-fidelity sampler needs exactly one."""
+        return tuple(name for name, parameter in self.parameters.items() if _is_fidelity(parameter))
+
+    @property
+    def fidelity(self) -> str | None:
+        """The name of the fidelity where there is exactly one, else None."""
+        return self.fidelities[0] if len(self.fidelities) == 1 else None
+
+    @functools.cached_property
+    def searched(self) -> tuple[str, ...]:
+        """The names that are searched, in the order of the space: all but constants and fidelities."""
+        return tuple(self._axes)
+
+    @property
+    def dimensions(self) -> int:
+        """How many parameters are searched: the dimension of the unit cube."""
+        return len(self._axes)
+
+    @functools.cached_property
+    def has_prior(self) -> bool:
+        """Whether any searched parameter has a default."""
+        return any(parameter.default is not None for parameter in self._axes.values())
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there are finitely many configurations, but for fidelities."""
+        return self.size is not None
+
+    @functools.cached_property
+    def size(self) -> int | None:
+        """The number of different configurations, but for fidelities; None if a real number makes it infinite."""
+        counts = [_count(parameter) for parameter in self._axes.values()]
+        return None if None in counts else math.prod(count for count in counts if count is not None)
+
+    def encode(self, config: Mapping[str, Value]) -> npt.NDArray[np.float64]:
+        """The point in the unit cube that stands for a configuration.
+
+        Args:
+            config: values by name; of those that are not searched none is looked at.
+
+        Returns:
+            Shape (dimensions,), in [0, 1], in the order of `searched`. `decode` gives the same integers, choices and
+            bounds back (`neps.space.scale` says how large integers may be), and floats to 1e-12 of the unit interval.
+
+        Raises:
+            SpaceError: if a searched parameter has no value, or one that it cannot have.
+        """
+        return np.array([_encoded(name, parameter, config) for name, parameter in self._axes.items()], dtype=np.float64)
+
+    def decode(self, unit: npt.NDArray[np.float64] | Sequence[float]) -> dict[str, Value]:
+        """The configuration that a point of the unit cube stands for.
+
+        Args:
+            unit: shape (dimensions,), in the order of `searched`; clipped to [0, 1].
+
+        Returns:
+            Every parameter, in the order of the space: fidelities at their upper bounds, constants as they are.
+
+        Raises:
+            SpaceError: if it has another shape, or holds NaN.
+        """
+        point = np.asarray(unit, dtype=np.float64)
+        if point.shape != (self.dimensions,) or np.isnan(point).any():
+            msg = f"The point is {unit!r}, but it must hold {self.dimensions} numbers, one for each of {self.searched}."
+            raise SpaceError(msg)
+        axes = zip(self._axes.items(), point.tolist(), strict=True)
+        return self._completed({name: from_unit(parameter, position) for (name, parameter), position in axes})
+
+    def sample(self, generator: np.random.Generator) -> dict[str, Value]:
+        """A configuration drawn uniformly, on each parameter's own scale; `decode` says what it holds."""
+        return self.decode(generator.random(self.dimensions))
+
+    def sample_prior(self, generator: np.random.Generator) -> dict[str, Value]:
+        """A configuration drawn from the prior, uniformly for parameters without a default.
+
+        Numbers follow a normal around the default, cut off at the bounds, on the parameter's own (log) scale; each
+        whole number has its bin's share of it. Choices follow their weights. `Float` and `Categorical` say how wide
+        and how heavy. `decode` says what the configuration holds.
+        """
+        probabilities = zip(self._axes.values(), generator.random(self.dimensions).tolist(), strict=True)
+        return self.decode([quantile(parameter, probability) for parameter, probability in probabilities])
+
+    def log_prior(self, config: Mapping[str, Value]) -> float:
+        """The logarithm of the prior's density, relative to uniform on the unit cube.
+
+        Args:
+            config: values by name; of those that are not searched none is looked at.
+
+        Returns:
+            The sum over searched parameters; one without a default adds 0.
+
+        Raises:
+            SpaceError: if a searched parameter has no value, or one that it cannot have.
+        """
+        return math.fsum(log_density(axis, _parsed(name, axis, config)) for name, axis in self._axes.items())
+
+    def default_config(self) -> dict[str, Value] | None:
+        """Where the user expects good values; None where no searched parameter has a default.
+
+        Parameters without a default are at the centre of their range, on their own scale, or at the first choice;
+        `decode` says what the others are.
+        """
+        if not self.has_prior:
+            return None
+        return self._completed({name: _expected(parameter) for name, parameter in self._axes.items()})
+
+    def at_fidelity(self, config: Mapping[str, Value], value: float) -> dict[str, Value]:
+        """The same configuration at another fidelity.
+
+        Args:
+            config: a complete configuration.
+            value: of the fidelity, within its bounds; 3.0 is 3 where the fidelity is an Integer.
+
+        Raises:
+            SpaceError: if the space has not exactly one fidelity, or it cannot have this value.
+        """
+        if self.fidelity is None:
+            msg = f"The space has the fidelities {list(self.fidelities)}, but it must have one: mark one as such."
+            raise SpaceError(msg)
+        parameter = self.parameters[self.fidelity]
+        whole = isinstance(parameter, Integer) and isinstance(value, float) and value.is_integer()
+        given: Mapping[str, Value] = {self.fidelity: int(value) if whole else value}
+        return dict(config) | {self.fidelity: _parsed(self.fidelity, parameter, given)}
+
+    def validate(self, config: Mapping[str, object]) -> dict[str, Value]:
+        """Check a complete configuration.
+
+        Args:
+            config: a value for every parameter, fidelities and constants included, and nothing else. An int is taken
+                for a Float, NumPy scalars are taken for anything.
+
+        Returns:
+            The same as plain Python, in the order of the space.
+
+        Raises:
+            SpaceError: if a name is missing or unknown, or a parameter cannot have its value.
+        """
+        for name in config:
+            if name not in self.parameters:
+                hint = nearest(str(name), self.parameters)
+                msg = f"The configuration has {name!r}, but the space has {list(self.parameters)}: remove it.{hint}"
+                raise SpaceError(msg)
+        return {name: _parsed(name, parameter, config) for name, parameter in self.parameters.items()}
+
+    def definition(self) -> dict[str, dict[str, object]]:
+        """What defines the space, as plain data to be written in this order; `from_definition` is the inverse."""
+        return {name: describe(parameter) for name, parameter in self.parameters.items()}
+
+    @classmethod
+    def from_definition(cls, definition: Mapping[str, Mapping[str, object]]) -> SearchSpace:
+        """The space that `definition` describes.
+
+        Raises:
+            SpaceError: if a type or a key is unknown or missing, or the values make no parameter.
+        """
+        if not isinstance(definition, Mapping):
+            msg = f"The space's definition is {definition!r}, but it must map names to parameters."
+            raise SpaceError(msg)
+        return cls({name: parameter_from(name, described) for name, described in definition.items()})
+
+    def differences(self, other: SearchSpace) -> list[str]:
+        """What differs, a line each, for people: this space is "here", the other one "there"; empty if they are equal.
+
+        Example:
+            >>> here, there = SearchSpace({"lr": Float(0, 0.2)}), SearchSpace({"lr": Float(0, 0.1), "w": Integer(1, 2)})
+            >>> here.differences(there)
+            ['lr: upper is 0.1 there and 0.2 here', 'w: only there']
+        """
+        return differing(here=self.parameters, there=other.parameters)
+
+    @functools.cached_property
+    def _axes(self) -> dict[str, Searchable]:
+        return {
+            name: parameter
+            for name, parameter in self.parameters.items()
+            if not isinstance(parameter, Constant) and not _is_fidelity(parameter)
+        }
+
+    @functools.cached_property
+    def _fixed(self) -> dict[str, Value]:
+        """The values of what is not searched."""
+        return {
+            name: parameter.value if isinstance(parameter, Constant) else parameter.upper
+            for name, parameter in self.parameters.items()
+            if isinstance(parameter, Constant) or _is_fidelity(parameter)
+        }
+
+    def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """`values` and what is not searched, in the order of the space."""
+        return {name: values[name] if name in values else self._fixed[name] for name in self.parameters}
+
+
+def _checked(given: object) -> dict[str, Parameter]:
+    if isinstance(given, SearchSpace):
+        return dict(given.parameters)
+    if not isinstance(given, Mapping):
+        msg = f"The search space is {given!r}, but it must map names to parameters: write a dict."
+        raise SpaceError(msg)
+    if not given:
+        msg = "The search space is empty, but at least one parameter is needed: add one, such as neps.Float(0, 1)."
+        raise SpaceError(msg)
+    return {_checked_name(name): _checked_parameter(name, value) for name, value in given.items()}
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        msg = f"A parameter is named {name!r}, but a name must be a text that is not empty: run_pipeline's argument."
+        raise SpaceError(msg)
+    if name in _RESERVED:
+        msg = f"A parameter is named {name!r}, but neps passes that to run_pipeline itself: rename the parameter."
+        raise SpaceError(msg)
+    return str.__str__(name)
+
+
+def _checked_parameter(name: object, value: object) -> Parameter:
+    if isinstance(value, Parameter):
+        return value
+    msg = f"Parameter {name!r} is {value!r}, but it must be a neps.Float, Integer, Categorical or Constant: "
+    raise SpaceError(msg + _what_to_write(value))
+
+
+def _what_to_write(value: object) -> str:
+    if isinstance(value, type):
+        return "give it arguments, such as neps.Float(0, 1)."
+    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(bound, int | float) for bound in value):  # noqa: PLR2004 - a pair
+        return f"write neps.Float({value[0]!r}, {value[1]!r}) for a range."
+    if isinstance(value, list | tuple):
+        return f"write neps.Categorical({list(value)!r}) for choices."
+    try:
+        return f"write neps.Constant({plain(str(value), value)!r}) for a fixed value."
+    except SpaceError:
+        return "write one of these."
+
+
+def _is_fidelity(parameter: Parameter) -> TypeGuard[Float | Integer]:
+    return isinstance(parameter, Float | Integer) and parameter.is_fidelity
+
+
+def _count(parameter: Searchable) -> int | None:
+    """How many values there are; None for infinitely many."""
+    if isinstance(parameter, Float):
+        return 1 if parameter.lower == parameter.upper else None
+    return bins(parameter).count
+
+
+def _parsed(name: str, parameter: Parameter, config: Mapping[str, object]) -> Value:
+    if name not in config:
+        msg = f"Parameter {name!r} is missing in the configuration {dict(config)!r}: add it."
+        raise SpaceError(msg)
+    try:
+        return parameter.parse(config[name])
+    except SpaceError as error:
+        msg = f"Parameter {name!r}: {error}"
+        raise SpaceError(msg) from error
+
+
+def _encoded(name: str, parameter: Searchable, config: Mapping[str, Value]) -> float:
+    return to_unit(parameter, _parsed(name, parameter, config))
+
+
+def _expected(parameter: Searchable) -> Value:
+    if parameter.default is not None:
+        return parameter.default
+    return parameter.choices[0] if isinstance(parameter, Categorical) else from_unit(parameter, 0.5)
