@@ -1,0 +1,124 @@
+"""History: what a worker knows of a run, as a value. Folders are the ledger's business.
+
+Samplers read it, `neps.run` and `neps.load` return it. Building one costs nothing: it wraps a mapping.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from neps.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from neps.space import SearchSpace
+
+__all__ = ["History"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class History:
+    """The trials of a run, as far as they are known.
+
+    Args:
+        space: the run's search space.
+        by_number: the trials by their number; read-only.
+        seed: the run's seed, from which all randomness is drawn.
+
+    Example:
+        >>> from neps import Float
+        >>> from neps.space import SearchSpace
+        >>> history = History(SearchSpace({"x": Float(0, 1)}), {})
+        >>> history.trials, history.best, history.total_cost
+        ((), None, 0.0)
+    """
+
+    space: SearchSpace
+    by_number: Mapping[int, Trial]
+    seed: int = 0
+
+    @functools.cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every trial, by number."""
+        return tuple(self.by_number[number] for number in sorted(self.by_number))
+
+    @property
+    def succeeded(self) -> tuple[Trial, ...]:
+        """The trials whose evaluation returned a loss, by number."""
+        return tuple(trial for trial in self.trials if trial.succeeded)
+
+    @property
+    def pending(self) -> tuple[Trial, ...]:
+        """The trials that have no result yet, by number."""
+        return tuple(trial for trial in self.trials if not trial.ended)
+
+    @property
+    def best(self) -> Trial | None:
+        """The incumbent: the lowest loss among the highest fidelity that any trial finished (None without one)."""
+        finished = self.succeeded
+        if not finished:
+            return None
+        top = max((t.fidelity for t in finished if t.fidelity is not None), default=None)
+        candidates = [t for t in finished if t.fidelity == top]
+        return min(candidates, key=lambda t: (t.rank_key, t.number))
+
+    @property
+    def total_cost(self) -> float:
+        """The sum of all returned costs, over all workers and attempts."""
+        return math.fsum(trial.spent for trial in self.trials)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain Python: `{"trials": [{"number": 1, "config": {…}, "loss": …}, …], "best": N, …}`."""
+        best = self.best
+        return {
+            "seed": self.seed,
+            "total_cost": self.total_cost,
+            "best": best.number if best else None,
+            "trials": [_row(trial) for trial in self.trials],
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a trial, indexed by number; configuration values as columns `config.NAME`. Needs pandas.
+
+        Raises:
+            ImportError: if pandas is not installed (`pip install pandas`).
+        """
+        import pandas as pd
+
+        rows = []
+        for row in self.to_dict()["trials"]:
+            config, info = row.pop("config"), row.pop("info_dict")
+            row |= {f"config.{name}": value for name, value in config.items()}
+            row |= {f"info.{name}": value for name, value in info.items()}
+            rows.append(row)
+        frame = pd.DataFrame(rows)
+        return frame.set_index("number") if rows else frame
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    decision, result = trial.decision, trial.result
+    return {
+        "number": trial.number,
+        "config": dict(trial.config),
+        "fidelity": trial.fidelity,
+        "bracket": decision.bracket if decision else None,
+        "rung": decision.rung if decision else None,
+        "status": str(trial.status),
+        "loss": trial.loss,
+        "cost": trial.cost,
+        "previous": trial.previous,
+        "worker": trial.worker,
+        "attempts": trial.attempts,
+        "claimed": trial.claimed,
+        "started": trial.started,
+        "finished": trial.finished,
+        "duration": trial.duration,
+        "error": trial.error,
+        "learning_curve": list(result.learning_curve) if result and result.learning_curve is not None else None,
+        "info_dict": dict(trial.info_dict),
+    }

@@ -1,0 +1,83 @@
+"""The one interface between samplers and everything else: `decide(history, number, budget, generator)`.
+
+Pure: a sampler sees no file, clock, thread or global random state. The worker calls it; `neps.testing` checks it.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.budget import Budget
+    from neps.history import History
+    from neps.space import SearchSpace
+    from neps.trial import Value
+
+__all__ = ["Done", "Sampler", "Suggestion", "Wait"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """What to evaluate next.
+
+    `config` holds every parameter of the space, constants and the fidelity included. `previous` is the number of
+    the trial that it continues; `bracket`, `rung` and `slot` place it in a multi-fidelity search. `reasons` is
+    plain data (YAML) that is stored with the decision, to be read again from the history.
+    """
+
+    config: Mapping[str, Value]
+    previous: int | None = None
+    bracket: int | None = None
+    rung: int | None = None
+    slot: int | None = None
+    reasons: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be decided before more results are in. `reason` is shown to the user."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to evaluate, ever. `reason` is shown to the user."""
+
+    reason: str
+
+
+class Sampler(abc.ABC):
+    """Decides what each trial evaluates.
+
+    `decide` is a pure function of its arguments: called twice with equal arguments it returns equal suggestions,
+    and it keeps no state between calls that changes an answer (caches are fine). All randomness comes from
+    `generator`, which is seeded by the run's seed and the number, or from `history.seed`.
+    """
+
+    independent: ClassVar[bool] = False
+    """True if `decide` looks at nothing of the history but its space and seed. Such numbers may be claimed in any
+    order, many at once."""
+
+    bears_old_view: ClassVar[bool] = False
+    """True if a configuration that was decided for number N is about as good for N+1, though somebody else has
+    taken N in between. A worker that loses a race then need not fit its model again."""
+
+    def check(self, space: SearchSpace) -> None:  # noqa: B027 - most samplers take every space
+        """Raise `neps.errors.ArgumentError` if this sampler can't search `space`. Called before anything is written."""
+
+    @abc.abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The settings that define the search, as plain data: published in neps.yaml, compared on joining."""
+
+    @abc.abstractmethod
+    def decide(
+        self, history: History, number: int, budget: Budget, generator: np.random.Generator
+    ) -> Suggestion | Wait | Done:
+        """What trial `number` evaluates, given all earlier decisions and the results known so far."""

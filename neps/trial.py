@@ -1,0 +1,179 @@
+"""What a trial is: its decision, its result, and the two together. Values only; no files.
+
+`Decision` and `Result` mirror trial.yaml and result.yaml, less what only the ledger needs. Built by the ledger,
+read by samplers, budgets and views.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from neps.space import Value
+
+__all__ = ["Decision", "Result", "Status", "Trial", "Value"]
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return _EMPTY
+
+
+class Status(enum.StrEnum):
+    """Where a trial stands, derived from its files and never stored."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """Nobody holds it: its last attempt has ended without a result, and any worker may resume it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A committed suggestion: what trial `number` evaluates, and why.
+
+    `config` holds every parameter, the fidelity and constants included. `fidelity` is the value of the space's
+    fidelity, None without one. `bracket`, `rung` (0 = lowest) and `slot` place it in a multi-fidelity search.
+    `previous` is the number of the trial whose checkpoint it continues. `reserved_cost` is what its evaluation
+    was expected to cost when it was decided, None while no cost was known. `reasons` is what the sampler wants
+    to remember; `seen_results` is how many results the decision had seen.
+    """
+
+    number: int
+    config: Mapping[str, Value]
+    fidelity: float | None = None
+    bracket: int | None = None
+    rung: int | None = None
+    slot: int | None = None
+    previous: int | None = None
+    seed: int = 0
+    reserved_cost: float | None = None
+    reasons: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
+    seen_results: int = 0
+    worker: str = ""
+    claimed: datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The outcome of a trial, published exactly once.
+
+    `loss` is None only where the evaluation failed without a `loss_value_on_error`; NaN and infinite losses are
+    legal and rank worst. `cost` is of the last evaluation alone. `duration` is in seconds.
+    """
+
+    success: bool
+    loss: float | None = None
+    cost: float | None = None
+    account_for_cost: bool = True
+    info_dict: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
+    learning_curve: Sequence[float] | None = None
+    error: str | None = None
+    damaged: bool = False
+    worker: str = ""
+    attempt: int = 1
+    started: datetime | None = None
+    finished: datetime | None = None
+    duration: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One config_N: its decision, and its result once there is one.
+
+    `decision` is None where trial.yaml is damaged. `attempts` counts the attempts that were started.
+    `spent` is what its evaluations have cost so far, failed ones that were retried included.
+    """
+
+    number: int
+    decision: Decision | None
+    result: Result | None = None
+    status: Status = Status.RUNNING
+    attempts: int = 1
+    spent: float = 0.0
+
+    @property
+    def config(self) -> Mapping[str, Value]:
+        """The configuration, or an empty mapping where the trial is damaged."""
+        return self.decision.config if self.decision else _EMPTY
+
+    @property
+    def fidelity(self) -> float | None:
+        """The fidelity that was decided, None without one."""
+        return self.decision.fidelity if self.decision else None
+
+    @property
+    def previous(self) -> int | None:
+        """The number of the trial that it continues, or None."""
+        return self.decision.previous if self.decision else None
+
+    @property
+    def loss(self) -> float | None:
+        """The loss, or None while there is none."""
+        return self.result.loss if self.result else None
+
+    @property
+    def cost(self) -> float | None:
+        """The cost of the last evaluation, or None where none was returned."""
+        return self.result.cost if self.result else None
+
+    @property
+    def worker(self) -> str:
+        """Who published the result, or else who claimed the trial."""
+        if self.result and self.result.worker:
+            return self.result.worker
+        return self.decision.worker if self.decision else ""
+
+    @property
+    def error(self) -> str | None:
+        """The error's text with its traceback, where the trial failed."""
+        return self.result.error if self.result else None
+
+    @property
+    def info_dict(self) -> Mapping[str, Any]:
+        """What the evaluation returned beside its loss."""
+        return self.result.info_dict if self.result else _EMPTY
+
+    @property
+    def claimed(self) -> datetime | None:
+        """When it was decided (UTC)."""
+        return self.decision.claimed if self.decision else None
+
+    @property
+    def started(self) -> datetime | None:
+        """When the last evaluation began (UTC)."""
+        return self.result.started if self.result else None
+
+    @property
+    def finished(self) -> datetime | None:
+        """When the last evaluation ended (UTC)."""
+        return self.result.finished if self.result else None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that the last evaluation took."""
+        return self.result.duration if self.result else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is a result, good or bad."""
+        return self.result is not None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its evaluation returned a loss (which may be NaN)."""
+        return self.result is not None and self.result.success
+
+    @property
+    def rank_key(self) -> float:
+        """What to sort by: the loss of a success, infinity for everything else and for NaN."""
+        if not self.succeeded or self.loss is None or math.isnan(self.loss):
+            return math.inf
+        return self.loss
