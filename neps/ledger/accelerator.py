@@ -1,0 +1,108 @@
+"""The accelerator: finished successful trials as JSON lines, so that a joiner need not open every folder.
+
+One file a worker, appended by it alone; a checksum a line, which covers the run's identifier. Torn and foreign
+lines are ignored, and the folders tell the rest: it may be deleted at any time. Not durable, never the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from neps.ledger.layout import Layout
+from neps.ledger.records import AttemptEnd, decision_fields, read_decision, result_fields
+from neps.trial import Status, Trial
+
+__all__ = ["Accelerator", "parse"]
+
+_logger = logging.getLogger("neps.ledger")
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class Accelerator:
+    """The accelerator of a run, and this worker's own file in it."""
+
+    def __init__(self, layout: Layout, worker: str) -> None:
+        self._folder = layout.accelerator
+        self._run = layout.run
+        self._path = f"{self._folder}/{worker}.jsonl"
+        self._descriptor: int | None = None
+
+    def append(self, trial: Trial) -> None:
+        """Remember a success. Never fails: the folder has it all."""
+        with contextlib.suppress(OSError):
+            if (line := _line(self._run, trial)) is not None:
+                os.write(self._open(), line)
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o666)
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close the own file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def load(self) -> dict[int, bytes]:
+        """The trials that any worker has remembered, unparsed, by number."""
+        return dict(self._lines())
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        try:
+            names = sorted(os.listdir(self._folder))  # noqa: PTH208
+        except OSError:
+            return
+        for name in names:
+            with contextlib.suppress(OSError), open(f"{self._folder}/{name}", "rb") as file:  # noqa: PTH123
+                for line in file:
+                    checksum, _, rest = line.rstrip(b"\n").partition(b" ")
+                    if checksum == _checksum(self._run, rest):
+                        number, _, payload = rest.partition(b" ")
+                        yield int(number), payload
+
+
+def _checksum(run: str, rest: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(rest, zlib.crc32(run.encode()))
+
+
+def _line(run: str, trial: Trial) -> bytes | None:
+    """The line of a success, or None where JSON can't hold it as YAML does."""
+    if trial.decision is None or trial.result is None or not trial.result.success:
+        return None
+    decision, result = decision_fields(trial.decision), result_fields(trial.result)
+    fields = {"decision": decision, "result": result, "attempts": trial.attempts, "spent": trial.spent}
+    if not _survives_json(fields):
+        return None
+    rest = b"%d %s" % (trial.number, json.dumps(fields).encode())
+    return b"%s %s\n" % (_checksum(run, rest), rest)
+
+
+def _survives_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _survives_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(_survives_json(item) for item in value)
+    return isinstance(value, _PLAIN)
+
+
+def parse(number: int, payload: bytes) -> Trial:
+    """The trial of a line whose checksum was right."""
+    fields = json.loads(payload)
+    end = AttemptEnd.from_fields({name: value for name, value in fields["result"].items() if value is not None})
+    return Trial(
+        number=number,
+        decision=read_decision({k: v for k, v in fields["decision"].items() if v is not None}, number),
+        result=end.result,
+        status=Status.SUCCESS,
+        attempts=fields["attempts"],
+        spent=fields["spent"],
+    )

@@ -1,0 +1,125 @@
+"""neps.yaml: the definition of a run, published once and never edited. A joiner's definition must be equal.
+
+What a space or a sampler is, this module doesn't know: it publishes and compares plain data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from neps.errors import DirectoryError, FormatVersionError
+from neps.ledger import documents
+from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.exclusive import publish
+from neps.ledger.layout import DEFINITION, Layout
+from neps.ledger.records import parsed
+
+__all__ = ["DEFAULT_LEASE_SECONDS", "Definition", "find_definition", "publish_definition"]
+
+DEFAULT_LEASE_SECONDS = 120.0
+_PATIENCE = 10.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What defines a run. `launch` is the token of the launch that published it; `run` identifies the run."""
+
+    space: Mapping[str, Any]
+    searcher: Mapping[str, Any]
+    seed: int
+    lease_seconds: float = DEFAULT_LEASE_SECONDS
+    launch: str | None = None
+    run: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex[:16])
+
+    def to_fields(self) -> dict[str, Any]:
+        """As the fields of neps.yaml."""
+        return {**dataclasses.asdict(self), "created": documents.now()}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Definition:
+        """From the fields of neps.yaml."""
+        return cls(
+            space=dict(fields["space"]),
+            searcher=dict(fields["searcher"]),
+            seed=documents.whole_number(fields["seed"]),
+            lease_seconds=float(fields["lease_seconds"]),
+            launch=fields.get("launch"),
+            run=str(fields["run"]),
+        )
+
+
+def find_definition(root: str) -> Definition | None:
+    """The definition of the run in `root`, or None where there is no run.
+
+    Waits a while for one that is seen only in part.
+
+    Raises:
+        FormatVersionError: if it is of a newer format.
+        DirectoryError: if it stays unreadable, or trials lie there without one.
+    """
+    path = Layout(root).definition
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fields = documents.load(path)
+            if fields is not None:
+                return parsed(path, functools.partial(Definition.from_fields, fields))
+            if not _has_trials(root):
+                return None
+            failure: UnreadableDocumentError | None = None
+        except UnreadableDocumentError as error:
+            failure = error
+        if (failure is not None and failure.lasting) or time.monotonic() > deadline:
+            raise _unusable(root, failure)
+        time.sleep(0.05)
+
+
+def _unusable(root: str, failure: UnreadableDocumentError | None) -> DirectoryError:
+    if failure is None:
+        message = (
+            f"{root} holds trials (config_N) but no {DEFINITION}, which says what they mean. Bring {DEFINITION} back, "
+            "or choose another root_directory. Nothing was changed."
+        )
+        return DirectoryError(message)
+    if "format version" in failure.why:
+        message = f"{failure}. Install a newer neps to go on with this run, or choose another root_directory."
+        return FormatVersionError(message)
+    message = (
+        f"{failure}. It defines the run and is never edited by neps: bring back a copy, or choose another "
+        "root_directory. Nothing was changed."
+    )
+    return DirectoryError(message)
+
+
+def _has_trials(root: str) -> bool:
+    try:
+        return next(Layout(root).numbers(), None) is not None
+    except FileNotFoundError:
+        return False
+
+
+def publish_definition(root: str, definition: Definition, token: str) -> Definition:
+    """Publish the definition, or learn whose was first.
+
+    Raises:
+        DirectoryError: if the root can't be made or written.
+    """
+    try:
+        os.makedirs(root, exist_ok=True)  # noqa: PTH103
+        won = publish(root, DEFINITION, documents.encode(definition.to_fields()), token)
+    except OSError as error:
+        message = f"root_directory {root} can't be used: {error}. It must be a folder that this user may write to."
+        raise DirectoryError(message) from error
+    if won:
+        return definition
+    theirs = find_definition(root)
+    while theirs is None:  # it exists, as the failed link has shown, but this client doesn't see it yet
+        time.sleep(0.01)
+        theirs = find_definition(root)
+    return theirs

@@ -1,0 +1,162 @@
+"""Exclusive creation: the few filesystem primitives that correctness rests on, and nothing else.
+
+Each contested name of a run is made by exactly one of them, for ever. They hold on every filesystem on which
+`neps.testing.FilesystemContract` passes; docs/how-it-works.md tells which others were measured and why they
+failed (renaming a prepared folder, O_EXCL with content, unlinking, locks). Called by the rest of the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+
+__all__ = ["END_MARKER", "is_complete", "make_folder", "move_away", "publish", "read", "sync_folder"]
+
+END_MARKER = b"\n...\n"
+"""How each document ends, at the start of a line, where no text inside a document can put it. A linked
+file may be seen short or zero-filled for a moment, even where it was synced."""
+
+_STALE_TRIES = 20
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
+
+
+def is_complete(content: bytes) -> bool:
+    """Whether a document has been seen whole."""
+    return content.endswith(END_MARKER) and b"\0" not in content
+
+
+def make_folder(path: str) -> bool:
+    """Reserve a name: True for the one caller who made the folder.
+
+    mkdir has one winner on every filesystem that was measured. A caller who got an error although the folder
+    was made (a lost reply) can't know it: False then means "somebody's, perhaps mine", a half claim.
+
+    Raises:
+        OSError: if the folder could not be made and isn't there.
+    """
+    try:
+        os.mkdir(path)  # noqa: PTH102 - strings: this is called for each claim, and Path costs more than mkdir
+    except FileExistsError:
+        return False
+    except OSError:
+        if os.path.lexists(path):
+            return False
+        raise
+    return True
+
+
+def publish(folder: str, name: str, content: bytes, token: str, *, durable: bool = True, patience: float = 5.0) -> bool:
+    """Make `content` appear at `folder/name`, whole, and only if nothing is there: True if it is ours.
+
+    The content is staged as `.NAME.TOKEN` in the same folder and linked. The form of that name matters: GlusterFS
+    then places it beside NAME, and only so has link one winner there.
+
+    Args:
+        folder: an existing folder.
+        name: the final name.
+        content: a document that ends with `END_MARKER`, with something in it that only its author writes.
+        token: the author's, without a dot.
+        durable: whether the content must survive a power loss once the name is seen.
+        patience: seconds to go on trying after errors, and to wait for a name that exists but can't be read.
+
+    Raises:
+        OSError: if the content can't be staged, or the name neither be made nor found.
+    """
+    staged = f"{folder}/.{name}.{token}"
+    try:
+        _write(staged, content, durable=durable)
+        return _link(staged, f"{folder}/{name}", content, time.monotonic() + patience)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(staged)  # noqa: PTH108
+
+
+def _write(path: str, content: bytes, *, durable: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(staged: str, target: str, content: bytes, deadline: float) -> bool:
+    """Link, and after an error look whose content is there: a reply may be lost, and a retransmission refused."""
+    pause = 0.001
+    while True:
+        try:
+            os.link(staged, target)
+        except OSError as error:
+            failure = error
+        else:
+            return True
+        seen = read(target)
+        if seen == content:
+            return True
+        if seen is not None and is_complete(seen):
+            return False
+        if time.monotonic() > deadline:
+            if isinstance(failure, FileExistsError):
+                return False
+            raise failure
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
+
+
+def read(path: str) -> bytes | None:
+    """The content of a file, or None where there is none (for all that this client knows).
+
+    Raises:
+        OSError: if it is there and can't be read (EISDIR, EACCES, EIO …).
+    """
+    for _ in range(_STALE_TRIES):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                size = os.fstat(descriptor).st_size
+                content = os.read(descriptor, max(size, 1 << 14) + 1)
+                while len(content) > size and (more := os.read(descriptor, 1 << 20)):
+                    content += more
+                return content
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return None
+
+
+def move_away(source: str, own_name: str) -> bool:
+    """Rename `source` to a name that only the caller uses: True for the one caller who took it away.
+
+    Unlike unlink, which has two winners on some distributed filesystems. The target must not exist, or, for
+    folders, must be full: then the rename fails and nothing is lost.
+    """
+    try:
+        os.rename(source, own_name)  # noqa: PTH104
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ESTALE}:
+            return False
+        raise
+    return True
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder survive a power loss, where the filesystem knows how."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""The heartbeat of a worker: one thread that touches the lock of the attempt it holds, and its presence.
+
+The lock appears when the first heartbeat is due, so that short trials need none. The same thread notices when the
+attempt was taken over (this worker was thought dead), and calls whoever evaluates. Only this worker writes these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from neps.ledger import documents
+from neps.ledger.identity import Identity
+from neps.ledger.layout import Layout
+from neps.ledger.trial_folder import TrialFolder
+
+__all__ = ["Heartbeat"]
+
+_logger = logging.getLogger("neps.ledger")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Held:
+    folder: TrialFolder
+    attempt: int
+    on_superseded: Callable[[], object]
+    since: float
+
+
+class Heartbeat:
+    """Beats from `begin` to `stop`.
+
+    Args:
+        layout: the run's paths.
+        me: this worker.
+        lease: seconds of silence that others bear; a heartbeat is due each third of it.
+    """
+
+    def __init__(self, layout: Layout, me: Identity, lease: float) -> None:
+        self._presence = f"{layout.presence}/{me.worker}.yaml"
+        self._me = me
+        self._period = lease / 3
+        self._held: _Held | None = None
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._beat, name="neps-heartbeat", daemon=True)
+
+    def begin(self) -> None:
+        """Show that this worker is there, and begin to beat."""
+        self._appear()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and this worker's presence."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+        with contextlib.suppress(OSError):
+            os.unlink(self._presence)  # noqa: PTH108
+
+    def hold(self, folder: TrialFolder, attempt: int, on_superseded: Callable[[], object]) -> None:
+        """Keep an attempt alive; `on_superseded` is called in the heartbeat's thread if it is taken over."""
+        with self._changed:
+            self._held = _Held(folder, attempt, on_superseded, time.monotonic())
+
+    def release(self) -> None:
+        """The attempt needs no heartbeat any more. No call of `on_superseded` begins after this."""
+        with self._changed:
+            self._held = None
+
+    def _beat(self) -> None:
+        due = time.monotonic() + self._period
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping, timeout=max(0.0, due - time.monotonic()))
+                if self._stopping:
+                    return
+                held = self._held
+            due = time.monotonic() + self._period
+            if held is not None:
+                due = min(due, self._beat_for(held))
+            self._appear()
+
+    def _beat_for(self, held: _Held) -> float:
+        """Touch the lock of an attempt; when to come again."""
+        first = held.since + self._period
+        if time.monotonic() < first:
+            return first
+        try:
+            if held.folder.superseded(held.attempt):
+                with self._changed:
+                    if self._held is held:
+                        self._held = None
+                        held.on_superseded()
+            else:
+                _touch(held.folder.lock_path(held.attempt))
+        except OSError as error:
+            _logger.warning("No heartbeat for %s: %s. Trying again.", held.folder.path, error)
+        return time.monotonic() + self._period
+
+    def _appear(self) -> None:
+        """Show that this worker lives. Only `overwrite_working_directory` looks; it never fails the worker."""
+        with contextlib.suppress(OSError):
+            try:
+                os.utime(self._presence)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(self._presence), exist_ok=True)  # noqa: PTH103, PTH120
+                with open(self._presence, "wb") as file:  # noqa: PTH123 - the name is this worker's own
+                    file.write(documents.encode({**self._me.to_document(), "time": documents.now()}))
+
+
+def _touch(path: str) -> None:
+    """Change a file's time, and make the file on the first call."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))

@@ -1,0 +1,119 @@
+"""Which process is this, and is that one provably dead? On the same host only, and never by a guess.
+
+A pid means something only together with the host's boot, the pid namespace and the time at which the process
+started. Written into each attempt's start; read by whoever considers taking it over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+import socket
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["Identity"]
+
+_AFTER_NAME = re.compile(rb".*\)\s+(\S)(?:\s+\S+){18}\s+(\d+)", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """One worker's process. `worker` is unique and for people; the other fields tell whether it still lives."""
+
+    worker: str
+    host: str
+    boot: str
+    pid_namespace: str
+    pid: int
+    process_started: int
+
+    @classmethod
+    def mine(cls) -> Identity:
+        """A new identity of this process."""
+        host, pid = socket.gethostname(), os.getpid()
+        label = re.sub(r"[^A-Za-z0-9_-]", "-", host.split(".")[0]) or "host"
+        _, started = _process(pid)
+        return cls(f"{label}-{pid}-{uuid.uuid4().hex[:8]}", host, _boot(), _pid_namespace(), pid, started)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Identity:
+        """Read back what `to_document` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: if it isn't there.
+        """
+        return cls(
+            worker=str(document["worker"]),
+            host=str(document["host"]),
+            boot=str(document["boot"]),
+            pid_namespace=str(document["pid_namespace"]),
+            pid=int(document["pid"]),
+            process_started=int(document["process_started"]),
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """As plain data, by field."""
+        return {
+            "worker": self.worker,
+            "host": self.host,
+            "boot": self.boot,
+            "pid_namespace": self.pid_namespace,
+            "pid": self.pid,
+            "process_started": self.process_started,
+        }
+
+    @property
+    def token(self) -> str:
+        """What makes a staged file's name its author's; without a dot."""
+        return self.worker
+
+    def is_neighbour_of(self, other: Identity) -> bool:
+        """Whether both pids are of one host, boot and pid namespace, so that either process can look for the other."""
+        known = bool(self.boot and self.pid_namespace)
+        return known and (self.boot, self.pid_namespace) == (other.boot, other.pid_namespace)
+
+    def proven_dead(self) -> bool:
+        """Whether this process has certainly ended: known only on its own host, boot and pid namespace."""
+        if not self.boot or self.boot != _boot() or not self.pid_namespace or self.pid_namespace != _pid_namespace():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass
+        state, started = _process(self.pid)
+        if state == "":
+            return False
+        return state in "ZX" or started != self.process_started
+
+
+def _process(pid: int) -> tuple[str, int]:
+    """State letter and start time in clock ticks since boot, or ("", 0) where there is no /proc to tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            match = _AFTER_NAME.match(file.read())
+    except OSError:
+        return "", 0
+    return (match[1].decode(), int(match[2])) if match else ("", 0)
+
+
+@functools.cache
+def _boot() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    except OSError:
+        return ""

@@ -1,0 +1,70 @@
+"""Every file name of a run, and no other module knows one. Strings only; nothing is opened here.
+
+docs/format.md is the specification.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["CONFIG", "DEFINITION", "RESULT", "TRIAL", "Layout", "end_name", "lock_name", "start_name", "void_name"]
+
+DEFINITION = "neps.yaml"
+TRIAL = "trial.yaml"
+CONFIG = "config.yaml"
+RESULT = "result.yaml"
+
+_TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
+
+
+def start_name(attempt: int) -> str:
+    """The document that opens an attempt: the decision opens the first."""
+    return TRIAL if attempt == 1 else f"attempt_{attempt}.yaml"
+
+
+def end_name(attempt: int) -> str:
+    """The document that ends an attempt."""
+    return f"attempt_{attempt}.end.yaml"
+
+
+def lock_name(attempt: int) -> str:
+    """The lock file of an attempt: its time of change is the heartbeat."""
+    return f"attempt_{attempt}.lock"
+
+
+def void_name(attempt: int) -> str:
+    """Where the result of an attempt goes when its trial is retried."""
+    return f"result_{attempt}.yaml"
+
+
+class Layout:
+    """The paths of one run.
+
+    Args:
+        root: the run's root directory, absolute.
+        run: the run's identifier, as published in neps.yaml; what lies in `.neps/` of other runs is left alone.
+    """
+
+    def __init__(self, root: str | Path, run: str = "") -> None:
+        self.root = os.fspath(root)
+        self.run = run
+        self.hidden = f"{self.root}/.neps"
+        self.accelerator = f"{self.hidden}/{run}/accelerator"
+        self.presence = f"{self.hidden}/{run}/workers"
+        self.crowd_lock = f"{self.hidden}/{run}/claim.lock"
+        self.overwritten = f"{self.root}/overwritten"
+        self.definition = f"{self.root}/{DEFINITION}"
+
+    def trial(self, number: int) -> str:
+        """The folder of a trial."""
+        return f"{self.root}/config_{number}"
+
+    def numbers(self) -> Iterator[int]:
+        """The numbers whose names are taken, in no order. A stale listing lacks some."""
+        with os.scandir(self.root) as entries:
+            for entry in entries:
+                if match := _TRIAL_FOLDER.fullmatch(entry.name):
+                    yield int(match[1])

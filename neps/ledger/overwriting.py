@@ -1,0 +1,207 @@
+"""Moving an old run aside, once for a launch, never under live workers, and finished by whoever sees it half done.
+
+    overwritten/RUN/
+      intent_K.yaml    somebody wants run RUN moved aside
+      verdict_K.yaml   whether it is moved: decided once, against a worker that joins RUN at the same moment
+      config_N, …      what was moved; neps.yaml comes last
+      moved.yaml       all of it is here
+
+RUN is the old run's identifier, so that all movers agree on the place. Called when a run is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import time
+from collections.abc import Callable, Hashable
+
+from neps.ledger import documents
+from neps.ledger.definition import Definition, find_definition
+from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.exclusive import move_away, publish
+from neps.ledger.identity import Identity
+from neps.ledger.layout import DEFINITION, Layout
+from neps.ledger.records import parsed
+from neps.ledger.silence import Silence
+from neps.ledger.view import View
+
+__all__ = ["finish_moves", "keep_running", "move_aside"]
+
+_logger = logging.getLogger("neps.ledger")
+_MOVED = "moved.yaml"
+_POLL = 0.5
+
+
+def move_aside(root: str, old: Definition, me: Identity) -> bool:
+    """Move the run `old` to overwritten/: True once it is there, False if it has a live worker and stays."""
+    folder = _folder(root, old.run)
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    attempt = _open_attempt(folder)
+    publish(folder, f"intent_{attempt}.yaml", documents.encode({"by": me.worker, "time": documents.now()}), me.token)
+    alive = _live_worker(root, old, me)
+    if not _decide(folder, attempt, me, move=alive is None):
+        return False
+    _move(root, old.run, me)
+    return True
+
+
+def keep_running(root: str, run: str, me: Identity) -> bool:
+    """A worker has joined `run` and shown its presence: False if the run is nevertheless being moved aside."""
+    folder = _folder(root, run)
+    if not os.path.isdir(folder):  # noqa: PTH112
+        return True
+    attempt = _open_attempt(folder)
+    if os.path.lexists(f"{folder}/intent_{attempt}.yaml"):
+        return not _decide(folder, attempt, me, move=False)
+    return not os.path.lexists(f"{folder}/{_MOVED}")
+
+
+def finish_moves(root: str, me: Identity) -> None:
+    """Finish what a mover that died or is slow has begun, before anything else."""
+    try:
+        runs = sorted(os.listdir(Layout(root).overwritten))  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for run in runs:
+        folder = _folder(root, run)
+        if os.path.lexists(f"{folder}/{_MOVED}"):
+            continue
+        attempt = _open_attempt(folder)
+        if _verdict(folder, attempt):
+            _move(root, run, me)
+        elif os.path.lexists(f"{folder}/intent_{attempt}.yaml"):
+            old = find_definition(root)
+            if old is not None and old.run == run:
+                move_aside(root, old, me)
+
+
+def _folder(root: str, run: str) -> str:
+    return f"{Layout(root).overwritten}/{run}"
+
+
+def _open_attempt(folder: str) -> int:
+    """The lowest K whose verdict is not to stay."""
+    attempt = 1
+    while _verdict(folder, attempt) is False:
+        attempt += 1
+    return attempt
+
+
+def _verdict(folder: str, attempt: int) -> bool | None:
+    path = f"{folder}/verdict_{attempt}.yaml"
+    with contextlib.suppress(UnreadableDocumentError):
+        fields = documents.load(path)
+        return None if fields is None else parsed(path, lambda: bool(fields["move"]))
+    return None
+
+
+def _decide(folder: str, attempt: int, me: Identity, *, move: bool) -> bool:
+    """Whether the run is moved: as this worker says, unless somebody was first."""
+    fields = {"move": move, "by": me.worker, "time": documents.now()}
+    if publish(folder, f"verdict_{attempt}.yaml", documents.encode(fields), me.token):
+        return move
+    while (verdict := _verdict(folder, attempt)) is None:  # it exists, and is not seen here yet
+        time.sleep(0.01)
+    return verdict
+
+
+def _move(root: str, run: str, me: Identity) -> None:
+    layout, folder = Layout(root), _folder(root, run)
+    for number in sorted(layout.numbers()):
+        source, target = layout.trial(number), f"{folder}/config_{number}"
+        if os.path.lexists(target):
+            continue  # the one in the root belongs to the next run
+        _fill(source, me)
+        move_away(source, target)
+    own = f"{folder}/.{DEFINITION}.{me.token}"
+    if move_away(layout.definition, own):
+        target = f"{folder}/{DEFINITION}" if _run_of(own) == run else layout.definition
+        with contextlib.suppress(FileExistsError):
+            os.link(own, target)
+        os.unlink(own)  # noqa: PTH108
+    publish(folder, _MOVED, documents.encode({"by": me.worker, "time": documents.now()}), me.token)
+    _logger.info("The earlier run was moved to %s", folder)
+
+
+def _fill(source: str, me: Identity) -> None:
+    """A folder that is renamed onto an empty one replaces it; onto a full one it fails. So none may be empty."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not os.listdir(source):  # noqa: PTH208
+            os.close(os.open(f"{source}/.moved-by-{me.token}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+
+
+def _run_of(path: str) -> str | None:
+    with contextlib.suppress(UnreadableDocumentError):
+        fields = documents.load(path)
+        return None if fields is None else str(fields.get("run"))
+    return None
+
+
+# Who is alive?
+
+
+def _live_worker(root: str, old: Definition, me: Identity) -> Identity | None:
+    """A worker of the old run that lives, or None once all are proven dead or were silent for a lease."""
+    layout = Layout(root, old.run)
+    suspects = _present(layout) + _holding(layout, old)
+    suspects = [(identity, mark) for identity, mark in suspects if not identity.proven_dead()]
+    for identity, _ in suspects:
+        if identity.is_neighbour_of(me):
+            return identity
+    if suspects:
+        names = ", ".join(sorted({identity.worker for identity, _ in suspects}))
+        _logger.warning(
+            "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s still lives; "
+            "if so, its run is joined, else it is moved aside.",
+            old.lease_seconds,
+            names,
+        )
+    silences = [Silence(_POLL) for _ in suspects]
+    while True:
+        silent = True
+        for (identity, mark), silence in zip(suspects, silences, strict=True):
+            seen, before = mark(), silence.looks
+            silence.look(time.monotonic(), seen)
+            if before and silence.seconds == 0.0:
+                return identity
+            silent = silent and silence.longer_than(old.lease_seconds)
+        if silent:
+            return None
+        time.sleep(_POLL)
+
+
+_Suspect = tuple[Identity, Callable[[], Hashable]]
+
+
+def _present(layout: Layout) -> list[_Suspect]:
+    suspects: list[_Suspect] = []
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(layout.presence):  # noqa: PTH208
+            path = f"{layout.presence}/{name}"
+            with contextlib.suppress(UnreadableDocumentError, OSError):
+                fields = documents.load(path)
+                if fields is not None:
+                    identity = parsed(path, functools.partial(Identity.from_document, fields))
+                    suspects.append((identity, functools.partial(_changed, path)))
+    return suspects
+
+
+def _changed(path: str) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_mtime_ns  # noqa: PTH116
+    return None
+
+
+def _holding(layout: Layout, old: Definition) -> list[_Suspect]:
+    """Whoever holds an attempt: `.neps/` with the presences may have been deleted."""
+    view = View(layout, None, lease=old.lease_seconds, poll=_POLL)
+    view.join()
+    view.close()
+    running = [pending for pending in view.pending.values() if not pending.resumable]
+    return [
+        (pending.standing.start.identity, functools.partial(pending.folder.heartbeat, pending.standing.start.attempt))
+        for pending in running
+    ]

@@ -1,0 +1,39 @@
+"""Reading a run without taking part in it: needs no write permission, and writes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from neps.errors import DirectoryError
+from neps.ledger.definition import Definition, find_definition
+from neps.ledger.layout import DEFINITION, Layout
+from neps.ledger.view import View
+from neps.trial import Status, Trial
+
+__all__ = ["read_definition", "read_trials"]
+
+
+def read_definition(root: str | Path) -> Definition:
+    """The definition of the run in `root`.
+
+    Raises:
+        DirectoryError: if there is none.
+    """
+    definition = find_definition(os.path.abspath(root))  # noqa: PTH100
+    if definition is None:
+        message = f"{root} holds no run: there is no {DEFINITION} in it. Give the root_directory of a run."
+        raise DirectoryError(message)
+    return definition
+
+
+def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
+    """All trials of a run by number; numbers that are reserved but not committed wait, without a decision."""
+    layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
+    view = View(layout, None, lease=definition.lease_seconds, poll=1.0)
+    view.join()
+    view.close()
+    trials = dict(view.known())
+    for number in view.taken:
+        trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
+    return dict(sorted(trials.items()))

@@ -1,0 +1,162 @@
+"""What documents say, as values: decisions, results, and the starts and ends of attempts. No file is opened here.
+
+Each record has a way to a document's fields and back. Reading is strict: what does not fit is unreadable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from neps.ledger.documents import UnreadableDocumentError, moment, whole_number
+from neps.ledger.identity import Identity
+from neps.trial import Decision, Result
+
+__all__ = ["AttemptEnd", "AttemptStart", "End", "decision_fields", "parsed", "read_decision", "result_fields"]
+
+
+_T = TypeVar("_T")
+
+
+class End(enum.StrEnum):
+    """How an attempt ended."""
+
+    RESULT = "result"
+    LEFT = "left"
+    DIED = "died"
+    DAMAGED = "damaged"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttemptStart:
+    """Who began attempt `attempt`, and after what: None for the first, else left, died or retry."""
+
+    attempt: int
+    identity: Identity
+    after: str | None = None
+
+    def fields(self, *, time: str) -> dict[str, Any]:
+        """As the fields of attempt_K.yaml."""
+        return {"attempt": self.attempt, "after": self.after, **self.identity.to_document(), "time": time}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], attempt: int) -> AttemptStart:
+        """Read from attempt_K.yaml, or from trial.yaml for the first."""
+        return cls(attempt, Identity.from_document(fields), fields.get("after"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How attempt `attempt` ended; `result` is there where that decides the trial."""
+
+    attempt: int
+    end: End
+    result: Result | None = None
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> AttemptEnd:
+        """Read from attempt_K.end.yaml or result.yaml."""
+        attempt, end = whole_number(fields["attempt"]), End(fields["end"])
+        decides = end in (End.RESULT, End.DAMAGED)
+        return cls(attempt, end, _read_result(fields, attempt, damaged=end is End.DAMAGED) if decides else None)
+
+
+def parsed(path: str, read: Callable[[], _T]) -> _T:
+    """Call `read`, and say of which path it is that something in it doesn't fit."""
+    try:
+        return read()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableDocumentError(path, f"a field is missing or wrong: {error!r}") from error
+
+
+def decision_fields(decision: Decision) -> dict[str, Any]:
+    """A decision as fields of trial.yaml, which has the committer's identity beside them."""
+    return {
+        "number": decision.number,
+        "config": dict(decision.config),
+        "fidelity": decision.fidelity,
+        "bracket": decision.bracket,
+        "rung": decision.rung,
+        "slot": decision.slot,
+        "previous": f"config_{decision.previous}" if decision.previous is not None else None,
+        "seed": decision.seed,
+        "reserved_cost": decision.reserved_cost,
+        "reasons": dict(decision.reasons) or None,
+        "seen_results": decision.seen_results,
+        "worker": decision.worker,
+        "time": decision.claimed.isoformat() if decision.claimed else None,
+    }
+
+
+def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
+    """A decision from the fields of trial.yaml; `number` is its folder's."""
+    if fields["number"] != number:
+        message = f"it is of trial {fields['number']}"
+        raise ValueError(message)
+    previous = fields.get("previous")
+    config = fields["config"]
+    if not isinstance(config, dict):
+        message = f"config is {config!r}, not a mapping"
+        raise TypeError(message)
+    return Decision(
+        number=number,
+        config=config,
+        fidelity=fields.get("fidelity"),
+        bracket=fields.get("bracket"),
+        rung=fields.get("rung"),
+        slot=fields.get("slot"),
+        previous=int(previous.removeprefix("config_")) if previous is not None else None,
+        seed=fields.get("seed", 0),
+        reserved_cost=fields.get("reserved_cost"),
+        reasons=fields.get("reasons", {}),
+        seen_results=fields.get("seen_results", 0),
+        worker=fields.get("worker", ""),
+        claimed=moment(fields.get("time")),
+    )
+
+
+def result_fields(result: Result) -> dict[str, Any]:
+    """A result as fields of attempt_K.end.yaml and result.yaml."""
+    return {
+        "attempt": result.attempt,
+        "end": str(End.DAMAGED if result.damaged else End.RESULT),
+        "status": "success" if result.success else "failed",
+        "loss": result.loss,
+        "cost": result.cost,
+        "account_for_cost": None if result.account_for_cost else False,
+        "info_dict": dict(result.info_dict) or None,
+        "learning_curve": list(result.learning_curve) if result.learning_curve is not None else None,
+        "error": result.error,
+        "worker": result.worker,
+        "started": result.started.isoformat() if result.started else None,
+        "finished": result.finished.isoformat() if result.finished else None,
+        "duration": result.duration,
+    }
+
+
+def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> Result:
+    status = fields["status"]
+    if status not in ("success", "failed"):
+        message = f"status is {status!r}, neither success nor failed"
+        raise ValueError(message)
+    loss, cost = fields.get("loss"), fields.get("cost")
+    if status == "success" and loss is None:
+        message = "a success without a loss"
+        raise ValueError(message)
+    return Result(
+        success=status == "success",
+        loss=float(loss) if loss is not None else None,
+        cost=float(cost) if cost is not None else None,
+        account_for_cost=fields.get("account_for_cost", True),
+        info_dict=fields.get("info_dict", {}),
+        learning_curve=fields.get("learning_curve"),
+        error=fields.get("error"),
+        damaged=damaged,
+        worker=fields.get("worker", ""),
+        attempt=attempt,
+        started=moment(fields.get("started")),
+        finished=moment(fields.get("finished")),
+        duration=fields.get("duration"),
+    )

@@ -1,0 +1,32 @@
+"""Reopening failed trials in place: the next attempt is opened (`after: retry`) and left for any worker.
+
+What is void afterwards (the old result) is set aside by whoever sees it, should this process die in between.
+"""
+
+from __future__ import annotations
+
+from neps.ledger.definition import Definition
+from neps.ledger.identity import Identity
+from neps.ledger.layout import Layout
+from neps.ledger.records import End
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Status, Trial
+
+__all__ = ["RETRY", "reopen"]
+
+RETRY = "retry"
+
+
+def reopen(root: str, definition: Definition, trial: Trial) -> bool:
+    """Reopen one trial, as it was read a moment ago: True if this call did it, False if it isn't failed any more.
+
+    Deaths count anew, the old cost stays spent, and promotions that were made stand.
+    """
+    if trial.status is not Status.FAILED or trial.decision is None:
+        return False
+    me, folder, attempt = Identity.mine(), TrialFolder(Layout(root, definition.run), trial.number), trial.attempts
+    if not folder.open_attempt(attempt + 1, me, RETRY):
+        return False
+    folder.set_result_aside(attempt)
+    folder.end_attempt(attempt + 1, End.LEFT, me, RETRY)
+    return True

@@ -1,0 +1,149 @@
+"""What the files of one trial mean together: follow its attempts to the last, and complete what is half done.
+
+The rules (docs/how-it-works.md): an attempt has one start and one end; the end decides; whoever finds an end
+completes what should follow it. Called by the view; writes only what follows from what is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.identity import Identity
+from neps.ledger.records import AttemptEnd, AttemptStart, End, result_fields
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Decision, Result, Status, Trial
+
+__all__ = ["Standing", "accounted", "condemn", "ended_trial", "look"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """A trial at its last attempt. `end` is None while that runs; `result` is there once it decides the trial."""
+
+    decision: Decision
+    start: AttemptStart
+    end: End | None = None
+    result: Result | None = None
+
+    @property
+    def status(self) -> Status:
+        """As the user sees it."""
+        if self.result is not None:
+            return Status.SUCCESS if self.result.success else Status.FAILED
+        return Status.RUNNING if self.end is None else Status.WAITING
+
+
+def look(folder: TrialFolder, known: Standing | None = None, *, complete: bool = True) -> Standing | None:
+    """Where a trial stands now, or None while its number is not committed.
+
+    Args:
+        folder: the trial's.
+        known: an earlier look at it: what was decided and begun stays so.
+        complete: whether to write what follows from what is found (False for readers).
+
+    Raises:
+        UnreadableDocumentError: if a document on the way can't be trusted (yet).
+        OSError: if the filesystem fails.
+    """
+    if known is None:
+        committed = folder.decision()
+        if committed is None:
+            return None
+        known = Standing(*committed)
+    decision, start = known.decision, known.start
+    published = _published(folder)
+    if published is not None and published.result is not None and published.result.success:
+        return Standing(decision, _started(folder, start, published.attempt), published.end, published.result)
+    start, end = _last_attempt(folder, start, published)
+    if complete:
+        _complete(folder, start.attempt, end, published)
+    return Standing(decision, start, end.end, end.result) if end is not None else Standing(decision, start)
+
+
+def _last_attempt(
+    folder: TrialFolder, start: AttemptStart, published: AttemptEnd | None
+) -> tuple[AttemptStart, AttemptEnd | None]:
+    """Follow the attempts from `start` to the last, and how that ended."""
+    while True:
+        end = _end(folder, start.attempt, published)
+        successor = folder.start(start.attempt + 1) if end is not None else None
+        if successor is None:
+            return start, end
+        start = successor
+
+
+def _complete(folder: TrialFolder, attempt: int, end: AttemptEnd | None, published: AttemptEnd | None) -> None:
+    """Write what follows from the last attempt's end: a void result goes, one that is missing comes."""
+    if published is not None and published.attempt < attempt:
+        folder.set_result_aside(published.attempt)
+        published = None
+    if published is None and end is not None and end.result is not None:
+        folder.complete(attempt)
+
+
+def _published(folder: TrialFolder) -> AttemptEnd | None:
+    """The published result; where it can't be trusted, the attempts' ends must tell."""
+    try:
+        return folder.result()
+    except UnreadableDocumentError:
+        return None
+
+
+def _end(folder: TrialFolder, attempt: int, published: AttemptEnd | None) -> AttemptEnd | None:
+    """How an attempt ended; the published result is the same document, or stands in for an unreadable one."""
+    if published is not None and published.attempt == attempt:
+        return published
+    return folder.end(attempt)
+
+
+def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptStart:
+    if start.attempt == attempt:
+        return start
+    with contextlib.suppress(UnreadableDocumentError):
+        return folder.start(attempt) or start
+    return start
+
+
+def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
+    """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground."""
+    attempt = 1
+    while folder.has_start(attempt + 1):
+        attempt += 1
+    verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
+    try:
+        folder.end_with_result(attempt, verdict, me)
+        end = folder.end(attempt)
+    except UnreadableDocumentError:
+        end = None
+    if end is not None and end.result is not None:
+        folder.complete(attempt)
+    else:
+        folder.publish_result(verdict, me)
+
+
+def ended_trial(folder: TrialFolder, standing: Standing) -> Trial:
+    """The trial whose standing has a result, with what all its attempts have cost."""
+    result = standing.result
+    if result is None:
+        message = f"trial {folder.number} has no result yet"
+        raise ValueError(message)
+    spent = accounted(result)
+    for attempt in range(1, standing.start.attempt):
+        with contextlib.suppress(UnreadableDocumentError):
+            end = folder.end(attempt)
+            spent += accounted(end.result) if end is not None and end.result is not None else 0.0
+    return Trial(
+        number=folder.number,
+        decision=standing.decision,
+        result=result,
+        status=standing.status,
+        attempts=standing.start.attempt,
+        spent=spent,
+    )
+
+
+def accounted(result: Result) -> float:
+    """What a result adds to the cost of the run."""
+    return result.cost if result.cost is not None and result.account_for_cost else 0.0

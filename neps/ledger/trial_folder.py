@@ -1,0 +1,167 @@
+"""One config_N: every file operation on a trial's folder, one method each. It decides nothing.
+
+`standing` reads what the files mean together; the worker and `neps retry` act through here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neps.ledger import documents
+from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.exclusive import is_complete, make_folder, move_away, publish, read, sync_folder
+from neps.ledger.identity import Identity
+from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, end_name, lock_name, start_name, void_name
+from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
+from neps.trial import Decision
+
+__all__ = ["TrialFolder"]
+
+
+class TrialFolder:
+    """The files of trial `number` of a run."""
+
+    __slots__ = ("_layout", "number", "path")
+
+    def __init__(self, layout: Layout, number: int) -> None:
+        self._layout = layout
+        self.number = number
+        self.path = layout.trial(number)
+
+    # Claiming
+
+    def reserve(self) -> bool:
+        """Make the folder: True for one caller."""
+        return make_folder(self.path)
+
+    def commit(self, decision: Decision, me: Identity) -> bool:
+        """Publish the decision, which opens attempt 1 for the committer: True if it was ours."""
+        fields = {**decision_fields(decision), **me.to_document()}
+        return publish(self.path, TRIAL, documents.encode(fields), me.token)
+
+    def write_config(self, decision: Decision, me: Identity) -> None:
+        """Make sure that config.yaml is there: derived, so neither durable nor contested."""
+        if not os.path.lexists(f"{self.path}/{CONFIG}"):
+            content = documents.encode(decision.config, versioned=False)
+            publish(self.path, CONFIG, content, me.token, durable=False)
+
+    def usable(self) -> bool:
+        """Whether a folder stands at the trial's name, and not something else."""
+        return os.path.isdir(self.path) or not os.path.lexists(self.path)  # noqa: PTH112
+
+    # Reading
+
+    def decision(self) -> tuple[Decision, AttemptStart] | None:
+        """The decision and its committer, or None while the number is not committed."""
+        path = f"{self.path}/{TRIAL}"
+        fields = documents.load(path)
+        if fields is None:
+            return None
+        return parsed(path, lambda: (read_decision(fields, self.number), AttemptStart.from_fields(fields, 1)))
+
+    def start(self, attempt: int) -> AttemptStart | None:
+        """Who opened an attempt, or None while nobody has."""
+        path = f"{self.path}/{start_name(attempt)}"
+        fields = documents.load(path)
+        return None if fields is None else parsed(path, lambda: AttemptStart.from_fields(fields, attempt))
+
+    def end(self, attempt: int) -> AttemptEnd | None:
+        """How an attempt ended, or None while it has not."""
+        return self._read_end(end_name(attempt))
+
+    def result(self) -> AttemptEnd | None:
+        """The published result, or None while there is none."""
+        return self._read_end(RESULT)
+
+    def _read_end(self, name: str) -> AttemptEnd | None:
+        path = f"{self.path}/{name}"
+        fields = documents.load(path)
+        return None if fields is None else parsed(path, lambda: AttemptEnd.from_fields(fields))
+
+    def heartbeat(self, attempt: int) -> int | None:
+        """The mark of the last heartbeat, or None before the first: only its changes mean something."""
+        try:
+            return os.stat(self.lock_path(attempt)).st_mtime_ns  # noqa: PTH116
+        except FileNotFoundError:
+            return None
+
+    def lock_path(self, attempt: int) -> str:
+        """The lock file of an attempt, which only its own worker touches."""
+        return f"{self.path}/{lock_name(attempt)}"
+
+    def superseded(self, attempt: int) -> bool:
+        """Whether an attempt has an end or a successor: a hint, for its own heartbeat."""
+        return os.path.lexists(f"{self.path}/{end_name(attempt)}") or self.has_start(attempt + 1)
+
+    def has_start(self, attempt: int) -> bool:
+        """Whether an attempt was opened, as far as this client sees."""
+        return os.path.lexists(f"{self.path}/{start_name(attempt)}")
+
+    def has_result(self) -> bool:
+        """Whether a result is there, as far as this client sees."""
+        return os.path.lexists(f"{self.path}/{RESULT}")
+
+    def has_succeeded(self) -> bool | None:
+        """Whether the published result is a success, without parsing it; None while there is no whole one."""
+        content = read(f"{self.path}/{RESULT}")
+        if content is None or not is_complete(content):
+            return None
+        return b"\nstatus: success\n" in content
+
+    # Attempts
+
+    def open_attempt(self, attempt: int, me: Identity, after: str) -> bool:
+        """Open an attempt whose predecessor has ended: True if it was ours."""
+        fields = AttemptStart(attempt, me, after).fields(time=documents.now())
+        return publish(self.path, start_name(attempt), documents.encode(fields), me.token)
+
+    def end_attempt(self, attempt: int, end: End, me: Identity, why: str | None = None) -> bool:
+        """End an attempt without a result: True if this end was ours."""
+        fields = {"attempt": attempt, "end": str(end), "by": me.worker, "why": why, "time": documents.now()}
+        return publish(self.path, end_name(attempt), documents.encode(fields), me.token, durable=False)
+
+    def end_with_result(self, attempt: int, fields: Mapping[str, Any], me: Identity) -> bool:
+        """End an attempt with its result, and publish that as the trial's: True if it was ours, and durable then."""
+        won = publish(self.path, end_name(attempt), documents.encode(fields), me.token)
+        if won:
+            self.complete(attempt)
+            sync_folder(self.path)
+            sync_folder(self._layout.root)
+        return won
+
+    def complete(self, attempt: int) -> None:
+        """Make an attempt's end, which is a result, the trial's result: whoever finds it so may do it."""
+        source, target = f"{self.path}/{end_name(attempt)}", f"{self.path}/{RESULT}"
+        try:
+            os.link(source, target)
+        except OSError:
+            if not os.path.lexists(target):
+                raise
+            if attempt > 1 and self._void_before(attempt):
+                os.link(source, target)
+
+    def _void_before(self, attempt: int) -> bool:
+        """Whether an earlier attempt's result stood in the way, and was taken out of it."""
+        with contextlib.suppress(UnreadableDocumentError):
+            published = self.result()
+            return published is not None and published.attempt < attempt and self.set_result_aside(published.attempt)
+        return False
+
+    def publish_result(self, fields: Mapping[str, Any], me: Identity) -> bool:
+        """Publish a result where the attempt's end can't carry it (it is damaged): True if it was ours."""
+        return publish(self.path, RESULT, documents.encode(fields), me.token)
+
+    def set_result_aside(self, attempt: int) -> bool:
+        """Take the void result of an attempt that was retried out of the way: True for one caller."""
+        return move_away(f"{self.path}/{RESULT}", f"{self.path}/{void_name(attempt)}")
+
+    # Paths for people
+
+    @property
+    def directory(self) -> Path:
+        """The folder as run_pipeline gets it."""
+        return Path(self.path)
