@@ -1,0 +1,77 @@
+"""neps: hyperparameter optimization whose only shared state is a directory.
+
+Start the same script as often as you like, on as many machines as you like: `neps.run` is all that it calls.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neps.api import load, run
+    from neps.history import History
+    from neps.samplers import Sampler
+    from neps.space import (
+        Categorical,
+        CategoricalParameter,
+        Constant,
+        ConstantParameter,
+        Float,
+        FloatParameter,
+        Integer,
+        IntegerParameter,
+        SearchSpace,
+    )
+    from neps.trial import Status, Trial
+    from neps.views import status
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Categorical": "space",
+    "CategoricalParameter": "space",
+    "Constant": "space",
+    "ConstantParameter": "space",
+    "Float": "space",
+    "FloatParameter": "space",
+    "History": "history",
+    "Integer": "space",
+    "IntegerParameter": "space",
+    "Sampler": "samplers",
+    "SearchSpace": "space",
+    "Status": "trial",
+    "Trial": "trial",
+    "load": "api",
+    "run": "api",
+    "status": "views",
+}
+
+__all__ = [
+    "Categorical",
+    "CategoricalParameter",
+    "Constant",
+    "ConstantParameter",
+    "Float",
+    "FloatParameter",
+    "History",
+    "Integer",
+    "IntegerParameter",
+    "Sampler",
+    "SearchSpace",
+    "Status",
+    "Trial",
+    "load",
+    "run",
+    "status",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import neps` costs next to nothing."""
+    if name not in _HOME:
+        message = f"module 'neps' has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(importlib.import_module(f"neps.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

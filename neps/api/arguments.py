@@ -1,0 +1,85 @@
+"""The arguments of `neps.run`, checked before anything is written."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from pathlib import Path
+from typing import Any
+
+from neps.errors import ArgumentError
+
+__all__ = ["count", "flag", "number", "root_path"]
+
+
+def count(name: str, value: Any, *, least: int = 1) -> int | None:
+    """A whole number of at least `least`, or None.
+
+    Raises:
+        ArgumentError: if it is anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        message = f"{name} is {value!r}; it must be a whole number of at least {least}, or None."
+        raise ArgumentError(message)
+    return int(value)
+
+
+def number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float | None:
+    """A finite number that is at least `least` and greater than `above`, or None.
+
+    Raises:
+        ArgumentError: if it is anything else.
+    """
+    if value is None:
+        return None
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not fits or value < least or value <= above:
+        rule = f" greater than {above:g}" if above > -math.inf else ""
+        rule = rule or (f" of at least {least:g}" if least > -math.inf else "")
+        message = f"{name} is {value!r}; it must be a finite number{rule}, or None."
+        raise ArgumentError(message)
+    return float(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False.
+
+    Raises:
+        ArgumentError: if it is anything else.
+    """
+    if not isinstance(value, bool):
+        message = f"{name} is {value!r}; it must be True or False."
+        raise ArgumentError(message)
+    return value
+
+
+def root_path(root_directory: Any, task_id: Any = None, development_stage_id: Any = None) -> str:
+    """The absolute path of a run: `root_directory`, and `task_ID`, `dev_ID` in it where those are given.
+
+    Raises:
+        ArgumentError: if it isn't a path, or an id can't be part of one.
+    """
+    if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
+        message = f"root_directory is {root_directory!r}; it must be a path (str or pathlib.Path)."
+        raise ArgumentError(message)
+    path = Path(root_directory).expanduser()
+    for prefix, name, value in (("task", "task_id", task_id), ("dev", "development_stage_id", development_stage_id)):
+        if value is not None:
+            path /= f"{prefix}_{_id(name, value)}"
+    path = path.absolute()
+    if path.exists() and not path.is_dir():
+        message = f"root_directory is {path}, which is not a folder. Choose another, or move that file away."
+        raise ArgumentError(message)
+    return str(path)
+
+
+def _id(name: str, value: Any) -> str:
+    text = str(value)
+    fits = isinstance(value, str | int) and not isinstance(value, bool)
+    if not fits or text in {"", ".", ".."} or set(text) & set("/\\\0"):
+        message = f"{name} is {value!r}; it must be a number or a text that can be part of a folder's name."
+        raise ArgumentError(message)
+    return text

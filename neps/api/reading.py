@@ -1,0 +1,35 @@
+"""`neps.load`: the history of a run, read without taking part in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neps.api.arguments import root_path
+from neps.history import History
+from neps.ledger.reading import read_definition, read_trials
+from neps.space import SearchSpace
+
+__all__ = ["load"]
+
+
+def load(root_directory: str | Path) -> History:
+    """The history of the run in `root_directory`; needs no write permission and changes nothing.
+
+    Args:
+        root_directory: where the run lies, as passed to `neps.run` (with its `task_ID` and `dev_ID` folders).
+
+    Returns:
+        All trials, those that are running or wait included.
+
+    Raises:
+        neps.errors.DirectoryError: if there is no run.
+
+    Example:
+        >>> history = load("results")  # doctest: +SKIP
+        >>> history.best.config  # doctest: +SKIP
+        {'learning_rate': 0.003, 'optimizer': 'adam'}
+    """
+    root = root_path(root_directory)
+    definition = read_definition(root)
+    space = SearchSpace.from_definition(dict(definition.space))
+    return History(space, read_trials(root, definition), definition.seed)

@@ -1,0 +1,199 @@
+"""`neps.run`: check the arguments, open the run, work, and return what is known. It owns no rule of the search."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from neps.api.arguments import count, flag, number, root_path
+from neps.api.defining import Proposal
+from neps.api.reading import load
+from neps.budget import Budget, ExpectedCost
+from neps.errors import ArgumentError
+from neps.evaluation import check_signature
+from neps.history import History
+from neps.ledger.identity import Identity
+from neps.ledger.opening import open_run
+from neps.samplers import Sampler
+from neps.space import Parameter, SearchSpace
+from neps.views.progress import progress_display
+from neps.views.summary import write_summary
+from neps.worker.session import prepare, work
+from neps.worker.settings import Settings
+
+__all__ = ["run"]
+
+_logger = logging.getLogger("neps")
+Hooks = Iterable[Callable[[Sampler], Sampler]]
+
+
+def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list of options
+    run_pipeline: Callable[..., Any],
+    root_directory: str | Path,
+    pipeline_space: Mapping[str, Parameter] | SearchSpace,
+    searcher: str | Sampler = "default",
+    max_evaluations_total: int | None = None,
+    max_evaluations_per_run: int | None = None,
+    max_cost_total: float | None = None,
+    max_fidelity_total: float | None = None,
+    max_seconds_per_run: float | None = None,
+    continue_until_max_evaluation_completed: bool = False,  # noqa: FBT001, FBT002
+    expected_cost: ExpectedCost | None = None,
+    seed: int | None = None,
+    ignore_errors: bool = False,  # noqa: FBT001, FBT002
+    loss_value_on_error: float | None = None,
+    cost_value_on_error: float | None = None,
+    max_attempts: int = 3,
+    lease_seconds: float | None = None,
+    progress: bool | Literal["auto"] = "auto",  # noqa: FBT001
+    overwrite_working_directory: bool = False,  # noqa: FBT001, FBT002
+    post_run_summary: bool = True,  # noqa: FBT001, FBT002
+    task_id: str | int | None = None,
+    development_stage_id: str | int | None = None,
+    pre_load_hooks: Hooks | None = None,
+    **searcher_kwargs: Any,
+) -> History:
+    """Minimise what `run_pipeline` returns, together with every other worker that shares `root_directory`.
+
+    Start the same script as often as you like, on as many machines as you like, again after it was killed: what is
+    there is joined. Returns once nothing is left to claim, or this call's share is done.
+
+    Args:
+        run_pipeline: called with a configuration by keyword, and with `pipeline_directory` and
+            `previous_pipeline_directory` (absolute `pathlib.Path`; the latter may be None) where its signature names
+            them. Returns the loss, or a mapping with `loss` and optionally `cost`, `account_for_cost`, `info_dict`,
+            `learning_curve`.
+        root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
+        pipeline_space: parameters by name.
+        searcher: a searcher's name, a `Sampler`, or "default": bayesian_optimization, in this version. The choice is
+            logged.
+        max_evaluations_total: trials over all workers, for ever; failed ones count. None: no limit.
+        max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.
+        max_cost_total: sum of the returned costs over all workers; a trial starts while what was returned and what
+            the running ones are expected to cost is below it. None: no limit.
+        max_fidelity_total: sum of the fidelity really run; needs a multi-fidelity searcher. None: no limit.
+        max_seconds_per_run: claim nothing new after so many seconds of this call. None: no limit.
+        continue_until_max_evaluation_completed: stay until every trial has ended, ready to resume dead ones, instead
+            of leaving once nothing is left to claim.
+        expected_cost: what one evaluation is expected to cost: a number, or a function of the configuration. None: the
+            mean of the costs seen; then the first trial runs alone, until it has returned a cost.
+        seed: whole number from which all randomness is drawn. None: one is drawn and published.
+        ignore_errors: go on after a failed evaluation, which is recorded as failed, instead of raising.
+        loss_value_on_error: the loss to record for a failed evaluation.
+        cost_value_on_error: the cost to record for a failed evaluation. With both, failures don't stop this worker.
+        max_attempts: after so many deaths of its worker, a trial is recorded as failed.
+        lease_seconds: how long a worker may be silent before its trial is taken over: three times the filesystem's
+            attribute cache or more. None: 120, or as published.
+        progress: whether to show a line of progress on standard error; "auto": if that is a terminal.
+        overwrite_working_directory: move an earlier run in `root_directory` to `overwritten/`, once for a launch
+            (NEPS_RUN_TOKEN, or SLURM's job), never under live workers.
+        post_run_summary: write tables to `summary/` at the end.
+        task_id: work in the subfolder `task_ID` of the root directory.
+        development_stage_id: work in the subfolder `dev_ID` of that.
+        pre_load_hooks: callables that take and return the sampler, called in order before the first trial.
+        **searcher_kwargs: the searcher's own settings; unknown ones are refused.
+
+    Returns:
+        The history of the whole run, as far as it is known at the end.
+
+    Raises:
+        neps.errors.ArgumentError: if an argument is wrong, before anything is written.
+        neps.errors.DefinitionMismatchError: if the run in `root_directory` is defined differently.
+        neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`); it is recorded.
+        neps.errors.DirectoryError: if the directory can't be used.
+        KeyboardInterrupt: after SIGINT; the trial was left and will be resumed. Other signals (SIGTERM; SIGUSR1,
+            SIGUSR2, SIGHUP and SIGXCPU where they had no handler) end the process after that.
+
+    Example:
+        >>> import neps, tempfile
+        >>> history = neps.run(
+        ...     run_pipeline=lambda x: (x - 0.3) ** 2,
+        ...     root_directory=tempfile.mkdtemp(),
+        ...     pipeline_space={"x": neps.Float(0, 1)},
+        ...     searcher="random_search",
+        ...     max_evaluations_total=3,
+        ...     seed=1,
+        ... )
+        >>> len(history.trials), history.best.status
+        (3, <Status.SUCCESS: 'success'>)
+    """
+    root = root_path(root_directory, task_id, development_stage_id)
+    space = SearchSpace(pipeline_space)
+    settings = Settings(
+        budget=Budget(
+            max_evaluations_total=count("max_evaluations_total", max_evaluations_total),
+            max_cost_total=number("max_cost_total", max_cost_total, above=0),
+            max_fidelity_total=number("max_fidelity_total", max_fidelity_total, above=0),
+        ),
+        max_evaluations_per_run=count("max_evaluations_per_run", max_evaluations_per_run),
+        max_seconds_per_run=number("max_seconds_per_run", max_seconds_per_run, above=0),
+        stay=flag("continue_until_max_evaluation_completed", continue_until_max_evaluation_completed),
+        expected_cost=expected_cost if callable(expected_cost) else number("expected_cost", expected_cost, least=0),
+        ignore_errors=flag("ignore_errors", ignore_errors),
+        loss_value_on_error=number("loss_value_on_error", loss_value_on_error),
+        cost_value_on_error=number("cost_value_on_error", cost_value_on_error, least=0),
+        max_attempts=count("max_attempts", max_attempts) or 3,
+    )
+    proposal = Proposal(
+        root=root,
+        space=space,
+        searcher=searcher,
+        searcher_settings=searcher_kwargs,
+        seed=count("seed", seed, least=0),
+        lease_seconds=number("lease_seconds", lease_seconds, above=0),
+    )
+    _check_together(settings)
+    check_signature(run_pipeline, space.parameters)
+    proposal.sampler()
+    hooks = _hooks(pre_load_hooks)
+    overwrite = flag("overwrite_working_directory", overwrite_working_directory)
+    summarise = flag("post_run_summary", post_run_summary)
+
+    with progress_display(progress, settings.budget) as on_change:
+        opened = open_run(root, Identity.mine(), proposal.define, overwrite=overwrite)
+        try:
+            sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
+            work(prepare(opened, space, sampler, settings), run_pipeline, on_change)
+        finally:
+            opened.heartbeat.stop()
+    history = load(root)
+    if summarise:
+        write_summary(root, history)
+    return history
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse what would silently do nothing, or end badly."""
+    if settings.budget.max_fidelity_total is not None:
+        message = "max_fidelity_total needs a multi-fidelity searcher; this version has none yet. Leave it out."
+        raise ArgumentError(message)
+    if settings.budget.max_cost_total is not None and settings.ignore_errors and settings.cost_value_on_error is None:
+        message = (
+            "ignore_errors=True with max_cost_total needs cost_value_on_error: a failed trial returns no cost, so the "
+            "budget might never be reached."
+        )
+        raise ArgumentError(message)
+    if settings.budget == Budget():
+        _logger.info("No budget is given (max_evaluations_total, max_cost_total): the run goes on until it is stopped.")
+
+
+def _hooks(hooks: Hooks | None) -> list[Callable[[Sampler], Sampler]]:
+    if hooks is None:
+        return []
+    checked = list(hooks)
+    for hook in checked:
+        if not callable(hook):
+            message = f"pre_load_hooks has {hook!r}; each must be callable with a sampler and return one."
+            raise ArgumentError(message)
+    return checked
+
+
+def _hooked(sampler: Sampler, hooks: list[Callable[[Sampler], Sampler]]) -> Sampler:
+    for hook in hooks:
+        sampler = hook(sampler)
+        if not isinstance(sampler, Sampler):
+            message = f"the pre_load_hook {hook!r} returned {sampler!r}; it must return a Sampler."
+            raise ArgumentError(message)
+    return sampler

@@ -1,0 +1,28 @@
+"""One call of run_pipeline: its signature, the signals that may interrupt it, and what it returned.
+
+The worker calls it. It writes no file and knows neither the ledger nor samplers.
+"""
+
+from __future__ import annotations
+
+from neps.evaluation.call import Interrupted, evaluate
+from neps.evaluation.fence import Fence, Fenced
+from neps.evaluation.outcome import Outcome, failure, read_return_value
+from neps.evaluation.plain import plain
+from neps.evaluation.signals import Interruption, Signals
+from neps.evaluation.signature import check_signature, keywords
+
+__all__ = [
+    "Fence",
+    "Fenced",
+    "Interrupted",
+    "Interruption",
+    "Outcome",
+    "Signals",
+    "check_signature",
+    "evaluate",
+    "failure",
+    "keywords",
+    "plain",
+    "read_return_value",
+]

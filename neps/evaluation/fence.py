@@ -1,0 +1,83 @@
+"""Fencing: another thread interrupts an evaluation whose attempt somebody else has taken over.
+
+The heartbeat thread of a zombie calls `Fence.interrupt`. Who notices the takeover, and how, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["Fence", "Fenced"]
+
+T = TypeVar("T")
+
+
+class Fenced(BaseException):
+    """Raised inside run_pipeline: this attempt has been taken over, so nothing that it does counts any more."""
+
+
+class Fence:
+    """Lets another thread interrupt one call, once; for each evaluation a new one.
+
+    Works in any thread. Python raises the exception at the evaluating thread's next bytecode: a call that sits in C
+    code or in the operating system (a long kernel, `time.sleep`) is interrupted when that returns. It never reaches
+    the code around the call: whoever interrupts late finds the fence closed, and does nothing.
+
+    Example:
+        >>> fence = Fence()
+        >>> fence.call(len, "abc")
+        3
+        >>> fence.interrupt()  # too late
+        False
+    """
+
+    def __init__(self) -> None:
+        self.broken = False
+        """Whether the call was interrupted, or will be as soon as it begins."""
+        self._closed = False
+        self._thread: int | None = None
+        self._lock = threading.Lock()
+
+    def interrupt(self) -> bool:
+        """Raise `Fenced` in the call, now or when it begins. Returns whether that was done: False if it's over."""
+        with self._lock:
+            if self._closed or self.broken:
+                return self.broken
+            self.broken = True
+            if self._thread is not None:
+                _raise_in(self._thread, Fenced)
+            return True
+
+    def call(self, function: Callable[..., T], *args: object) -> T:
+        """Call `function(*args)`, which `interrupt` may end with `Fenced`."""
+        # The exception can strike at any instruction, those of _close included: hence two of them. It strikes once.
+        try:
+            try:
+                self._open()
+                return function(*args)
+            finally:
+                self._close()
+        except Fenced:
+            self._close()
+            raise
+
+    def _open(self) -> None:
+        with self._lock:
+            if self.broken:
+                raise Fenced
+            self._thread = threading.get_ident()
+
+    def _close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self.broken:
+                _raise_in(threading.get_ident(), None)  # withdrawn, if it hasn't struck yet
+
+
+def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(exception) if exception else None
+    )

@@ -1,0 +1,197 @@
+"""What an evaluation came to: reads what run_pipeline returned, and writes down what it raised.
+
+A value only: who publishes it, and what a worker does about a failure, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import numbers
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from neps.errors import ReturnValueError, nearest
+from neps.evaluation.plain import clean, element_count, plain, text
+
+__all__ = ["Outcome", "failure", "read_return_value"]
+
+_LOSSES = ("loss", "objective_to_minimize")
+_KNOWN = (*_LOSSES, "cost", "account_for_cost", "info_dict", "learning_curve")
+_MAX_ERROR = 20_000
+_MAX_MESSAGE = 1_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An evaluation that ended by itself, well or badly; plain data but for `exception`.
+
+    `loss` may be NaN or infinite, and is None where `success` is false. `error` is the text to store, with the
+    traceback; `exception` is the original, to chain. Its traceback keeps run_pipeline's variables alive, a model
+    on a GPU included: drop it before the next evaluation.
+    """
+
+    success: bool
+    loss: float | None = None
+    cost: float | None = None
+    account_for_cost: bool = True
+    info_dict: dict[Any, Any] = dataclasses.field(default_factory=dict)
+    learning_curve: list[float] | None = None
+    error: str | None = None
+    exception: BaseException | None = None
+
+
+def read_return_value(value: object) -> Outcome:
+    """Read what run_pipeline returned: a loss, or a mapping that holds one.
+
+    Args:
+        value: a number, a one-element array or tensor, or a mapping with `loss` or `objective_to_minimize` (if
+            both are there, they must be equal), and optionally `cost` (finite, ≥ 0, None for none),
+            `account_for_cost` (a bool), `info_dict` (a mapping or None), `learning_curve` (a sequence of numbers
+            or None). Other keys are metrics of the user's: they go into info_dict, where they replace nothing.
+
+    Raises:
+        ReturnValueError: for anything else. NaN and infinite losses are fine.
+
+    Example:
+        >>> read_return_value({"loss": 0.5, "cost": 2, "accuracy": 0.9}).info_dict
+        {'accuracy': 0.9}
+        >>> read_return_value(True)
+        Traceback (most recent call last):
+        neps.errors.ReturnValueError: run_pipeline returned True (bool) as its loss; the loss must be a number. \
+Return the loss alone, or {"loss": …}.
+    """
+    try:
+        return _read_mapping(value) if isinstance(value, Mapping) else Outcome(success=True, loss=_loss(value))
+    except ReturnValueError:
+        raise
+    except BaseException as error:
+        raise ReturnValueError(
+            f"run_pipeline returned a {type(value).__name__} that can't be read: {type(error).__name__}: "
+            f"{text(error, _MAX_MESSAGE)}. Return plain numbers."
+        ) from error
+
+
+def failure(exception: BaseException) -> Outcome:
+    r"""The outcome of an evaluation that raised `exception`, whatever that exception does when it is looked at.
+
+    Example:
+        >>> failure(KeyError("lr")).error
+        "KeyError: 'lr'\n\nKeyError: 'lr'\n"
+    """
+    head = f"{type(exception).__name__}: {text(exception, _MAX_MESSAGE)}"
+    try:
+        own = traceback.format_exception(type(exception), exception, _users_part(exception))
+        error = f"{head}\n\n{clean(''.join(own), _MAX_ERROR)}"
+    except BaseException:  # noqa: BLE001 - out of memory or stack, or an exception whose attributes raise
+        error = f"{head}\n\n(its traceback can't be had)"
+    return Outcome(success=False, error=error, exception=exception)
+
+
+def _users_part(exception: BaseException) -> Any:
+    """The traceback from run_pipeline on, without the frames of this package that called it."""
+    part = exception.__traceback__
+    while part is not None and str(part.tb_frame.f_globals.get("__name__")).startswith("neps.evaluation"):
+        part = part.tb_next
+    return part
+
+
+def _read_mapping(returned: Mapping[Any, Any]) -> Outcome:
+    value = dict(returned)
+    return Outcome(
+        success=True,
+        loss=_loss_of(value),
+        cost=_cost(value.get("cost")),
+        account_for_cost=_account_for_cost(value.get("account_for_cost", True)),
+        info_dict=_info(value),
+        learning_curve=_learning_curve(value.get("learning_curve")),
+    )
+
+
+def _loss_of(value: dict[Any, Any]) -> float:
+    losses = [_loss(value[name]) for name in _LOSSES if name in value]
+    if not losses:
+        hint = nearest("loss", (key for key in value if isinstance(key, str)))
+        raise ReturnValueError(
+            f"run_pipeline returned a mapping with the keys {_shown(list(value))}, but its loss must be under 'loss' "
+            f"(or 'objective_to_minimize').{hint} Return {{\"loss\": …}}."
+        )
+    if len({repr(loss) for loss in losses}) > 1:  # as text, NaN equals NaN
+        raise ReturnValueError(
+            f"run_pipeline returned 'loss' = {losses[0]} and 'objective_to_minimize' = {losses[1]}, which mean the "
+            "same and differ. Return one of them."
+        )
+    return losses[0]
+
+
+def _loss(value: object) -> float:
+    return _number(value, "as its loss; the loss", 'Return the loss alone, or {"loss": …}.')
+
+
+def _cost(value: object) -> float | None:
+    if value is None:
+        return None
+    cost = _number(value, "as its cost; the cost", "Leave it out if there is none.")
+    if not (math.isfinite(cost) and cost >= 0):
+        raise ReturnValueError(
+            f"run_pipeline returned the cost {cost}; a cost must be finite and at least 0. "
+            "Leave it out if there is none."
+        )
+    return cost
+
+
+def _account_for_cost(value: object) -> bool:
+    account = _unwrapped(value)
+    if isinstance(account, bool):
+        return account
+    raise ReturnValueError(
+        f"run_pipeline returned account_for_cost = {_shown(value)}; it must be True or False. "
+        "Leave it out for True: the cost then counts towards max_cost_total."
+    )
+
+
+def _info(value: dict[Any, Any]) -> dict[Any, Any]:
+    given = value.get("info_dict")
+    if given is not None and not isinstance(given, Mapping):
+        raise ReturnValueError(
+            f"run_pipeline returned info_dict = {_shown(given)}; it must be a mapping or None. "
+            'Put the value into one: {"info_dict": {"name": value}}.'
+        )
+    info = plain({} if given is None else given)
+    metrics: dict[Any, Any] = plain({key: item for key, item in value.items() if key not in _KNOWN})
+    return metrics | (info if isinstance(info, dict) else {"info_dict": info})
+
+
+def _learning_curve(value: Any) -> list[float] | None:
+    if value is None:
+        return None
+    points = value.tolist() if element_count(value) is not None else value
+    if not isinstance(points, list | tuple):
+        raise ReturnValueError(
+            f"run_pipeline returned learning_curve = {_shown(value)}; it must be a sequence of numbers, one for "
+            "each step, or None. Return a list."
+        )
+    return [_number(point, "in its learning_curve; each point", "Return a flat list of numbers.") for point in points]
+
+
+def _number(value: object, where: str, advice: str) -> float:
+    number = _unwrapped(value)
+    if isinstance(number, numbers.Number) and not isinstance(number, bool | complex):
+        with contextlib.suppress(OverflowError):
+            return float(number)  # type: ignore[arg-type]
+        raise ReturnValueError(
+            f"run_pipeline returned an integer {where} must fit in a float (up to 1.8e308). {advice}"
+        )
+    raise ReturnValueError(
+        f"run_pipeline returned {_shown(value)} ({type(value).__name__}) {where} must be a number. {advice}"
+    )
+
+
+def _unwrapped(value: Any) -> object:
+    return value.item() if element_count(value) == 1 else value
+
+
+def _shown(value: object) -> str:
+    return text(value, 200)

@@ -1,0 +1,127 @@
+"""Turns what users return or raise into plain data and text that a safe YAML dumper takes and a loader gives back.
+
+Nothing here raises, whatever the value does: an odd value must never cost a trial. Used for info_dict and errors.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["clean", "element_count", "plain", "text"]
+
+_MAX_TEXT = 10_000
+_MAX_ARRAY = 1_000
+_MAX_DEPTH = 20
+_MAX_VALUES = 100_000
+_MAX_BITS = 2_000  # Python refuses to print much longer integers, and so to dump them
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+def plain(value: object) -> Any:
+    """The value as None, bool, int, float, str, list and dict, all of exactly these types.
+
+    NumPy and torch scalars and arrays of up to 1000 elements become numbers and lists; tuples and sets become
+    lists; dates become ISO 8601; keys that aren't scalars, and everything else, become text. Bounded: texts at
+    10,000 characters, nesting at 20 levels, and 100,000 values in all; what is left out is marked.
+
+    Example:
+        >>> from pathlib import PurePosixPath
+        >>> plain({"path": PurePosixPath("a/b"), "pair": (1, 2.5), ("k", 1): None})
+        {'path': 'a/b', 'pair': [1, 2.5], "['k', 1]": None}
+    """
+    return _Conversion().convert(value, ())
+
+
+def text(value: object, limit: int = _MAX_TEXT) -> str:
+    """`str(value)`, made safe by `clean`; says so where the object can't be shown."""
+    try:
+        return clean(str(value), limit)
+    except BaseException as error:  # noqa: BLE001 - a broken __str__ may raise anything at all
+        return f"<{type(value).__name__}: its text can't be had, __str__ raised {type(error).__name__}>"
+
+
+def clean(string: str, limit: int = _MAX_TEXT) -> str:
+    r"""The string without what YAML or a terminal can't hold, and without its middle if it's longer than `limit`.
+
+    Example:
+        >>> clean("nul \0, escape \x1b, half a pair \ud800")
+        'nul \\x00, escape \\x1b, half a pair \\ud800'
+    """
+    string = str.__str__(string)  # an instance of a subclass becomes a str proper
+    if len(string) > limit:
+        head, tail = string[: limit // 2], string[-(limit // 2) :]
+        string = f"{head} [… {len(string) - limit} characters left out …] {tail}"
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], string)
+
+
+def element_count(value: Any) -> int | None:
+    """How many elements an array or tensor has (a NumPy scalar: 1), None for everything else.
+
+    Told by what it can do, not by its type, so that neither NumPy nor torch need be imported.
+    """
+    if not (callable(getattr(value, "item", None)) and callable(getattr(value, "tolist", None))):
+        return None
+    size = value.numel() if callable(getattr(value, "numel", None)) else getattr(value, "size", None)
+    return size if isinstance(size, int) else None
+
+
+class _Conversion:
+    """One conversion, which counts its values: shared and nested lists can stand for more than memory holds."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_VALUES
+
+    def convert(self, value: object, parents: tuple[int, ...]) -> Any:
+        self._left -= 1
+        try:
+            if isinstance(value, Mapping | list | tuple | set | frozenset):
+                return self._container(value, parents)
+            if value is None or isinstance(value, bool | int | float | str):
+                return _scalar(value)
+            if isinstance(value, dt.date | dt.time):
+                return clean(value.isoformat())
+            count = element_count(value)
+            if count is not None and count <= _MAX_ARRAY and len(parents) < _MAX_DEPTH:
+                return self.convert(value.tolist(), (*parents, id(value)))  # type: ignore[attr-defined]
+        except BaseException:  # noqa: BLE001, S110 - user code ran, and may raise anything at all
+            pass
+        return text(value)
+
+    def _container(self, value: Any, parents: tuple[int, ...]) -> Any:
+        # Not its text: that of lists which share lists can be exponentially long.
+        if id(value) in parents:
+            return f"<{type(value).__name__} that holds itself>"
+        if len(parents) >= _MAX_DEPTH:
+            return f"<{type(value).__name__} nested more than {_MAX_DEPTH} deep>"
+        parents = (*parents, id(value))
+        if isinstance(value, Mapping):
+            return self._mapping(value, parents)
+        items: list[Any] = []
+        for item in value:
+            if self._left <= 0:
+                return [*items, f"<left out: more than {_MAX_VALUES} values>"]
+            items.append(self.convert(item, parents))
+        return items
+
+    def _mapping(self, value: Mapping[Any, Any], parents: tuple[int, ...]) -> dict[Any, Any]:
+        items: dict[Any, Any] = {}
+        for key, item in value.items():
+            if self._left <= 0:
+                return items | {f"<left out: more than {_MAX_VALUES} values>": None}
+            name = self.convert(key, parents)
+            items[text(name) if isinstance(name, list | dict) else name] = self.convert(item, parents)
+        return items
+
+
+def _scalar(value: float | str | None) -> float | str | None:
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        return float.__float__(value)
+    number = int.__int__(value)
+    return number if number.bit_length() <= _MAX_BITS else clean(hex(number))

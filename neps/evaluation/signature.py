@@ -1,0 +1,135 @@
+"""Whether run_pipeline can be called with a configuration, and the keywords of such a call.
+
+Only inspects; nothing is called here. `neps.run` checks before anything is written, the worker builds keywords.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from neps.errors import ArgumentError, nearest
+
+__all__ = ["check_signature", "keywords"]
+
+_DIRECTORIES = ("pipeline_directory", "previous_pipeline_directory")
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_ANYTHING = inspect.Signature([inspect.Parameter("config", inspect.Parameter.VAR_KEYWORD)])
+
+
+def check_signature(run_pipeline: Callable[..., Any], space: Iterable[str]) -> None:
+    """Make sure that `run_pipeline(**config)` can be called with every configuration of the space.
+
+    Args:
+        run_pipeline: any callable: a function, a method, a `functools.partial`, an object with `__call__`. One
+            whose signature Python can't tell (some builtins) is taken to accept everything.
+        space: the names of the parameters; a search space iterates over them.
+
+    Raises:
+        ArgumentError: if it isn't callable, is a class, is asynchronous or a generator, doesn't accept a parameter
+            of the space by keyword, or requires something that the space doesn't have.
+
+    Example:
+        >>> check_signature(lambda lr, **config: lr, ["lr", "width"])
+        >>> check_signature(lambda lr: lr, ["lr", "width"])
+        Traceback (most recent call last):
+        neps.errors.ArgumentError: run_pipeline(lr) doesn't accept the parameter 'width' of the search space. \
+Add it to the signature, or accept the rest of the configuration with **config.
+    """
+    _check_kind(run_pipeline)
+    signature = _signature(run_pipeline)
+    names = list(space)
+    for name in names:
+        _check_accepts(signature, name)
+    for parameter in signature.parameters.values():
+        _check_requires(signature, parameter, names)
+
+
+def keywords(
+    run_pipeline: Callable[..., Any],
+    config: Mapping[str, Any],
+    pipeline_directory: Path,
+    previous_pipeline_directory: Path | None = None,
+) -> dict[str, Any]:
+    """What to call `run_pipeline` with: a new dict, with each directory only where the signature names it.
+
+    Example:
+        >>> keywords(lambda pipeline_directory, **config: 0.0, {"lr": 0.1}, Path("/run/config_1"))
+        {'lr': 0.1, 'pipeline_directory': PosixPath('/run/config_1')}
+    """
+    named = _signature(run_pipeline).parameters
+    directories = zip(_DIRECTORIES, (pipeline_directory, previous_pipeline_directory), strict=True)
+    return dict(config) | {name: path for name, path in directories if name in named and named[name].kind in _BY_NAME}
+
+
+def _signature(run_pipeline: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(run_pipeline)
+    except (TypeError, ValueError):
+        return _ANYTHING
+
+
+def _check_kind(run_pipeline: Any) -> None:
+    if not callable(run_pipeline):
+        raise ArgumentError(
+            f"run_pipeline is {run_pipeline!r}, of type {type(run_pipeline).__name__}, and can't be called. "
+            "Pass a function that takes a configuration by keyword and returns its loss."
+        )
+    function = run_pipeline
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isclass(function):
+        raise ArgumentError(
+            f"run_pipeline is the class {function.__name__!r}; calling a class makes an instance, which is no loss. "
+            "Pass an instance that has a __call__ method, or a method of one."
+        )
+    for code in (function, type(function).__call__):
+        if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+            raise ArgumentError(
+                f"run_pipeline ({function!r}) is asynchronous or a generator: calling it returns a "
+                "coroutine or a generator, not a loss. Pass a plain function that returns the loss, for example "
+                "one that calls asyncio.run."
+            )
+
+
+def _check_accepts(signature: inspect.Signature, name: str) -> None:
+    if name in _DIRECTORIES:
+        raise ArgumentError(
+            f"The search space has a parameter {name!r}, but run_pipeline gets a folder under that name. "
+            "Rename the parameter."
+        )
+    parameter = signature.parameters.get(name)
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
+    if takes_any or (parameter is not None and parameter.kind in _BY_NAME):
+        return
+    if parameter is not None and parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        raise ArgumentError(_positional_only(signature, name))
+    raise ArgumentError(
+        f"run_pipeline{signature} doesn't accept the parameter {name!r} of the search space."
+        f"{nearest(name, (p for p in signature.parameters if p not in _DIRECTORIES))} "
+        "Add it to the signature, or accept the rest of the configuration with **config."
+    )
+
+
+def _check_requires(signature: inspect.Signature, parameter: inspect.Parameter, names: list[str]) -> None:
+    variadic = parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if variadic or parameter.default is not inspect.Parameter.empty:
+        return
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        raise ArgumentError(_positional_only(signature, parameter.name))
+    if parameter.name not in (*names, *_DIRECTORIES):
+        raise ArgumentError(
+            f"run_pipeline{signature} requires {parameter.name!r}, which the search space doesn't have."
+            f"{nearest(parameter.name, (*names, *_DIRECTORIES))} Give it a default, bind it with functools.partial, "
+            f"or add it to the space, for example as neps.Constant."
+        )
+
+
+def _positional_only(signature: inspect.Signature, name: str) -> str:
+    return (
+        f"run_pipeline{signature} takes {name!r} by position only, but a configuration is passed by keyword. "
+        "Remove the '/' from the signature."
+    )

@@ -1,0 +1,1 @@
+"""A worker: the loop that resumes, claims, evaluates and waits; where samplers, ledger and evaluation meet."""

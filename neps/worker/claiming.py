@@ -1,0 +1,172 @@
+"""Claiming the next trial: decide, reserve, commit. The link of trial.yaml decides; everything else is politeness.
+
+In turn (the lowest number without a decision, after all earlier ones were seen), or, where the sampler looks at
+nothing but the number, any free number.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import numpy as np
+
+from neps.errors import NepsError
+from neps.history import History
+from neps.ledger.records import AttemptStart
+from neps.ledger.standing import Standing
+from neps.ledger.trial_folder import TrialFolder
+from neps.samplers.protocol import Done, Suggestion, Wait
+from neps.trial import Decision, Value
+from neps.worker.context import Context
+from neps.worker.steps import Held, Leave, Pause, Step
+
+__all__ = ["Claims"]
+
+_logger = logging.getLogger("neps.worker")
+_PATIENCE = 1.0
+_PATIENCE_IN_CLAIMS = 20
+
+
+class Claims:
+    """Claims numbers for one worker."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._view = context.view
+        self._slowest = 0.0
+        self._spare: Mapping[str, Value] | None = None
+
+    def next(self) -> Step:
+        """Claim a trial, or say why not."""
+        return self._any_number() if self._context.independent else self._in_turn()
+
+    # Which number
+
+    def _in_turn(self) -> Step:
+        number = self._view.lowest
+        taken = self._view.taken.get(number)
+        if taken is not None:
+            if taken.torn.looks:
+                path = self._context.layout.trial(number)
+                return Pause(f"{path} to become readable, or to count as damaged after lease_seconds")
+            if time.monotonic() - taken.since < self._patience:
+                return Pause(f"trial {number} to be committed by the worker that reserved it", brief=True)
+        suggestion = self._decide(number)
+        if not isinstance(suggestion, Suggestion):
+            return suggestion
+        return self._claim(number, suggestion) or Pause(f"trial {number} to be committed", brief=True)
+
+    def _any_number(self) -> Step:
+        for number in self._view.half_claims(self._patience):
+            suggestion = self._decide(number)
+            if isinstance(suggestion, Suggestion) and (held := self._claim(number, suggestion)):
+                return held
+        while True:
+            number = self._view.frontier
+            suggestion = self._decide(number)
+            if not isinstance(suggestion, Suggestion):
+                return self._at_the_end(suggestion)
+            if held := self._claim(number, suggestion):
+                return held
+
+    def _at_the_end(self, step: Step) -> Step:
+        """Before leaving, make sure that no half claim is left to complete."""
+        self._view.refresh()
+        if self._view.taken:
+            return Pause(f"trial {self._view.lowest} to be committed by the worker that reserved it", brief=True)
+        return step
+
+    @property
+    def _patience(self) -> float:
+        """How long a reserved number may stay uncommitted before anybody commits it."""
+        return max(_PATIENCE, _PATIENCE_IN_CLAIMS * self._slowest)
+
+    # What to evaluate
+
+    def _decide(self, number: int) -> Suggestion | Pause | Leave:
+        budget = self._context.settings.budget
+        if budget.max_evaluations_total is not None and number > budget.max_evaluations_total:
+            return Leave(f"max_evaluations_total={budget.max_evaluations_total} is reached")
+        pending = [pending.standing.decision for pending in self._view.pending.values()]
+        limit = self._context.spending.limit(budget, pending, expected=self._context.settings.expected_cost is not None)
+        if limit is not None:
+            return Leave(limit.reason) if limit.done else Pause(limit.reason)
+        history = History(self._context.space, self._view.known(), self._context.seed)
+        if (spare := self._use_spare(history)) is not None:
+            return spare
+        answer = self._context.sampler.decide(history, number, budget, _generator(self._context.seed, number))
+        match answer:
+            case Suggestion():
+                return answer
+            case Wait():
+                return Pause(answer.reason)
+            case Done():
+                return Leave(answer.reason)
+        name = type(self._context.sampler).__qualname__
+        message = f"{name}.decide returned {answer!r}; it must be a Suggestion, Wait or Done."
+        raise NepsError(message)
+
+    def _use_spare(self, history: History) -> Suggestion | None:
+        """The configuration of a suggestion that lost its number, unless somebody has decided the same since."""
+        spare, self._spare = self._spare, None
+        if spare is None or any(trial.config == spare for trial in history.by_number.values()):
+            return None
+        return Suggestion(config=spare)
+
+    # Reserving and committing
+
+    def _claim(self, number: int, suggestion: Suggestion) -> Held | None:
+        folder, began = TrialFolder(self._context.layout, number), time.monotonic()
+        if number not in self._view.taken and not folder.reserve():
+            self._lost(number, suggestion)
+            return None
+        decision = self._decision(number, suggestion)
+        if not folder.commit(decision, self._context.me):
+            self._lost(number, suggestion)
+            return None
+        self._slowest = max(self._slowest, time.monotonic() - began)
+        held = Held(folder, Standing(decision, AttemptStart(1, self._context.me)))
+        self._view.begun(folder, held.standing)
+        _logger.info("Trial %d claimed: %s in %s", number, dict(decision.config), folder.path)
+        return held
+
+    def _lost(self, number: int, suggestion: Suggestion) -> None:
+        self._view.note_taken(number)
+        if self._context.sampler.bears_old_view and suggestion.previous is None and suggestion.rung is None:
+            self._spare = suggestion.config
+
+    def _decision(self, number: int, suggestion: Suggestion) -> Decision:
+        config = self._context.space.validate(suggestion.config)
+        fidelity = config[self._context.space.fidelity] if self._context.space.fidelity is not None else None
+        return Decision(
+            number=number,
+            config=config,
+            fidelity=fidelity,  # type: ignore[arg-type]  # a fidelity is a number
+            bracket=suggestion.bracket,
+            rung=suggestion.rung,
+            slot=suggestion.slot,
+            previous=suggestion.previous,
+            seed=_trial_seed(self._context.seed, number),
+            reserved_cost=self._expected_cost(config),
+            reasons=suggestion.reasons,
+            seen_results=self._view.ended,
+            worker=self._context.me.worker,
+            claimed=datetime.now(UTC),
+        )
+
+    def _expected_cost(self, config: Mapping[str, Value]) -> float | None:
+        expected = self._context.settings.expected_cost
+        if callable(expected):
+            return float(expected(config))
+        return float(expected) if expected is not None else self._context.spending.mean
+
+
+def _generator(seed: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(number,))))
+
+
+def _trial_seed(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence(seed, spawn_key=(number, 1)).generate_state(1)[0])

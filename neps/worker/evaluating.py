@@ -1,0 +1,163 @@
+"""Evaluating a trial that this worker holds, and publishing what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from neps.errors import DirectoryError, EvaluationError
+from neps.evaluation import Fence, Interrupted, Outcome, evaluate, keywords
+from neps.ledger.records import End, result_fields
+from neps.trial import Result, Trial
+from neps.worker.context import Context
+from neps.worker.steps import Held
+
+__all__ = ["Evaluations"]
+
+_logger = logging.getLogger("neps.worker")
+_T = TypeVar("_T")
+
+
+class Evaluations:
+    """Evaluates trials for one worker."""
+
+    def __init__(self, context: Context, run_pipeline: Callable[..., Any]) -> None:
+        self._context = context
+        self._run_pipeline = run_pipeline
+        self._patience = 10 * context.lease
+
+    def run(self, held: Held) -> Trial | Interrupted | None:
+        """Evaluate; the trial with its result, how it was interrupted, or None if somebody else decided it.
+
+        Raises:
+            EvaluationError: if run_pipeline failed and this worker doesn't bear errors; the failure is recorded.
+        """
+        started = datetime.now(UTC)
+        clock = time.monotonic()
+        outcome = self._evaluate(held)
+        if isinstance(outcome, Interrupted):
+            self._leave(held, outcome)
+            return outcome
+        outcome = self._with_settings(outcome)
+        result = Result(
+            success=outcome.success,
+            loss=outcome.loss,
+            cost=outcome.cost,
+            account_for_cost=outcome.account_for_cost,
+            info_dict=outcome.info_dict,
+            learning_curve=outcome.learning_curve,
+            error=outcome.error,
+            worker=self._context.me.worker,
+            attempt=held.standing.start.attempt,
+            started=started,
+            finished=datetime.now(UTC),
+            duration=round(time.monotonic() - clock, 6),
+        )
+        trial = self._publish(held, result)
+        if trial is not None and not outcome.success and not self._context.settings.bears_errors:
+            raise _evaluation_error(held, outcome)
+        return trial
+
+    def _evaluate(self, held: Held) -> Outcome | Interrupted:
+        folder, decision = held.folder, held.standing.decision
+        folder.write_config(decision, self._context.me)
+        previous = Path(self._context.layout.trial(decision.previous)) if decision.previous is not None else None
+        arguments = keywords(self._run_pipeline, decision.config, folder.directory, previous)
+        fence = Fence()
+        self._context.heartbeat.hold(folder, held.standing.start.attempt, fence.interrupt)
+        try:
+            return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
+        finally:
+            self._context.heartbeat.release()
+
+    def _with_settings(self, outcome: Outcome) -> Outcome:
+        """Apply what the user wants recorded on errors; a missing cost is one where a budget needs it."""
+        needs_cost = self._context.settings.budget.max_cost_total is not None and outcome.account_for_cost
+        if outcome.success and outcome.cost is None and needs_cost:
+            error = (
+                f"run_pipeline returned the loss {outcome.loss!r} without a cost, and max_cost_total is set: return "
+                '{"loss": …, "cost": …}.'
+            )
+            outcome = dataclasses.replace(outcome, success=False, loss=None, error=error)
+        if outcome.success:
+            return outcome
+        loss, cost = self._context.settings.loss_value_on_error, self._context.settings.cost_value_on_error
+        return dataclasses.replace(
+            outcome,
+            loss=outcome.loss if loss is None else loss,
+            cost=outcome.cost if cost is None else cost,
+        )
+
+    def _publish(self, held: Held, result: Result) -> Trial | None:
+        folder, attempt = held.folder, held.standing.start.attempt
+        fields = result_fields(result)
+        won = self._persist(lambda: folder.end_with_result(attempt, fields, self._context.me), held, result)
+        if not won:
+            self._context.view.inspect(folder.number)
+            _logger.warning(
+                "Trial %d was decided by another worker while this one was thought dead; its result (loss %s) is "
+                "dropped. See %s. A longer lease_seconds bears longer silences.",
+                folder.number,
+                result.loss,
+                folder.path,
+            )
+            return None
+        trial = self._context.view.finished(folder, dataclasses.replace(held.standing, end=End.RESULT, result=result))
+        if result.success:
+            cost = "" if result.cost is None else f", cost {result.cost:g}"
+            _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
+        else:
+            last = (result.error or "").strip().splitlines()[-1:]
+            _logger.warning("Trial %d failed: %s. See %s", folder.number, *last, folder.path)
+        return trial
+
+    def _persist(self, operation: Callable[[], _T], held: Held, result: Result) -> _T:
+        """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
+        deadline, pause = time.monotonic() + self._patience, 0.1
+        while True:
+            try:
+                return operation()
+            except OSError as error:
+                failure = error
+            if time.monotonic() > deadline:
+                message = (
+                    f"The result of trial {held.folder.number} (loss {result.loss}, cost {result.cost}) can't be "
+                    f"written to {held.folder.path}: {failure}. Its checkpoint stays; start again once that works."
+                )
+                raise DirectoryError(message) from failure
+            _logger.warning("Can't write to %s: %s. Trying again in %.1f s.", held.folder.path, failure, pause)
+            self._context.signals.wait(pause)
+            pause = min(2 * pause, 10.0)
+
+    def _leave(self, held: Held, interrupted: Interrupted) -> None:
+        folder, attempt = held.folder, held.standing.start.attempt
+        if interrupted.reason == "fenced":
+            _logger.warning(
+                "Trial %d was interrupted: another worker has taken it over, since this one was silent for longer "
+                "than lease_seconds. See %s",
+                folder.number,
+                folder.path,
+            )
+            self._context.view.inspect(folder.number)
+            return
+        died = interrupted.counts_as_death
+        why = f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted ({interrupted.reason})"
+        folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
+        _logger.info("Trial %d left, to be resumed by any worker: %s. See %s", folder.number, why, folder.path)
+
+
+def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:
+    last = (outcome.error or "").strip().splitlines()[-1:] or [""]
+    message = (
+        f"trial {held.folder.number} failed: {last[0]}. It is recorded in {held.folder.path}. Fix it and start again: "
+        "the run goes on with the next trial. `neps retry ROOT` tries failed ones again; ignore_errors=True goes on "
+        "by itself."
+    )
+    error = EvaluationError(message)
+    error.__cause__ = outcome.exception
+    return error

@@ -1,0 +1,151 @@
+"""The worker's loop: resume what is dead, claim what is next, evaluate, wait, leave. It owns the order, no rule.
+
+Called by `neps.run`; everything that it does to the directory is done through the ledger.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from neps.evaluation import Interrupted
+from neps.trial import Trial
+from neps.worker.claiming import Claims
+from neps.worker.context import Context
+from neps.worker.evaluating import Evaluations
+from neps.worker.resuming import resume
+from neps.worker.steps import Held, Leave, Pause, Step
+
+__all__ = ["Worker"]
+
+_logger = logging.getLogger("neps.worker")
+_FIRST_PAUSE = 0.002
+_BRIEF_PAUSE = 0.05
+_SAY_AGAIN = 60.0
+
+
+@dataclasses.dataclass(slots=True)
+class _Waiting:
+    """For what it waits, and since when."""
+
+    reason: str
+    since: float
+    say_at: float = 0.0
+
+
+class Worker:
+    """Works until nothing is left, its share is done, or a signal comes.
+
+    Args:
+        context: what it has at hand; its signals are looked at between any two steps.
+        run_pipeline: what to call with each configuration.
+        on_change: called with a line on what it does now, for progress displays.
+    """
+
+    def __init__(
+        self, context: Context, run_pipeline: Callable[..., Any], on_change: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._context = context
+        self._view, self._signals, self._settings = context.view, context.signals, context.settings
+        self._claims = Claims(context)
+        self._evaluations = Evaluations(context, run_pipeline)
+        self._on_change = on_change
+        self._began = time.monotonic()
+        self._evaluated = 0
+        self._waiting = _Waiting("", self._began)
+
+    def work(self) -> Interrupted | None:
+        """Work; how it was interrupted, if it was.
+
+        Raises:
+            EvaluationError: as `Evaluations.run`.
+        """
+        while self._signals.received is None:
+            step = self._next()
+            match step:
+                case Held():
+                    if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason != "fenced":
+                        return ended
+                case Pause():
+                    self._pause(step)
+                case Leave():
+                    _logger.info("Worker %s leaves: %s", self._context.me.worker, step.reason)
+                    return None
+        return None
+
+    def _next(self) -> Step:
+        if (share := self._share_done()) is not None:
+            return share
+        if self._context.independent:
+            self._view.settle_some()
+        else:
+            self._view.refresh()
+        for pending in self._view.inspect_some():
+            if held := resume(pending, self._context):
+                return held
+        step = self._claims.next()
+        if isinstance(step, Held):
+            return step
+        self._view.look_for_retries()
+        if isinstance(step, Leave) and (resumable := self._before_leaving()) is not None:
+            return resumable
+        return step
+
+    def _before_leaving(self) -> Step | None:
+        """What keeps a worker that has nothing left to claim: what it may resume, and, if it stays, what runs."""
+        if self._settings.stay:
+            return self._stay()
+        self._view.inspect_all()
+        for pending in list(self._view.pending.values()):
+            if pending.resumable or pending.dead(math.inf):
+                return resume(pending, self._context) or Pause("another worker", brief=True)
+        return None
+
+    def _stay(self) -> Step | None:
+        """With continue_until_max_evaluation_completed: wait for what runs elsewhere, a few looked at in each turn."""
+        self._view.refresh()
+        if not self._view.pending:
+            return None
+        numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
+        return Pause(f"{len(self._view.pending)} running trials to end ({numbers}), ready to resume them")
+
+    def _share_done(self) -> Leave | None:
+        most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
+        if most is not None and self._evaluated >= most:
+            return Leave(f"max_evaluations_per_run={most} is reached")
+        if seconds is not None and time.monotonic() - self._began >= seconds:
+            return Leave(f"max_seconds_per_run={seconds:g} is over")
+        return None
+
+    def _evaluate(self, held: Held) -> Trial | Interrupted | None:
+        self._waiting = _Waiting("", time.monotonic())
+        self._evaluated += 1
+        self._on_change(f"evaluating trial {held.folder.number}")
+        try:
+            return self._evaluations.run(held)
+        finally:
+            self._on_change(f"evaluated trial {held.folder.number}")
+
+    def _pause(self, pause: Pause) -> None:
+        now = time.monotonic()
+        if pause.reason != self._waiting.reason:
+            self._waiting = _Waiting(pause.reason, now)
+        waited = now - self._waiting.since
+        seconds = min(max(_FIRST_PAUSE, waited / 2), _BRIEF_PAUSE if pause.brief else self._context.poll)
+        if not pause.brief:
+            self._say(waited, now)
+        if self._settings.max_seconds_per_run is not None:
+            left = self._began + self._settings.max_seconds_per_run - now
+            seconds = max(0.0, min(seconds, left))
+        self._signals.wait(seconds)
+
+    def _say(self, waited: float, now: float) -> None:
+        waiting = self._waiting
+        if now >= waiting.say_at:
+            waiting.say_at = now + _SAY_AGAIN
+            self._on_change(f"waiting for {waiting.reason}")
+            _logger.info("Waiting for %s (for %.0f s so far)", waiting.reason, waited)

@@ -1,0 +1,82 @@
+"""Resuming a trial whose last attempt was left or died: end it if need be, open the next, or give the trial up.
+
+The end of an attempt is one exclusive name for which its owner, if he lives after all, competes too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.records import AttemptStart, End, result_fields
+from neps.ledger.retrying import RETRY
+from neps.ledger.standing import Standing
+from neps.ledger.view import Pending
+from neps.trial import Result
+from neps.worker.context import Context
+from neps.worker.steps import Held
+
+__all__ = ["resume"]
+
+_logger = logging.getLogger("neps.worker")
+
+
+def resume(pending: Pending, context: Context) -> Held | None:
+    """Open the next attempt of a trial, in the folder where its checkpoint is; None if somebody else was first."""
+    view, me = context.view, context.me
+    folder, attempt = pending.folder, pending.standing.start.attempt
+    if pending.standing.end is None:
+        folder.end_attempt(attempt, End.DIED, me, _why(pending))
+        view.inspect(folder.number)  # whose end it was; a result, if the owner lived after all
+        if folder.number not in view.pending or pending.standing.end is None:
+            return None
+    if pending.standing.start.attempt != attempt:
+        return None
+    after, deaths = pending.standing.end, _deaths(pending)
+    if not folder.open_attempt(attempt + 1, me, str(after)):
+        view.inspect(folder.number)
+        return None
+    held = Held(folder, Standing(pending.standing.decision, AttemptStart(attempt + 1, me, str(after))))
+    view.begun(folder, held.standing)
+    if deaths >= context.settings.max_attempts:
+        _give_up(held, deaths, context)
+        return None
+    _logger.info("Trial %d resumed (attempt %d; the last one %s) in %s", folder.number, attempt + 1, after, folder.path)
+    return held
+
+
+def _why(pending: Pending) -> str:
+    identity = pending.standing.start.identity
+    if identity.proven_dead():
+        return f"process {identity.pid} on {identity.host} has ended"
+    return f"worker {identity.worker} was silent for {pending.silence.seconds:.1f} s"
+
+
+def _deaths(pending: Pending) -> int:
+    """How often it has died since it was last retried."""
+    deaths = 0
+    for attempt in range(1, pending.standing.start.attempt + 1):
+        with contextlib.suppress(UnreadableDocumentError):
+            start, end = pending.folder.start(attempt), pending.folder.end(attempt)
+            if start is not None and start.after == RETRY:
+                deaths = 0
+            deaths += end is not None and end.end is End.DIED
+    return deaths
+
+
+def _give_up(held: Held, deaths: int, context: Context) -> None:
+    settings, me = context.settings, context.me
+    number, attempt = held.folder.number, held.standing.start.attempt
+    error = f"given up after {deaths} attempts that died (max_attempts={settings.max_attempts})"
+    result = Result(
+        success=False,
+        loss=settings.loss_value_on_error,
+        cost=settings.cost_value_on_error,
+        error=error,
+        worker=me.worker,
+        attempt=attempt,
+    )
+    held.folder.end_with_result(attempt, result_fields(result), me)
+    context.view.inspect(number)
+    _logger.warning("Trial %d failed: %s. See %s; `neps retry` tries it again.", number, error, held.folder.path)

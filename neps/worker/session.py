@@ -1,0 +1,66 @@
+"""One worker's life in an opened run: puts its parts together, works, and leaves things as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from neps.budget import Spending
+from neps.evaluation import Interrupted, Signals
+from neps.ledger.opening import OpenedRun
+from neps.ledger.view import View
+from neps.samplers import Sampler
+from neps.space import SearchSpace
+from neps.worker.context import Context
+from neps.worker.loop import Worker
+from neps.worker.settings import Settings
+
+__all__ = ["prepare", "work"]
+
+_LONGEST_POLL = 5.0
+_POLLS_A_LEASE = 12
+
+
+def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Settings) -> Context:
+    """What a worker has at hand in a run that it has opened; nothing is read or written yet."""
+    lease = run.definition.lease_seconds
+    poll = min(_LONGEST_POLL, lease / _POLLS_A_LEASE)
+    # A budget of costs needs numbers to be decided in turn, even where the sampler doesn't.
+    independent = sampler.independent and settings.budget.max_cost_total is None
+    view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=not independent), Spending()
+    view.on_end = spending.ended
+    return Context(
+        me=run.me,
+        layout=run.layout,
+        space=space,
+        sampler=sampler,
+        seed=run.definition.seed,
+        lease=lease,
+        poll=poll,
+        independent=independent,
+        settings=settings,
+        view=view,
+        spending=spending,
+        heartbeat=run.heartbeat,
+        signals=Signals(),
+    )
+
+
+def work(context: Context, run_pipeline: Callable[..., Any], on_change: Callable[[View, str], None]) -> None:
+    """Work until nothing is left, this worker's share is done, or a signal comes.
+
+    Raises:
+        EvaluationError: if an evaluation of this worker failed, and it doesn't bear errors.
+        BaseException: what interrupted it: KeyboardInterrupt, or what run_pipeline raised; a signal other than SIGINT
+            ends the process.
+    """
+    interrupted: Interrupted | None = None
+    try:
+        with context.signals:
+            context.view.join()
+            interrupted = Worker(context, run_pipeline, lambda what: on_change(context.view, what)).work()
+    finally:
+        context.view.close()
+    context.signals.leave()
+    if interrupted is not None:
+        raise interrupted.exception

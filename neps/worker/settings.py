@@ -1,0 +1,29 @@
+"""What the user asked of this worker, checked and resolved. Values only."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from neps.budget import Budget, ExpectedCost
+
+__all__ = ["Settings"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The arguments of `neps.run` that are this worker's own: they may differ between workers and restarts."""
+
+    budget: Budget
+    max_evaluations_per_run: int | None = None
+    max_seconds_per_run: float | None = None
+    stay: bool = False
+    expected_cost: ExpectedCost | None = None
+    ignore_errors: bool = False
+    loss_value_on_error: float | None = None
+    cost_value_on_error: float | None = None
+    max_attempts: int = 3
+
+    @property
+    def bears_errors(self) -> bool:
+        """Whether this worker goes on after a failure in its own evaluation."""
+        return self.ignore_errors or (self.loss_value_on_error is not None and self.cost_value_on_error is not None)
