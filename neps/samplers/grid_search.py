@@ -1,0 +1,152 @@
+"""Grid search: every combination of a few values of each parameter, once, in an order that spreads early trials.
+
+Used through `searcher="grid_search"`. `every_value` also serves the model-based samplers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from neps.errors import ArgumentError
+from neps.samplers.protocol import Done, Sampler, Suggestion
+from neps.samplers.sequences import BITS, sobol_sequence
+from neps.space import Categorical, Float, Integer, Parameter
+
+if TYPE_CHECKING:
+    from neps.budget import Budget
+    from neps.history import History
+    from neps.space import SearchSpace
+    from neps.trial import Value
+
+__all__ = ["GridSearch", "axes", "every_value", "spread"]
+
+_ORDER_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GridSearch(Sampler):
+    """Evaluates a full grid, and is done when the grid is covered.
+
+    A number has `steps_per_parameter` values, evenly spaced on its own (log) scale, both ends included; an integer
+    with no more values than that has all of them; a category always has all its choices. Values that fall together
+    after rounding are one. Priors are ignored. The grid is never built, so its size doesn't matter.
+
+    Args:
+        steps_per_parameter: values for each numerical parameter, at least 1 (the centre alone). Default 5.
+
+    Raises:
+        ArgumentError: if `steps_per_parameter` isn't an int of at least 1.
+
+    Example:
+        >>> GridSearch(steps_per_parameter=3).settings()
+        {'steps_per_parameter': 3}
+    """
+
+    independent: ClassVar[bool] = True
+
+    steps_per_parameter: int = 5
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        steps = self.steps_per_parameter
+        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+            msg = f"steps_per_parameter must be a whole number of at least 1, not {steps!r}."
+            raise ArgumentError(msg)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        return dataclasses.asdict(self)
+
+    def decide(
+        self,
+        history: History,
+        number: int,
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,  # noqa: ARG002 - nothing here is random
+    ) -> Suggestion | Done:
+        """Grid point `number - 1` in the spread order."""
+        space = history.space
+        values = axes(space, self.steps_per_parameter)
+        sizes = tuple(len(axis) for axis in values)
+        if number > math.prod(sizes):
+            return Done(f"the grid is covered: all its {math.prod(sizes)} configurations are claimed")
+        chosen = [axis[position] for axis, position in zip(values, spread(number - 1, sizes), strict=True)]
+        rest = space.decode(np.full(space.dimensions, 0.5))
+        return Suggestion(config=rest | dict(zip(space.searched, chosen, strict=True)))
+
+
+@functools.lru_cache(maxsize=16)
+def axes(space: SearchSpace, steps: int) -> tuple[Sequence[Value], ...]:
+    """The grid's values of each searched parameter, ascending, in the order of `space.searched`."""
+    ends = [space.encode(space.decode(np.full(space.dimensions, end))) for end in (0.0, 1.0)]
+    weights = np.linspace(0.0, 1.0, steps) if steps > 1 else [0.5]
+    rows = [space.decode(ends[0] * (1.0 - weight) + ends[1] * weight) for weight in weights]
+    return tuple(_axis(space, name, rows) for name in space.searched)
+
+
+def _axis(space: SearchSpace, name: str, rows: Sequence[dict[str, Value]]) -> Sequence[Value]:
+    values = every_value(space.parameters[name], len(rows))
+    return tuple(dict.fromkeys(row[name] for row in rows)) if values is None else values
+
+
+def every_value(parameter: Parameter, most: int) -> Sequence[Value] | None:
+    """All values of a category, or of a number that has at most `most`, in order; None for any other number.
+
+    Example:
+        >>> every_value(Integer(1, 3), most=5), every_value(Float(0, 1), most=5)
+        (range(1, 4), None)
+    """
+    if isinstance(parameter, Categorical):
+        return parameter.choices
+    if isinstance(parameter, Integer) and parameter.upper - parameter.lower < most:
+        return range(parameter.lower, parameter.upper + 1)
+    if isinstance(parameter, Float) and parameter.lower == parameter.upper:
+        return (parameter.lower,)
+    return None
+
+
+def spread(index: int, sizes: Sequence[int]) -> list[int]:
+    """The position on each axis of point `index` of a grid, in an order that spreads early points.
+
+    `index` is written in the mixed radix of `sizes`. The first axis runs through its positions in bit-reversed order.
+    Every later axis adds to its own digit a shift that depends on the lower digits only, so each position can be read
+    back and no point comes twice. The shift is a coordinate of a Sobol sequence: while higher digits are 0, points are
+    spread as evenly as that is, and an axis of n positions has shown all of them after 4 n points.
+
+    Args:
+        index: 0 … product of `sizes` - 1.
+        sizes: positions on each axis, each at least 1.
+
+    Returns:
+        One position for each axis, from 0.
+
+    Example:
+        >>> [spread(index, (2, 3)) for index in range(6)]
+        [[1, 0], [0, 2], [1, 2], [0, 1], [1, 1], [0, 0]]
+    """
+    sequence = sobol_sequence(len(sizes), _ORDER_SEED)
+    positions: list[int] = []
+    higher, lower, place = index, 0, 1
+    point = sequence.point(lower)
+    for axis, size in enumerate(sizes):
+        higher, digit = divmod(higher, size)
+        shift = int(point[axis] * size)
+        positions.append((_bit_reversed(size)[digit] + shift) % size)
+        if digit:
+            lower += digit * place
+            point = sequence.point(lower % 2**BITS)
+        place *= size
+    return positions
+
+
+@functools.lru_cache(maxsize=64)
+def _bit_reversed(size: int) -> list[int]:
+    """The numbers below `size`, halving the gaps: 0, the middle, the quarters, and so on."""
+    width = (size - 1).bit_length()
+    return sorted(range(size), key=lambda number: int(f"{number:0{width}b}"[::-1], 2))

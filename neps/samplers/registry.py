@@ -1,0 +1,139 @@
+"""From what users write as `searcher=` and its keywords to a sampler, and from a sampler to what neps.yaml says of it.
+
+Each sampler is imported when it is asked for. `neps.run` and the ledger's reader of definitions call it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from neps.errors import ArgumentError, nearest
+from neps.samplers.protocol import Sampler
+
+if TYPE_CHECKING:
+    from neps.space import SearchSpace
+
+__all__ = ["default_name", "describe", "resolve"]
+
+_CLASSES = {
+    "random_search": ("neps.samplers.random_search", "RandomSearch"),
+    "sobol": ("neps.samplers.sobol", "Sobol"),
+    "grid_search": ("neps.samplers.grid_search", "GridSearch"),
+    "bayesian_optimization": ("neps.samplers.bayesian_optimization", "BayesianOptimization"),
+}
+
+_INSTEAD = dict.fromkeys(
+    (
+        "pibo",
+        "cost_cooling",
+        "regularized_evolution",
+        "successive_halving",
+        "successive_halving_prior",
+        "asha",
+        "asha_prior",
+        "hyperband",
+        "hyperband_prior",
+        "async_hyperband",
+        "mobster",
+        "priorband",
+        "priorband_bo",
+        "freeze_thaw",
+    ),
+    "bayesian_optimization",
+) | {"pibo": "bayesian_optimization with sample_default_first=True"}
+"""Searchers of later versions, and what comes closest now."""
+
+
+def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, Any]) -> Sampler:
+    """The sampler that `searcher` and its keywords stand for, checked against the space.
+
+    Args:
+        searcher: a name, "default", or a Sampler.
+        space: what it will search.
+        settings: the searcher's own keywords; empty with a Sampler, which has its settings already.
+
+    Raises:
+        ArgumentError: if the name, a keyword or a value is wrong, or the sampler can't search the space.
+
+    Example:
+        >>> from neps.space import Float, SearchSpace
+        >>> resolve("grid_search", SearchSpace({"x": Float(0, 1)}), {"steps_per_parameter": 3})
+        GridSearch(steps_per_parameter=3)
+    """
+    if isinstance(searcher, Sampler):
+        if settings:
+            raise ArgumentError(
+                f"unknown arguments {sorted(settings)}: searcher is already a {type(searcher).__name__}. "
+                "Give them to its constructor, or check the names of the other arguments."
+            )
+        sampler = searcher
+    else:
+        sampler = _from_name(searcher, space, settings)
+    sampler.check(space)
+    return sampler
+
+
+def default_name(space: SearchSpace) -> tuple[str, str]:
+    """What `searcher="default"` means for a space, and why, to be logged.
+
+    Example:
+        >>> from neps.space import Float, SearchSpace
+        >>> default_name(SearchSpace({"x": Float(0, 1)}))
+        ('bayesian_optimization', 'the space has neither a fidelity nor a prior')
+    """
+    found, ignored = "neither a fidelity nor a prior", ""
+    if space.fidelity is not None and space.has_prior:
+        found, ignored = "a fidelity and a prior", "priorband"
+    elif space.has_prior:
+        found, ignored = "a prior", "pibo"
+    elif space.fidelity is not None:
+        found, ignored = "a fidelity", "hyperband"
+    reason = f"the space has {found}"
+    if ignored:
+        uses = "runs every evaluation at the full fidelity" if space.fidelity is not None else "ignores the prior"
+        reason += f", but {ignored} is not in this version yet; bayesian_optimization {uses}"
+    return "bayesian_optimization", reason
+
+
+def describe(sampler: Sampler) -> dict[str, Any]:
+    """What neps.yaml says of a sampler: its name (of one's own, the qualified class name) and settings, as plain data.
+
+    Example:
+        >>> from neps.samplers import GridSearch
+        >>> describe(GridSearch(steps_per_parameter=3))
+        {'name': 'grid_search', 'settings': {'steps_per_parameter': 3}}
+    """
+    kind = type(sampler)
+    place = (kind.__module__, kind.__qualname__)
+    names = {known: name for name, known in _CLASSES.items()}
+    return {"name": names.get(place, ".".join(place)), "settings": sampler.settings()}
+
+
+def _from_name(searcher: object, space: SearchSpace, settings: Mapping[str, Any]) -> Sampler:
+    if not isinstance(searcher, str):
+        hint = f" Write {searcher.__name__}()." if isinstance(searcher, type) and issubclass(searcher, Sampler) else ""
+        raise ArgumentError(f"searcher must be a name or an instance of a Sampler, not {searcher!r}.{hint}")
+    name = default_name(space)[0] if searcher == "default" else searcher
+    if name in _INSTEAD:
+        raise ArgumentError(f"searcher {name!r} is not in this version yet: use {_INSTEAD[name]} instead.")
+    if name not in _CLASSES:
+        known = ["default", *_CLASSES]
+        raise ArgumentError(f"unknown searcher {name!r}: it must be one of {known}.{nearest(name, known)}")
+    module, kind = _CLASSES[name]
+    sampler_type = getattr(importlib.import_module(module), kind)
+    _check_keywords(name, [field.name for field in dataclasses.fields(sampler_type)], settings)
+    sampler: Sampler = sampler_type(**settings)
+    return sampler
+
+
+def _check_keywords(name: str, known: list[str], settings: Mapping[str, Any]) -> None:
+    for keyword in settings:
+        if keyword not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes no arguments of its own"
+            raise ArgumentError(
+                f"unknown argument {keyword!r}: searcher {name!r} {takes}, and neps.run has no such argument."
+                f"{nearest(keyword, known)}"
+            )

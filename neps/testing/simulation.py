@@ -1,0 +1,99 @@
+"""A run in memory: a sampler, an objective and simulated workers, without files, clocks or processes.
+
+Tests of samplers and benchmarks call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from neps.budget import Budget
+from neps.history import History
+from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
+from neps.space import SearchSpace
+from neps.trial import Decision, Result, Status, Trial, Value
+
+__all__ = ["Objective", "decided", "ended", "generator_for", "simulate"]
+
+Objective = Callable[[Mapping[str, Value]], float | None]
+"""The loss of a configuration; None for an evaluation that fails."""
+
+
+def simulate(
+    sampler: Sampler, space: SearchSpace, objective: Objective, evaluations: int, *, seed: int = 0, workers: int = 1
+) -> History:
+    """Run `sampler` as `neps.run` would, with workers whose evaluations all take equally long.
+
+    Args:
+        sampler: what decides each trial.
+        space: the search space.
+        objective: maps a configuration to its loss, or to None where the evaluation fails.
+        evaluations: the number of trials, at least 1; fewer are made if the sampler is done.
+        seed: the run's seed.
+        workers: how many trials are pending while the next is decided, plus one; at least 1.
+
+    Returns:
+        The history after all evaluations.
+
+    Raises:
+        RuntimeError: if the sampler waits though nothing is pending.
+
+    Example:
+        >>> from neps.samplers import Sobol
+        >>> from neps.space import Float
+        >>> history = simulate(Sobol(), SearchSpace({"x": Float(-1, 1)}), lambda config: config["x"] ** 2, 16)
+        >>> len(history.trials), history.best.loss < 0.01
+        (16, True)
+    """
+    trials: dict[int, Trial] = {}
+    pending: list[int] = []
+    budget = Budget(max_evaluations_total=evaluations)
+    while len(trials) < evaluations:
+        number = len(trials) + 1
+        history = History(space, MappingProxyType(dict(trials)), seed)
+        answer = sampler.decide(history, number, budget, generator_for(seed, number))
+        if isinstance(answer, Done):
+            break
+        if isinstance(answer, Suggestion):
+            trials[number] = decided(space, number, answer)
+            pending.append(number)
+        elif not pending:
+            raise RuntimeError(f"the sampler waits, but nothing is pending at number {number}: {answer.reason}")
+        if isinstance(answer, Wait) or len(pending) == workers:
+            finished = pending.pop(0)
+            trials[finished] = ended(trials[finished], objective(trials[finished].config))
+    trials |= {number: ended(trials[number], objective(trials[number].config)) for number in pending}
+    return History(space, MappingProxyType(trials), seed)
+
+
+def generator_for(seed: int, number: int) -> np.random.Generator:
+    """The generator that a sampler gets for trial `number` of a run with this seed."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(number,))))
+
+
+def decided(space: SearchSpace, number: int, suggestion: Suggestion) -> Trial:
+    """The pending trial that `suggestion` becomes."""
+    config = MappingProxyType(dict(suggestion.config))
+    fidelity = config[space.fidelity] if space.fidelity is not None else None
+    decision = Decision(
+        number=number,
+        config=config,
+        fidelity=None if fidelity is None else float(fidelity),
+        bracket=suggestion.bracket,
+        rung=suggestion.rung,
+        slot=suggestion.slot,
+        previous=suggestion.previous,
+        reasons=MappingProxyType(dict(suggestion.reasons)),
+    )
+    return Trial(number=number, decision=decision)
+
+
+def ended(trial: Trial, loss: float | None) -> Trial:
+    """The same trial after its evaluation; a loss of None means that it failed."""
+    success = loss is not None
+    result = Result(success=success, loss=loss, error=None if success else "the objective failed")
+    status = Status.SUCCESS if success else Status.FAILED
+    return Trial(number=trial.number, decision=trial.decision, result=result, status=status)

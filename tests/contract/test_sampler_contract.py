@@ -1,0 +1,78 @@
+"""The contract suite of `neps.testing.samplers`, on every sampler of neps and on one that a user might write."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from neps.samplers import BayesianOptimization, GridSearch, RandomSearch, Sampler, Sobol, Suggestion
+from neps.testing.samplers import SamplerContract
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.budget import Budget
+    from neps.history import History
+
+
+class TestRandomSearch(SamplerContract):
+    def make(self) -> Sampler:
+        return RandomSearch()
+
+
+class TestRandomSearchWithPriors(SamplerContract):
+    def make(self) -> Sampler:
+        return RandomSearch(use_priors=True)
+
+
+class TestSobol(SamplerContract):
+    def make(self) -> Sampler:
+        return Sobol()
+
+
+class TestGridSearch(SamplerContract):
+    def make(self) -> Sampler:
+        return GridSearch()
+
+
+class TestGridSearchOfOneStep(SamplerContract):
+    def make(self) -> Sampler:
+        return GridSearch(steps_per_parameter=1)
+
+
+class TestBayesianOptimization(SamplerContract):
+    def make(self) -> Sampler:
+        return BayesianOptimization()
+
+
+class TestBayesianOptimizationFromTheDefault(SamplerContract):
+    def make(self) -> Sampler:
+        return BayesianOptimization(initial_design_size=1, sample_default_first=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _HillClimber(Sampler):
+    """A user's own: a random step from the best trial so far."""
+
+    step: float = 0.1
+
+    def settings(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def decide(
+        self,
+        history: History,
+        number: int,  # noqa: ARG002
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,
+    ) -> Suggestion:
+        space, best = history.space, history.best
+        if best is None:
+            return Suggestion(config=space.sample(generator))
+        point = space.encode(best.config) + self.step * generator.standard_normal(space.dimensions)
+        return Suggestion(config=space.decode(point), reasons={"from": best.number})
+
+
+class TestOfAUser(SamplerContract):
+    def make(self) -> Sampler:
+        return _HillClimber(step=0.2)
