@@ -1,0 +1,96 @@
+"""Fixtures that give a test its rigs (`tests/rigs`) and its random numbers, and the rule that CI skips nothing.
+
+Found by pytest. What needs no fixture (`wait_until`, `as_host`, `with faultfs(...)`) is imported from `rigs`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from rigs.faultfs import Mount, faultfs, faultfs_available
+from rigs.hosts import hosts_available
+from rigs.processes import Fleet
+from rigs.requirements import require
+from rigs.smallfs import Kind, smallfs, smallfs_available
+
+_SEED = "NEPS_TEST_SEED"
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+
+
+def pytest_configure() -> None:
+    """Draws the seed of this run; in the environment, so that pytest-xdist's processes have the same."""
+    os.environ.setdefault(_SEED, str(secrets.randbelow(2**32)))
+
+
+def pytest_report_header() -> str:
+    """How to repeat this run."""
+    return f"random seed of the tests: {os.environ[_SEED]} (set {_SEED} to it to repeat)"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skipped test fails."""
+    return _without_skips((yield))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """In CI a skipped file fails."""
+    return _without_skips((yield))
+
+
+def _without_skips(report: _Report) -> _Report:
+    is_expected_failure = hasattr(report, "wasxfail")
+    if report.skipped and not is_expected_failure and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"CI may skip nothing, but this was to be skipped: {reason}"
+    return report
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Random numbers of this test's own: the same for the same seed, whatever other tests run."""
+    print(f"{_SEED}={os.environ[_SEED]}")
+    return random.Random(f"{os.environ[_SEED]} {request.node.nodeid}")
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, rng: random.Random) -> Iterator[Fleet]:
+    """Real worker processes, none of which outlives the test."""
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    with Fleet(folder, rng) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def hosts() -> None:
+    """For tests that run commands `as_host` or workers with `host=`."""
+    require(hosts_available())
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Iterator[Mount]:
+    """A filesystem that fails by rules, without caches, over an empty folder."""
+    require(faultfs_available())
+    backing = tmp_path / "backing"
+    backing.mkdir()
+    with faultfs(backing) as mount:
+        yield mount
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def small(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty filesystem of 1 MiB, once of each kind."""
+    kind: Kind = request.param
+    require(smallfs_available(kind))
+    with smallfs(kind) as path:
+        yield path
