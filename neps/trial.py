@@ -173,7 +173,7 @@ class Trial:
 
     @property
     def rank_key(self) -> float:
-        """What to sort by: the loss of a success, infinity for everything else and for NaN."""
-        if not self.succeeded or self.loss is None or math.isnan(self.loss):
+        """What to sort by: the finite loss of a success, infinity for everything else."""
+        if not self.succeeded or self.loss is None or not math.isfinite(self.loss):
             return math.inf
         return self.loss

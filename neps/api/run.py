@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -146,7 +148,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
     )
     _check_together(settings)
     check_signature(run_pipeline, space.parameters)
-    proposal.sampler()
+    _check_searcher(proposal)
     hooks = _hooks(pre_load_hooks)
     overwrite = flag("overwrite_working_directory", overwrite_working_directory)
     summarise = flag("post_run_summary", post_run_summary)
@@ -177,6 +179,21 @@ def _check_together(settings: Settings) -> None:
         raise ArgumentError(message)
     if settings.budget == Budget():
         _logger.info("No budget is given (max_evaluations_total, max_cost_total): the run goes on until it is stopped.")
+
+
+def _check_searcher(proposal: Proposal) -> None:
+    """Refuse an unknown searcher or setting; a misspelt argument of `run` itself comes in as a setting."""
+    try:
+        proposal.sampler()
+    except ArgumentError as error:
+        own = [name for name in inspect.signature(run).parameters if name != "searcher_kwargs"]
+        meant = [
+            match for name in proposal.searcher_settings for match in difflib.get_close_matches(name, own, 1, 0.75)
+        ]
+        if not meant:
+            raise
+        message = f"{error} Or did you mean neps.run's own argument {meant[0]!r}?"
+        raise ArgumentError(message) from None
 
 
 def _hooks(hooks: Hooks | None) -> list[Callable[[Sampler], Sampler]]:

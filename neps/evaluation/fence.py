@@ -30,8 +30,7 @@ class Fence:
         >>> fence = Fence()
         >>> fence.call(len, "abc")
         3
-        >>> fence.interrupt()  # too late
-        False
+        >>> fence.interrupt()  # too late: nothing happens
     """
 
     def __init__(self) -> None:
@@ -41,15 +40,14 @@ class Fence:
         self._thread: int | None = None
         self._lock = threading.Lock()
 
-    def interrupt(self) -> bool:
-        """Raise `Fenced` in the call, now or when it begins. Returns whether that was done: False if it's over."""
+    def interrupt(self) -> None:
+        """Raise `Fenced` in the call, now or when it begins; do nothing if it's over, or at a second time."""
         with self._lock:
             if self._closed or self.broken:
-                return self.broken
+                return
             self.broken = True
             if self._thread is not None:
                 _raise_in(self._thread, Fenced)
-            return True
 
     def call(self, function: Callable[..., T], *args: object) -> T:
         """Call `function(*args)`, which `interrupt` may end with `Fenced`."""

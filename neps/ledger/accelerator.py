@@ -11,9 +11,10 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from neps.ledger.documents import FORMAT_VERSION
 from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptEnd, decision_fields, read_decision, result_fields
 from neps.trial import Status, Trial
@@ -21,6 +22,7 @@ from neps.trial import Status, Trial
 __all__ = ["Accelerator", "parse"]
 
 _logger = logging.getLogger("neps.ledger")
+_MANY = 100
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -38,6 +40,20 @@ class Accelerator:
         with contextlib.suppress(OSError):
             if (line := _line(self._run, trial)) is not None:
                 os.write(self._open(), line)
+
+    def add(self, trials: Sequence[Trial]) -> None:
+        """Remember what a joiner had to read from the folders; where that is much, one joiner of a crowd does it."""
+        if len(trials) < _MANY:
+            for trial in trials:
+                self.append(trial)
+            return
+        from filelock import FileLock, Timeout
+
+        with contextlib.suppress(OSError, Timeout):
+            self._open()
+            with FileLock(f"{self._folder}.lock").acquire(timeout=0):
+                for trial in trials:
+                    self.append(trial)
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -71,7 +87,7 @@ class Accelerator:
 
 
 def _checksum(run: str, rest: bytes) -> bytes:
-    return b"%08x" % zlib.crc32(rest, zlib.crc32(run.encode()))
+    return b"%08x" % zlib.crc32(rest, zlib.crc32(b"%d %s" % (FORMAT_VERSION, run.encode())))
 
 
 def _line(run: str, trial: Trial) -> bytes | None:

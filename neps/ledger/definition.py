@@ -102,6 +102,9 @@ def _has_trials(root: str) -> bool:
         return next(Layout(root).numbers(), None) is not None
     except FileNotFoundError:
         return False
+    except OSError as error:
+        message = f"root_directory {root} can't be read: {error}. It must be a folder that this user may read."
+        raise DirectoryError(message) from error
 
 
 def publish_definition(root: str, definition: Definition, token: str) -> Definition:

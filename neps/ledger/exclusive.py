@@ -11,8 +11,9 @@ import contextlib
 import errno
 import os
 import time
+from collections.abc import Callable
 
-__all__ = ["END_MARKER", "is_complete", "make_folder", "move_away", "publish", "read", "sync_folder"]
+__all__ = ["END_MARKER", "is_complete", "make_folder", "move_away", "publish", "put", "read", "relocate", "sync_folder"]
 
 END_MARKER = b"\n...\n"
 """How each document ends, at the start of a line, where no text inside a document can put it. A linked
@@ -74,7 +75,7 @@ def publish(folder: str, name: str, content: bytes, token: str, *, durable: bool
 
 
 def _write(path: str, content: bytes, *, durable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    descriptor = _create(path)
     try:
         rest = memoryview(content)
         while rest:
@@ -83,6 +84,16 @@ def _write(path: str, content: bytes, *, durable: bool) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _create(path: str) -> int:
+    """A new file of one's own. Never truncate: a staged file that outlived its unlink is the published one, too."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        os.unlink(path)  # noqa: PTH108
+        return os.open(path, flags, 0o666)
 
 
 def _link(staged: str, target: str, content: bytes, deadline: float) -> bool:
@@ -95,7 +106,7 @@ def _link(staged: str, target: str, content: bytes, deadline: float) -> bool:
             failure = error
         else:
             return True
-        seen = read(target)
+        seen = _seen(target)
         if seen == content:
             return True
         if seen is not None and is_complete(seen):
@@ -106,6 +117,16 @@ def _link(staged: str, target: str, content: bytes, deadline: float) -> bool:
             raise failure
         time.sleep(pause)
         pause = min(2 * pause, 0.1)
+
+
+def _seen(path: str) -> bytes | None:
+    """What stands at a name: its content, something complete where it is a folder, None where that can't be told."""
+    try:
+        return read(path)
+    except IsADirectoryError:
+        return END_MARKER
+    except OSError:
+        return None
 
 
 def read(path: str) -> bytes | None:
@@ -148,6 +169,33 @@ def move_away(source: str, own_name: str) -> bool:
             return False
         raise
     return True
+
+
+def relocate(source: str, own_name: str, destination: Callable[[str], str]) -> bool:
+    """Take a file away from a contested name, look at what it is, and put it where it belongs.
+
+    What is taken need not be what was meant: somebody may have published anew in between. Then it goes back.
+
+    Args:
+        source: the contested name.
+        own_name: a name that only the caller uses.
+        destination: called with `own_name`, says where the file belongs; that name may already be taken by the same.
+
+    Returns:
+        Whether this caller took something away.
+    """
+    if not move_away(source, own_name):
+        return False
+    put(own_name, destination(own_name))
+    return True
+
+
+def put(own_name: str, target: str) -> None:
+    """Give a file that was taken away its place; nothing happens where somebody else has done it."""
+    with contextlib.suppress(FileExistsError, FileNotFoundError):
+        os.link(own_name, target)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(own_name)  # noqa: PTH108
 
 
 def sync_folder(path: str) -> None:

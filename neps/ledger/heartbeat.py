@@ -29,6 +29,7 @@ class _Held:
     folder: TrialFolder
     attempt: int
     on_superseded: Callable[[], object]
+    on_beat: Callable[[], object]
     since: float
 
 
@@ -46,6 +47,7 @@ class Heartbeat:
         self._me = me
         self._period = lease / 3
         self._held: _Held | None = None
+        self._held_since = time.monotonic()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._beat, name="neps-heartbeat", daemon=True)
@@ -64,13 +66,31 @@ class Heartbeat:
         with contextlib.suppress(OSError):
             os.unlink(self._presence)  # noqa: PTH108
 
-    def hold(self, folder: TrialFolder, attempt: int, on_superseded: Callable[[], object]) -> None:
-        """Keep an attempt alive; `on_superseded` is called in the heartbeat's thread if it is taken over."""
+    def hold(
+        self,
+        folder: TrialFolder,
+        attempt: int,
+        on_superseded: Callable[[], object],
+        on_beat: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Keep an attempt alive.
+
+        Args:
+            folder: the trial's.
+            attempt: the one that this worker has opened.
+            on_superseded: called in the heartbeat's thread if the attempt is taken over.
+            on_beat: called in the heartbeat's thread with each beat.
+        """
         with self._changed:
-            self._held = _Held(folder, attempt, on_superseded, time.monotonic())
+            self._held_since = time.monotonic()
+            self._held = _Held(folder, attempt, on_superseded, on_beat, self._held_since)
+
+    def held_for(self) -> float:
+        """For how many seconds the attempt that was held last has been held."""
+        return time.monotonic() - self._held_since
 
     def release(self) -> None:
-        """The attempt needs no heartbeat any more. No call of `on_superseded` begins after this."""
+        """The attempt needs no heartbeat any more. Neither callback runs after this."""
         with self._changed:
             self._held = None
 
@@ -100,6 +120,9 @@ class Heartbeat:
                         held.on_superseded()
             else:
                 _touch(held.folder.lock_path(held.attempt))
+                with self._changed:
+                    if self._held is held:
+                        held.on_beat()
         except OSError as error:
             _logger.warning("No heartbeat for %s: %s. Trying again.", held.folder.path, error)
         return time.monotonic() + self._period

@@ -87,7 +87,7 @@ class Identity:
         except OSError:
             pass
         state, started = _process(self.pid)
-        if state == "":
+        if not state or not self.process_started:
             return False
         return state in "ZX" or started != self.process_started
 

@@ -12,6 +12,7 @@ RUN is the old run's identifier, so that all movers agree on the place. Called w
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -19,9 +20,9 @@ import time
 from collections.abc import Callable, Hashable
 
 from neps.ledger import documents
-from neps.ledger.definition import Definition, find_definition
+from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import move_away, publish
+from neps.ledger.exclusive import move_away, publish, put, relocate
 from neps.ledger.identity import Identity
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.records import parsed
@@ -32,6 +33,7 @@ __all__ = ["finish_moves", "keep_running", "move_aside"]
 
 _logger = logging.getLogger("neps.ledger")
 _MOVED = "moved.yaml"
+_TAKEN = f".{DEFINITION}."
 _POLL = 0.5
 
 
@@ -41,10 +43,11 @@ def move_aside(root: str, old: Definition, me: Identity) -> bool:
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     attempt = _open_attempt(folder)
     publish(folder, f"intent_{attempt}.yaml", documents.encode({"by": me.worker, "time": documents.now()}), me.token)
-    alive = _live_worker(root, old, me)
-    if not _decide(folder, attempt, me, move=alive is None):
+    move = _live_worker(root, old, me) is None
+    numbers = _decide(folder, attempt, me, sorted(Layout(root).numbers()) if move else None)
+    if numbers is None:
         return False
-    _move(root, old.run, me)
+    _move(root, old.run, numbers, me)
     return True
 
 
@@ -55,7 +58,7 @@ def keep_running(root: str, run: str, me: Identity) -> bool:
         return True
     attempt = _open_attempt(folder)
     if os.path.lexists(f"{folder}/intent_{attempt}.yaml"):
-        return not _decide(folder, attempt, me, move=False)
+        return _decide(folder, attempt, me, None) is None
     return not os.path.lexists(f"{folder}/{_MOVED}")
 
 
@@ -69,13 +72,9 @@ def finish_moves(root: str, me: Identity) -> None:
         folder = _folder(root, run)
         if os.path.lexists(f"{folder}/{_MOVED}"):
             continue
-        attempt = _open_attempt(folder)
-        if _verdict(folder, attempt):
-            _move(root, run, me)
-        elif os.path.lexists(f"{folder}/intent_{attempt}.yaml"):
-            old = find_definition(root)
-            if old is not None and old.run == run:
-                move_aside(root, old, me)
+        verdict = _verdict(folder, _open_attempt(folder))
+        if verdict is not None and verdict.numbers is not None:
+            _move(root, run, verdict.numbers, me)
 
 
 def _folder(root: str, run: str) -> str:
@@ -85,45 +84,56 @@ def _folder(root: str, run: str) -> str:
 def _open_attempt(folder: str) -> int:
     """The lowest K whose verdict is not to stay."""
     attempt = 1
-    while _verdict(folder, attempt) is False:
+    while (verdict := _verdict(folder, attempt)) is not None and verdict.numbers is None:
         attempt += 1
     return attempt
 
 
-def _verdict(folder: str, attempt: int) -> bool | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Which trials are moved; None: the run stays. The numbers are fixed, lest a late mover take the next run's."""
+
+    numbers: list[int] | None
+
+
+def _verdict(folder: str, attempt: int) -> _Verdict | None:
     path = f"{folder}/verdict_{attempt}.yaml"
     with contextlib.suppress(UnreadableDocumentError):
         fields = documents.load(path)
-        return None if fields is None else parsed(path, lambda: bool(fields["move"]))
+        return None if fields is None else parsed(path, lambda: _Verdict(fields.get("numbers")))
     return None
 
 
-def _decide(folder: str, attempt: int, me: Identity, *, move: bool) -> bool:
-    """Whether the run is moved: as this worker says, unless somebody was first."""
-    fields = {"move": move, "by": me.worker, "time": documents.now()}
+def _decide(folder: str, attempt: int, me: Identity, numbers: list[int] | None) -> list[int] | None:
+    """Which trials are moved: what this worker says, unless somebody was first."""
+    verdict = "stay" if numbers is None else "move"
+    fields = {"verdict": verdict, "numbers": numbers, "by": me.worker, "time": documents.now()}
     if publish(folder, f"verdict_{attempt}.yaml", documents.encode(fields), me.token):
-        return move
-    while (verdict := _verdict(folder, attempt)) is None:  # it exists, and is not seen here yet
+        return numbers
+    while (theirs := _verdict(folder, attempt)) is None:  # it exists, and is not seen here yet
         time.sleep(0.01)
-    return verdict
+    return theirs.numbers
 
 
-def _move(root: str, run: str, me: Identity) -> None:
+def _move(root: str, run: str, numbers: list[int], me: Identity) -> None:
     layout, folder = Layout(root), _folder(root, run)
-    for number in sorted(layout.numbers()):
+    for number in numbers:
         source, target = layout.trial(number), f"{folder}/config_{number}"
-        if os.path.lexists(target):
-            continue  # the one in the root belongs to the next run
-        _fill(source, me)
-        move_away(source, target)
-    own = f"{folder}/.{DEFINITION}.{me.token}"
-    if move_away(layout.definition, own):
-        target = f"{folder}/{DEFINITION}" if _run_of(own) == run else layout.definition
-        with contextlib.suppress(FileExistsError):
-            os.link(own, target)
-        os.unlink(own)  # noqa: PTH108
+        if not os.path.lexists(target):  # else it is moved, and the one in the root belongs to the next run
+            _fill(source, me)
+            move_away(source, target)
+    if _run_of(layout.definition) == run:
+        relocate(layout.definition, f"{folder}/{_TAKEN}{me.token}", lambda taken: _home_of(taken, run, layout))
+    for name in os.listdir(folder):  # noqa: PTH208 - of a mover that died between taking neps.yaml and putting it here
+        if name.startswith(_TAKEN):
+            put(f"{folder}/{name}", _home_of(f"{folder}/{name}", run, layout))
     publish(folder, _MOVED, documents.encode({"by": me.worker, "time": documents.now()}), me.token)
     _logger.info("The earlier run was moved to %s", folder)
+
+
+def _home_of(taken: str, run: str, layout: Layout) -> str:
+    """Where a neps.yaml that was taken away belongs: back, if it is the next run's."""
+    return f"{_folder(layout.root, run)}/{DEFINITION}" if _run_of(taken) == run else layout.definition
 
 
 def _fill(source: str, me: Identity) -> None:

@@ -67,7 +67,7 @@ def parsed(path: str, read: Callable[[], _T]) -> _T:
     """Call `read`, and say of which path it is that something in it doesn't fit."""
     try:
         return read()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableDocumentError(path, f"a field is missing or wrong: {error!r}") from error
 
 

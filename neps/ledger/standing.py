@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
 from neps.ledger.records import AttemptEnd, AttemptStart, End, result_fields
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Status, Trial
+
+_logger = logging.getLogger("neps.ledger")
 
 __all__ = ["Standing", "accounted", "condemn", "ended_trial", "look"]
 
@@ -108,19 +111,24 @@ def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptS
 
 def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
     """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground."""
-    attempt = 1
-    while folder.has_start(attempt + 1):
-        attempt += 1
+    attempt = folder.last_attempt()
     verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
     try:
         folder.end_with_result(attempt, verdict, me)
+        if not _is_result(folder, attempt):
+            folder.publish_result(verdict, me)
+    except OSError as error:  # a folder that can't be written to stops nobody
+        _logger.warning("The verdict on trial %d can't be published: %s", folder.number, error)
+
+
+def _is_result(folder: TrialFolder, attempt: int) -> bool:
+    """Whether an attempt's end can be read and decides the trial; then it is made the trial's result."""
+    with contextlib.suppress(UnreadableDocumentError):
         end = folder.end(attempt)
-    except UnreadableDocumentError:
-        end = None
-    if end is not None and end.result is not None:
-        folder.complete(attempt)
-    else:
-        folder.publish_result(verdict, me)
+        if end is not None and end.result is not None:
+            folder.complete(attempt)
+            return True
+    return False
 
 
 def ended_trial(folder: TrialFolder, standing: Standing) -> Trial:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from neps.ledger import documents
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import is_complete, make_folder, move_away, publish, read, sync_folder
+from neps.ledger.exclusive import is_complete, make_folder, publish, read, relocate, sync_folder
 from neps.ledger.identity import Identity
 from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, end_name, lock_name, start_name, void_name
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
@@ -40,7 +41,7 @@ class TrialFolder:
 
     def commit(self, decision: Decision, me: Identity) -> bool:
         """Publish the decision, which opens attempt 1 for the committer: True if it was ours."""
-        fields = {**decision_fields(decision), **me.to_document()}
+        fields = {"run": self._layout.run, **decision_fields(decision), **me.to_document()}
         return publish(self.path, TRIAL, documents.encode(fields), me.token)
 
     def write_config(self, decision: Decision, me: Identity) -> None:
@@ -48,6 +49,10 @@ class TrialFolder:
         if not os.path.lexists(f"{self.path}/{CONFIG}"):
             content = documents.encode(decision.config, versioned=False)
             publish(self.path, CONFIG, content, me.token, durable=False)
+
+    def taken(self) -> bool:
+        """Whether the name is taken, as far as this client sees: a hint, where `reserve` is a fact."""
+        return os.path.lexists(self.path)
 
     def usable(self) -> bool:
         """Whether a folder stands at the trial's name, and not something else."""
@@ -61,7 +66,19 @@ class TrialFolder:
         fields = documents.load(path)
         if fields is None:
             return None
+        if fields.get("run") != self._layout.run:
+            raise UnreadableDocumentError(path, f"it belongs to another run ({fields.get('run')!r})")
         return parsed(path, lambda: (read_decision(fields, self.number), AttemptStart.from_fields(fields, 1)))
+
+    def is_held(self, attempt: int, me: Identity) -> bool:
+        """Whether the start of an attempt is still this worker's, and not of a run that took the folder's place."""
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            if attempt == 1:
+                committed = self.decision()
+                return committed is not None and committed[1].identity == me
+            start = self.start(attempt)
+            return start is not None and start.identity == me
+        return True
 
     def start(self, attempt: int) -> AttemptStart | None:
         """Who opened an attempt, or None while nobody has."""
@@ -86,7 +103,7 @@ class TrialFolder:
         """The mark of the last heartbeat, or None before the first: only its changes mean something."""
         try:
             return os.stat(self.lock_path(attempt)).st_mtime_ns  # noqa: PTH116
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def lock_path(self, attempt: int) -> str:
@@ -96,6 +113,20 @@ class TrialFolder:
     def superseded(self, attempt: int) -> bool:
         """Whether an attempt has an end or a successor: a hint, for its own heartbeat."""
         return os.path.lexists(f"{self.path}/{end_name(attempt)}") or self.has_start(attempt + 1)
+
+    def last_attempt(self) -> int:
+        """The highest attempt that was opened, as far as this client sees."""
+        attempt = 1
+        while self.has_start(attempt + 1):
+            attempt += 1
+        return attempt
+
+    def is_condemned(self) -> bool:
+        """Whether the published result says that this trial is damaged."""
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            published = self.result()
+            return published is not None and published.end is End.DAMAGED
+        return False
 
     def has_start(self, attempt: int) -> bool:
         """Whether an attempt was opened, as far as this client sees."""
@@ -107,7 +138,10 @@ class TrialFolder:
 
     def has_succeeded(self) -> bool | None:
         """Whether the published result is a success, without parsing it; None while there is no whole one."""
-        content = read(f"{self.path}/{RESULT}")
+        try:
+            content = read(f"{self.path}/{RESULT}")
+        except OSError:
+            return None
         if content is None or not is_complete(content):
             return None
         return b"\nstatus: success\n" in content
@@ -122,7 +156,7 @@ class TrialFolder:
     def end_attempt(self, attempt: int, end: End, me: Identity, why: str | None = None) -> bool:
         """End an attempt without a result: True if this end was ours."""
         fields = {"attempt": attempt, "end": str(end), "by": me.worker, "why": why, "time": documents.now()}
-        return publish(self.path, end_name(attempt), documents.encode(fields), me.token, durable=False)
+        return publish(self.path, end_name(attempt), documents.encode(fields), me.token)
 
     def end_with_result(self, attempt: int, fields: Mapping[str, Any], me: Identity) -> bool:
         """End an attempt with its result, and publish that as the trial's: True if it was ours, and durable then."""
@@ -157,7 +191,16 @@ class TrialFolder:
 
     def set_result_aside(self, attempt: int) -> bool:
         """Take the void result of an attempt that was retried out of the way: True for one caller."""
-        return move_away(f"{self.path}/{RESULT}", f"{self.path}/{void_name(attempt)}")
+        own_name = f"{self.path}/.{RESULT}.{uuid.uuid4().hex}"
+        return relocate(f"{self.path}/{RESULT}", own_name, lambda taken: self._home_of(taken, attempt))
+
+    def _home_of(self, taken: str, void: int) -> str:
+        """Where a result that was taken away belongs: back, if a later attempt has published in between."""
+        with contextlib.suppress(UnreadableDocumentError):
+            published = self._read_end(os.path.basename(taken))  # noqa: PTH119
+            if published is not None and published.attempt > void:
+                return f"{self.path}/{RESULT}"
+        return f"{self.path}/{void_name(void)}"
 
     # Paths for people
 

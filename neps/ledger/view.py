@@ -27,6 +27,7 @@ __all__ = ["Pending", "View"]
 _logger = logging.getLogger("neps.ledger")
 _SETTLE_AFTER = 1.0
 _FEW = 16
+_FEW_WATCHED = 4
 
 
 @dataclasses.dataclass(slots=True)
@@ -45,6 +46,7 @@ class Pending:
     standing: Standing
     silence: Silence
     torn: Silence
+    watched: Silence
     looked: float = 0.0
 
     @property
@@ -54,7 +56,8 @@ class Pending:
 
     def dead(self, lease: float) -> bool:
         """Whether its last attempt's worker is proven dead, or has been silent for longer than the lease."""
-        return self.silence.longer_than(lease) or self.standing.start.identity.proven_dead()
+        silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
+        return silent or self.standing.start.identity.proven_dead()
 
 
 class View:
@@ -73,8 +76,9 @@ class View:
         self._lease, self._poll, self._details = lease, poll, details
         self._accelerator = Accelerator(layout, me.worker if me else "")
         self._turn = 0
+        self._beyond: set[int] = set()
         self.frontier = 1
-        """The lowest number above all that are known to be taken."""
+        """The lowest number of which nothing is known; a listing may lack some below others that it has."""
         self.taken: dict[int, Taken] = {}
         self.pending: dict[int, Pending] = {}
         self.trials: dict[int, Trial] = {}
@@ -93,15 +97,14 @@ class View:
             if number in numbers:
                 numbers.discard(number)
                 self._remember(number, payload)
-        self.frontier = max(self.frontier, max(numbers, default=0) + 1)
         for number in sorted(numbers):
             self.note_taken(number)
             self._settle(number)
-            if (trial := self.trials.get(number)) and self._me:
-                self._accelerator.append(trial)
+        if self._me:
+            self._accelerator.add([self.trials[number] for number in sorted(numbers) if number in self.trials])
 
     def _remember(self, number: int, payload: bytes) -> None:
-        self.frontier = max(self.frontier, number + 1)
+        self._note(number)
         self.ended += 1
         if self._details:
             self.trials[number] = trial = parse(number, payload)
@@ -110,7 +113,14 @@ class View:
     def note_taken(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
         self.taken.setdefault(number, Taken(time.monotonic(), Silence(self._poll)))
-        self.frontier = max(self.frontier, number + 1)
+        self._note(number)
+
+    def _note(self, number: int) -> None:
+        if number >= self.frontier:
+            self._beyond.add(number)
+        while self.frontier in self._beyond:
+            self._beyond.discard(self.frontier)
+            self.frontier += 1
 
     # Refreshing
 
@@ -145,12 +155,12 @@ class View:
             self.ended += 1
             return
         if not folder.usable():
-            self._damaged(number, UnreadableDocumentError(folder.path, "not a folder", lasting=True))
+            self._damaged(folder, UnreadableDocumentError(folder.path, "not a folder", lasting=True))
             return
         try:
             standing = look(folder, complete=self._me is not None)
         except UnreadableDocumentError as error:
-            self._distrust(number, taken.torn, error)
+            self._distrust(folder, taken.torn, error)
             return
         if standing is not None:
             del self.taken[number]
@@ -160,8 +170,8 @@ class View:
         if standing.result is not None:
             self._end(ended_trial(folder, standing))
         else:
-            silence, torn = Silence(self._poll), Silence(self._poll)
-            self.pending[folder.number] = Pending(folder, standing, silence, torn)
+            silence, torn, watched = Silence(self._poll), Silence(self._poll), Silence(self._lease / 3)
+            self.pending[folder.number] = Pending(folder, standing, silence, torn, watched)
 
     def _end(self, trial: Trial) -> None:
         self.pending.pop(trial.number, None)
@@ -185,7 +195,10 @@ class View:
             standing = look(pending.folder, pending.standing, complete=self._me is not None)
             mark = pending.folder.heartbeat(standing.start.attempt) if standing else None
         except UnreadableDocumentError as error:
-            self._distrust(number, pending.torn, error)
+            self._distrust(pending.folder, pending.torn, error)
+            return
+        except OSError as error:  # an outage of the filesystem is not a silence of the worker
+            _logger.debug("Can't look at %s: %s", pending.folder.path, error)
             return
         if standing is None:
             return
@@ -207,6 +220,19 @@ class View:
         waiting = (self.pending.get(number) for number in chosen)
         return [p for p in waiting if p is not None and (p.resumable or p.dead(self._lease))]
 
+    def watch(self) -> None:
+        """Look at the heartbeats of a few pending trials: called by a busy worker's heartbeat, each third of a lease.
+
+        Else a trial whose worker died would wait for somebody who has nothing to do, in a long run till its end.
+        """
+        now, numbers = time.monotonic(), sorted(self.pending)
+        first = hash(self._me) % len(numbers) if numbers else 0
+        for number in (numbers[first:] + numbers[:first])[:_FEW_WATCHED]:
+            pending = self.pending[number]
+            attempt = pending.standing.start.attempt
+            with contextlib.suppress(OSError):
+                pending.watched.look(now, (attempt, pending.folder.heartbeat(attempt)))
+
     def inspect_all(self) -> None:
         """Look closely at every pending trial."""
         for number in list(self.pending):
@@ -226,34 +252,45 @@ class View:
 
     # Damage
 
-    def _distrust(self, number: int, torn: Silence, error: UnreadableDocumentError) -> None:
-        """A document can't be trusted: look again, and past the lease call it damaged."""
+    def _distrust(self, folder: TrialFolder, torn: Silence, error: UnreadableDocumentError) -> None:
+        """A document can't be trusted: look again; past the lease, or once somebody has said so, it is damaged."""
         torn.look(time.monotonic(), error.path)
-        if not error.lasting and not torn.longer_than(self._lease):
-            return
-        if self._me is not None:
-            condemn(TrialFolder(self._layout, number), str(error), self._me)
-        self._damaged(number, error)
+        if folder.is_condemned():
+            self._damaged(folder, error)
+        elif error.lasting or torn.longer_than(self._lease):
+            if self._me is not None:
+                condemn(folder, str(error), self._me)
+            self._after_verdict(folder, error)
 
-    def _damaged(self, number: int, error: UnreadableDocumentError) -> None:
-        _logger.warning(
-            "Trial %d is damaged and counts as failed; nothing in %s was changed: %s",
-            number,
-            self._layout.trial(number),
-            error,
-        )
-        self.taken.pop(number, None)
-        pending = self.pending.get(number)
+    def _after_verdict(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
+        """The verdict may have come second to a result: then that counts, unless nobody can tell of what."""
+        pending = self.pending.get(folder.number)
+        standing = None
+        with contextlib.suppress(UnreadableDocumentError):
+            standing = look(folder, pending.standing if pending else None, complete=False)
+        if standing is not None and standing.result is not None and not standing.result.damaged:
+            self._end(ended_trial(folder, standing))
+        else:
+            self._damaged(folder, error)
+
+    def _damaged(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
+        message = "Trial %d is damaged and counts as failed; nothing in %s was changed: %s"
+        _logger.warning(message, folder.number, folder.path, error)
+        self.taken.pop(folder.number, None)
+        pending = self.pending.get(folder.number)
         result = Result(success=False, damaged=True, error=str(error))
         decision = pending.standing.decision if pending else None
-        self._end(Trial(number=number, decision=decision, result=result, status=Status.FAILED))
+        attempts = folder.last_attempt()
+        self._end(
+            Trial(number=folder.number, decision=decision, result=result, status=Status.FAILED, attempts=attempts)
+        )
 
     # Own trials
 
     def begun(self, folder: TrialFolder, standing: Standing) -> None:
         """This worker has opened an attempt."""
         self.taken.pop(folder.number, None)
-        self.frontier = max(self.frontier, folder.number + 1)
+        self._note(folder.number)
         self._place(folder, standing)
 
     def finished(self, folder: TrialFolder, standing: Standing) -> Trial:
@@ -268,12 +305,12 @@ class View:
     @property
     def lowest(self) -> int:
         """The lowest number without a decision: the next one, where decisions are made in turn."""
-        return min(self.taken, default=self.frontier)
+        return min([*self.taken, self.frontier])
 
     def half_claims(self, older_than: float) -> list[int]:
         """The taken numbers without a decision that have been known for longer than that many seconds."""
         before = time.monotonic() - older_than
-        return [n for n, taken in self._first_taken() if taken.since <= before and not taken.torn.seconds]
+        return [n for n, taken in self._first_taken() if taken.since <= before and not taken.torn.looks]
 
     def known(self) -> Mapping[int, Trial]:
         """All trials that are known, pending ones included; not a copy, which would cost more with each trial."""

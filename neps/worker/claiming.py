@@ -7,13 +7,14 @@ nothing but the number, any free number.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import numpy as np
 
-from neps.errors import NepsError
+from neps.errors import ArgumentError, NepsError
 from neps.history import History
 from neps.ledger.records import AttemptStart
 from neps.ledger.standing import Standing
@@ -66,6 +67,9 @@ class Claims:
                 return held
         while True:
             number = self._view.frontier
+            if TrialFolder(self._context.layout, number).taken():  # a hint that spares a decision
+                self._view.note_taken(number)
+                continue
             suggestion = self._decide(number)
             if not isinstance(suggestion, Suggestion):
                 return self._at_the_end(suggestion)
@@ -75,7 +79,7 @@ class Claims:
     def _at_the_end(self, step: Step) -> Step:
         """Before leaving, make sure that no half claim is left to complete."""
         self._view.refresh()
-        if self._view.taken:
+        if any(isinstance(self._decide(number), Suggestion) for number in sorted(self._view.taken)):
             return Pause(f"trial {self._view.lowest} to be committed by the worker that reserved it", brief=True)
         return step
 
@@ -119,11 +123,11 @@ class Claims:
     # Reserving and committing
 
     def _claim(self, number: int, suggestion: Suggestion) -> Held | None:
+        decision = self._decision(number, suggestion)
         folder, began = TrialFolder(self._context.layout, number), time.monotonic()
-        if number not in self._view.taken and not folder.reserve():
+        if not folder.reserve() and number not in self._view.taken:
             self._lost(number, suggestion)
             return None
-        decision = self._decision(number, suggestion)
         if not folder.commit(decision, self._context.me):
             self._lost(number, suggestion)
             return None
@@ -159,9 +163,13 @@ class Claims:
 
     def _expected_cost(self, config: Mapping[str, Value]) -> float | None:
         expected = self._context.settings.expected_cost
-        if callable(expected):
-            return float(expected(config))
-        return float(expected) if expected is not None else self._context.spending.mean
+        if not callable(expected):
+            return expected if expected is not None else self._context.spending.mean
+        cost = float(expected(dict(config)))
+        if not (math.isfinite(cost) and cost >= 0):
+            message = f"expected_cost returned {cost!r} for {dict(config)}; it must be a finite number of at least 0."
+            raise ArgumentError(message)
+        return cost
 
 
 def _generator(seed: int, number: int) -> np.random.Generator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,11 +65,15 @@ class Evaluations:
 
     def _evaluate(self, held: Held) -> Outcome | Interrupted:
         folder, decision = held.folder, held.standing.decision
-        folder.write_config(decision, self._context.me)
+        try:
+            folder.write_config(decision, self._context.me)
+        except OSError as error:  # derived, for people: no reason to lose an evaluation
+            _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
         previous = Path(self._context.layout.trial(decision.previous)) if decision.previous is not None else None
         arguments = keywords(self._run_pipeline, decision.config, folder.directory, previous)
         fence = Fence()
-        self._context.heartbeat.hold(folder, held.standing.start.attempt, fence.interrupt)
+        attempt, view = held.standing.start.attempt, self._context.view
+        self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat=view.watch)
         try:
             return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
         finally:
@@ -94,9 +98,9 @@ class Evaluations:
         )
 
     def _publish(self, held: Held, result: Result) -> Trial | None:
-        folder, attempt = held.folder, held.standing.start.attempt
+        folder = held.folder
         fields = result_fields(result)
-        won = self._persist(lambda: folder.end_with_result(attempt, fields, self._context.me), held, result)
+        won = self._persist(lambda: self._end(held, fields), held, result)
         if not won:
             self._context.view.inspect(folder.number)
             _logger.warning(
@@ -116,6 +120,13 @@ class Evaluations:
             _logger.warning("Trial %d failed: %s. See %s", folder.number, *last, folder.path)
         return trial
 
+    def _end(self, held: Held, fields: Mapping[str, Any]) -> bool:
+        """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""
+        folder, attempt = held.folder, held.standing.start.attempt
+        if self._context.heartbeat.held_for() > self._context.lease and not folder.is_held(attempt, self._context.me):
+            return False
+        return folder.end_with_result(attempt, fields, self._context.me)
+
     def _persist(self, operation: Callable[[], _T], held: Held, result: Result) -> _T:
         """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
         deadline, pause = time.monotonic() + self._patience, 0.1
@@ -131,7 +142,7 @@ class Evaluations:
                 )
                 raise DirectoryError(message) from failure
             _logger.warning("Can't write to %s: %s. Trying again in %.1f s.", held.folder.path, failure, pause)
-            self._context.signals.wait(pause)
+            time.sleep(pause)  # through signals, too: they would cost the result
             pause = min(2 * pause, 10.0)
 
     def _leave(self, held: Held, interrupted: Interrupted) -> None:
@@ -147,8 +158,12 @@ class Evaluations:
             return
         died = interrupted.counts_as_death
         why = f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted ({interrupted.reason})"
-        folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
-        _logger.info("Trial %d left, to be resumed by any worker: %s. See %s", folder.number, why, folder.path)
+        try:
+            folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
+        except OSError as error:
+            _logger.warning("Trial %d can't be left: %s. It is resumed after lease_seconds.", folder.number, error)
+        else:
+            _logger.info("Trial %d left, to be resumed by any worker: %s. See %s", folder.number, why, folder.path)
 
 
 def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:

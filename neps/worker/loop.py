@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from neps.errors import DirectoryError
 from neps.evaluation import Interrupted
 from neps.trial import Trial
 from neps.worker.claiming import Claims
@@ -26,6 +27,7 @@ _logger = logging.getLogger("neps.worker")
 _FIRST_PAUSE = 0.002
 _BRIEF_PAUSE = 0.05
 _SAY_AGAIN = 60.0
+_LEASES_OF_OUTAGE = 10
 
 
 @dataclasses.dataclass(slots=True)
@@ -56,6 +58,7 @@ class Worker:
         self._on_change = on_change
         self._began = time.monotonic()
         self._evaluated = 0
+        self._failing_since: float | None = None
         self._waiting = _Waiting("", self._began)
 
     def work(self) -> Interrupted | None:
@@ -65,7 +68,7 @@ class Worker:
             EvaluationError: as `Evaluations.run`.
         """
         while self._signals.received is None:
-            step = self._next()
+            step = self._through_outages(self._next)
             match step:
                 case Held():
                     if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason != "fenced":
@@ -76,6 +79,22 @@ class Worker:
                     _logger.info("Worker %s leaves: %s", self._context.me.worker, step.reason)
                     return None
         return None
+
+    def _through_outages(self, operation: Callable[[], Step]) -> Step:
+        """Where the filesystem fails, try again for long: nothing is held now that could be lost by waiting."""
+        try:
+            step = operation()
+        except OSError as error:
+            now = time.monotonic()
+            self._failing_since = self._failing_since or now
+            if now - self._failing_since > _LEASES_OF_OUTAGE * self._context.lease:
+                message = f"{self._context.layout.root} can't be used: {error}. Nothing is lost; start again later."
+                raise DirectoryError(message) from error
+            if self._failing_since == now:
+                _logger.warning("%s fails: %s. Trying again.", self._context.layout.root, error)
+            return Pause(f"{self._context.layout.root} to work again")
+        self._failing_since = None
+        return step
 
     def _next(self) -> Step:
         if (share := self._share_done()) is not None:

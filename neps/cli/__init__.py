@@ -1,0 +1,68 @@
+"""The command line, `neps …` or `python -m neps …`: parses, calls, and turns errors into one line and an exit code.
+
+Exit codes: 0 it was done; 1 not all of what was asked for could be done; 2 it was asked wrongly, or there is no run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import neps
+from neps.cli.retry import retry
+from neps.errors import NepsError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: without the program's name; None takes them from the command line.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):  # whatever an error or a path holds, it can be printed
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _command(_parser().parse_args(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `neps status ROOT | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (NepsError, OSError) as error:
+        print(f"neps: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _command(options: argparse.Namespace) -> int:
+    if options.command == "retry":
+        return retry(options.root, options.trial, failed=options.failed)
+    neps.status(options.root)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="neps", description="Look at runs of neps, and reopen their failed trials.")
+    parser.add_argument("--version", action="version", version=f"neps {neps.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    status = commands.add_parser("status", help="show how a run stands", description="Show how a run stands.")
+    status.add_argument("root", metavar="ROOT", help="the root_directory of the run; may be read-only")
+
+    again = commands.add_parser(
+        "retry",
+        help="reopen failed trials",
+        description="Reopen failed trials in place: any worker evaluates them again, in their folders.",
+    )
+    again.add_argument("root", metavar="ROOT", help="the root_directory of the run")
+    which = again.add_mutually_exclusive_group()
+    which.add_argument("--trial", metavar="N", type=int, nargs="+", default=[], help="these trials")
+    which.add_argument("--failed", action="store_true", help="all failed trials")
+    return parser

@@ -1,0 +1,74 @@
+"""`neps retry`: reopens failed trials, and says of each what was done or why not. The rules are the ledger's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from neps.api import load
+from neps.api.arguments import root_path
+from neps.ledger.definition import Definition
+from neps.ledger.layout import Layout
+from neps.ledger.reading import read_definition
+from neps.ledger.retrying import reopen
+from neps.trial import Status, Trial
+from neps.views.status import last_line
+
+__all__ = ["retry"]
+
+
+def retry(root_directory: str, numbers: Sequence[int], *, failed: bool) -> int:
+    """Reopen the trials `numbers`, or all that failed; with neither, say what could be reopened.
+
+    Returns:
+        0; 1 if one of `numbers` was not reopened; 2 if nothing was asked for.
+
+    Raises:
+        neps.errors.NepsError: if there is no run.
+        OSError: if it can't be written.
+    """
+    root = root_path(root_directory)
+    definition, trials = read_definition(root), load(root).by_number
+    failures = [trial for trial in trials.values() if trial.status is Status.FAILED]
+    if not numbers and not failed:
+        print(_explanation(root, failures), file=sys.stderr)
+        return 2
+    chosen = [trial.number for trial in failures] if failed else list(dict.fromkeys(numbers))
+    if not chosen:
+        print(f"No trial has failed in {root}.")
+    reopened = [_retry(root, definition, trials, number) for number in chosen]
+    if any(reopened):
+        print("Any worker evaluates them again: a running one once it has nothing new to claim, or start one.")
+    return 0 if failed or all(reopened) else 1
+
+
+def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], number: int) -> bool:
+    """Reopen one trial if that can be done, and print what came of it."""
+    trial, folder = trials.get(number), Layout(root).trial(number)
+    refusal = _refusal(trial)
+    if trial is None or refusal is not None:
+        print(f"trial {number}: {refusal} ({folder})")
+        return False
+    if not reopen(root, definition, trial):
+        print(f"trial {number}: was reopened by somebody else meanwhile ({folder})")
+        return False
+    print(f"trial {number}: reopened as attempt {trial.attempts + 1} in {folder}")
+    return True
+
+
+def _refusal(trial: Trial | None) -> str | None:
+    """Why a trial can't be retried, or None."""
+    if trial is None:
+        return "there is no such trial"
+    if trial.status is not Status.FAILED:
+        return f"it has not failed, its status is {trial.status}; nothing to retry"
+    if trial.decision is None or (trial.result is not None and trial.result.damaged):
+        return "it is damaged and can't be retried; its number stays used up"
+    return None
+
+
+def _explanation(root: str, failures: Sequence[Trial]) -> str:
+    if not failures:
+        return f"neps: say which trials to retry, by --trial N or --failed. No trial has failed in {root}."
+    listed = "\n".join(f"  trial {trial.number}: {last_line(trial.error)}" for trial in failures)
+    return f"neps: say which trials to retry, by --trial N or --failed (all of these). Failed in {root}:\n{listed}"

@@ -1,0 +1,190 @@
+"""`neps.status`: how a run stands, as text for people. Read-only: it takes no part in the run and makes no file.
+
+Ages are differences between file times and this host's clock: a guess where clocks differ, and for display only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from neps.errors import DirectoryError, NepsError
+from neps.history import History
+from neps.ledger.definition import Definition
+from neps.ledger.layout import Layout, start_name
+from neps.ledger.reading import read_definition
+from neps.ledger.view import Pending, View
+from neps.space import SearchSpace
+from neps.trial import Trial
+
+__all__ = ["last_line", "status"]
+
+_MOST_RUNNING = 50
+_MOST_FAILED = 5
+_LONGEST_ERROR = 200
+
+
+def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
+    """Print how the run in `root_directory` stands; needs no write permission and changes nothing.
+
+    Args:
+        root_directory: where the run lies, as passed to `neps.run` (with its `task_ID` and `dev_ID` folders).
+        file: where to print; None is standard output.
+
+    Raises:
+        neps.errors.DirectoryError: if there is no run, or it can't be read.
+
+    Example:
+        >>> import neps, tempfile
+        >>> root, space = tempfile.mkdtemp(), {"x": neps.Constant(3)}
+        >>> history = neps.run(lambda x: x / 2, root, space, "random_search", max_evaluations_total=1, seed=1)
+        >>> neps.status(root)
+        run       /...
+        searcher  random_search, seed 1
+        trials    1 succeeded, 0 failed, 0 running, 0 waiting
+        <BLANKLINE>
+        best: trial 1, loss 1.5
+          x  3
+          in /.../config_1
+    """
+    root = Path(root_directory).expanduser().absolute()
+    definition, view = _read(root)
+    running = [pending for pending in view.pending.values() if not pending.resumable]
+    dead = {pending.folder.number for pending in running if pending.standing.start.identity.proven_dead()}
+    history = History(SearchSpace.from_definition(dict(definition.space)), view.known(), definition.seed)
+    sections = [
+        _summary(root, definition, view, history, len(dead)),
+        _incumbent(root, history.best),
+        _running(sorted(running, key=lambda p: (p.folder.number not in dead, p.folder.number)), dead, definition),
+        _failed(root, view),
+    ]
+    text = "\n\n".join("\n".join(lines) for lines in sections if lines)
+    (sys.stdout if file is None else file).write(f"{text}\n")
+
+
+def last_line(error: str | None) -> str:
+    """The last line of an error's text, which names the exception; cut where it is very long."""
+    line = ((error or "").strip().splitlines() or [""])[-1]
+    return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
+
+
+def _read(root: Path) -> tuple[Definition, View]:
+    if not os.path.lexists(root):
+        message = f"{root} does not exist. Give the root_directory of a run."
+        raise DirectoryError(message)
+    try:
+        definition = read_definition(root)
+        view = View(Layout(root, definition.run), None, lease=definition.lease_seconds, poll=1.0)
+        view.join()
+        view.close()
+    except NepsError:
+        raise
+    except OSError as error:
+        message = f"{root} can't be read: {error}. Give the root_directory of a run that this user may read."
+        raise DirectoryError(message) from error
+    return definition, view
+
+
+# Sections: lists of lines, empty where there is nothing to say
+
+
+def _summary(root: Path, definition: Definition, view: View, history: History, dead: int) -> list[str]:
+    trials = [
+        _count("succeeded", len(history.succeeded)),
+        _count("failed", len(view.trials) - len(history.succeeded), damaged=_damaged(view)),
+        _count("running", sum(not p.resumable for p in view.pending.values()), dead=dead),
+        _waiting(view),
+    ]
+    rows = [
+        ("run", str(root)),
+        ("searcher", f"{definition.searcher.get('name')}, seed {definition.seed}"),
+        ("trials", ", ".join(trials)),
+    ]
+    if any(trial.cost is not None for trial in view.trials.values()) or history.total_cost:
+        rows.append(("cost", f"{history.total_cost:g}"))
+    return list(_aligned(rows, indent=""))
+
+
+def _count(what: str, number: int, **of_which: int) -> str:
+    details = ", ".join(f"{part} {name}" for name, part in of_which.items() if part)
+    return f"{number} {what}" + (f" ({details})" if details else "")
+
+
+def _damaged(view: View) -> int:
+    return sum(trial.result is not None and trial.result.damaged for trial in view.trials.values())
+
+
+def _waiting(view: View) -> str:
+    unreadable = sum(taken.torn.looks > 0 for taken in view.taken.values())
+    reasons = {
+        "to be resumed": sum(pending.resumable for pending in view.pending.values()),
+        "reserved but not committed": len(view.taken) - unreadable,
+        "not readable now": unreadable,
+    }
+    return _count("waiting", sum(reasons.values()), **reasons)
+
+
+def _incumbent(root: Path, best: Trial | None) -> list[str]:
+    if best is None:
+        return ["best: no trial has succeeded yet"]
+    config = _aligned([(name, repr(value)) for name, value in best.config.items()])
+    return [f"best: trial {best.number}, loss {best.loss:g}", *config, f"  in {_folder(root, best.number)}"]
+
+
+def _running(running: Sequence[Pending], dead: set[int], definition: Definition) -> list[str]:
+    if not running:
+        return []
+    rows = [("trial", "attempt", "worker", "host", "last sign of life")]
+    for pending in running[:_MOST_RUNNING]:
+        start, number = pending.standing.start, pending.folder.number
+        sign = "dead, will be resumed" if number in dead else _sign_of_life(pending, definition.lease_seconds)
+        rows.append((str(number), str(start.attempt), start.identity.worker, start.identity.host, sign))
+    more = len(running) - _MOST_RUNNING
+    return ["running:", *_aligned(rows), *([f"  and {more} more"] if more > 0 else [])]
+
+
+def _sign_of_life(pending: Pending, lease: float) -> str:
+    attempt = pending.standing.start.attempt
+    beat = pending.folder.heartbeat(attempt)
+    if beat is not None:
+        what, when = "heartbeat", beat / 1e9
+    else:
+        what, when = "started", time.time()
+        with contextlib.suppress(FileNotFoundError):
+            when = os.stat(f"{pending.folder.path}/{start_name(attempt)}").st_mtime  # noqa: PTH116
+    seconds = max(0.0, time.time() - when)
+    beyond = f", longer than the lease of {lease:g} s" if seconds > lease else ""
+    return f"{what} {_age(seconds)} ago{beyond}"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _failed(root: Path, view: View) -> list[str]:
+    failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
+    if not failed:
+        return []
+    lines = ["failed:" if len(failed) <= _MOST_FAILED else f"failed, the last {_MOST_FAILED} of {len(failed)}:"]
+    for trial in failed[-_MOST_FAILED:]:
+        lines += [f"  trial {trial.number}: {last_line(trial.error)}", f"    in {_folder(root, trial.number)}"]
+    return lines
+
+
+def _folder(root: Path, number: int) -> str:
+    return Layout(root).trial(number)
+
+
+def _aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"{indent}{'  '.join(cells)}".rstrip()

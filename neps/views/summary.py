@@ -1,0 +1,109 @@
+"""`summary/`: the trials as a table, and the incumbent, for people and other tools. Derived; no search ever reads it.
+
+    summary/trials.csv   one row a trial; its configuration in columns `config.NAME`
+    summary/best.yaml    the incumbent: number, loss, cost, folder (relative to the root), config
+
+Called by `neps.run` at its end. Workers that end at the same moment need no lock: each replaces whole files, and
+then looks whether what it wrote still holds, so that the last one to write leaves the latest state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import logging
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from neps.history import History
+from neps.ledger import documents
+from neps.ledger.layout import Layout
+from neps.ledger.reading import read_definition, read_trials
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Trial
+from neps.views.status import last_line
+
+__all__ = ["write_summary"]
+
+_logger = logging.getLogger("neps.views")
+_TRIES = 3
+_COLUMNS = ("number", "status", "loss", "cost", "fidelity", "bracket", "rung", "previous")
+_MORE_COLUMNS = ("worker", "attempts", "claimed", "started", "finished", "duration", "error")
+
+
+def write_summary(root: str, history: History) -> None:
+    """Write the tables of a run, as it was read a moment ago. Never raises: nothing depends on them."""
+    try:
+        _write(root, history)
+        for _ in range(_TRIES):
+            if not _outdated(root, history):
+                break
+            history = History(history.space, read_trials(root, read_definition(root)), history.seed)
+            _write(root, history)
+    except Exception:  # a full disk, a missing permission, a run that is moved aside meanwhile
+        _logger.debug("The tables of %s could not be written", root, exc_info=True)
+
+
+def _outdated(root: str, history: History) -> bool:
+    """Whether a trial has ended, or begun, since."""
+    layout = Layout(root)
+    following = max(history.by_number, default=0) + 1
+    ended = any(TrialFolder(layout, trial.number).has_result() for trial in history.pending)
+    return ended or TrialFolder(layout, following).has_start(1)
+
+
+def _write(root: str, history: History) -> None:
+    folder = f"{root}/summary"
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    _replace(folder, "trials.csv", _table(history).encode())
+    if (best := history.best) is not None:
+        _replace(folder, "best.yaml", documents.encode(_incumbent(best), versioned=False))
+    else:
+        with contextlib.suppress(FileNotFoundError):  # of an earlier run, which was moved aside
+            os.unlink(f"{folder}/best.yaml")  # noqa: PTH108
+
+
+def _replace(folder: str, name: str, content: bytes) -> None:
+    """Readers see the old file or the new one."""
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
+    try:
+        with open(temporary, "wb") as file:  # noqa: PTH123
+            file.write(content)
+        os.replace(temporary, f"{folder}/{name}")  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+        raise
+
+
+def _incumbent(best: Trial) -> dict[str, Any]:
+    folder = os.path.basename(Layout("").trial(best.number))  # noqa: PTH119
+    return {
+        "number": best.number,
+        "loss": best.loss,
+        "cost": best.cost,
+        "folder": folder,
+        "config": dict(best.config),
+    }
+
+
+def _table(history: History) -> str:
+    names = dict.fromkeys(name for trial in history.trials for name in trial.config)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(
+        text, [*_COLUMNS, *(f"config.{name}" for name in names), *_MORE_COLUMNS], extrasaction="ignore"
+    )
+    writer.writeheader()
+    writer.writerows(_rows(history))
+    return text.getvalue()
+
+
+def _rows(history: History) -> Iterator[dict[str, Any]]:
+    for row in history.to_dict()["trials"]:
+        config = {f"config.{name}": value for name, value in row["config"].items()}
+        plain = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+        yield plain | config | {"error": last_line(row["error"])}
