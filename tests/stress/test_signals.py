@@ -1,0 +1,182 @@
+"""Signals with real processes: what they interrupt, how a process ends, and what a forked child may not touch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+Start = Callable[..., subprocess.Popen[str]]
+
+WORKER = """
+import os, signal, sys, threading, time
+from neps.evaluation import Fence, Interrupted, Interruption, Outcome, Signals, evaluate
+
+def say(*words):
+    print(*words, flush=True)
+
+def spin():
+    say("ready")
+    while True:
+        time.sleep(600)
+
+{before}
+with Signals() as signals:
+    {work}
+    say(getattr(ended, "reason", None) or getattr(ended, "loss", None), signals.received)
+print("not flushed by hand")
+signals.leave()
+say("still there")
+"""
+EVALUATE = "ended = evaluate(run_pipeline, dict(), signals)"
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a worker, and returns once it says that it is ready."""
+    with ExitStack() as stack:
+
+        def run(before: str, work: str = EVALUATE) -> subprocess.Popen[str]:
+            code = WORKER.format(before=before, work=work.replace("\n", "\n    "))
+            process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", code],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+            )
+            stack.callback(process.communicate)
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            return process
+
+        yield run
+
+
+def end(process: subprocess.Popen[str]) -> tuple[str, str, int]:
+    out, err = process.communicate(timeout=60)
+    return out, err, process.returncode
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXCPU])
+def test_the_process_ends_as_the_signal_does(start: Start, signum: int) -> None:
+    process = start("run_pipeline = spin")
+    process.send_signal(signum)
+    assert end(process) == (f"signal {signum}\nnot flushed by hand\n", "", -signum)
+
+
+def test_sigint_is_a_keyboard_interrupt(start: Start) -> None:
+    process = start("run_pipeline = spin")
+    process.send_signal(signal.SIGINT)
+    out, err, status = end(process)
+    assert out == f"signal {signal.SIGINT}\nnot flushed by hand\n"
+    assert err.splitlines()[-1] == "KeyboardInterrupt"
+    assert status == -signal.SIGINT
+
+
+def test_a_blocked_signal_ends_the_process_with_its_status(start: Start) -> None:
+    process = start("run_pipeline = spin", EVALUATE + "\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])")
+    process.send_signal(signal.SIGTERM)
+    assert end(process)[2] == 128 + signal.SIGTERM
+
+
+def test_a_signal_ends_waiting(start: Start) -> None:
+    process = start("", "say('ready'); signals.wait(600); ended = None")
+    process.send_signal(signal.SIGTERM)
+    assert end(process) == (f"None {signal.SIGTERM}\nnot flushed by hand\n", "", -signal.SIGTERM)
+
+
+def test_a_value_is_kept_though_a_signal_came(start: Start) -> None:
+    process = start("def run_pipeline():\n    try:\n        spin()\n    except BaseException:\n        return 1.0")
+    process.send_signal(signal.SIGTERM)
+    assert end(process) == (f"1.0 {signal.SIGTERM}\nnot flushed by hand\n", "", -signal.SIGTERM)
+
+
+def test_the_users_handler_is_called_and_may_end_the_process_in_its_own_way(start: Start) -> None:
+    process = start(
+        "def own(*_):\n    say('handled')\n    sys.exit(7)\nsignal.signal(signal.SIGTERM, own)\nrun_pipeline = spin"
+    )
+    process.send_signal(signal.SIGTERM)
+    assert end(process) == (f"handled\nsignal {signal.SIGTERM}\nnot flushed by hand\n", "", 7)
+
+
+def test_ignored_signals_stay_ignored(start: Start) -> None:
+    process = start("signal.signal(signal.SIGHUP, signal.SIG_IGN)\nrun_pipeline = spin")
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert end(process) == (f"signal {signal.SIGTERM}\nnot flushed by hand\n", "", -signal.SIGTERM)
+
+
+def test_another_signal_while_cleaning_up_changes_nothing_of_how_the_process_ends(start: Start) -> None:
+    process = start("def run_pipeline():\n    try:\n        spin()\n    finally:\n        spin()")
+    process.send_signal(signal.SIGUSR1)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert end(process) == (f"signal {signal.SIGUSR1}\nnot flushed by hand\n", "", -signal.SIGUSR1)
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGUSR1, -signal.SIGUSR1), (signal.SIGINT, 1)]
+)
+def test_a_signal_to_a_forked_child_is_the_childs(start: Start, signum: int, status: int) -> None:
+    process = start(
+        f"""
+def run_pipeline():
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        say("ready")
+        os.write(writing, b"ready")
+        while True:
+            time.sleep(600)
+    os.read(reading, 5)
+    os.kill(child, {signum:d})
+    status = os.waitstatus_to_exitcode(os.wait()[1])
+    assert status == {status}, status
+    return 1.0
+"""
+    )
+    out, _, status_of_parent = end(process)
+    assert out == "1.0 None\nnot flushed by hand\nstill there\n"
+    assert status_of_parent == 0
+
+
+def test_a_storm_of_signals_strikes_in_run_pipeline_or_nowhere(start: Start) -> None:
+    """Coordination is never cut short, and an evaluation has a whole value or none."""
+    process = start(
+        """
+class Storm(Signals):
+    def _is_new(self, signum):
+        return True
+
+def storm():
+    while not over:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+Signals, over, ends, steps = Storm, [], [], 0
+thread = threading.Thread(target=storm)
+sys.setswitchinterval(1e-6)
+""",
+        """
+thread.start()
+say("ready")
+while len(set(map(type, ends))) < 2 or len(ends) < 3_000:
+    steps += 1
+    signals.received = None
+    ends.append(evaluate(lambda: sum(range(50)), dict(), signals))
+    assert len(ends) == steps
+    assert ends[-1] == Outcome(success=True, loss=1225.0) or ends[-1].reason == "signal", ends[-1]
+over.append(True)
+thread.join()
+signals.received, ended = None, None
+""",
+    )
+    assert end(process) == ("None None\nnot flushed by hand\nstill there\n", "", 0)
