@@ -42,7 +42,7 @@ class Limit:
 class Spending:
     """The costs that are known of a run, summed exactly, so that ten times 0.1 is 1.
 
-    Call `ended` once for each trial whose result becomes known; again if a retried trial ends again.
+    Call `seen` for each trial that becomes known, and again when it has a result or is reopened.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,13 @@ class Spending:
         self._count = 0
         self._damaged: dict[int, float | None] = {}
 
-    def ended(self, trial: Trial) -> None:
-        """A trial's result has become known."""
+    def seen(self, trial: Trial) -> None:
+        """A trial is known, or stands differently now."""
         spent = Fraction(trial.spent)
         self._spent += spent - self._counted.pop(trial.number, Fraction(0))
-        if not trial.succeeded:
+        if spent and not trial.succeeded:
             self._counted[trial.number] = spent
+        self._damaged.pop(trial.number, None)
         result = trial.result
         if result is not None and result.damaged:
             self._damaged[trial.number] = trial.decision.reserved_cost if trial.decision else None

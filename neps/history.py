@@ -60,12 +60,7 @@ class History:
     @property
     def best(self) -> Trial | None:
         """The incumbent: the lowest loss among the highest fidelity that any trial finished (None without one)."""
-        finished = self.succeeded
-        if not finished:
-            return None
-        top = max((t.fidelity for t in finished if t.fidelity is not None), default=None)
-        candidates = [t for t in finished if t.fidelity == top]
-        return min(candidates, key=lambda t: (t.rank_key, t.number))
+        return min(self.succeeded, key=lambda trial: trial.incumbent_key, default=None)
 
     @property
     def total_cost(self) -> float:

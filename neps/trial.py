@@ -172,6 +172,11 @@ class Trial:
         return self.result is not None and self.result.success
 
     @property
+    def incumbent_key(self) -> tuple[bool, float, float, int]:
+        """Smallest for the incumbent: a success, at the highest fidelity, with the lowest loss, the earliest."""
+        return not self.succeeded, -(self.fidelity or 0.0), self.rank_key, self.number
+
+    @property
     def rank_key(self) -> float:
         """What to sort by: the finite loss of a success, infinity for everything else."""
         if not self.succeeded or self.loss is None or not math.isfinite(self.loss):

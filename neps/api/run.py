@@ -20,7 +20,7 @@ from neps.ledger.identity import Identity
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
 from neps.space import Parameter, SearchSpace
-from neps.views.progress import progress_display
+from neps.views.progress import check_progress, progress_display
 from neps.views.summary import write_summary
 from neps.worker.session import prepare, work
 from neps.worker.settings import Settings
@@ -150,6 +150,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
     check_signature(run_pipeline, space.parameters)
     _check_searcher(proposal)
     hooks = _hooks(pre_load_hooks)
+    check_progress(progress)
     overwrite = flag("overwrite_working_directory", overwrite_working_directory)
     summarise = flag("post_run_summary", post_run_summary)
 

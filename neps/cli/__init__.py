@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import neps
-from neps.cli.retry import retry
+from neps.cli.retry import retry_trials
 from neps.errors import NepsError
 
 __all__ = ["main"]
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(options: argparse.Namespace) -> int:
     if options.command == "retry":
-        return retry(options.root, options.trial, failed=options.failed)
+        return retry_trials(options.root, options.trial, failed=options.failed)
     neps.status(options.root)
     return 0
 

@@ -14,10 +14,10 @@ from neps.ledger.retrying import reopen
 from neps.trial import Status, Trial
 from neps.views.status import last_line
 
-__all__ = ["retry"]
+__all__ = ["retry_trials"]
 
 
-def retry(root_directory: str, numbers: Sequence[int], *, failed: bool) -> int:
+def retry_trials(root_directory: str, numbers: Sequence[int], *, failed: bool) -> int:
     """Reopen the trials `numbers`, or all that failed; with neither, say what could be reopened.
 
     Returns:
@@ -52,7 +52,7 @@ def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], numbe
     if not reopen(root, definition, trial):
         print(f"trial {number}: was reopened by somebody else meanwhile ({folder})")
         return False
-    print(f"trial {number}: reopened as attempt {trial.attempts + 1} in {folder}")
+    print(f"trial {number}: reopened in {folder}")
     return True
 
 

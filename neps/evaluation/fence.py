@@ -47,7 +47,7 @@ class Fence:
                 return
             self.broken = True
             if self._thread is not None:
-                _raise_in(self._thread, Fenced)
+                _raise_in(self._thread)
 
     def call(self, function: Callable[..., T], *args: object) -> T:
         """Call `function(*args)`, which `interrupt` may end with `Fenced`."""
@@ -71,11 +71,16 @@ class Fence:
     def _close(self) -> None:
         with self._lock:
             self._closed = True
-            if self.broken:
-                _raise_in(threading.get_ident(), None)  # withdrawn, if it hasn't struck yet
+        if self.broken:
+            # It may still be under way. CPython can withdraw it, but up to 3.12 that leaves the interpreter looking for
+            # it for ever, slowly, and hangs it under a trace function. So: raised anew in its place, and caught.
+            try:
+                _raise_in(threading.get_ident())
+                while True:
+                    pass
+            except Fenced:
+                pass
 
 
-def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), ctypes.py_object(exception) if exception else None
-    )
+def _raise_in(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Fenced))

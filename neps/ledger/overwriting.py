@@ -19,6 +19,7 @@ import os
 import time
 from collections.abc import Callable, Hashable
 
+from neps.errors import DirectoryError
 from neps.ledger import documents
 from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
@@ -35,6 +36,7 @@ _logger = logging.getLogger("neps.ledger")
 _MOVED = "moved.yaml"
 _TAKEN = f".{DEFINITION}."
 _POLL = 0.5
+_PATIENCE = 10.0
 
 
 def move_aside(root: str, old: Definition, me: Identity) -> bool:
@@ -110,7 +112,11 @@ def _decide(folder: str, attempt: int, me: Identity, numbers: list[int] | None) 
     fields = {"verdict": verdict, "numbers": numbers, "by": me.worker, "time": documents.now()}
     if publish(folder, f"verdict_{attempt}.yaml", documents.encode(fields), me.token):
         return numbers
+    deadline = time.monotonic() + _PATIENCE
     while (theirs := _verdict(folder, attempt)) is None:  # it exists, and is not seen here yet
+        if time.monotonic() > deadline:
+            message = f"{folder}/verdict_{attempt}.yaml can't be read: whether that run is moved aside can't be told."
+            raise DirectoryError(message)
         time.sleep(0.01)
     return theirs.numbers
 

@@ -22,7 +22,7 @@ def reopen(root: str, definition: Definition, trial: Trial) -> bool:
 
     Deaths count anew, the old cost stays spent, and promotions that were made stand.
     """
-    if trial.status is not Status.FAILED or trial.decision is None:
+    if trial.status is not Status.FAILED or trial.decision is None or (trial.result and trial.result.damaged):
         return False
     me, folder, attempt = Identity.mine(), TrialFolder(Layout(root, definition.run), trial.number), trial.attempts
     if not folder.open_attempt(attempt + 1, me, RETRY):

@@ -18,7 +18,7 @@ from neps.trial import Decision, Result, Status, Trial
 
 _logger = logging.getLogger("neps.ledger")
 
-__all__ = ["Standing", "accounted", "condemn", "ended_trial", "look"]
+__all__ = ["Standing", "condemn", "look", "trial_of"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,27 +131,23 @@ def _is_result(folder: TrialFolder, attempt: int) -> bool:
     return False
 
 
-def ended_trial(folder: TrialFolder, standing: Standing) -> Trial:
-    """The trial whose standing has a result, with what all its attempts have cost."""
-    result = standing.result
-    if result is None:
-        message = f"trial {folder.number} has no result yet"
-        raise ValueError(message)
-    spent = accounted(result)
+def trial_of(folder: TrialFolder, standing: Standing) -> Trial:
+    """The trial that stands so, with what all its attempts have cost."""
+    spent = _accounted(standing.result)
     for attempt in range(1, standing.start.attempt):
         with contextlib.suppress(UnreadableDocumentError):
             end = folder.end(attempt)
-            spent += accounted(end.result) if end is not None and end.result is not None else 0.0
+            spent += _accounted(end.result) if end is not None else 0.0
     return Trial(
         number=folder.number,
         decision=standing.decision,
-        result=result,
+        result=standing.result,
         status=standing.status,
         attempts=standing.start.attempt,
         spent=spent,
     )
 
 
-def accounted(result: Result) -> float:
+def _accounted(result: Result | None) -> float:
     """What a result adds to the cost of the run."""
-    return result.cost if result.cost is not None and result.account_for_cost else 0.0
+    return result.cost if result is not None and result.cost is not None and result.account_for_cost else 0.0

@@ -176,7 +176,8 @@ class TrialFolder:
             if not os.path.lexists(target):
                 raise
             if attempt > 1 and self._void_before(attempt):
-                os.link(source, target)
+                with contextlib.suppress(FileExistsError):
+                    os.link(source, target)
 
     def _void_before(self, attempt: int) -> bool:
         """Whether an earlier attempt's result stood in the way, and was taken out of it."""

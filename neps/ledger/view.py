@@ -18,7 +18,7 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, condemn, ended_trial, look
+from neps.ledger.standing import Standing, condemn, look, trial_of
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Result, Status, Trial
 
@@ -44,10 +44,22 @@ class Pending:
 
     folder: TrialFolder
     standing: Standing
+    spent: float
     silence: Silence
     torn: Silence
     watched: Silence
     looked: float = 0.0
+
+    @property
+    def trial(self) -> Trial:
+        """As the history shows it."""
+        return Trial(
+            number=self.folder.number,
+            decision=self.standing.decision,
+            status=self.standing.status,
+            attempts=self.standing.start.attempt,
+            spent=self.spent,
+        )
 
     @property
     def resumable(self) -> bool:
@@ -76,17 +88,21 @@ class View:
         self._lease, self._poll, self._details = lease, poll, details
         self._accelerator = Accelerator(layout, me.worker if me else "")
         self._turn = 0
+        self._failed: dict[int, Trial] = {}
+        self._look_for_retries_at = 0.0
         self._beyond: set[int] = set()
         self.frontier = 1
         """The lowest number of which nothing is known; a listing may lack some below others that it has."""
         self.taken: dict[int, Taken] = {}
         self.pending: dict[int, Pending] = {}
         self.trials: dict[int, Trial] = {}
-        """Trials with a result. Without details, only those that failed or that this worker ended."""
+        """Trials with a result. Without details, only those that failed."""
         self.ended = 0
         """How many trials have a result."""
-        self.on_end: Callable[[Trial], None] = lambda _: None
-        """Called once for each trial whose result becomes known (with details)."""
+        self.best: Trial | None = None
+        """The incumbent, as far as it is known; without details, among this worker's own trials."""
+        self.on_trial: Callable[[Trial], None] = lambda _: None
+        """Called whenever a trial becomes known, and again when it has a result or is reopened (with details)."""
 
     # Joining
 
@@ -108,7 +124,7 @@ class View:
         self.ended += 1
         if self._details:
             self.trials[number] = trial = parse(number, payload)
-            self.on_end(trial)
+            self._tell(trial)
 
     def note_taken(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
@@ -167,18 +183,28 @@ class View:
             self._place(folder, standing)
 
     def _place(self, folder: TrialFolder, standing: Standing) -> None:
+        trial = trial_of(folder, standing)
         if standing.result is not None:
-            self._end(ended_trial(folder, standing))
+            self._end(trial)
         else:
             silence, torn, watched = Silence(self._poll), Silence(self._poll), Silence(self._lease / 3)
-            self.pending[folder.number] = Pending(folder, standing, silence, torn, watched)
+            self.pending[folder.number] = Pending(folder, standing, trial.spent, silence, torn, watched)
+            self._tell(trial)
 
     def _end(self, trial: Trial) -> None:
+        self.taken.pop(trial.number, None)
         self.pending.pop(trial.number, None)
         self.ended += 1
-        if self._details or trial.status is not Status.SUCCESS:
+        if trial.status is Status.FAILED:
+            self._failed[trial.number] = trial
+        if self._details or trial.status is Status.FAILED:
             self.trials[trial.number] = trial
-        self.on_end(trial)
+        self._tell(trial)
+
+    def _tell(self, trial: Trial) -> None:
+        if trial.succeeded and (self.best is None or trial.incumbent_key < self.best.incumbent_key):
+            self.best = trial
+        self.on_trial(trial)
 
     def _glance(self, number: int) -> None:
         """Has a pending trial ended? One open, in the usual case."""
@@ -203,9 +229,10 @@ class View:
         if standing is None:
             return
         pending.standing = standing
-        pending.silence.look(now, (standing.start.attempt, mark))
+        for silence in (pending.silence, pending.watched):
+            silence.look(now, (standing.start.attempt, mark))
         if standing.result is not None:
-            self._end(ended_trial(pending.folder, standing))
+            self._end(trial_of(pending.folder, standing))
 
     def inspect_some(self) -> list[Pending]:
         """Look closely at a few pending trials that are due, in turn; those that anybody may resume."""
@@ -240,13 +267,17 @@ class View:
 
     def look_for_retries(self) -> None:
         """Whether somebody has reopened a failed trial."""
-        for trial in [t for t in self.trials.values() if not t.succeeded and t.decision is not None]:
+        now = time.monotonic()
+        if now < self._look_for_retries_at:
+            return
+        self._look_for_retries_at = now + self._poll
+        for trial in [trial for trial in self._failed.values() if trial.decision is not None]:
             folder = TrialFolder(self._layout, trial.number)
             if folder.has_start(trial.attempts + 1):
                 with contextlib.suppress(UnreadableDocumentError):
                     standing = look(folder)
                     if standing is not None and standing.result is None:
-                        del self.trials[trial.number]
+                        del self.trials[trial.number], self._failed[trial.number]
                         self.ended -= 1
                         self._place(folder, standing)
 
@@ -269,14 +300,13 @@ class View:
         with contextlib.suppress(UnreadableDocumentError):
             standing = look(folder, pending.standing if pending else None, complete=False)
         if standing is not None and standing.result is not None and not standing.result.damaged:
-            self._end(ended_trial(folder, standing))
+            self._end(trial_of(folder, standing))
         else:
             self._damaged(folder, error)
 
     def _damaged(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
         message = "Trial %d is damaged and counts as failed; nothing in %s was changed: %s"
         _logger.warning(message, folder.number, folder.path, error)
-        self.taken.pop(folder.number, None)
         pending = self.pending.get(folder.number)
         result = Result(success=False, damaged=True, error=str(error))
         decision = pending.standing.decision if pending else None
@@ -295,12 +325,17 @@ class View:
 
     def finished(self, folder: TrialFolder, standing: Standing) -> Trial:
         """This worker has published a result."""
-        trial = ended_trial(folder, standing)
+        trial = trial_of(folder, standing)
         self._end(trial)
         self._accelerator.append(trial)
         return trial
 
     # Answers
+
+    @property
+    def failures(self) -> int:
+        """How many trials are known to have failed."""
+        return len(self._failed)
 
     @property
     def lowest(self) -> int:
@@ -314,12 +349,8 @@ class View:
 
     def known(self) -> Mapping[int, Trial]:
         """All trials that are known, pending ones included; not a copy, which would cost more with each trial."""
-        return ChainMap({n: _pending_trial(n, p.standing) for n, p in self.pending.items()}, self.trials)
+        return ChainMap({number: pending.trial for number, pending in self.pending.items()}, self.trials)
 
     def close(self) -> None:
         """Let go of open files."""
         self._accelerator.close()
-
-
-def _pending_trial(number: int, standing: Standing) -> Trial:
-    return Trial(number=number, decision=standing.decision, status=standing.status, attempts=standing.start.attempt)

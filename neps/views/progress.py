@@ -17,7 +17,6 @@ from typing import Any, TextIO
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.ledger.view import View
-from neps.trial import Trial
 
 __all__ = ["check_progress", "progress_display"]
 
@@ -112,21 +111,14 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _line(view: View, what: str, when: float, budget: Budget) -> str:
     """The state in one line. The worker's thread may change the view meanwhile; copying its values is atomic."""
-    trials = list(view.trials.values())
     of = f" of {budget.max_evaluations_total}" if budget.max_evaluations_total is not None else ""
-    failed = sum(not trial.succeeded for trial in trials)
-    parts = [f"{view.ended}{of} trials ended" + (f", {failed} failed" if failed else "")]
+    parts = [f"{view.ended}{of} trials ended" + (f", {view.failures} failed" if view.failures else "")]
     if budget.max_cost_total is not None:
-        parts.append(f"cost {sum(trial.spent for trial in trials):g} of {budget.max_cost_total:g}")
-    best = min(trials, key=_rank, default=None)
-    if best is not None and best.succeeded:
+        spent = sum(trial.spent for trial in list(view.trials.values()))
+        parts.append(f"cost {spent:g} of {budget.max_cost_total:g}")
+    if (best := view.best) is not None:
         parts.append(f"best {best.loss:.6g} (trial {best.number})")
     return f"neps: {' · '.join([*parts, what])} ({time.strftime('%H:%M:%S', time.localtime(when))})"
-
-
-def _rank(trial: Trial) -> tuple[bool, float, float, int]:
-    """Smallest for the incumbent: as `History.best`, the lowest loss at the highest fidelity."""
-    return not trial.succeeded, -(trial.fidelity or 0.0), trial.rank_key, trial.number
 
 
 def _terminal_line(stream: TextIO) -> Callable[[str], None]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from neps.errors import DirectoryError, NepsError
+from neps.errors import DirectoryError
 from neps.history import History
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout, start_name
@@ -77,16 +77,10 @@ def _read(root: Path) -> tuple[Definition, View]:
     if not os.path.lexists(root):
         message = f"{root} does not exist. Give the root_directory of a run."
         raise DirectoryError(message)
-    try:
-        definition = read_definition(root)
-        view = View(Layout(root, definition.run), None, lease=definition.lease_seconds, poll=1.0)
-        view.join()
-        view.close()
-    except NepsError:
-        raise
-    except OSError as error:
-        message = f"{root} can't be read: {error}. Give the root_directory of a run that this user may read."
-        raise DirectoryError(message) from error
+    definition = read_definition(root)
+    view = View(Layout(root, definition.run), None, lease=definition.lease_seconds, poll=1.0)
+    view.join()
+    view.close()
     return definition, view
 
 

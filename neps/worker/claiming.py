@@ -134,7 +134,7 @@ class Claims:
         self._slowest = max(self._slowest, time.monotonic() - began)
         held = Held(folder, Standing(decision, AttemptStart(1, self._context.me)))
         self._view.begun(folder, held.standing)
-        _logger.info("Trial %d claimed: %s in %s", number, dict(decision.config), folder.path)
+        _logger.info("Trial %d claimed: %s in %s", number, _readable(decision.config), folder.path)
         return held
 
     def _lost(self, number: int, suggestion: Suggestion) -> None:
@@ -170,6 +170,11 @@ class Claims:
             message = f"expected_cost returned {cost!r} for {dict(config)}; it must be a finite number of at least 0."
             raise ArgumentError(message)
         return cost
+
+
+def _readable(config: Mapping[str, Value]) -> str:
+    values = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in config.values())
+    return ", ".join(f"{name}={value}" for name, value in zip(config, values, strict=True))
 
 
 def _generator(seed: int, number: int) -> np.random.Generator:

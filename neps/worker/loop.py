@@ -103,13 +103,13 @@ class Worker:
             self._view.settle_some()
         else:
             self._view.refresh()
+        self._view.look_for_retries()
         for pending in self._view.inspect_some():
             if held := resume(pending, self._context):
                 return held
         step = self._claims.next()
         if isinstance(step, Held):
             return step
-        self._view.look_for_retries()
         if isinstance(step, Leave) and (resumable := self._before_leaving()) is not None:
             return resumable
         return step

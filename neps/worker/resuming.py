@@ -59,9 +59,10 @@ def _deaths(pending: Pending) -> int:
     for attempt in range(1, pending.standing.start.attempt + 1):
         with contextlib.suppress(UnreadableDocumentError):
             start, end = pending.folder.start(attempt), pending.folder.end(attempt)
-            if start is not None and start.after == RETRY:
+            if start is not None and start.after == RETRY:  # opened by `neps retry`, which evaluates nothing
                 deaths = 0
-            deaths += end is not None and end.end is End.DIED
+            elif end is not None and end.end is End.DIED:
+                deaths += 1
     return deaths
 
 

@@ -28,7 +28,7 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     # A budget of costs needs numbers to be decided in turn, even where the sampler doesn't.
     independent = sampler.independent and settings.budget.max_cost_total is None
     view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=not independent), Spending()
-    view.on_end = spending.ended
+    view.on_trial = spending.seen
     return Context(
         me=run.me,
         layout=run.layout,

@@ -1,0 +1,165 @@
+"""The command line in one process: what it prints, and with which exit code it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import neps
+from neps.cli import main, retry
+from neps.ledger.identity import Identity
+from neps.ledger.layout import Layout
+from neps.ledger.reading import read_definition
+from neps.ledger.records import result_fields
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Result, Status
+
+Capture = pytest.CaptureFixture[str]
+
+
+def fail_at_first(x: float, pipeline_directory: Path) -> float:
+    if pipeline_directory.name != "config_1":
+        raise ValueError("no good")
+    return x
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A run with one success and two failures."""
+    root = tmp_path / "root"
+    evaluate(root, fail_at_first)
+    return root
+
+
+def evaluate(root: Path, objective: Callable[..., float]) -> neps.History:
+    space = {"x": neps.Float(0, 1)}
+    return neps.run(objective, root, space, "random_search", max_evaluations_total=3, seed=1, ignore_errors=True)
+
+
+def statuses(root: Path) -> list[str]:
+    return [str(trial.status) for trial in neps.load(root).trials]
+
+
+def test_status_is_that_of_the_api(root: Path, capsys: Capture) -> None:
+    assert main(["status", str(root)]) == 0
+    printed = capsys.readouterr().out
+    neps.status(root)
+    assert printed == capsys.readouterr().out
+    assert "1 succeeded, 2 failed" in printed
+
+
+@pytest.mark.parametrize("command", ["status", "retry"])
+def test_where_there_is_no_run_it_says_so_in_one_line(tmp_path: Path, command: str, capsys: Capture) -> None:
+    assert main([command, str(tmp_path / "absent")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"neps: {tmp_path}/absent ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "absent").exists()
+
+
+def test_version(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"neps {neps.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["stats", "x"], ["status"], ["retry", "x", "--failed", "--trial", "1"]])
+def test_a_wrong_command_is_refused(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: neps" in capsys.readouterr().err
+
+
+def test_retry_without_trials_lists_what_has_failed_and_does_nothing(root: Path, capsys: Capture) -> None:
+    assert main(["retry", str(root)]) == 2
+    assert capsys.readouterr().err == (
+        f"neps: say which trials to retry, by --trial N or --failed (all of these). Failed in {root}:\n"
+        "  trial 2: ValueError: no good\n"
+        "  trial 3: ValueError: no good\n"
+    )
+    assert statuses(root) == ["success", "failed", "failed"]
+
+
+def test_retry_of_one(root: Path, capsys: Capture) -> None:
+    assert main(["retry", str(root), "--trial", "3"]) == 0
+    assert f"trial 3: reopened in {root}/config_3\n" in capsys.readouterr().out
+    assert statuses(root) == ["success", "failed", "waiting"]
+
+
+def test_retry_of_all_that_failed(root: Path, capsys: Capture) -> None:
+    assert main(["retry", str(root), "--failed"]) == 0
+    assert statuses(root) == ["success", "waiting", "waiting"]
+    assert main(["retry", str(root), "--failed"]) == 0
+    assert capsys.readouterr().out.endswith(f"No trial has failed in {root}.\n")
+    assert main(["retry", str(root)]) == 2
+    assert capsys.readouterr().err.endswith(f"No trial has failed in {root}.\n")
+
+
+def test_what_has_not_failed_is_not_retried(root: Path, capsys: Capture) -> None:
+    assert main(["retry", str(root), "--trial", "1", "2", "2", "9"]) == 1
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        f"trial 1: it has not failed, its status is success; nothing to retry ({root}/config_1)",
+        f"trial 2: reopened in {root}/config_2",
+        f"trial 9: there is no such trial ({root}/config_9)",
+    ]
+    assert statuses(root) == ["success", "waiting", "failed"]
+    assert sorted(path.name for path in root.glob("config_*")) == ["config_1", "config_2", "config_3"]
+
+
+@pytest.mark.parametrize("where", ["trial", "folder"])
+def test_what_is_damaged_is_not_retried(root: Path, where: str, capsys: Capture) -> None:
+    if where == "folder":
+        (root / "config_4").write_text("not a folder")
+        number = 4
+    else:
+        number = 2
+        folder = TrialFolder(Layout(root, read_definition(root).run), number)
+        assert folder.set_result_aside(1)
+        verdict = Result(success=False, damaged=True, error="torn", attempt=1)
+        assert folder.publish_result(result_fields(verdict), Identity.mine())
+    assert main(["retry", str(root), "--trial", str(number)]) == 1
+    assert capsys.readouterr().out == (
+        f"trial {number}: it is damaged and can't be retried; its number stays used up ({root}/config_{number})\n"
+    )
+    assert not (root / f"config_{number}" / "attempt_2.yaml").exists()
+
+
+def test_somebody_else_was_quicker(root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = neps.load(root)
+    assert main(["retry", str(root), "--failed"]) == 0
+    monkeypatch.setattr(retry, "load", lambda _: stale)
+    assert main(["retry", str(root), "--trial", "2"]) == 1
+    assert f"trial 2: was reopened by somebody else meanwhile ({root}/config_2)" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert statuses(root) == ["success", "waiting", "waiting"]
+
+
+def test_an_error_of_the_filesystem_is_one_line(root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(*_: object) -> bool:
+        raise OSError(30, "Read-only file system", "config_2")
+
+    monkeypatch.setattr(retry, "reopen", read_only)
+    assert main(["retry", str(root), "--failed"]) == 2
+    assert capsys.readouterr().err == "neps: [Errno 30] Read-only file system: 'config_2'\n"
+
+
+def test_what_the_output_cannot_hold_is_escaped(tmp_path: Path, capsys: Capture) -> None:
+    name = tmp_path / "\udcff"
+    assert main(["status", str(name)]) == 2
+    assert "\\udcff does not exist" in capsys.readouterr().err
+
+
+def test_retried_trials_are_evaluated_again(root: Path) -> None:
+    assert main(["retry", str(root), "--failed"]) == 0
+    history = evaluate(root, lambda x: x)
+    # Attempt 2 is the retry's own, which it leaves for any worker.
+    assert [(trial.status, trial.attempts) for trial in history.trials] == [
+        (Status.SUCCESS, 1),
+        (Status.SUCCESS, 3),
+        (Status.SUCCESS, 3),
+    ]
