@@ -13,11 +13,25 @@ import os
 import time
 from collections.abc import Callable
 
-__all__ = ["END_MARKER", "is_complete", "make_folder", "move_away", "publish", "put", "read", "relocate", "sync_folder"]
+__all__ = [
+    "END_MARKER",
+    "PATIENCE",
+    "is_complete",
+    "make_folder",
+    "move_away",
+    "publish",
+    "put",
+    "read",
+    "relocate",
+    "sync_folder",
+]
 
 END_MARKER = b"\n...\n"
 """How each document ends, at the start of a line, where no text inside a document can put it. A linked
 file may be seen short or zero-filled for a moment, even where it was synced."""
+
+PATIENCE = 5.0
+"""For how many seconds an exclusive creation goes on trying, where nothing else is said."""
 
 _STALE_TRIES = 20
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
@@ -48,7 +62,9 @@ def make_folder(path: str) -> bool:
     return True
 
 
-def publish(folder: str, name: str, content: bytes, token: str, *, durable: bool = True, patience: float = 5.0) -> bool:
+def publish(
+    folder: str, name: str, content: bytes, token: str, *, durable: bool = True, patience: float = PATIENCE
+) -> bool:
     """Make `content` appear at `folder/name`, whole, and only if nothing is there: True if it is ours.
 
     The content is staged as `.NAME.TOKEN` in the same folder and linked. The form of that name matters: GlusterFS

@@ -114,9 +114,9 @@ def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
     attempt = folder.last_attempt()
     verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
     try:
-        folder.end_with_result(attempt, verdict, me)
+        folder.end_with_result(attempt, verdict, me, patience=0.0)  # a lease has been waited for already
         if not _is_result(folder, attempt):
-            folder.publish_result(verdict, me)
+            folder.publish_result(verdict, me, patience=0.0)
     except OSError as error:  # a folder that can't be written to stops nobody
         _logger.warning("The verdict on trial %d can't be published: %s", folder.number, error)
 

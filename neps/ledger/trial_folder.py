@@ -14,7 +14,7 @@ from typing import Any
 
 from neps.ledger import documents
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import is_complete, make_folder, publish, read, relocate, sync_folder
+from neps.ledger.exclusive import PATIENCE, is_complete, make_folder, publish, read, relocate, sync_folder
 from neps.ledger.identity import Identity
 from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, end_name, lock_name, start_name, void_name
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
@@ -158,9 +158,11 @@ class TrialFolder:
         fields = {"attempt": attempt, "end": str(end), "by": me.worker, "why": why, "time": documents.now()}
         return publish(self.path, end_name(attempt), documents.encode(fields), me.token)
 
-    def end_with_result(self, attempt: int, fields: Mapping[str, Any], me: Identity) -> bool:
+    def end_with_result(
+        self, attempt: int, fields: Mapping[str, Any], me: Identity, *, patience: float = PATIENCE
+    ) -> bool:
         """End an attempt with its result, and publish that as the trial's: True if it was ours, and durable then."""
-        won = publish(self.path, end_name(attempt), documents.encode(fields), me.token)
+        won = publish(self.path, end_name(attempt), documents.encode(fields), me.token, patience=patience)
         if won:
             self.complete(attempt)
             sync_folder(self.path)
@@ -186,9 +188,9 @@ class TrialFolder:
             return published is not None and published.attempt < attempt and self.set_result_aside(published.attempt)
         return False
 
-    def publish_result(self, fields: Mapping[str, Any], me: Identity) -> bool:
+    def publish_result(self, fields: Mapping[str, Any], me: Identity, *, patience: float = PATIENCE) -> bool:
         """Publish a result where the attempt's end can't carry it (it is damaged): True if it was ours."""
-        return publish(self.path, RESULT, documents.encode(fields), me.token)
+        return publish(self.path, RESULT, documents.encode(fields), me.token, patience=patience)
 
     def set_result_aside(self, attempt: int) -> bool:
         """Take the void result of an attempt that was retried out of the way: True for one caller."""

@@ -105,8 +105,9 @@ def test_what_the_line_says(view: View, budget: Budget, expected: str) -> None:
     assert re.fullmatch(f"({re.escape(expected)}{TIME}\n)+", drawn_once(view, budget))
 
 
-def test_no_best_without_successes(view: View) -> None:
-    view.trials = {4: view.trials[4]}
+def test_no_best_without_successes(tmp_path: Path) -> None:
+    view = View(Layout(tmp_path), None, lease=1.0, poll=1.0)
+    view._end(trial(4, Result(success=False, loss=0.0)))
     assert "best" not in drawn_once(view)
 
 
