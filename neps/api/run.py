@@ -200,6 +200,9 @@ def _check_searcher(proposal: Proposal) -> None:
 def _hooks(hooks: Hooks | None) -> list[Callable[[Sampler], Sampler]]:
     if hooks is None:
         return []
+    if not isinstance(hooks, Iterable):
+        message = f"pre_load_hooks is {hooks!r}; it must be a list of callables that take and return a sampler."
+        raise ArgumentError(message)
     checked = list(hooks)
     for hook in checked:
         if not callable(hook):

@@ -23,8 +23,9 @@ class Fence:
     """Lets another thread interrupt one call, once; for each evaluation a new one.
 
     Works in any thread. Python raises the exception at the evaluating thread's next bytecode: a call that sits in C
-    code or in the operating system (a long kernel, `time.sleep`) is interrupted when that returns. It never reaches
-    the code around the call: whoever interrupts late finds the fence closed, and does nothing.
+    code or in the operating system (a long kernel, `time.sleep`) is interrupted when that returns. Like
+    KeyboardInterrupt it may strike between taking a lock and the `try` that gives it back. It never reaches the code
+    around the call: whoever interrupts late finds the fence closed, and does nothing.
 
     Example:
         >>> fence = Fence()
