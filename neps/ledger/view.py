@@ -266,20 +266,24 @@ class View:
             self.inspect(number)
 
     def look_for_retries(self) -> None:
-        """Whether somebody has reopened a failed trial."""
+        """Whether somebody has reopened a failed trial: a few are looked at in each poll, in turn."""
         now = time.monotonic()
         if now < self._look_for_retries_at:
             return
         self._look_for_retries_at = now + self._poll
-        for trial in [trial for trial in self._failed.values() if trial.decision is not None]:
-            folder = TrialFolder(self._layout, trial.number)
+        for number in list(self._failed)[:_FEW]:
+            self._failed[number] = trial = self._failed.pop(number)
+            folder = TrialFolder(self._layout, number)
             if folder.has_start(trial.attempts + 1):
                 with contextlib.suppress(UnreadableDocumentError):
-                    standing = look(folder)
-                    if standing is not None and standing.result is None:
-                        del self.trials[trial.number], self._failed[trial.number]
-                        self.ended -= 1
-                        self._place(folder, standing)
+                    self._reopened(folder, trial)
+
+    def _reopened(self, folder: TrialFolder, before: Trial) -> None:
+        standing = look(folder)
+        if standing is not None and standing.start.attempt > before.attempts:
+            del self.trials[folder.number], self._failed[folder.number]
+            self.ended -= 1
+            self._place(folder, standing)
 
     # Damage
 

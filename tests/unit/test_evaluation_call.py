@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 from typing import Any, NoReturn
 
 import pytest
@@ -156,12 +157,19 @@ def test_the_same_signal_at_once_again_does_not_disturb_cleaning_up(
 
 def test_waiting_ends_with_a_signal(signals: Signals) -> None:
     signals.wait(0.001)
-    timer = threading.Timer(0.01, kill)
-    timer.start()
+    awake = threading.Event()
+
+    def insist() -> None:
+        while not awake.wait(0.01):  # more than once: Python handles a signal just before a sleep after it
+            kill()
+
+    thread = threading.Thread(target=insist)
+    thread.start()
     signals.wait(600)
+    awake.set()
+    thread.join()
     assert signals.received == signal.SIGTERM
     signals.wait(600)
-    timer.join()
 
 
 def test_other_code_is_not_interrupted(signals: Signals) -> None:
@@ -297,14 +305,14 @@ def test_in_other_threads_signals_are_left_to_python() -> None:
 
 
 def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]) -> Outcome | Interrupted:
-    fence, running = Fence(), threading.Event()
+    fence, running = Fence(), SimpleQueue[bool]()  # a queue in C, so that the fence can't strike while it's locked
 
     def heartbeat() -> None:
-        running.wait()
+        running.get()
         fence.interrupt()
 
     def run_pipeline() -> float:
-        running.set()
+        running.put(True)
         try:
             while True:
                 pass
