@@ -5,6 +5,7 @@ What a document means is the business of `records`; what may be trusted is decid
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +38,11 @@ class UnreadableDocumentError(Exception):
     def __init__(self, path: str, why: str, *, lasting: bool = False) -> None:
         super().__init__(f"{path}: {why}")
         self.path, self.why, self.lasting = path, why, lasting
+
+    @property
+    def without_path(self) -> str:
+        """What to publish about it: a root that is moved must not name a place of the past."""
+        return f"{os.path.basename(self.path)}: {self.why}"  # noqa: PTH119
 
 
 def encode(fields: Mapping[str, Any], *, versioned: bool = True) -> bytes:

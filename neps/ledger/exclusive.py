@@ -183,7 +183,9 @@ def move_away(source: str, own_name: str) -> bool:
     except OSError as error:
         if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ESTALE}:
             return False
-        raise
+        if not os.path.lexists(own_name):
+            raise
+        return not os.path.lexists(source)  # done, and the reply was lost; or refused, by an error of its own
     return True
 
 

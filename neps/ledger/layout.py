@@ -54,7 +54,6 @@ class Layout:
         self.hidden = f"{self.root}/.neps"
         self.accelerator = f"{self.hidden}/{run}/accelerator"
         self.presence = f"{self.hidden}/{run}/workers"
-        self.crowd_lock = f"{self.hidden}/{run}/claim.lock"
         self.overwritten = f"{self.root}/overwritten"
         self.definition = f"{self.root}/{DEFINITION}"
 

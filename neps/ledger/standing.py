@@ -111,14 +111,25 @@ def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptS
 
 def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
     """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground."""
-    attempt = folder.last_attempt()
-    verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
     try:
+        attempt = _open_attempt(folder, me)
+        verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
         folder.end_with_result(attempt, verdict, me, patience=0.0)  # a lease has been waited for already
         if not _is_result(folder, attempt):
             folder.publish_result(verdict, me, patience=0.0)
     except OSError as error:  # a folder that can't be written to stops nobody
         _logger.warning("The verdict on trial %d can't be published: %s", folder.number, error)
+
+
+def _open_attempt(folder: TrialFolder, me: Identity) -> int:
+    """The last attempt, or, where that was left or died, a new one: the verdict needs an end to be published as."""
+    attempt = folder.last_attempt()
+    with contextlib.suppress(UnreadableDocumentError):
+        end = folder.end(attempt)
+        if end is not None and end.result is None:
+            folder.open_attempt(attempt + 1, me, str(end.end))
+            return attempt + 1
+    return attempt
 
 
 def _is_result(folder: TrialFolder, attempt: int) -> bool:

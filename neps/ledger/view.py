@@ -294,7 +294,7 @@ class View:
             self._damaged(folder, error)
         elif error.lasting or torn.longer_than(self._lease):
             if self._me is not None:
-                condemn(folder, str(error), self._me)
+                condemn(folder, error.without_path, self._me)
             self._after_verdict(folder, error)
 
     def _after_verdict(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:

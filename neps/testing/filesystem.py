@@ -74,6 +74,8 @@ class Probe:
 
     def __init__(self, first: str | Path, second: str | Path, *, rounds: int = 50, processes: int = 4) -> None:
         self.rounds = rounds
+        self.hangs = False
+        """Whether a process didn't come back; no race begins after that."""
         name = f".neps-filesystem-test-{uuid.uuid4().hex[:8]}"
         self.places = [f"{os.fspath(path)}/{name}" for path in (first, second)]
         self._size = processes
@@ -116,12 +118,18 @@ class Probe:
             prepare(f"{self.places[0]}/{name}")
             for _, connection in self._crew:
                 connection.send((job, name))
-            yield name, [_answer(connection) for _, connection in self._crew]
+            yield name, [self._answer(connection) for _, connection in self._crew]
+            if self.hangs:
+                return
+
+    def _answer(self, connection: Connection) -> object:
+        if self.hangs or not connection.poll(2 * _PATIENCE):
+            self.hangs = True
+            return OSError(f"no answer for {2 * _PATIENCE:g} s: the filesystem hangs")
+        return _received(connection)
 
 
-def _answer(connection: Connection) -> object:
-    if not connection.poll(2 * _PATIENCE):
-        return OSError(f"no answer for {2 * _PATIENCE:g} s: the filesystem hangs")
+def _received(connection: Connection) -> object:
     try:
         return connection.recv()
     except (EOFError, OSError) as error:
@@ -357,8 +365,8 @@ def _report(probe: Probe) -> int:
         findings.append(finding := check(probe))
         sys.stdout.write(f"{finding.primitive:28}{_counts(finding):26}{finding.problem or 'yes'}\n")
         sys.stdout.flush()
-        if finding.primitive == "hard links" and finding.problem:
-            break  # without them the processes would only wait for each other's documents
+        if probe.hangs or (finding.primitive == "hard links" and finding.problem):
+            break  # the processes would only wait for what never comes
     fit = all(finding.problem is None for finding in findings)
     verdict = "fit for neps" if fit else "NOT fit for neps: runs on it may decide a trial twice or lose results"
     sys.stdout.write(f"This filesystem is {verdict}.\n")

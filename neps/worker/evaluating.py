@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +62,8 @@ class Evaluations:
         trial = self._publish(held, result)
         if trial is not None and not outcome.success and not self._context.settings.bears_errors:
             raise _evaluation_error(held, outcome)
+        if outcome.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
+            traceback.clear_frames(outcome.exception.__traceback__)
         return trial
 
     def _evaluate(self, held: Held) -> Outcome | Interrupted:

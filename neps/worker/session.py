@@ -61,6 +61,6 @@ def work(context: Context, run_pipeline: Callable[..., Any], on_change: Callable
             interrupted = Worker(context, run_pipeline, lambda what: on_change(context.view, what)).work()
     finally:
         context.view.close()
-    context.signals.leave()
+        context.signals.leave()  # whatever else is on its way out: a signal was to end the process
     if interrupted is not None:
         raise interrupted.exception

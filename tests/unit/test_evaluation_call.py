@@ -259,6 +259,23 @@ def test_what_the_users_handler_raises_is_the_interruption(handler: Install, *, 
     assert raised.value is error
 
 
+def test_what_a_handler_of_an_unhandled_signal_raises_goes_through_waiting(handler: Install) -> None:
+    timer = threading.Timer(0.01, kill, [signal.SIGALRM])
+
+    def action(*_: object) -> NoReturn:
+        raise OwnBaseError
+
+    def wait_for_ever(signals: Signals) -> NoReturn:
+        while True:
+            signals.wait(0.01)
+
+    handler(signal.SIGALRM, action)
+    with Signals() as signals:
+        timer.start()
+        with pytest.raises(OwnBaseError):
+            wait_for_ever(signals)
+
+
 def test_leaving_after_sigint_raises_and_without_a_signal_returns() -> None:
     with Signals() as signals:
         pass
