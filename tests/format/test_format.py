@@ -1,0 +1,163 @@
+"""Runs that earlier versions wrote are read, and gone on with, as they were meant; today's is written as specified."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import neps
+from format.writing import SPACE, write_run
+from neps.ledger import documents
+from neps.ledger.accelerator import Accelerator
+from neps.ledger.heartbeat import Heartbeat
+from neps.ledger.identity import Identity
+from neps.ledger.layout import Layout
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+VERSIONS = sorted(path.name for path in HERE.glob("v[0-9]*") if path.is_dir())
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """A damaged trial is warned about, which is not under test here."""
+    logging.getLogger("neps").setLevel(logging.ERROR)
+    yield
+    logging.getLogger("neps").setLevel(logging.NOTSET)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def history(root: Path) -> str:
+    """What is read there, as text, since NaN isn't equal to itself."""
+    read = neps.load(root).to_dict()
+    text = json.dumps(read, default=lambda time: time.isoformat(), indent=1, ensure_ascii=False)
+    return text.replace(str(root), "ROOT") + "\n"
+
+
+@pytest.fixture(params=VERSIONS)
+def golden(request: pytest.FixtureRequest) -> Path:
+    return HERE / str(request.param)
+
+
+class TestGolden:
+    def test_is_read_as_it_was_meant(self, golden: Path) -> None:
+        assert history(golden) == (HERE / f"{golden.name}_history.json").read_text()
+
+    def test_is_read_wherever_it_lies(self, golden: Path, tmp_path: Path) -> None:
+        copy = shutil.copytree(golden, tmp_path / "elsewhere")
+        assert history(copy) == (HERE / f"{golden.name}_history.json").read_text()
+        assert files(copy) == files(golden)
+
+    def test_earlier_run_in_it_is_read(self, golden: Path) -> None:
+        (earlier,) = (golden / "overwritten").iterdir()
+        (trial,) = neps.load(earlier).trials
+        assert (trial.status, trial.config["optimizer"]) == ("success", "Ñandú")
+
+    def test_holds_no_absolute_path(self, golden: Path) -> None:
+        for path, content in files(golden).items():
+            assert not re.search(rb"(^|[\s'\"])/\w", content), path
+
+    def test_worker_goes_on_from_it(self, golden: Path, tmp_path: Path) -> None:
+        root = shutil.copytree(golden, tmp_path / "run")
+        evaluated: list[tuple[str, dict[str, Any]]] = []
+
+        def run_pipeline(pipeline_directory: Path, **config: Any) -> dict[str, float]:
+            evaluated.append((pipeline_directory.name, config))
+            return {"loss": 0.125, "cost": 1.0}
+
+        after = neps.run(run_pipeline, root, SPACE, max_evaluations_total=11, post_run_summary=False, progress=False)
+        assert sorted(name for name, _ in evaluated) == ["config_10", "config_11", "config_3", "config_9"]
+        resumed = dict(evaluated)["config_3"]
+        assert resumed == {"rate": 0.03, "optimizer": "adam", "epochs": 3, "data": "digits"}
+        statuses = {trial.number: str(trial.status) for trial in after.trials}
+        assert [number for number, status in statuses.items() if status != "success"] == [2, 6, 8]
+        assert after.trials[2].attempts == 2
+
+        written = files(root)
+        for path, content in files(golden).items():
+            assert written[path] == content, f"{path} was changed"
+
+    def test_retries_what_had_failed(self, golden: Path, tmp_path: Path) -> None:
+        from neps.ledger.reading import read_definition, read_trials
+        from neps.ledger.retrying import reopen
+
+        root = shutil.copytree(golden, tmp_path / "run")
+        definition = read_definition(root)
+        reopened = [
+            trial.number for trial in read_trials(root, definition).values() if reopen(str(root), definition, trial)
+        ]
+        assert reopened == [2]
+        assert neps.load(root).trials[1].status is neps.Status.WAITING
+
+
+class TestToday:
+    """If this fails, the format has changed: raise FORMAT_VERSION, and add a golden directory beside the old ones."""
+
+    @pytest.fixture
+    def written(self, tmp_path: Path) -> Path:
+        write_run(tmp_path / "run")
+        return tmp_path / "run"
+
+    def test_writer_writes_the_newest_golden_directory(self, written: Path) -> None:
+        newest = HERE / f"v{documents.FORMAT_VERSION}"
+        assert files(written) == files(newest)
+
+    def test_one_document_has_two_names(self, written: Path) -> None:
+        for path in written.glob("config_*/result.yaml"):
+            attempt = documents.load(str(path))
+            assert attempt is not None
+            assert path.samefile(path.with_name(f"attempt_{attempt['attempt']}.end.yaml"))
+
+    def test_every_name_and_field_is_specified(self, written: Path) -> None:
+        """docs/format.md has each file's name, and each field, as `code`."""
+        layout = Layout(written, "0123456789abcdef")
+        self._show_up(layout)
+        specified = set(re.findall(r"`([^`\n]+)`", (REPOSITORY / "docs" / "format.md").read_text()))
+        lacking = {name for name in _names(written) if name not in specified}
+        for path in [*written.rglob("*.yaml")]:
+            if path.name != "config.yaml" and (content := path.read_bytes()).endswith(b"\n...\n"):
+                lacking |= set(documents.decode(str(path), content)) - specified
+        for line in Path(layout.accelerator, "worker.jsonl").read_text().splitlines():
+            lacking |= set(json.loads(line.split(" ", 2)[2])) - specified
+        assert lacking == set()
+
+    def _show_up(self, layout: Layout) -> None:
+        heartbeat = Heartbeat(layout, Identity.mine(), 3600.0)
+        heartbeat.begin()
+        accelerator = Accelerator(layout, "worker")
+        for trial in neps.load(layout.root).trials:
+            accelerator.append(trial)
+        accelerator.close()
+        presence = Path(layout.presence)
+        shutil.copytree(presence, presence.with_name("workers_copy"))
+        heartbeat.stop()
+        shutil.rmtree(presence)
+        presence.with_name("workers_copy").rename(presence)
+
+
+def _names(root: Path) -> set[str]:
+    """The names of all files and folders, with N, K, RUN, WORKER and TOKEN for what differs."""
+    patterns = (
+        (r"^config_\d+$", "config_N"),
+        (r"^(attempt|result|intent|verdict)_\d+", r"\1_K"),
+        (r"^[0-9a-f]{16}$", "RUN"),
+        (r"^([\w-]+-\d+-[0-9a-f]{8}|worker)\.(yaml|jsonl)$", r"WORKER.\2"),
+        (r"^\..+\.[\w-]+-\d+-[0-9a-f]{8}$", ".NAME.TOKEN"),
+    )
+    names = set()
+    for path in root.rglob("*"):
+        name = path.name
+        for pattern, placeholder in patterns:
+            name = re.sub(pattern, placeholder, name)
+        names.add(name)
+    return names

@@ -1,0 +1,148 @@
+"""Writes the run that the golden directories hold, with today's code, by fixed workers at a fixed time.
+
+Called by the test; `python tests/format/writing.py FOLDER` writes one for a new format version. A golden directory
+that exists is never written again: it stands for all runs that users have.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import neps
+from neps.ledger import documents
+from neps.ledger.definition import Definition, publish_definition
+from neps.ledger.identity import Identity
+from neps.ledger.layout import Layout
+from neps.ledger.overwriting import move_aside
+from neps.ledger.records import End, result_fields
+from neps.ledger.retrying import reopen
+from neps.ledger.standing import condemn
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Decision, Result, Trial
+
+__all__ = ["SPACE", "write_run"]
+
+SPACE: dict[str, neps.space.Parameter] = {
+    "rate": neps.Float(1e-4, 1, log=True, default=0.1, default_confidence="high"),
+    "optimizer": neps.Categorical(["adam", None, "Ñandú", "no"], default="adam"),
+    "epochs": neps.Integer(1, 9, is_fidelity=True),
+    "data": neps.Constant("digits"),
+}
+SEARCHER = {"name": "random_search", "settings": {"use_priors": False}}
+RUN = "0123456789abcdef"
+TIME = dt.datetime(2026, 3, 1, 12, 30, 0, 250_000, dt.UTC)
+ALICE = Identity(
+    "node1-41-0a1b2c3d", "node1.example.org", "b19baa5e-4ea1-4065-b57f-1ece9574ff7e", "pid:[4026531836]", 41, 7
+)
+BOB = dataclasses.replace(ALICE, worker="node2-42-4e5f6a7b", host="node2.example.org", boot="0c3a", pid=42)
+TORN = b"format_version: 1\nrun: 0123456789abcdef\nnumber: 6\nconfig:\n  ra"
+
+
+def write_run(root: Path) -> None:
+    """Write the run into a folder that doesn't exist yet."""
+    with mock.patch.object(documents, "now", TIME.isoformat), mock.patch.object(Identity, "mine", return_value=BOB):
+        _write_earlier_run(root)
+        layout = Layout(root, _define(root, RUN, launch="SLURM_ARRAY_JOB_ID=77"))
+        for number, write in enumerate(_TRIALS, start=1):
+            write(TrialFolder(layout, number))
+
+
+def _define(root: Path, run: str, **changes: Any) -> str:
+    space = neps.SearchSpace(SPACE).definition()
+    definition = Definition(space=space, searcher=SEARCHER, seed=11, run=run, **changes)
+    return publish_definition(str(root), definition, ALICE.token).run
+
+
+def _write_earlier_run(root: Path) -> None:
+    layout = Layout(root, _define(root, "fedcba9876543210", lease_seconds=60.0))
+    _success(TrialFolder(layout, 1))
+    definition = Definition(space={}, searcher={}, seed=0, run=layout.run)
+    assert move_aside(str(root), definition, BOB)
+
+
+def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
+    config: dict[str, Any] = {"rate": folder.number / 100, "optimizer": "adam", "epochs": 3, "data": "digits"}
+    config |= changes.pop("config", {})
+    number = folder.number
+    fields: dict[str, Any] = {"number": number, "config": config, "fidelity": config["epochs"], "worker": who.worker}
+    fields |= {"bracket": 0, "rung": 0, "slot": number - 1, "seed": 1000 + number, "seen_results": number - 1}
+    decision = Decision(**(fields | {"claimed": TIME} | changes))
+    folder.reserve()
+    folder.commit(decision, who)
+    folder.write_config(decision, who)
+
+
+def _end(folder: TrialFolder, attempt: int = 1, who: Identity = ALICE, **changes: Any) -> None:
+    fields: dict[str, Any] = {"success": True, "loss": 0.5, "cost": 3.0, "worker": who.worker, "attempt": attempt}
+    fields |= {"started": TIME, "finished": TIME + dt.timedelta(seconds=90), "duration": 90.0}
+    folder.end_with_result(attempt, result_fields(Result(**(fields | changes))), who)
+
+
+def _success(folder: TrialFolder) -> None:
+    """With everything that a result may have."""
+    _claim(folder, config={"optimizer": "Ñandú"}, reserved_cost=3.5, reasons={"from": "prior", "weights": [0.5, 1]})
+    info = {"note": "größer\n...\n", "accuracy": [0.25, 0.75], "ok": True, "none": None}
+    _end(folder, info_dict=info, learning_curve=[1.5, float("inf"), 0.5], account_for_cost=False)
+
+
+def _failed(folder: TrialFolder) -> None:
+    _claim(folder, config={"optimizer": None})
+    _end(folder, success=False, loss=None, cost=None, error="Traceback (most recent call last):\n  ...\nValueError: no")
+
+
+def _left(folder: TrialFolder) -> None:
+    _claim(folder)
+    folder.end_attempt(1, End.LEFT, ALICE, "interrupted (SIGTERM)")
+
+
+def _resumed(folder: TrialFolder) -> None:
+    _claim(folder)
+    folder.end_attempt(1, End.DIED, BOB, "worker node1-41-0a1b2c3d was silent for 121.0 s")
+    folder.open_attempt(2, BOB, "died")
+    _end(folder, 2, BOB, loss=0.25)
+
+
+def _retried(folder: TrialFolder) -> None:
+    _claim(folder)
+    _end(folder, success=False, loss=9.0, cost=1.0, error="RuntimeError: out of memory")
+    failed = Result(success=False, attempt=1)
+    trial = Trial(
+        number=folder.number, decision=Decision(number=5, config={}), result=failed, status=neps.Status.FAILED
+    )
+    definition = Definition(space={}, searcher={}, seed=0, run=RUN)
+    assert reopen(str(folder.directory.parent), definition, trial)
+    folder.open_attempt(3, BOB, "left")
+    _end(folder, 3, BOB, loss=0.75)
+
+
+def _damaged(folder: TrialFolder) -> None:
+    folder.reserve()
+    Path(folder.path, "trial.yaml").write_bytes(TORN)
+    condemn(folder, "trial.yaml: it has no end marker: torn, empty, or not written by neps", BOB)
+
+
+def _promoted(folder: TrialFolder) -> None:
+    _claim(folder, BOB, config={"epochs": 9}, rung=1, slot=0, previous=1)
+    _end(folder, who=BOB, loss=float("nan"), cost=9)
+
+
+def _running(folder: TrialFolder) -> None:
+    _claim(folder, BOB)
+    Path(folder.lock_path(1)).touch()
+
+
+def _half_claim(folder: TrialFolder) -> None:
+    """Its worker died with the decision staged, and not linked."""
+    folder.reserve()
+    Path(folder.path, f".trial.yaml.{ALICE.token}").write_bytes(b"format_version: 1\n")
+
+
+_TRIALS = (_success, _failed, _left, _resumed, _retried, _damaged, _promoted, _running, _half_claim)
+
+if __name__ == "__main__":
+    write_run(Path(sys.argv[1]))

@@ -1,0 +1,191 @@
+"""Attempts on one trial, by several workers in any order, against a model of what the directory must say then."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from neps.ledger import trial_folder
+from neps.ledger.records import End
+from neps.ledger.retrying import RETRY
+from neps.ledger.standing import Standing, condemn, look, trial_of
+from neps.trial import Status, Trial
+from unit.ledger_scene import Scene, somewhere
+
+WORKERS = st.sampled_from(["a", "b", "c"])
+
+
+@dataclasses.dataclass
+class Model:
+    """Each attempt's owner, and how it ended: None, "left", "died", "damaged", or a loss (None in a tuple: failed)."""
+
+    owners: list[str]
+    ends: list[object]
+    spent: float = 0.0
+
+    @property
+    def last(self) -> int:
+        return len(self.owners)
+
+    @property
+    def end(self) -> object:
+        return self.ends[-1]
+
+    @property
+    def status(self) -> Status:
+        if self.end is None:
+            return Status.RUNNING
+        if self.end in ("left", "died"):
+            return Status.WAITING
+        return Status.SUCCESS if isinstance(self.end, float) else Status.FAILED
+
+
+class Attempts(RuleBasedStateMachine):
+    """The trial is number 1; worker `w` publishes, leaves or takes over as its own view of the attempts allows."""
+
+    @initialize()
+    def claim(self) -> None:
+        self.folder_of_run = Path(tempfile.mkdtemp())
+        self.scene = Scene(self.folder_of_run / "run")
+        self.scene.define()
+        self.folder = self.scene.claim(1, somewhere("a"))
+        self.model = Model(["a"], [None])
+        self.known: dict[str, Standing] = {}
+        self.success: bytes | None = None
+        self.loss = 0.0
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder_of_run, ignore_errors=True)
+
+    @rule(worker=WORKERS)
+    def look_and_complete(self, worker: str) -> None:
+        """What it has seen is what it goes on from, however old that is by then."""
+        standing = look(self.folder, self.known.get(worker))
+        assert standing is not None
+        self.known[worker] = standing
+
+    @rule(attempt=st.integers(1, 4), failed=st.booleans(), both_links=st.booleans())
+    def publish(self, attempt: int, failed: bool, both_links: bool) -> None:  # noqa: FBT001
+        """Its owner, alive or a zombie by now, ends an attempt with a result; he may die between the two links."""
+        if attempt > self.model.last:
+            return
+        self.loss += 1.0
+        who = somewhere(self.model.owners[attempt - 1])
+        fields = {"attempt": attempt, "who": who, "loss": self.loss, "cost": 1.0}
+        end = self.scene.fail if failed else self.scene.end
+        held_back = trial_folder.TrialFolder.complete
+        if not both_links:
+            trial_folder.TrialFolder.complete = lambda *_: None  # type: ignore[method-assign]
+        try:
+            won = end(1, **fields)  # type: ignore[arg-type]
+        finally:
+            trial_folder.TrialFolder.complete = held_back  # type: ignore[method-assign]
+        assert won == (self.model.ends[attempt - 1] is None)
+        if won:
+            self.model.ends[attempt - 1] = (self.loss,) if failed else self.loss
+            self.model.spent += 1.0
+
+    @rule(worker=WORKERS, attempt=st.integers(1, 4), end=st.sampled_from([End.LEFT, End.DIED]))
+    def end_without_result(self, worker: str, attempt: int, end: End) -> None:
+        """Its owner leaves, or anybody takes him for dead."""
+        if attempt > self.model.last:
+            return
+        who = somewhere(self.model.owners[attempt - 1] if end is End.LEFT else worker)
+        assert self.folder.end_attempt(attempt, end, who) == (self.model.ends[attempt - 1] is None)
+        if self.model.ends[attempt - 1] is None:
+            self.model.ends[attempt - 1] = str(end)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def open_next(self, data: st.DataObject) -> None:
+        """A contender goes on from what it saw last."""
+        worker = data.draw(st.sampled_from(sorted(self.known)))
+        standing = self.known[worker]
+        if standing.status is not Status.WAITING:
+            return
+        attempt = standing.start.attempt + 1
+        won = self.folder.open_attempt(attempt, somewhere(worker), str(standing.end))
+        assert won == (attempt == self.model.last + 1)
+        if won:
+            self.model.owners.append(worker)
+            self.model.ends.append(None)
+
+    @rule(worker=WORKERS, sets_aside=st.booleans(), leaves=st.booleans())
+    def retry(self, worker: str, sets_aside: bool, leaves: bool) -> None:  # noqa: FBT001
+        """`neps retry`, which may die at any step."""
+        standing = look(self.folder, complete=False)
+        assert standing is not None
+        damaged = standing.result is not None and standing.result.damaged
+        if standing.status is not Status.FAILED or damaged:
+            return
+        attempt, who = standing.start.attempt, somewhere(worker)
+        assert self.folder.open_attempt(attempt + 1, who, RETRY)
+        self.model.owners.append(worker)
+        self.model.ends.append(None)
+        if sets_aside:
+            self.folder.set_result_aside(attempt)
+        if leaves:
+            assert self.folder.end_attempt(attempt + 1, End.LEFT, who, RETRY)
+            self.model.ends[-1] = "left"
+
+    @rule(attempt=st.integers(1, 4))
+    def set_aside_late(self, attempt: int) -> None:
+        """Whoever saw a void result sets it aside, perhaps long after another has done so."""
+        if attempt < self.model.last and isinstance(self.model.ends[attempt - 1], tuple):
+            self.folder.set_result_aside(attempt)
+
+    @rule(attempt=st.integers(1, 4))
+    def complete_late(self, attempt: int) -> None:
+        """Whoever saw an end that is a result makes it the trial's, perhaps after a retry."""
+        if attempt <= self.model.last and isinstance(self.model.ends[attempt - 1], tuple | float):
+            self.folder.complete(attempt)
+
+    @precondition(lambda self: self.model.status in (Status.RUNNING, Status.SUCCESS))
+    @rule(worker=WORKERS)
+    def damage(self, worker: str) -> None:
+        """A worker that can't read something publishes its verdict, and loses to a result."""
+        condemn(self.folder, "torn", somewhere(worker))
+        if self.model.end is None:
+            self.model.ends[-1] = "damaged"
+
+    @invariant()
+    def last_end_decides(self) -> None:
+        trial = self.read()
+        assert (trial.status, trial.attempts) == (self.model.status, self.model.last)
+        assert trial.spent == self.model.spent
+        if isinstance(self.model.end, float):
+            assert trial.loss == self.model.end
+        if isinstance(self.model.end, tuple):
+            assert trial.loss == self.model.end[0]
+
+    @invariant()
+    def one_end_for_each_attempt(self) -> None:
+        for attempt, model in enumerate(self.model.ends, start=1):
+            end = self.folder.end(attempt)
+            assert (end is None) == (model is None)
+            if end is not None and isinstance(model, str):
+                assert str(end.end) == model
+
+    @invariant()
+    def published_success_never_changes(self) -> None:
+        if self.success is None and isinstance(self.model.end, float):
+            self.success = self.scene.path(1, f"attempt_{self.model.last}.end.yaml").read_bytes()
+        if self.success is not None:
+            assert isinstance(self.model.end, float)
+            look(self.folder)
+            assert self.scene.path(1, "result.yaml").read_bytes() == self.success
+
+    def read(self) -> Trial:
+        standing = look(self.folder, complete=False)
+        assert standing is not None
+        return trial_of(self.folder, standing)
+
+
+TestAttempts = Attempts.TestCase
+TestAttempts.settings = settings(max_examples=250, stateful_step_count=25, deadline=None)

@@ -1,0 +1,144 @@
+"""Decisions, results and attempts come back from their documents as they were, and no part of a document is trusted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neps.evaluation.plain import clean, plain
+from neps.ledger import documents
+from neps.ledger.accelerator import _line, parse
+from neps.ledger.exclusive import is_complete
+from neps.ledger.identity import Identity
+from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
+from neps.trial import Decision, Result, Status, Trial
+
+TEXT = st.text(max_size=30).map(clean)
+FLOATS = st.floats(allow_nan=True, allow_infinity=True)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | FLOATS | TEXT
+NAMES = st.text(max_size=8).map(clean)
+DATA = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
+).map(plain)
+TIMES = st.none() | st.datetimes(timezones=st.just(dt.UTC)).map(lambda time: time.replace(fold=0))
+COSTS = st.none() | st.floats(0, allow_infinity=False)
+COUNTS = st.integers(0, 10**6)
+
+DECISIONS = st.builds(
+    Decision,
+    number=st.integers(1, 10**6),
+    config=st.dictionaries(NAMES, SCALARS, max_size=4),
+    fidelity=st.none() | st.floats(1, 100),
+    bracket=st.none() | COUNTS,
+    rung=st.none() | COUNTS,
+    slot=st.none() | COUNTS,
+    previous=st.none() | st.integers(1, 10**6),
+    seed=st.integers(0, 2**32 - 1),
+    reserved_cost=COSTS,
+    reasons=st.dictionaries(NAMES, DATA, max_size=3),
+    seen_results=COUNTS,
+    worker=TEXT,
+    claimed=TIMES,
+)
+SUCCESSES = st.builds(
+    Result,
+    success=st.just(True),
+    loss=FLOATS,
+    cost=COSTS,
+    account_for_cost=st.booleans(),
+    info_dict=st.dictionaries(NAMES, DATA, max_size=3),
+    learning_curve=st.none() | st.lists(FLOATS, max_size=4),
+    worker=TEXT,
+    attempt=st.integers(1, 99),
+    started=TIMES,
+    finished=TIMES,
+    duration=st.none() | st.floats(0, 1e9),
+)
+FAILURES = st.builds(
+    Result,
+    success=st.just(False),
+    loss=st.none() | FLOATS,
+    cost=COSTS,
+    info_dict=st.just({}),
+    error=TEXT,
+    damaged=st.booleans(),
+    worker=TEXT,
+    attempt=st.integers(1, 99),
+)
+IDENTITIES = st.builds(Identity, TEXT, TEXT, TEXT, TEXT, st.integers(1, 2**22), st.integers(0, 2**40))
+
+
+def through(fields: dict[str, Any]) -> dict[str, Any]:
+    return documents.decode("a.yaml", documents.encode(fields))
+
+
+def same(one: object, other: object) -> bool:
+    """Equal, where NaN equals NaN."""
+    return repr(one) == repr(other)
+
+
+@given(DECISIONS)
+def test_decision(decision: Decision) -> None:
+    assert same(read_decision(through(decision_fields(decision)), decision.number), decision)
+
+
+@given(SUCCESSES | FAILURES)
+def test_result(result: Result) -> None:
+    end = AttemptEnd.from_fields(through(result_fields(result)))
+    assert same(end.result, result)
+    assert end.attempt == result.attempt
+    assert end.end is (End.DAMAGED if result.damaged else End.RESULT)
+
+
+@given(IDENTITIES, st.integers(2, 99), st.none() | st.sampled_from(["left", "died", "retry"]))
+def test_start(identity: Identity, attempt: int, after: str | None) -> None:
+    start = AttemptStart(attempt, identity, after)
+    assert AttemptStart.from_fields(through(start.fields(time=documents.now())), attempt) == start
+
+
+@given(DECISIONS, SUCCESSES)
+def test_accelerator_says_what_the_folder_says(decision: Decision, result: Result) -> None:
+    trial = Trial(
+        number=decision.number, decision=decision, result=result, status=Status.SUCCESS, attempts=3, spent=1.5
+    )
+    line = _line("run", trial)
+    if line is not None:
+        assert line.count(b"\n") == 1
+        _, number, payload = line.rstrip(b"\n").split(b" ", 2)
+        assert same(parse(int(number), payload), trial)
+
+
+@given(SUCCESSES | FAILURES, st.data())
+def test_no_part_of_a_document_is_trusted(result: Result, data: st.DataObject) -> None:
+    content = documents.encode(result_fields(result))
+    assert is_complete(content)
+    length = data.draw(st.integers(0, len(content) - 1))
+    assert not is_complete(content[:length])
+    assert not is_complete(content[:length] + b"\0" * (len(content) - length))
+
+
+@given(st.dictionaries(NAMES, SCALARS, max_size=6))
+def test_configuration_for_people(config: dict[str, Any]) -> None:
+    content = documents.encode(config, versioned=False)
+    assert is_complete(content)
+    read = yaml.safe_load(content)
+    assert same(read, config)
+
+
+@given(FAILURES)
+def test_failure_never_looks_like_a_success(result: Result) -> None:
+    """As the view looks at it, without parsing."""
+    content = documents.encode(result_fields(result))
+    assert b"\nstatus: success\n" not in content
+
+
+def test_extremes_are_kept() -> None:
+    for loss in (math.nan, math.inf, -math.inf, 5e-324, 1.7976931348623157e308, -0.0):
+        end = AttemptEnd.from_fields(through(result_fields(Result(success=True, loss=loss))))
+        assert end.result is not None
+        assert same(end.result.loss, loss)

@@ -1,0 +1,163 @@
+"""The accelerator is believed only where it is surely this run's, and whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from neps.ledger import accelerator as module
+from neps.ledger.accelerator import Accelerator, parse
+from neps.ledger.layout import Layout
+from neps.trial import Decision, Result, Status, Trial
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path, "run0")
+
+
+def trial(number: int = 1, **result: object) -> Trial:
+    return Trial(
+        number=number,
+        decision=Decision(number=number, config={"x": 0.5, "y": None}),
+        result=Result(**({"success": True, "loss": 1.0, "cost": 2.0} | result)),  # type: ignore[arg-type]
+        status=Status.SUCCESS,
+        spent=2.0,
+    )
+
+
+def known(layout: Layout) -> dict[int, Trial]:
+    return {number: parse(number, payload) for number, payload in Accelerator(layout, "").load().items()}
+
+
+def file(layout: Layout, worker: str = "a") -> Path:
+    return Path(layout.accelerator, f"{worker}.jsonl")
+
+
+def remember(layout: Layout, *trials: Trial, worker: str = "a") -> None:
+    accelerator = Accelerator(layout, worker)
+    for one in trials:
+        accelerator.append(one)
+    accelerator.close()
+
+
+def test_nothing_there(layout: Layout) -> None:
+    assert known(layout) == {}
+
+
+def test_round_trip(layout: Layout) -> None:
+    remember(layout, trial(1), trial(2, loss=float("inf")), worker="a")
+    remember(layout, trial(3), worker="b")
+    assert known(layout) == {1: trial(1), 2: trial(2, loss=float("inf")), 3: trial(3)}
+
+
+def test_nothing_is_made_before_the_first_success(layout: Layout) -> None:
+    remember(
+        layout, dataclasses.replace(trial(), result=None), trial(success=False), trial(damaged=True, success=False)
+    )
+    assert not Path(layout.hidden).exists()
+
+
+def test_what_json_would_change_is_left_to_the_folder(layout: Layout) -> None:
+    remember(
+        layout,
+        trial(1, info_dict={1: "a"}),
+        trial(2, info_dict={"a": {"b": {None: 1}}}),
+        trial(3, info_dict={"a": [1]}),
+    )
+    assert list(known(layout)) == [3]
+
+
+@pytest.mark.parametrize("length", [1, 8, 9, 10, 40, -2])
+def test_torn_line(layout: Layout, length: int) -> None:
+    remember(layout, trial(1))
+    remember(layout, trial(2), worker="b")
+    path = file(layout)
+    path.write_bytes(path.read_bytes()[:length])
+    assert list(known(layout)) == [2]
+
+
+def test_line_without_its_newline_is_whole(layout: Layout) -> None:
+    remember(layout, trial(1))
+    file(layout).write_bytes(file(layout).read_bytes()[:-1])
+    assert list(known(layout)) == [1]
+
+
+def test_torn_line_costs_the_one_after_it(layout: Layout) -> None:
+    remember(layout, trial(1))
+    file(layout).write_bytes(file(layout).read_bytes()[:50])
+    remember(layout, trial(2), trial(3))
+    assert list(known(layout)) == [3]
+
+
+def test_changed_byte(layout: Layout) -> None:
+    remember(layout, trial(1))
+    content = file(layout).read_bytes()
+    assert b'"loss": 1.0' in content
+    file(layout).write_bytes(content.replace(b'"loss": 1.0', b'"loss": 0.0'))
+    assert known(layout) == {}
+
+
+def test_lines_of_another_run(layout: Layout) -> None:
+    """As where somebody copies `.neps` about."""
+    other = Layout(layout.root, "run1")
+    remember(other, trial(1))
+    Path(layout.accelerator).mkdir(parents=True)
+    file(layout).write_bytes(file(other).read_bytes())
+    assert known(layout) == {}
+
+
+def test_lines_of_another_format(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(layout, trial(1))
+    monkeypatch.setattr(module, "FORMAT_VERSION", 2)
+    assert known(layout) == {}
+
+
+def test_anything_else_in_its_folder(layout: Layout) -> None:
+    remember(layout, trial(1))
+    file(layout, "junk").write_bytes(bytes(range(256)) * 20)
+    file(layout, "empty").touch()
+    file(layout, "folder").mkdir()
+    assert list(known(layout)) == [1]
+
+
+def test_never_fails_its_worker(layout: Layout) -> None:
+    Path(layout.hidden).write_text("a file")
+    remember(layout, trial(1))
+    assert known(layout) == {}
+
+
+class TestCrowd:
+    def test_a_little_is_added_by_anybody(self, layout: Layout) -> None:
+        accelerator = Accelerator(layout, "a")
+        accelerator.add([trial(1), trial(2)])
+        accelerator.close()
+        assert list(known(layout)) == [1, 2]
+
+    def test_a_lot_by_one_at_a_time(self, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+        from filelock import FileLock
+
+        monkeypatch.setattr(module, "_MANY", 2)
+        first, second = Accelerator(layout, "a"), Accelerator(layout, "b")
+        first.add([trial(1), trial(2)])
+        with FileLock(f"{layout.accelerator}.lock"):
+            second.add([trial(1), trial(2)])
+        assert file(layout).stat().st_size > 0
+        assert file(layout, "b").stat().st_size == 0
+        first.close()
+        second.close()
+
+
+def test_form_of_a_line(layout: Layout) -> None:
+    """docs/format.md: CRC-32 over the format version and the run, then over what follows the first blank."""
+    import zlib
+
+    remember(layout, trial(4))
+    checksum, _, rest = file(layout).read_bytes().rstrip(b"\n").partition(b" ")
+    assert checksum == b"%08x" % zlib.crc32(b"1 run0" + rest)
+    number, _, payload = rest.partition(b" ")
+    assert number == b"4"
+    assert set(json.loads(payload)) == {"decision", "result", "attempts", "spent"}
