@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         FloatParameter,
         Integer,
         IntegerParameter,
+        Parameter,
         SearchSpace,
     )
     from neps.trial import Status, Trial
@@ -38,6 +39,7 @@ _HOME = {
     "History": "history",
     "Integer": "space",
     "IntegerParameter": "space",
+    "Parameter": "space",
     "Sampler": "samplers",
     "SearchSpace": "space",
     "Status": "trial",
@@ -57,6 +59,7 @@ __all__ = [
     "History",
     "Integer",
     "IntegerParameter",
+    "Parameter",
     "Sampler",
     "SearchSpace",
     "Status",

@@ -25,9 +25,12 @@ def load(root_directory: str | Path) -> History:
         neps.errors.DirectoryError: if there is no run.
 
     Example:
-        >>> history = load("results")  # doctest: +SKIP
-        >>> history.best.config  # doctest: +SKIP
-        {'learning_rate': 0.003, 'optimizer': 'adam'}
+        >>> import neps, tempfile
+        >>> root = tempfile.mkdtemp()
+        >>> space = {"x": neps.Integer(1, 1)}
+        >>> _ = neps.run(lambda x: x / 2, root, space, searcher="grid_search")
+        >>> neps.load(root).best.config
+        {'x': 1}
     """
     root = root_path(root_directory)
     definition = read_definition(root)

@@ -16,7 +16,7 @@ import numpy as np
 from neps.errors import ArgumentError
 from neps.samplers.protocol import Done, Sampler, Suggestion
 from neps.samplers.sequences import BITS, sobol_sequence
-from neps.space import Categorical, Float, Integer, Parameter
+from neps.space import AnyParameter, Categorical, Float, Integer
 
 if TYPE_CHECKING:
     from neps.budget import Budget
@@ -95,7 +95,7 @@ def _axis(space: SearchSpace, name: str, rows: Sequence[dict[str, Value]]) -> Se
     return tuple(dict.fromkeys(row[name] for row in rows)) if values is None else values
 
 
-def every_value(parameter: Parameter, most: int) -> Sequence[Value] | None:
+def every_value(parameter: AnyParameter, most: int) -> Sequence[Value] | None:
     """All values of a category, or of a number that has at most `most`, in order; None for any other number.
 
     Example:

@@ -5,6 +5,7 @@ imports nothing of neps but `errors`.
 """
 
 from neps.space.parameters import (
+    AnyParameter,
     Categorical,
     CategoricalParameter,
     Constant,
@@ -19,6 +20,7 @@ from neps.space.parameters import (
 from neps.space.search_space import SearchSpace
 
 __all__ = [
+    "AnyParameter",
     "Categorical",
     "CategoricalParameter",
     "Constant",

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from neps.errors import SpaceError, nearest
-from neps.space.parameters import Categorical, Constant, Float, Integer, Parameter
+from neps.space.parameters import AnyParameter, Categorical, Constant, Float, Integer
 
 __all__ = ["describe", "differing", "parameter_from"]
 
-_TYPES: dict[str, type[Parameter]] = {
+_TYPES: dict[str, type[AnyParameter]] = {
     "float": Float,
     "integer": Integer,
     "categorical": Categorical,
@@ -23,7 +23,7 @@ _TYPES: dict[str, type[Parameter]] = {
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 
 
-def describe(parameter: Parameter) -> dict[str, object]:
+def describe(parameter: AnyParameter) -> dict[str, object]:
     """What defines a parameter: its type, and each argument; the default and its confidence where there is one.
 
     Example:
@@ -40,7 +40,7 @@ def describe(parameter: Parameter) -> dict[str, object]:
     return described
 
 
-def parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
+def parameter_from(name: str, described: Mapping[str, object]) -> AnyParameter:
     """The parameter that `describe` described as `described`; `name` is for messages.
 
     Raises:
@@ -62,7 +62,7 @@ def parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
         raise SpaceError(msg) from error
 
 
-def differing(here: Mapping[str, Parameter], there: Mapping[str, Parameter]) -> list[str]:
+def differing(here: Mapping[str, AnyParameter], there: Mapping[str, AnyParameter]) -> list[str]:
     """What differs between two sets of parameters, a line each."""
     lines: list[str] = []
     for name in [*here, *(name for name in there if name not in here)]:
@@ -100,5 +100,5 @@ def _check_keys(name: str, kind: str, arguments: Mapping[str, object]) -> None:
             raise SpaceError(msg)
 
 
-def _arguments(kind: type[Parameter]) -> list[dataclasses.Field[Any]]:
+def _arguments(kind: type[AnyParameter]) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(kind) if field.init]

@@ -6,6 +6,7 @@ likely they are in `prior`. Users write these; `SearchSpace` holds them.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from neps.errors import SpaceError, nearest
 
 __all__ = [
     "LARGEST_INTEGER",
+    "AnyParameter",
     "Categorical",
     "CategoricalParameter",
     "Confidence",
@@ -43,8 +45,22 @@ LARGEST_INTEGER = 2**53
 """Bound of integers: up to here each one is a float as well, so no reader of the files rounds it."""
 
 
+class Parameter(abc.ABC):
+    """One dimension of a search space: a Float, Integer, Categorical or Constant, and nothing else."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def parse(self, value: object) -> Value:
+        """The value as plain Python.
+
+        Raises:
+            SpaceError: if it isn't one of this parameter's.
+        """
+
+
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Float:
+class Float(Parameter):
     """A real number to search.
 
     Args:
@@ -89,7 +105,7 @@ class Float:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Integer:
+class Integer(Parameter):
     """A whole number to search.
 
     Args:
@@ -134,7 +150,7 @@ class Integer:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Categorical:
+class Categorical(Parameter):
     """A choice among values that have no order or distance.
 
     Args:
@@ -195,7 +211,7 @@ class Categorical:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Constant:
+class Constant(Parameter):
     """A value that every configuration has, and that is not searched.
 
     Args:
@@ -230,7 +246,8 @@ class Constant:
         raise SpaceError(msg)
 
 
-Parameter = Float | Integer | Categorical | Constant
+AnyParameter = Float | Integer | Categorical | Constant
+"""The closed set of them, where all four have to be told apart."""
 """What a search space is made of."""
 
 FloatParameter = Float
@@ -361,12 +378,12 @@ def _flag(what: str, value: object) -> bool:
     raise SpaceError(msg)
 
 
-def _set(parameter: Parameter, **fields: object) -> None:
+def _set(parameter: AnyParameter, **fields: object) -> None:
     for name, value in fields.items():
         object.__setattr__(parameter, name, value)
 
 
-def _as_call(parameter: Parameter, positional: int) -> str:
+def _as_call(parameter: AnyParameter, positional: int) -> str:
     """The shortest call that makes an equal parameter: its first arguments, and what differs from the defaults."""
     fields = [field for field in dataclasses.fields(parameter) if field.init]
     values = [getattr(parameter, field.name) for field in fields]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from neps.errors import SpaceError, nearest
 from neps.space.definition import describe, differing, parameter_from
-from neps.space.parameters import Categorical, Constant, Float, Integer, Parameter, Value, plain
+from neps.space.parameters import AnyParameter, Categorical, Constant, Float, Integer, Parameter, Value, plain
 from neps.space.prior import log_density, quantile
 from neps.space.scale import Searchable, bins, from_unit, to_unit
 
@@ -61,12 +61,12 @@ class SearchSpace:
         """Equal spaces have equal hashes."""
         return hash(tuple(self.parameters.items()))
 
-    def __reduce__(self) -> tuple[type[SearchSpace], tuple[dict[str, Parameter]]]:
+    def __reduce__(self) -> tuple[type[SearchSpace], tuple[dict[str, AnyParameter]]]:
         """Copies and pickles are made from the parameters (a read-only mapping has neither)."""
         return SearchSpace, (dict(self.parameters),)
 
     @property
-    def parameters(self) -> Mapping[str, Parameter]:
+    def parameters(self) -> Mapping[str, AnyParameter]:
         """The parameters by name, in order; read-only."""
         return self._parameters
 
@@ -264,7 +264,7 @@ class SearchSpace:
         return {name: values[name] if name in values else self._fixed[name] for name in self.parameters}
 
 
-def _checked(given: object) -> dict[str, Parameter]:
+def _checked(given: object) -> dict[str, AnyParameter]:
     if isinstance(given, SearchSpace):
         return dict(given.parameters)
     if not isinstance(given, Mapping):
@@ -286,8 +286,8 @@ def _checked_name(name: object) -> str:
     return str.__str__(name)
 
 
-def _checked_parameter(name: object, value: object) -> Parameter:
-    if isinstance(value, Parameter):
+def _checked_parameter(name: object, value: object) -> AnyParameter:
+    if isinstance(value, AnyParameter):
         return value
     msg = f"Parameter {name!r} is {value!r}, but it must be a neps.Float, Integer, Categorical or Constant: "
     raise SpaceError(msg + _what_to_write(value))
@@ -306,7 +306,7 @@ def _what_to_write(value: object) -> str:
         return "write one of these."
 
 
-def _is_fidelity(parameter: Parameter) -> TypeGuard[Float | Integer]:
+def _is_fidelity(parameter: AnyParameter) -> TypeGuard[Float | Integer]:
     return isinstance(parameter, Float | Integer) and parameter.is_fidelity
 
 
@@ -317,7 +317,7 @@ def _count(parameter: Searchable) -> int | None:
     return bins(parameter).count
 
 
-def _parsed(name: str, parameter: Parameter, config: Mapping[str, object]) -> Value:
+def _parsed(name: str, parameter: AnyParameter, config: Mapping[str, object]) -> Value:
     if name not in config:
         msg = f"Parameter {name!r} is missing in the configuration {dict(config)!r}: add it."
         raise SpaceError(msg)

@@ -20,7 +20,7 @@ from neps.trial import Status
 
 SCRIPT = Path(digits.__file__)
 SECONDS = 120  # far more than any step takes on a busy machine
-DEFAULTS = {name: parameter.default for name, parameter in digits.pipeline_space.items()}
+DEFAULTS = neps.SearchSpace(digits.pipeline_space).default_config()
 
 
 def start(root: Path, evaluations: int) -> subprocess.Popen[str]:

@@ -16,6 +16,7 @@ import pytest
 
 from neps.errors import ArgumentError, SpaceError
 from neps.space import (
+    AnyParameter,
     Categorical,
     CategoricalParameter,
     Constant,
@@ -174,7 +175,7 @@ def test_repr_is_the_call_that_makes_it(parameter: Parameter) -> None:
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS)
-def test_values_are_frozen_and_can_be_copied(parameter: Parameter) -> None:
+def test_values_are_frozen_and_can_be_copied(parameter: AnyParameter) -> None:
     assert copy.deepcopy(parameter) == parameter
     assert pickle.loads(pickle.dumps(parameter)) == parameter  # noqa: S301 - our own bytes
     with pytest.raises(AttributeError):

@@ -1,0 +1,78 @@
+"""The README keeps its word: its complete example runs, in two terminals at once, and leaves what it describes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neps
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def section(title: str) -> str:
+    return README.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the complete example was run in two terminals at once."""
+    folder = tmp_path_factory.mktemp("readme")
+    (example,) = (block for block in blocks("python") if "neps.run(" in block)
+    (folder / "search.py").write_text(example)
+    start(folder, terminals=2)
+    return folder
+
+
+def start(folder: Path, terminals: int) -> list[str]:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "search.py"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(terminals)
+    ]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * terminals, outputs
+    return outputs
+
+
+def test_20_evaluations_in_all(folder: Path) -> None:
+    (output,) = start(folder, terminals=1)
+    history = neps.load(folder / "results/example")
+    assert len(history.trials) == len(history.succeeded) == 20
+    assert history.best is not None
+    assert output.splitlines()[-1] == f"{history.best.config} {history.best.loss}"
+
+
+def test_what_is_in_the_directory(folder: Path) -> None:
+    listed = re.findall(r"^ {4} +([a-z_0-9.]+/?) {2,}", section("What is in the directory"), re.MULTILINE)
+    root = folder / "results/example"
+    assert len(listed) == 8
+    for name in listed:
+        assert (root / name).exists() or (root / "config_1" / name).exists(), name
+
+
+def test_the_searchers_and_their_settings(tmp_path: Path) -> None:
+    rows = re.findall(r'^\| `"(\w+)"`.*\|(.*)\|$', section("Searchers"), re.MULTILINE)
+    assert len(rows) == 4
+    space = {"x": neps.Float(0, 1, default=0.3)}
+    for searcher, settings in rows:
+        root = tmp_path / searcher
+        neps.run(lambda x: x, root, space, searcher=searcher, max_evaluations_total=1)
+        published = (root / "neps.yaml").read_text()
+        for setting in re.findall(r"`(\w+)`", settings):
+            assert f"{setting}:" in published
+
+
+def test_neps_status(folder: Path) -> None:
+    command = [sys.executable, "-m", "neps", "status", "results/example"]
+    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "20" in shown

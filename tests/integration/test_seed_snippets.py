@@ -1,0 +1,202 @@
+"""The four snippets from which the project began, run as they stand.
+
+Only what they leave out is added: imports, `pipeline_space`, the `...` of the second, and a call of `neps.run`
+where there is none.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neps
+
+PREAMBLE = """
+import neps
+import torch
+
+pipeline_space = {
+    "element_1": neps.Float(0, 1),
+    "element_2": neps.Float(1e-3, 1e3, log=True),
+    "element_3": neps.Integer(1, 5),
+}
+"""
+
+CALL = """
+if __name__ == "__main__":
+    neps.run(run_pipeline, "results/snippet", pipeline_space, max_evaluations_total=4, {arguments})
+"""
+
+SINGLE_VALUE = """
+def run_pipeline(
+    **config,   # The hyperparameters to be used in the pipeline
+):
+    element_1 = config["element_1"]
+    element_2 = config["element_2"]
+    element_3 = config["element_3"]
+
+    loss = element_1 - element_2 + element_3
+
+    return loss
+"""
+
+DICTIONARY = """
+def run_pipeline(
+    **config,   # The hyperparameters to be used in the pipeline
+):
+
+    element_1 = config["element_1"]
+    element_2 = config["element_2"]
+    element_3 = config["element_3"]
+
+    loss = element_1 - element_2 + element_3
+    reverse_loss = -loss
+
+    return {
+        "loss": loss,
+        "info_dict": {
+            "reverse_loss": reverse_loss
+            ...
+        }
+    }
+"""
+
+COST = """
+import neps
+import logging
+
+
+def run_pipeline(
+    **config,   # The hyperparameters to be used in the pipeline
+):
+
+    element_1 = config["element_1"]
+    element_2 = config["element_2"]
+    element_3 = config["element_3"]
+
+    loss = element_1 - element_2 + element_3
+    cost = 2
+
+    return {
+        "loss": loss,
+        "cost": cost,
+    }
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    neps.run(
+        run_pipeline=run_pipeline,
+        pipeline_space=pipeline_space, # Assuming the pipeline space is defined
+        root_directory="results/bo",
+        max_cost_total=10,
+        searcher="bayesian_optimization",
+    )
+"""
+
+CHECKPOINTS = """
+def run_pipeline(
+    pipeline_directory,           # The directory where the config is saved
+    previous_pipeline_directory,  # The directory of the immediate lower fidelity config
+    **config,                     # The hyperparameters to be used in the pipeline
+):
+    # Assume element3 is our fidelity element
+    element_1 = config["element_1"]
+    element_2 = config["element_2"]
+    element_3 = config["element_3"]
+
+    # Load any saved checkpoints
+    checkpoint_name = "checkpoint.pth"
+    start_element_3 = 0
+
+    if previous_pipeline_directory is not None:
+        # Read in state of the model after the previous fidelity rung
+        checkpoint = torch.load(previous_pipeline_directory / checkpoint_name)
+        prev_element_3 = checkpoint["element_3"]
+    else:
+        prev_element_3 = 0
+
+    start_element_3 += prev_element_3
+
+    loss = 0
+    for i in range(start_element_3, element_3):
+        loss += element_1 - element_2
+
+    torch.save(
+        {
+            "element_3": element_3,
+        },
+        pipeline_directory / checkpoint_name,
+    )
+
+    return loss
+"""
+
+
+def run(folder: Path, script: str, workers: int = 1) -> str:
+    """Runs a script as its user would, in so many processes; what they wrote to standard error."""
+    (folder / "script.py").write_text(PREAMBLE + script)
+    processes = [
+        subprocess.Popen([sys.executable, "script.py"], cwd=folder, stderr=subprocess.PIPE, text=True)
+        for _ in range(workers)
+    ]
+    errors = "".join(process.communicate(timeout=120)[1] for process in processes)
+    assert [process.returncode for process in processes] == [0] * workers, errors
+    return errors
+
+
+def loss_of(trial: neps.Trial) -> float:
+    config = trial.config
+    return float(config["element_1"]) - float(config["element_2"]) + float(config["element_3"])  # type: ignore[arg-type]
+
+
+def test_a_single_value(tmp_path: Path) -> None:
+    run(tmp_path, SINGLE_VALUE + CALL.format(arguments=""))
+    history = neps.load(tmp_path / "results/snippet")
+    assert [trial.loss for trial in history.succeeded] == [loss_of(trial) for trial in history.trials]
+    assert len(history.succeeded) == 4
+    assert history.best is not None
+    assert history.best.loss == min(map(loss_of, history.trials))
+
+
+def test_a_dictionary(tmp_path: Path) -> None:
+    run(tmp_path, DICTIONARY.replace("...", "") + CALL.format(arguments=""))
+    history = neps.load(tmp_path / "results/snippet")
+    assert len(history.succeeded) == 4
+    for trial in history.trials:
+        assert trial.loss == loss_of(trial)
+        assert trial.info_dict == {"reverse_loss": -loss_of(trial)}
+
+
+def test_a_cost_budget_is_5_evaluations(tmp_path: Path) -> None:
+    log = run(tmp_path, COST)
+    history = neps.load(tmp_path / "results/bo")
+    assert len(history.trials) == len(history.succeeded) == 5
+    assert history.total_cost == 10
+    assert log.count("claimed") == log.count("finished") == 5
+    run(tmp_path, COST)
+    assert len(neps.load(tmp_path / "results/bo").trials) == 5
+
+
+def test_a_cost_budget_is_5_evaluations_with_4_workers(tmp_path: Path) -> None:
+    log = run(tmp_path, COST, workers=4)
+    history = neps.load(tmp_path / "results/bo")
+    assert len(history.trials) == len(history.succeeded) == 5
+    assert history.total_cost == 10
+    assert log.count("claimed") == log.count("finished") == 5
+
+
+def test_checkpoints(tmp_path: Path) -> None:
+    """Without a multi-fidelity searcher the fidelity is at its upper bound, and nothing is continued."""
+    fidelity = 'pipeline_space["element_3"] = neps.Integer(1, 5, is_fidelity=True)\n'
+    run(tmp_path, fidelity + CHECKPOINTS + CALL.format(arguments='searcher="random_search"'))
+    history = neps.load(tmp_path / "results/snippet")
+    assert len(history.succeeded) == 4
+    for trial in history.trials:
+        assert trial.fidelity == 5
+        assert trial.previous is None
+        config = trial.config
+        assert trial.loss == pytest.approx(5 * (config["element_1"] - config["element_2"]))  # type: ignore[operator]
+        assert (tmp_path / f"results/snippet/config_{trial.number}/checkpoint.pth").exists()

@@ -1,0 +1,149 @@
+"""SIGKILL at random moments: nothing is lost, overwritten or stuck, and what was killed goes on from its checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rigs.processes import Fleet, Host
+from stress.evidence import Watch, document, evaluations, leftovers, numbers, result, results
+from stress.objective import Entry, journal
+from stress.share import Share
+from stress.team import END, await_entry, await_path, await_waiting, nursery, solo
+
+TRIALS = 200
+KILLS = 120
+PACE = 0.7 * TRIALS / KILLS
+"""So many results are waited for between two kills, so that the last kill comes well before the last trial."""
+WORKERS = 4
+LEASE = 6.0
+HEARTBEAT = LEASE / 3
+POLL = LEASE / 12
+
+
+def test_100_kills_at_random_moments_over_200_trials(fleet: Fleet, tmp_path: Path, rng: random.Random) -> None:
+    root = tmp_path / "root"
+    arguments = {
+        "max_evaluations_total": TRIALS,
+        "max_attempts": 1_000,
+        "continue_until_max_evaluation_completed": True,
+    }
+    crowd = nursery(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.005}), WORKERS)
+    watch, killed = Watch(root), list[int]()
+    deadline = time.monotonic() + 4 * END
+    while crowd.exit_code is None:
+        assert time.monotonic() < deadline, f"stuck with {results(root)}, {len(killed)} kills: {leftovers(root)}"
+        seen = watch.look()
+        at_work = {entry.pid for entry in journal(root)[-3 * WORKERS :]} & children(crowd.pid) - set(killed)
+        if at_work and len(killed) < KILLS and seen >= len(killed) * PACE:
+            time.sleep(rng.uniform(0.0, 0.04))
+            killed.append(rng.choice(sorted(at_work)))
+            with contextlib.suppress(ProcessLookupError):  # it has ended well meanwhile: there was nothing left to do
+                os.kill(killed[-1], signal.SIGKILL)
+    assert crowd.exit_code == 0, crowd.stderr
+    assert watch.look() == TRIALS
+    assert numbers(root) == list(range(1, TRIALS + 1))
+    assert results(root) == Counter(success=TRIALS)
+    moments = moments_of_death(root, killed)
+    print(f"{len(killed)} kills: {moments}")
+    assert crowd.stdout.split().count("-9") == KILLS
+    assert moments["evaluating"] >= 30
+    assert moments["claiming or publishing"] >= 5
+    for number in numbers(root):
+        assert_resumed_from_checkpoints(journal(root, number))
+
+
+def children(pid: int) -> set[int]:
+    with contextlib.suppress(OSError):
+        return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return set()
+
+
+def moments_of_death(root: Path, killed: list[int]) -> Counter[str]:
+    """Where each killed worker was, as its last entry in the journal tells."""
+    last = {entry.pid: entry.event for entry in journal(root)}
+    return Counter("claiming or publishing" if last[pid] == "end" else "evaluating" for pid in killed)
+
+
+def assert_resumed_from_checkpoints(entries: list[Entry]) -> None:
+    """Each attempt begins where the last one had got to. A step's checkpoint is there before its entry."""
+    reached = 0
+    for entry in entries:
+        if entry.event == "begin":
+            assert reached <= entry.step <= reached + 1
+        reached = entry.step
+    assert entries[-1].event == "end"
+    steps = [entry.step for entry in entries if entry.event == "step"]
+    assert len(steps) == len(set(steps)), "a step was done twice, although its checkpoint was there"
+
+
+SLOW_FIRST = {"steps": 3, "seconds": 0.01, "slow": 1}
+
+
+def assert_taken_over(root: Path) -> None:
+    """Trial 1 died in its first attempt after one step, and went on in the second."""
+    assert document(root / "config_1" / "attempt_1.end.yaml")["end"] == "died"
+    assert result(root, 1)["status"] == "success"
+    assert result(root, 1)["attempt"] == 2
+    assert [entry.step for entry in journal(root, 1) if entry.event == "begin"] == [0, 1]
+    assert [entry.step for entry in journal(root, 1) if entry.event == "step"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("waiting", [True, False], ids=["a waiting worker", "a worker that comes later"])
+def test_a_killed_trial_is_resumed_on_the_same_host(fleet: Fleet, tmp_path: Path, waiting: bool) -> None:  # noqa: FBT001
+    root = tmp_path / "root"
+    share = Share(root, {"max_evaluations_total": 3, "continue_until_max_evaluation_completed": True}, SLOW_FIRST)
+    victim = solo(fleet, share)
+    await_entry(root, "step", 1)
+    free = [solo(fleet, share) for _ in range(waiting)]
+    for worker in free:
+        await_waiting(worker)
+    victim.kill()
+    killed = time.monotonic()
+    free = free or [solo(fleet, share)]
+    resumed = await_entry(root, "begin", 1, times=2)
+    assert resumed.moment - killed < 15.0
+    assert free[0].wait(END) == 0
+    assert_taken_over(root)
+    assert evaluations(root) == {1: 2, 2: 1, 3: 1}
+
+
+def test_a_busy_worker_resumes_it_before_it_claims(fleet: Fleet, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    objective = {"steps": 3, "seconds": 0.05, "slow": 1}
+    victim = solo(fleet, Share(root, {"max_evaluations_total": 200}, objective))
+    await_entry(root, "step", 1)
+    solo(fleet, Share(root, {"max_evaluations_total": 200, "max_seconds_per_run": 20}, objective))
+    await_entry(root, "end", 3)
+    victim.kill()
+    killed = time.monotonic()
+    assert await_entry(root, "begin", 1, times=2).moment - killed < 15.0
+    assert len(numbers(root)) < 200
+    await_path(root / "config_1" / "result.yaml")
+    assert_taken_over(root)
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_killed_trial_is_resumed_on_another_host(fleet: Fleet, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    arguments = {"max_evaluations_total": 3, "continue_until_max_evaluation_completed": True, "lease_seconds": LEASE}
+    share = Share(root, arguments, SLOW_FIRST)
+    victim = solo(fleet, share, Host("alpha"))
+    await_entry(root, "step", 1)
+    other = solo(fleet, share, Host("beta"))
+    await_path(root / "config_1" / "attempt_1.lock")
+    await_path(root / "config_3" / "result.yaml")
+    victim.kill()
+    killed = time.monotonic()
+    resumed = await_entry(root, "begin", 1, times=2)
+    assert LEASE - HEARTBEAT <= resumed.moment - killed <= LEASE + HEARTBEAT + POLL
+    assert other.wait(END) == 0
+    assert_taken_over(root)
+    assert evaluations(root) == {1: 2, 2: 1, 3: 1}
