@@ -20,7 +20,7 @@ from neps.trial import Status
 
 SCRIPT = Path(digits.__file__)
 SECONDS = 120  # far more than any step takes on a busy machine
-DEFAULTS = neps.SearchSpace(digits.pipeline_space).default_config()
+DEFAULTS = neps.SearchSpace(digits.pipeline_space).default_config() or {}
 
 
 def start(root: Path, evaluations: int) -> subprocess.Popen[str]:
