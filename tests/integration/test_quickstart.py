@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from neps.trial import Status
 
 SCRIPT = Path(digits.__file__)
 SECONDS = 120  # far more than any step takes on a busy machine
-DEFAULTS = neps.SearchSpace(digits.pipeline_space).default_config() or {}
+DEFAULTS: dict[str, Any] = neps.SearchSpace(digits.pipeline_space).default_config() or {}
 
 
 def start(root: Path, evaluations: int) -> subprocess.Popen[str]:
