@@ -34,6 +34,7 @@ PATIENCE = 5.0
 """For how many seconds an exclusive creation goes on trying, where nothing else is said."""
 
 _STALE_TRIES = 20
+_CHUNK = 1 << 16
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
 
 
@@ -155,9 +156,8 @@ def read(path: str) -> bytes | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                size = os.fstat(descriptor).st_size
-                content = os.read(descriptor, max(size, 1 << 14) + 1)
-                while len(content) > size and (more := os.read(descriptor, 1 << 20)):
+                content = os.read(descriptor, _CHUNK)
+                while not content.endswith(END_MARKER) and (more := os.read(descriptor, _CHUNK)):
                     content += more
                 return content
             finally:

@@ -216,7 +216,7 @@ def _holding(layout: Layout, old: Definition) -> list[_Suspect]:
     view = View(layout, None, lease=old.lease_seconds, poll=_POLL)
     view.join()
     view.close()
-    running = [pending for pending in view.pending.values() if not pending.resumable]
+    running = [pending for pending in view.pending.values() if not pending.waits]
     return [
         (pending.standing.start.identity, functools.partial(pending.folder.heartbeat, pending.standing.start.attempt))
         for pending in running

@@ -34,6 +34,6 @@ def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
     view.join()
     view.close()
     trials = dict(view.known())
-    for number in view.taken:
+    for number in view.numbers.taken:
         trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
     return dict(sorted(trials.items()))

@@ -7,7 +7,6 @@ worker asks it for the next number, for what is pending, and for what may be res
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import time
 from collections import ChainMap
@@ -17,59 +16,19 @@ from neps.ledger.accelerator import Accelerator, parse
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
+from neps.ledger.numbering import Numbering
+from neps.ledger.pending import Pending
 from neps.ledger.silence import Silence
 from neps.ledger.standing import Standing, condemn, look, trial_of
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Result, Status, Trial
 
-__all__ = ["Pending", "View"]
+__all__ = ["View"]
 
 _logger = logging.getLogger("neps.ledger")
 _SETTLE_AFTER = 1.0
 _FEW = 16
 _FEW_WATCHED = 4
-
-
-@dataclasses.dataclass(slots=True)
-class Taken:
-    """A number whose folder exists, and of whose decision nothing is known yet."""
-
-    since: float
-    torn: Silence
-
-
-@dataclasses.dataclass(slots=True)
-class Pending:
-    """A committed trial without a result."""
-
-    folder: TrialFolder
-    standing: Standing
-    spent: float
-    silence: Silence
-    torn: Silence
-    watched: Silence
-    looked: float = 0.0
-
-    @property
-    def trial(self) -> Trial:
-        """As the history shows it."""
-        return Trial(
-            number=self.folder.number,
-            decision=self.standing.decision,
-            status=self.standing.status,
-            attempts=self.standing.start.attempt,
-            spent=self.spent,
-        )
-
-    @property
-    def resumable(self) -> bool:
-        """Whether its last attempt has ended without a result, and nobody has opened the next."""
-        return self.standing.end is not None
-
-    def dead(self, lease: float) -> bool:
-        """Whether its last attempt's worker is proven dead, or has been silent for longer than the lease."""
-        silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
-        return silent or self.standing.start.identity.proven_dead()
 
 
 class View:
@@ -90,10 +49,7 @@ class View:
         self._turn = 0
         self._failed: dict[int, Trial] = {}
         self._look_for_retries_at = 0.0
-        self._beyond: set[int] = set()
-        self.frontier = 1
-        """The lowest number of which nothing is known; a listing may lack some below others that it has."""
-        self.taken: dict[int, Taken] = {}
+        self.numbers = Numbering(poll)
         self.pending: dict[int, Pending] = {}
         self.trials: dict[int, Trial] = {}
         """Trials with a result. Without details, only those that failed."""
@@ -114,60 +70,46 @@ class View:
                 numbers.discard(number)
                 self._remember(number, payload)
         for number in sorted(numbers):
-            self.note_taken(number)
+            self.take(number)
             self._settle(number)
         if self._me:
             self._accelerator.add([self.trials[number] for number in sorted(numbers) if number in self.trials])
 
     def _remember(self, number: int, payload: bytes) -> None:
-        self._note(number)
+        self.numbers.note(number)
         self.ended += 1
         if self._details:
             self.trials[number] = trial = parse(number, payload)
             self._tell(trial)
 
-    def note_taken(self, number: int) -> None:
+    def take(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
-        self.taken.setdefault(number, Taken(time.monotonic(), Silence(self._poll)))
-        self._note(number)
-
-    def _note(self, number: int) -> None:
-        if number >= self.frontier:
-            self._beyond.add(number)
-        while self.frontier in self._beyond:
-            self._beyond.discard(self.frontier)
-            self.frontier += 1
+        self.numbers.take(number, time.monotonic())
 
     # Refreshing
 
     def refresh(self) -> None:
         """Learn all new decisions, and of what is pending whether it has ended."""
-        for number in sorted(self.taken):
+        for number in sorted(self.numbers.taken):
             self._settle(number)
-        while TrialFolder(self._layout, self.frontier).has_start(1):
-            number = self.frontier
-            self.note_taken(number)
+        while TrialFolder(self._layout, self.numbers.frontier).has_start(1):
+            number = self.numbers.frontier
+            self.take(number)
             self._settle(number)
         for number in list(self.pending):
             self._glance(number)
 
     def settle_some(self) -> None:
         """Look at a few numbers that others took a while ago: enough where decisions look at nothing."""
-        now = time.monotonic()
-        due = [n for n, taken in self._first_taken() if now - taken.since >= _SETTLE_AFTER]
-        for number in due:
+        for number in self.numbers.taken_before(time.monotonic() - _SETTLE_AFTER, most=_FEW):
             self._settle(number)
-            if number in self.taken:  # let others come to the front
-                self.taken[number] = self.taken.pop(number)
-
-    def _first_taken(self) -> list[tuple[int, Taken]]:
-        return [item for item, _ in zip(self.taken.items(), range(_FEW), strict=False)]
+            self.numbers.put_last(number)
 
     def _settle(self, number: int) -> None:
         """Try to learn what a taken number was decided to be."""
-        folder, taken = TrialFolder(self._layout, number), self.taken[number]
+        folder, torn = TrialFolder(self._layout, number), self.numbers.taken[number].torn
         if not self._details and folder.has_succeeded():
-            del self.taken[number]
+            self.numbers.settle(number)
             self.ended += 1
             return
         if not folder.usable():
@@ -176,10 +118,12 @@ class View:
         try:
             standing = look(folder, complete=self._me is not None)
         except UnreadableDocumentError as error:
-            self._distrust(folder, taken.torn, error)
+            self._distrust(folder, torn, error)
             return
-        if standing is not None:
-            del self.taken[number]
+        if standing is None:
+            self.numbers.taken[number].undecided = time.monotonic()
+        else:
+            self.numbers.settle(number)
             self._place(folder, standing)
 
     def _place(self, folder: TrialFolder, standing: Standing) -> None:
@@ -187,12 +131,12 @@ class View:
         if standing.result is not None:
             self._end(trial)
         else:
-            silence, torn, watched = Silence(self._poll), Silence(self._poll), Silence(self._lease / 3)
-            self.pending[folder.number] = Pending(folder, standing, trial.spent, silence, torn, watched)
+            pending = Pending.of(folder, standing, trial.spent, poll=self._poll, lease=self._lease)
+            self.pending[folder.number] = pending
             self._tell(trial)
 
     def _end(self, trial: Trial) -> None:
-        self.taken.pop(trial.number, None)
+        self.numbers.settle(trial.number)
         self.pending.pop(trial.number, None)
         self.ended += 1
         if trial.status is Status.FAILED:
@@ -228,9 +172,7 @@ class View:
             return
         if standing is None:
             return
-        pending.standing = standing
-        for silence in (pending.silence, pending.watched):
-            silence.look(now, (standing.start.attempt, mark))
+        pending.seen(now, standing, mark)
         if standing.result is not None:
             self._end(trial_of(pending.folder, standing))
 
@@ -245,7 +187,7 @@ class View:
             if now - self.pending[number].looked >= min(self._poll, _SETTLE_AFTER) / 2:
                 self.inspect(number)
         waiting = (self.pending.get(number) for number in chosen)
-        return [p for p in waiting if p is not None and (p.resumable or p.dead(self._lease))]
+        return [pending for pending in waiting if pending is not None and pending.is_resumable(self._lease)]
 
     def watch(self) -> None:
         """Look at the heartbeats of a few pending trials: called by a busy worker's heartbeat, each third of a lease.
@@ -255,10 +197,8 @@ class View:
         now, numbers = time.monotonic(), sorted(self.pending)
         first = hash(self._me) % len(numbers) if numbers else 0
         for number in (numbers[first:] + numbers[:first])[:_FEW_WATCHED]:
-            pending = self.pending[number]
-            attempt = pending.standing.start.attempt
             with contextlib.suppress(OSError):
-                pending.watched.look(now, (attempt, pending.folder.heartbeat(attempt)))
+                self.pending[number].watch(now)
 
     def inspect_all(self) -> None:
         """Look closely at every pending trial."""
@@ -323,8 +263,7 @@ class View:
 
     def begun(self, folder: TrialFolder, standing: Standing) -> None:
         """This worker has opened an attempt."""
-        self.taken.pop(folder.number, None)
-        self._note(folder.number)
+        self.numbers.settle(folder.number)
         self._place(folder, standing)
 
     def finished(self, folder: TrialFolder, standing: Standing) -> Trial:
@@ -341,15 +280,9 @@ class View:
         """How many trials are known to have failed."""
         return len(self._failed)
 
-    @property
-    def lowest(self) -> int:
-        """The lowest number without a decision: the next one, where decisions are made in turn."""
-        return min([*self.taken, self.frontier])
-
-    def half_claims(self, older_than: float) -> list[int]:
-        """The taken numbers without a decision that have been known for longer than that many seconds."""
-        before = time.monotonic() - older_than
-        return [n for n, taken in self._first_taken() if taken.since <= before and not taken.torn.looks]
+    def half_claims(self, patience: float) -> list[int]:
+        """The numbers that were reserved, and not committed within so many seconds."""
+        return [number for number, taken in self.numbers.taken.items() if taken.is_half_claim(patience)]
 
     def known(self) -> Mapping[int, Trial]:
         """All trials that are known, pending ones included; not a copy, which would cost more with each trial."""

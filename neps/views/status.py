@@ -17,8 +17,9 @@ from neps.errors import DirectoryError
 from neps.history import History
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout, start_name
+from neps.ledger.pending import Pending
 from neps.ledger.reading import read_definition
-from neps.ledger.view import Pending, View
+from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
 
@@ -54,7 +55,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     """
     root = Path(root_directory).expanduser().absolute()
     definition, view = _read(root)
-    running = [pending for pending in view.pending.values() if not pending.resumable]
+    running = [pending for pending in view.pending.values() if not pending.waits]
     dead = {pending.folder.number for pending in running if pending.standing.start.identity.proven_dead()}
     history = History(SearchSpace.from_definition(dict(definition.space)), view.known(), definition.seed)
     sections = [
@@ -91,7 +92,7 @@ def _summary(root: Path, definition: Definition, view: View, history: History, d
     trials = [
         _count("succeeded", len(history.succeeded)),
         _count("failed", len(view.trials) - len(history.succeeded), damaged=_damaged(view)),
-        _count("running", sum(not p.resumable for p in view.pending.values()), dead=dead),
+        _count("running", sum(not p.waits for p in view.pending.values()), dead=dead),
         _waiting(view),
     ]
     rows = [
@@ -114,10 +115,10 @@ def _damaged(view: View) -> int:
 
 
 def _waiting(view: View) -> str:
-    unreadable = sum(taken.torn.looks > 0 for taken in view.taken.values())
+    unreadable = sum(taken.torn.looks > 0 for taken in view.numbers.taken.values())
     reasons = {
-        "to be resumed": sum(pending.resumable for pending in view.pending.values()),
-        "reserved but not committed": len(view.taken) - unreadable,
+        "to be resumed": sum(pending.waits for pending in view.pending.values()),
+        "reserved but not committed": len(view.numbers.taken) - unreadable,
         "not readable now": unreadable,
     }
     return _count("waiting", sum(reasons.values()), **reasons)

@@ -47,18 +47,18 @@ class Claims:
     # Which number
 
     def _in_turn(self) -> Step:
-        number = self._view.lowest
-        taken = self._view.taken.get(number)
+        number = self._view.numbers.lowest
+        taken = self._view.numbers.taken.get(number)
         if taken is not None:
             if taken.torn.looks:
                 path = self._context.layout.trial(number)
                 return Pause(f"{path} to become readable, or to count as damaged after lease_seconds")
-            if time.monotonic() - taken.since < self._patience:
-                return Pause(f"trial {number} to be committed by the worker that reserved it", brief=True)
+            if not taken.is_half_claim(self._patience):
+                return _pause_for(number)
         suggestion = self._decide(number)
         if not isinstance(suggestion, Suggestion):
             return suggestion
-        return self._claim(number, suggestion) or Pause(f"trial {number} to be committed", brief=True)
+        return self._claim(number, suggestion) or _pause_for(number)
 
     def _any_number(self) -> Step:
         for number in self._view.half_claims(self._patience):
@@ -66,9 +66,9 @@ class Claims:
             if isinstance(suggestion, Suggestion) and (held := self._claim(number, suggestion)):
                 return held
         while True:
-            number = self._view.frontier
+            number = self._view.numbers.frontier
             if TrialFolder(self._context.layout, number).taken():  # a hint that spares a decision
-                self._view.note_taken(number)
+                self._view.take(number)
                 continue
             suggestion = self._decide(number)
             if not isinstance(suggestion, Suggestion):
@@ -79,8 +79,8 @@ class Claims:
     def _at_the_end(self, step: Step) -> Step:
         """Before leaving, make sure that no half claim is left to complete."""
         self._view.refresh()
-        if any(isinstance(self._decide(number), Suggestion) for number in sorted(self._view.taken)):
-            return Pause(f"trial {self._view.lowest} to be committed by the worker that reserved it", brief=True)
+        if any(isinstance(self._decide(number), Suggestion) for number in sorted(self._view.numbers.taken)):
+            return _pause_for(self._view.numbers.lowest)
         return step
 
     @property
@@ -125,7 +125,7 @@ class Claims:
     def _claim(self, number: int, suggestion: Suggestion) -> Held | None:
         decision = self._decision(number, suggestion)
         folder, began = TrialFolder(self._context.layout, number), time.monotonic()
-        if not folder.reserve() and number not in self._view.taken:
+        if not folder.reserve() and number not in self._view.numbers.taken:
             self._lost(number, suggestion)
             return None
         if not folder.commit(decision, self._context.me):
@@ -138,7 +138,7 @@ class Claims:
         return held
 
     def _lost(self, number: int, suggestion: Suggestion) -> None:
-        self._view.note_taken(number)
+        self._view.take(number)
         if self._context.sampler.bears_old_view and suggestion.previous is None and suggestion.rung is None:
             self._spare = suggestion.config
 
@@ -170,6 +170,10 @@ class Claims:
             message = f"expected_cost returned {cost!r} for {dict(config)}; it must be a finite number of at least 0."
             raise ArgumentError(message)
         return cost
+
+
+def _pause_for(number: int) -> Pause:
+    return Pause(f"trial {number} to be committed by the worker that reserved it", brief=True)
 
 
 def _readable(config: Mapping[str, Value]) -> str:

@@ -120,7 +120,7 @@ class Worker:
             return self._stay()
         self._view.inspect_all()
         for pending in list(self._view.pending.values()):
-            if pending.resumable or pending.dead(math.inf):
+            if pending.is_resumable(math.inf):
                 return resume(pending, self._context) or Pause("another worker", brief=True)
         return None
 

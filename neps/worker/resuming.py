@@ -9,10 +9,10 @@ import contextlib
 import logging
 
 from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.pending import Pending
 from neps.ledger.records import AttemptStart, End, result_fields
 from neps.ledger.retrying import RETRY
 from neps.ledger.standing import Standing
-from neps.ledger.view import Pending
 from neps.trial import Result
 from neps.worker.context import Context
 from neps.worker.steps import Held

@@ -56,7 +56,7 @@ def statuses(view: View) -> dict[int, str]:
 class TestJoin:
     def test_nothing(self, scene: Scene) -> None:
         view = scene.view()
-        assert (view.frontier, view.lowest, dict(view.known())) == (1, 1, {})
+        assert (view.numbers.frontier, view.numbers.lowest, dict(view.known())) == (1, 1, {})
 
     def test_all_that_there_is(self, scene: Scene) -> None:
         scene.claim(1)
@@ -68,7 +68,7 @@ class TestJoin:
         scene.folder(5).reserve()
         view = scene.view()
         assert statuses(view) == {1: "success", 2: "failed", 3: "running", 4: "waiting"}
-        assert (view.ended, set(view.taken), view.lowest, view.frontier) == (2, {5}, 5, 6)
+        assert (view.ended, set(view.numbers.taken), view.numbers.lowest, view.numbers.frontier) == (2, {5}, 5, 6)
 
     def test_other_names_are_no_trials(self, scene: Scene) -> None:
         for name in (
@@ -82,7 +82,7 @@ class TestJoin:
             "summary",
         ):
             (scene.root / name).mkdir()
-        assert scene.view().frontier == 1
+        assert scene.view().numbers.frontier == 1
 
     def test_tells_of_each_change_once(self, scene: Scene) -> None:
         told: list[tuple[int, str]] = []
@@ -105,7 +105,7 @@ class TestJoin:
         with opened(monkeypatch) as paths:
             second = scene.view(here("second"))
         assert repr(dict(second.trials)) == repr(dict(first.trials))
-        assert second.lowest == 31
+        assert second.numbers.lowest == 31
         assert [path for path in paths if "config_" in path] == []
 
     def test_what_the_accelerator_lacks_comes_from_the_folders(self, scene: Scene) -> None:
@@ -145,7 +145,7 @@ class TestJoin:
         shutil.rmtree(scene.path(2))
         view = scene.view()
         assert set(view.known()) == {1, 3}
-        assert view.lowest == 2
+        assert view.numbers.lowest == 2
 
     def test_listing_that_lacks_a_number(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """As readdir may while others make folders, and as a stale client does."""
@@ -155,16 +155,16 @@ class TestJoin:
         with monkeypatch.context() as patch:
             patch.setattr(Layout, "numbers", lambda _: iter([3, 1]))
             view = scene.view()
-        assert view.lowest == 2
+        assert view.numbers.lowest == 2
         view.refresh()
         assert set(view.known()) == {1, 2, 3}
-        assert view.lowest == 4
+        assert view.numbers.lowest == 4
 
     def test_folder_with_a_huge_number(self, scene: Scene) -> None:
         scene.claim(1)
         (scene.root / "config_999999999999").mkdir()
         view = scene.view()
-        assert (view.lowest, view.frontier) == (2, 2)
+        assert (view.numbers.lowest, view.numbers.frontier) == (2, 2)
 
 
 class TestRefresh:
@@ -182,16 +182,16 @@ class TestRefresh:
         scene.folder(1).reserve()
         view = scene.view()
         view.refresh()
-        assert (view.lowest, view.half_claims(0.0)) == (1, [1])
+        assert (view.numbers.lowest, view.half_claims(0.0)) == (1, [1])
         scene.claim(1)
         view.refresh()
-        assert (view.lowest, view.half_claims(0.0)) == (2, [])
+        assert (view.numbers.lowest, view.half_claims(0.0)) == (2, [])
 
     def test_lost_mkdir_is_noted(self, scene: Scene) -> None:
         view = scene.view()
-        view.note_taken(1)
-        assert view.lowest == 1
-        assert view.frontier == 2
+        view.take(1)
+        assert view.numbers.lowest == 1
+        assert view.numbers.frontier == 2
 
     def test_costs_what_is_new_and_running(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(1, 41):
@@ -222,7 +222,7 @@ class TestRefresh:
         view = scene.view(me)
         folder = scene.claim(1, me)
         view.begun(folder, scene.running(1, me))
-        assert (view.lowest, set(view.pending)) == (2, {1})
+        assert (view.numbers.lowest, set(view.pending)) == (2, {1})
         scene.end(1, who=me)
         standing = look(folder)
         assert standing is not None
@@ -253,13 +253,13 @@ class TestWithoutDetails:
         view = scene.view(details=False)
         for number in range(1, 41):
             scene.claim(number)
-            view.note_taken(number)
+            view.take(number)
         view.settle_some()
-        assert len(view.taken) == 40
+        assert len(view.numbers.taken) == 40
         clock.now += 2.0
         for left in (24, 8, 0):
             view.settle_some()
-            assert len(view.taken) == left
+            assert len(view.numbers.taken) == left
 
 
 class TestPending:
@@ -267,7 +267,7 @@ class TestPending:
         scene.claim(1, dead())
         (pending,) = scene.view().inspect_some()
         assert pending.folder.number == 1
-        assert not pending.resumable
+        assert not pending.waits
 
     def test_living_never(self, scene: Scene, clock: Clock) -> None:
         folder = scene.claim(1, somewhere())
@@ -313,7 +313,7 @@ class TestPending:
     def test_left_may_be_resumed(self, scene: Scene) -> None:
         scene.claim(1, somewhere()).end_attempt(1, End.LEFT, somewhere())
         (pending,) = scene.view().inspect_some()
-        assert pending.resumable
+        assert pending.waits
 
     def test_many_are_inspected_in_turn(self, scene: Scene, clock: Clock) -> None:
         for number in range(1, 41):
@@ -380,5 +380,5 @@ def test_numbers_seen_in_any_order(scene: Scene) -> None:
     for order in itertools.permutations([1, 2, 3, 5]):
         view = View(scene.layout, here(), lease=LEASE, poll=1.0)
         for number in order:
-            view.note_taken(number)
-        assert view.frontier == 4
+            view.take(number)
+        assert view.numbers.frontier == 4

@@ -38,7 +38,7 @@ class TestDamage:
         assert trial.status is Status.FAILED
         assert trial.result is not None
         assert trial.result.damaged
-        assert number not in view.taken
+        assert number not in view.numbers.taken
         assert number not in view.pending
         return trial
 
@@ -46,13 +46,13 @@ class TestDamage:
         scene.spoil(1, "trial.yaml")
         view = scene.view()
         clock.run(view, LEASE - 1)
-        assert (view.lowest, dict(view.known())) == (1, {})
+        assert (view.numbers.lowest, dict(view.known())) == (1, {})
         assert not scene.path(1, "result.yaml").exists()
         clock.run(view, 3)
         trial = self.damaged(view)
         assert "no end marker" in (trial.error or "")
         assert "config_1/trial.yaml" in (trial.error or "")
-        assert (view.lowest, view.ended) == (2, 1)
+        assert (view.numbers.lowest, view.ended) == (2, 1)
         assert scene.path(1, "trial.yaml").read_bytes() == TORN
         for name in ("result.yaml", "attempt_1.end.yaml"):
             text = scene.path(1, name).read_text()
@@ -130,7 +130,7 @@ class TestDamage:
         (scene.root / "config_3").write_text("mine")
         view = scene.view()
         assert "not a folder" in (self.damaged(view, 3).error or "")
-        assert view.lowest == 4
+        assert view.numbers.lowest == 4
         view.refresh()
         assert (scene.root / "config_3").read_text() == "mine"
 

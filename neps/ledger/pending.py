@@ -1,0 +1,76 @@
+"""A committed trial without a result, as one observer watches it. In memory only; part of the view."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable
+
+from neps.ledger.silence import Silence
+from neps.ledger.standing import Standing
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Trial
+
+__all__ = ["Pending"]
+
+
+@dataclasses.dataclass(slots=True)
+class Pending:
+    """A trial that runs, or waits to be resumed.
+
+    `spent` is what its ended attempts have cost. `silence` is counted by a worker that has nothing else to do,
+    `watched` by one that looks once in a third of a lease. `torn` is since when a document of it can't be read.
+    `looked` is the time of the last close look, monotonic.
+    """
+
+    folder: TrialFolder
+    standing: Standing
+    spent: float
+    silence: Silence
+    watched: Silence
+    torn: Silence
+    looked: float = 0.0
+
+    @classmethod
+    def of(cls, folder: TrialFolder, standing: Standing, spent: float, *, poll: float, lease: float) -> Pending:
+        """One that was seen just now, for the first time."""
+        return cls(folder, standing, spent, Silence(poll), Silence(lease / 3), Silence(poll))
+
+    def seen(self, now: float, standing: Standing, mark: Hashable) -> None:
+        """A close look that succeeded: where it stands, and the mark of its last heartbeat."""
+        self.standing = standing
+        for silence in (self.silence, self.watched):
+            silence.look(now, (standing.start.attempt, mark))
+
+    def watch(self, now: float) -> None:
+        """A look at the heartbeat alone.
+
+        Raises:
+            OSError: if the filesystem fails; then it was no look.
+        """
+        attempt = self.standing.start.attempt
+        self.watched.look(now, (attempt, self.folder.heartbeat(attempt)))
+
+    def is_dead(self, lease: float) -> bool:
+        """Whether its last attempt's worker is proven dead, or has been silent for longer than the lease."""
+        silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
+        return silent or self.standing.start.identity.proven_dead()
+
+    def is_resumable(self, lease: float) -> bool:
+        """Whether anybody may resume it: it waits for that, or its worker is dead."""
+        return self.waits or self.is_dead(lease)
+
+    @property
+    def waits(self) -> bool:
+        """Whether its last attempt has ended without a result, and nobody has opened the next."""
+        return self.standing.end is not None
+
+    @property
+    def trial(self) -> Trial:
+        """As the history shows it."""
+        return Trial(
+            number=self.folder.number,
+            decision=self.standing.decision,
+            status=self.standing.status,
+            attempts=self.standing.start.attempt,
+            spent=self.spent,
+        )
