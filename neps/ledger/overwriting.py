@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Hashable
 
 from neps.errors import DirectoryError
 from neps.ledger import documents
@@ -26,16 +24,14 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import move_away, publish, put, relocate
 from neps.ledger.identity import Identity
 from neps.ledger.layout import DEFINITION, Layout
+from neps.ledger.liveness import live_worker
 from neps.ledger.records import parsed
-from neps.ledger.silence import Silence
-from neps.ledger.view import View
 
 __all__ = ["finish_moves", "keep_running", "move_aside"]
 
 _logger = logging.getLogger("neps.ledger")
 _MOVED = "moved.yaml"
 _TAKEN = f".{DEFINITION}."
-_POLL = 0.5
 _PATIENCE = 10.0
 
 
@@ -45,7 +41,7 @@ def move_aside(root: str, old: Definition, me: Identity) -> bool:
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     attempt = _open_attempt(folder)
     publish(folder, f"intent_{attempt}.yaml", documents.encode({"by": me.worker, "time": documents.now()}), me.token)
-    move = _live_worker(root, old, me) is None
+    move = live_worker(Layout(root, old.run), me, old.lease_seconds) is None
     numbers = _decide(folder, attempt, me, sorted(Layout(root).numbers()) if move else None)
     if numbers is None:
         return False
@@ -154,70 +150,3 @@ def _run_of(path: str) -> str | None:
         fields = documents.load(path)
         return None if fields is None else str(fields.get("run"))
     return None
-
-
-# Who is alive?
-
-
-def _live_worker(root: str, old: Definition, me: Identity) -> Identity | None:
-    """A worker of the old run that lives, or None once all are proven dead or were silent for a lease."""
-    layout = Layout(root, old.run)
-    suspects = _present(layout) + _holding(layout, old)
-    suspects = [(identity, mark) for identity, mark in suspects if not identity.proven_dead()]
-    for identity, _ in suspects:
-        if identity.is_neighbour_of(me):
-            return identity
-    if suspects:
-        names = ", ".join(sorted({identity.worker for identity, _ in suspects}))
-        _logger.warning(
-            "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s still lives; "
-            "if so, its run is joined, else it is moved aside.",
-            old.lease_seconds,
-            names,
-        )
-    silences = [Silence(_POLL) for _ in suspects]
-    while True:
-        silent = True
-        for (identity, mark), silence in zip(suspects, silences, strict=True):
-            seen, before = mark(), silence.looks
-            silence.look(time.monotonic(), seen)
-            if before and silence.seconds == 0.0:
-                return identity
-            silent = silent and silence.longer_than(old.lease_seconds)
-        if silent:
-            return None
-        time.sleep(_POLL)
-
-
-_Suspect = tuple[Identity, Callable[[], Hashable]]
-
-
-def _present(layout: Layout) -> list[_Suspect]:
-    suspects: list[_Suspect] = []
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(layout.presence):  # noqa: PTH208
-            path = f"{layout.presence}/{name}"
-            with contextlib.suppress(UnreadableDocumentError, OSError):
-                fields = documents.load(path)
-                if fields is not None:
-                    identity = parsed(path, functools.partial(Identity.from_document, fields))
-                    suspects.append((identity, functools.partial(_changed, path)))
-    return suspects
-
-
-def _changed(path: str) -> int | None:
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_mtime_ns  # noqa: PTH116
-    return None
-
-
-def _holding(layout: Layout, old: Definition) -> list[_Suspect]:
-    """Whoever holds an attempt: `.neps/` with the presences may have been deleted."""
-    view = View(layout, None, lease=old.lease_seconds, poll=_POLL)
-    view.join()
-    view.close()
-    running = [pending for pending in view.pending.values() if not pending.waits]
-    return [
-        (pending.standing.start.identity, functools.partial(pending.folder.heartbeat, pending.standing.start.attempt))
-        for pending in running
-    ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from neps.ledger import overwriting
+from neps.ledger import liveness, overwriting
 from neps.ledger.definition import Definition, find_definition
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.identity import Identity
@@ -28,7 +28,7 @@ STEPS = ("mkdir", "link", "unlink", "rename", "open")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overwriting, "_POLL", 0.02)
+    monkeypatch.setattr(liveness, "_POLL", 0.02)
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from neps.ledger import documents, liveness
+from neps.ledger.identity import Identity
+from neps.ledger.layout import Layout
+from neps.ledger.liveness import live_worker
+
+LEASE = 0.3
+ELSEWHERE = Identity("elsewhere-1-abc", "elsewhere", "another-boot", "pid:[1]", 1, 1)
+
+
+@pytest.fixture
+def presence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of a worker on another host, of which nobody here can know more than what it touches."""
+    monkeypatch.setattr(liveness, "_POLL", 0.01)
+    path = Path(Layout(tmp_path, "run").presence) / "elsewhere.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(documents.encode(ELSEWHERE.to_document()))
+    return path
+
+
+def asked(tmp_path: Path) -> Identity | None:
+    return live_worker(Layout(tmp_path, "run"), Identity.mine(), LEASE)
+
+
+def act_at_look(number: int, action: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something in the middle: before the look of that number."""
+    look, looks = liveness._time_of_change, []
+
+    def counting(path: str) -> int | None:
+        looks.append(path)
+        if len(looks) == number and callable(action):
+            action()
+        return look(path)
+
+    monkeypatch.setattr(liveness, "_time_of_change", counting)
+
+
+def test_nobody(tmp_path: Path) -> None:
+    assert asked(tmp_path) is None
+
+
+def test_silence_for_a_lease(tmp_path: Path, presence: Path) -> None:
+    assert presence.exists()
+    assert asked(tmp_path) is None
+
+
+def test_a_touched_presence(tmp_path: Path, presence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    act_at_look(5, lambda: os.utime(presence, ns=(1, 1)), monkeypatch)
+    assert asked(tmp_path) == ELSEWHERE
+
+
+def test_a_presence_that_goes_away_is_no_sign_of_life(
+    tmp_path: Path, presence: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act_at_look(5, presence.unlink, monkeypatch)
+    assert asked(tmp_path) is None
