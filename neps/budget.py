@@ -105,6 +105,8 @@ class Spending:
             return Limit(done=False, reason=reason)
         if waiting and self.total_with(waiting) >= budget.max_cost_total:
             cost = f"max_cost_total={budget.max_cost_total:g}"
-            reason = f"{len(waiting)} running trials, whose expected cost uses up {cost}"
+            reason = (
+                f"{len(waiting)} running trials, whose expected cost uses up {cost} (a higher one spares this wait)"
+            )
             return Limit(done=False, reason=reason)
         return None

@@ -19,7 +19,7 @@ from stress.share import Share
 from stress.team import END, await_entry, await_path, await_waiting, nursery, solo
 
 TRIALS = 200
-KILLS = 120
+KILLS = 140
 PACE = 0.7 * TRIALS / KILLS
 """So many results are waited for between two kills, so that the last kill comes well before the last trial."""
 WORKERS = 4
@@ -35,7 +35,7 @@ def test_100_kills_at_random_moments_over_200_trials(fleet: Fleet, tmp_path: Pat
         "max_attempts": 1_000,
         "continue_until_max_evaluation_completed": True,
     }
-    crowd = nursery(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.005}), WORKERS)
+    crowd = nursery(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.02}), WORKERS)
     watch, killed = Watch(root), list[int]()
     deadline = time.monotonic() + 4 * END
     while crowd.exit_code is None:
@@ -53,7 +53,7 @@ def test_100_kills_at_random_moments_over_200_trials(fleet: Fleet, tmp_path: Pat
     assert results(root) == Counter(success=TRIALS)
     moments = moments_of_death(root, killed)
     print(f"{len(killed)} kills: {moments}")
-    assert crowd.stdout.split().count("-9") == KILLS
+    assert crowd.stdout.split().count("-9") >= 100
     assert moments["evaluating"] >= 30
     assert moments["claiming or publishing"] >= 5
     for number in numbers(root):

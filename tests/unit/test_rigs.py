@@ -392,7 +392,7 @@ class TestFleet:
             fleet.start(program, counter)
         done = fleet.disturb(lambda: len(fleet.workers) >= 4 and counter.read_text(), 20, seconds_between=(0.01, 0.05))
         killed = [line.split()[1] for line in done if line.startswith("kill")]
-        assert len(fleet.workers) == 2 + len(killed) == 4
+        assert len(fleet.workers) == 2 + len(killed) >= 4
         assert {worker.name for worker in fleet.workers if worker.exit_code == -signal.SIGKILL} == set(killed)
 
     def test_disturbs_no_longer_than_allowed(self, fleet: Fleet) -> None:
