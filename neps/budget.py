@@ -106,7 +106,7 @@ class Spending:
         if waiting and self.total_with(waiting) >= budget.max_cost_total:
             cost = f"max_cost_total={budget.max_cost_total:g}"
             reason = (
-                f"{len(waiting)} running trials, whose expected cost uses up {cost} (a higher one spares this wait)"
+                f"{len(waiting)} running trials, whose expected cost uses up {cost} (or raise it)"
             )
             return Limit(done=False, reason=reason)
         return None
