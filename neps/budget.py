@@ -54,6 +54,8 @@ class Spending:
 
     def seen(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
+        if trial.result is None and not trial.spent and trial.number not in self._counted:
+            return
         spent = Fraction(trial.spent)
         self._spent += spent - self._counted.pop(trial.number, Fraction(0))
         if spent and not trial.succeeded:
@@ -105,8 +107,6 @@ class Spending:
             return Limit(done=False, reason=reason)
         if waiting and self.total_with(waiting) >= budget.max_cost_total:
             cost = f"max_cost_total={budget.max_cost_total:g}"
-            reason = (
-                f"{len(waiting)} running trials, whose expected cost uses up {cost} (or raise it)"
-            )
+            reason = f"{len(waiting)} running trials, whose expected cost uses up {cost} (or raise it)"
             return Limit(done=False, reason=reason)
         return None

@@ -10,7 +10,7 @@ from neps.evaluation.fence import Fence, Fenced
 from neps.evaluation.outcome import Outcome, failure, read_return_value
 from neps.evaluation.plain import plain
 from neps.evaluation.signals import Interruption, Signals
-from neps.evaluation.signature import check_signature, keywords
+from neps.evaluation.signature import check_signature, keywords, named_directories
 
 __all__ = [
     "Fence",
@@ -23,6 +23,7 @@ __all__ = [
     "evaluate",
     "failure",
     "keywords",
+    "named_directories",
     "plain",
     "read_return_value",
 ]

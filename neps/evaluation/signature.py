@@ -48,21 +48,31 @@ Add it to the signature, or accept the rest of the configuration with **config.
         _check_requires(signature, parameter, names)
 
 
+def named_directories(run_pipeline: Callable[..., Any]) -> tuple[str, ...]:
+    """Which of the directories `run_pipeline` asks for, by naming them in its signature.
+
+    Example:
+        >>> named_directories(lambda pipeline_directory, **config: 0.0)
+        ('pipeline_directory',)
+    """
+    named = _signature(run_pipeline).parameters
+    return tuple(name for name in _DIRECTORIES if name in named and named[name].kind in _BY_NAME)
+
+
 def keywords(
-    run_pipeline: Callable[..., Any],
+    named: Iterable[str],
     config: Mapping[str, Any],
     pipeline_directory: Path,
     previous_pipeline_directory: Path | None = None,
 ) -> dict[str, Any]:
-    """What to call `run_pipeline` with: a new dict, with each directory only where the signature names it.
+    """What to call run_pipeline with: a new dict of the configuration and the directories that it asks for.
 
     Example:
-        >>> keywords(lambda pipeline_directory, **config: 0.0, {"lr": 0.1}, Path("/run/config_1"))
+        >>> keywords(["pipeline_directory"], {"lr": 0.1}, Path("/run/config_1"))
         {'lr': 0.1, 'pipeline_directory': PosixPath('/run/config_1')}
     """
-    named = _signature(run_pipeline).parameters
-    directories = zip(_DIRECTORIES, (pipeline_directory, previous_pipeline_directory), strict=True)
-    return dict(config) | {name: path for name, path in directories if name in named and named[name].kind in _BY_NAME}
+    directories = dict(zip(_DIRECTORIES, (pipeline_directory, previous_pipeline_directory), strict=True))
+    return dict(config) | {name: directories[name] for name in named}
 
 
 def _signature(run_pipeline: Callable[..., Any]) -> inspect.Signature:

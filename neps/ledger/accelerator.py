@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from neps.ledger.documents import FORMAT_VERSION
@@ -96,14 +96,14 @@ def _line(run: str, trial: Trial) -> bytes | None:
         return None
     decision, result = decision_fields(trial.decision), result_fields(trial.result)
     fields = {"decision": decision, "result": result, "attempts": trial.attempts, "spent": trial.spent}
-    if not _survives_json(fields):
+    if not all(_survives_json(value) for value in (trial.decision.reasons, trial.result.info_dict)):
         return None
     rest = b"%d %s" % (trial.number, json.dumps(fields).encode())
     return b"%s %s\n" % (_checksum(run, rest), rest)
 
 
 def _survives_json(value: Any) -> bool:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return all(isinstance(key, str) and _survives_json(item) for key, item in value.items())
     if isinstance(value, list):
         return all(_survives_json(item) for item in value)

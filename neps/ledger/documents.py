@@ -12,20 +12,17 @@ from typing import Any
 
 import yaml
 
-from neps.ledger.exclusive import is_complete, read
+from neps.ledger.emitting import emit
+from neps.ledger.exclusive import END_MARKER, is_complete, read
 
 try:
-    from yaml import CSafeDumper as _Dumper
     from yaml import CSafeLoader as _Loader
 except ImportError:  # a PyYAML that was built without libyaml: the same documents, ten times slower
-    from yaml import SafeDumper as _Dumper  # type: ignore[assignment]
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
 __all__ = ["FORMAT_VERSION", "UnreadableDocumentError", "decode", "encode", "load", "moment", "now", "whole_number"]
 
 FORMAT_VERSION = 1
-
-_WIDTH = 1 << 30  # a folded line is harder to read for people and tools than a long one
 
 
 class UnreadableDocumentError(Exception):
@@ -50,10 +47,7 @@ def encode(fields: Mapping[str, Any], *, versioned: bool = True) -> bytes:
     content = dict(fields)
     if versioned:
         content = {"format_version": FORMAT_VERSION} | {k: v for k, v in content.items() if v is not None}
-    encoded: bytes = yaml.dump(
-        content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, explicit_end=True, width=_WIDTH, encoding="utf-8"
-    )
-    return encoded
+    return emit(content).encode() + END_MARKER[1:]
 
 
 def decode(path: str, content: bytes) -> dict[str, Any]:

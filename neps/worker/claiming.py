@@ -6,6 +6,7 @@ nothing but the number, any free number.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import time
@@ -186,4 +187,4 @@ def _generator(seed: int, number: int) -> np.random.Generator:
 
 
 def _trial_seed(seed: int, number: int) -> int:
-    return int(np.random.SeedSequence(seed, spawn_key=(number, 1)).generate_state(1)[0])
+    return int.from_bytes(hashlib.blake2b(f"{seed} {number}".encode(), digest_size=4).digest())

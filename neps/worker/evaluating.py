@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from neps.errors import DirectoryError, EvaluationError
-from neps.evaluation import Fence, Interrupted, Outcome, evaluate, keywords
+from neps.evaluation import Fence, Interrupted, Outcome, evaluate, keywords, named_directories
 from neps.ledger.records import End, result_fields
 from neps.trial import Result, Trial
 from neps.worker.context import Context
@@ -30,6 +30,7 @@ class Evaluations:
     def __init__(self, context: Context, run_pipeline: Callable[..., Any]) -> None:
         self._context = context
         self._run_pipeline = run_pipeline
+        self._directories = named_directories(run_pipeline)
         self._patience = 10 * context.lease
 
     def run(self, held: Held) -> Trial | Interrupted | None:
@@ -73,7 +74,7 @@ class Evaluations:
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
         previous = Path(self._context.layout.trial(decision.previous)) if decision.previous is not None else None
-        arguments = keywords(self._run_pipeline, decision.config, folder.directory, previous)
+        arguments = keywords(self._directories, decision.config, folder.directory, previous)
         fence = Fence()
         attempt, view = held.standing.start.attempt, self._context.view
         self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat=view.watch)

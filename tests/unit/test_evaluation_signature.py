@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from neps.errors import ArgumentError
-from neps.evaluation import check_signature, keywords
+from neps.evaluation import check_signature, keywords, named_directories
 
 SPACE = ["lr", "width"]
 HERE, BEFORE = Path("/run/config_2"), Path("/run/config_1")
+
+
+def called_with(run_pipeline: Callable[..., Any], config: dict[str, Any], *directories: Path) -> dict[str, Any]:
+    return keywords(named_directories(run_pipeline), config, *directories)
 
 
 def exact(lr: float, width: int) -> float:
@@ -129,19 +133,19 @@ def test_a_parameter_cannot_have_a_directorys_name() -> None:
 def test_directories_are_passed_only_by_name() -> None:
     config = {"lr": 0.1}
     both = config | {"pipeline_directory": HERE, "previous_pipeline_directory": BEFORE}
-    assert keywords(with_directories, config, HERE, BEFORE) == both
-    assert keywords(with_directories, config, HERE) == both | {"previous_pipeline_directory": None}
-    assert keywords(lambda pipeline_directory=None, **config: 0.0, config, HERE, BEFORE) == {
+    assert called_with(with_directories, config, HERE, BEFORE) == both
+    assert called_with(with_directories, config, HERE) == both | {"previous_pipeline_directory": None}
+    assert called_with(lambda pipeline_directory=None, **config: 0.0, config, HERE, BEFORE) == {
         "lr": 0.1,
         "pipeline_directory": HERE,
     }
-    assert keywords(lambda **config: 0.0, config, HERE, BEFORE) == config
-    assert keywords(lambda pipeline_directory=None, /, **config: 0.0, config, HERE, BEFORE) == config
-    assert keywords(dict.update, config, HERE, BEFORE) == config
+    assert called_with(lambda **config: 0.0, config, HERE, BEFORE) == config
+    assert called_with(lambda pipeline_directory=None, /, **config: 0.0, config, HERE, BEFORE) == config
+    assert called_with(dict.update, config, HERE, BEFORE) == config
 
 
 def test_keywords_are_a_new_dict_each_time() -> None:
     config = {"lr": 0.1}
-    first = keywords(exact, config, HERE)
+    first = called_with(exact, config, HERE)
     first["lr"] = 7.0
-    assert keywords(exact, config, HERE) == config == {"lr": 0.1}
+    assert called_with(exact, config, HERE) == config == {"lr": 0.1}

@@ -1,0 +1,99 @@
+"""YAML text of a mapping, byte for byte as PyYAML's safe dumper writes it, in a fifth of the time.
+
+Three documents a trial made half of a worker's processor time. Numbers, times and short texts, alone or one level
+deep, are written here; PyYAML writes whatever else there is, and says once how a text is to be quoted. Used by
+`documents`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+try:
+    from yaml import CSafeDumper as _Dumper
+except ImportError:  # a PyYAML that was built without libyaml: the same text, ten times slower
+    from yaml import SafeDumper as _Dumper  # type: ignore[assignment]
+
+__all__ = ["emit"]
+
+_WIDTH = 1 << 30  # a folded line is harder to read for people and tools than a long one
+_LONGEST_TEXT = 100
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00")
+
+
+def emit(fields: Mapping[str, Any]) -> str:
+    """The text of a block mapping, without an end marker.
+
+    Example:
+        >>> print(emit({"loss": 0.5, "config": {"lr": 1e-05, "act": "no"}}), end="")
+        loss: 0.5
+        config:
+          lr: 1.0e-05
+          act: 'no'
+    """
+    return "".join(_field(name, value) for name, value in fields.items()) or "{}\n"
+
+
+def _field(name: Any, value: Any) -> str:
+    key = _key(name)
+    if key is not None and type(value) is dict and value:
+        entries = [(_key(inner), _scalar(item)) for inner, item in value.items()]
+        if all(inner is not None and item is not None for inner, item in entries):
+            return f"{key}:\n" + "".join(f"  {inner}: {item}\n" for inner, item in entries)
+    scalar = _scalar(value)
+    return _by_yaml({name: value}) if key is None or scalar is None else f"{key}: {scalar}\n"
+
+
+def _key(name: Any) -> str | None:
+    """A key's text, or None where PyYAML has to write the field."""
+    if type(name) is not str or len(name) > _LONGEST_TEXT or not (name.isascii() and name.isidentifier()):
+        return None
+    return _quoted_key(name)
+
+
+def _scalar(value: Any) -> str | None:
+    """A value's text, or None where PyYAML has to write the field."""
+    kind = type(value)
+    if kind is float:
+        return _float(value)
+    if kind is int:
+        return str(value)
+    if kind is str:
+        return _text(value)
+    if kind is bool:
+        return "true" if value else "false"
+    return "null" if value is None else None
+
+
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    text = repr(value)  # YAML 1.1 takes 1e-05 for a text, and 1.0e-05 for a number
+    return text.replace("e", ".0e", 1) if "e" in text and "." not in text else text
+
+
+def _text(value: str) -> str | None:
+    if len(value) > _LONGEST_TEXT or not (value.isascii() and value.isprintable()):
+        return None
+    return f"'{value}'" if _TIME.fullmatch(value) else _quoted(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _quoted(value: str) -> str:
+    return _by_yaml({"k": value})[3:-1]
+
+
+@functools.lru_cache(maxsize=1024)
+def _quoted_key(name: str) -> str:
+    return _by_yaml({name: 0})[: -len(": 0\n")]
+
+
+def _by_yaml(fields: Mapping[str, Any]) -> str:
+    text: str = yaml.dump(dict(fields), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return text
