@@ -10,6 +10,8 @@ import contextlib
 import json
 import logging
 import os
+import shutil
+import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -71,6 +73,14 @@ class Accelerator:
     def load(self) -> dict[int, bytes]:
         """The trials that any worker has remembered, unparsed, by number."""
         return dict(self._lines())
+
+    def discard(self) -> None:
+        """Remove what all workers have remembered: it is built anew from the folders."""
+        self.close()
+        old = f"{self._folder}.{uuid.uuid4().hex}"
+        with contextlib.suppress(OSError):
+            os.rename(self._folder, old)  # noqa: PTH104
+            shutil.rmtree(old, ignore_errors=True)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:

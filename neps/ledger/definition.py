@@ -75,6 +75,10 @@ def find_definition(root: str) -> Definition | None:
             failure: UnreadableDocumentError | None = None
         except UnreadableDocumentError as error:
             failure = error
+        except DirectoryError:
+            raise
+        except OSError as error:
+            failure = UnreadableDocumentError(path, f"it can't be read: {error}")
         if (failure is not None and failure.lasting) or time.monotonic() > deadline:
             raise _unusable(root, failure)
         time.sleep(0.05)

@@ -85,6 +85,14 @@ class Heartbeat:
             self._held_since = time.monotonic()
             self._held = _Held(folder, attempt, on_superseded, on_beat, self._held_since)
 
+    def beat(self) -> None:
+        """Touch the lock now: the first heartbeat may not be due before a trial ends whose result can't be written."""
+        with self._changed:
+            held = self._held
+        if held is not None:
+            with contextlib.suppress(OSError):
+                _touch(held.folder.lock_path(held.attempt))
+
     def held_for(self) -> float:
         """For how many seconds the attempt that was held last has been held."""
         return time.monotonic() - self._held_since

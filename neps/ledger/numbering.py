@@ -72,6 +72,13 @@ class Numbering:
         self.taken.pop(number, None)
         self.note(number)
 
+    def free(self, number: int) -> None:
+        """Nothing is known of this number any more: its folder was removed."""
+        self.taken.pop(number, None)
+        self._beyond.update(range(number + 1, self.frontier))
+        self._beyond.discard(number)
+        self.frontier = min(self.frontier, number)
+
     @property
     def lowest(self) -> int:
         """The lowest number without a decision: the next one, where decisions are made in turn."""

@@ -27,7 +27,7 @@ from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.liveness import live_worker
 from neps.ledger.records import parsed
 
-__all__ = ["finish_moves", "keep_running", "move_aside"]
+__all__ = ["finish_moves", "is_moved", "keep_running", "move_aside"]
 
 _logger = logging.getLogger("neps.ledger")
 _MOVED = "moved.yaml"
@@ -58,6 +58,16 @@ def keep_running(root: str, run: str, me: Identity) -> bool:
     if os.path.lexists(f"{folder}/intent_{attempt}.yaml"):
         return _decide(folder, attempt, me, None) is None
     return not os.path.lexists(f"{folder}/{_MOVED}")
+
+
+def is_moved(root: str, run: str) -> bool:
+    """Whether `run` was moved aside, or is about to be, while a worker of it was silent."""
+    found = _run_of(Layout(root).definition)
+    if found is not None:
+        return found != run
+    folder = _folder(root, run)
+    verdict = _verdict(folder, _open_attempt(folder))
+    return verdict is not None and verdict.numbers is not None
 
 
 def finish_moves(root: str, me: Identity) -> None:

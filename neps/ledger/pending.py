@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable
 
+from neps.ledger.identity import Identity
 from neps.ledger.silence import Silence
 from neps.ledger.standing import Standing
 from neps.ledger.trial_folder import TrialFolder
@@ -55,9 +56,16 @@ class Pending:
         silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
         return silent or self.standing.start.identity.proven_dead()
 
-    def is_resumable(self, lease: float) -> bool:
-        """Whether anybody may resume it: it waits for that, or its worker is dead."""
-        return self.waits or self.is_dead(lease)
+    def is_resumable(self, lease: float, me: Identity | None) -> bool:
+        """Whether `me`, who evaluates nothing now, may resume it: it waits for that, its worker is dead, or is me.
+
+        An attempt that one has opened without learning it (a reply was lost) is nobody else's.
+        """
+        return self.waits or self.is_mine(me) or self.is_dead(lease)
+
+    def is_mine(self, me: Identity | None) -> bool:
+        """Whether `me` has opened its last attempt, which has not ended."""
+        return not self.waits and self.standing.start.identity == me
 
     @property
     def waits(self) -> bool:

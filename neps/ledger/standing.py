@@ -18,7 +18,7 @@ from neps.trial import Decision, Result, Status, Trial
 
 _logger = logging.getLogger("neps.ledger")
 
-__all__ = ["Standing", "condemn", "look", "trial_of"]
+__all__ = ["Standing", "condemn", "look", "trial_of", "trial_with"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,19 +143,28 @@ def _is_result(folder: TrialFolder, attempt: int) -> bool:
 
 
 def trial_of(folder: TrialFolder, standing: Standing) -> Trial:
-    """The trial that stands so, with what all its attempts have cost."""
-    spent = _accounted(standing.result)
+    """The trial that stands so, with what all its attempts have cost.
+
+    Raises:
+        OSError: if the filesystem fails.
+    """
+    spent = 0.0
     for attempt in range(1, standing.start.attempt):
         with contextlib.suppress(UnreadableDocumentError):
             end = folder.end(attempt)
             spent += _accounted(end.result) if end is not None else 0.0
+    return trial_with(folder, standing, spent)
+
+
+def trial_with(folder: TrialFolder, standing: Standing, spent: float) -> Trial:
+    """The trial that stands so, where it is known what its earlier attempts have cost."""
     return Trial(
         number=folder.number,
         decision=standing.decision,
         result=standing.result,
         status=standing.status,
         attempts=standing.start.attempt,
-        spent=spent,
+        spent=spent + _accounted(standing.result),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,8 +56,15 @@ class TrialFolder:
         return os.path.lexists(self.path)
 
     def usable(self) -> bool:
-        """Whether a folder stands at the trial's name, and not something else."""
-        return os.path.isdir(self.path) or not os.path.lexists(self.path)  # noqa: PTH112
+        """Whether a folder stands at the trial's name, or nothing as yet, and not something else.
+
+        Raises:
+            OSError: if the filesystem fails, which says nothing.
+        """
+        try:
+            return stat.S_ISDIR(os.stat(self.path).st_mode)  # noqa: PTH116
+        except FileNotFoundError:
+            return True
 
     # Reading
 

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 
 from neps.ledger.accelerator import Accelerator, parse
 from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.exclusive import read
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.numbering import Numbering
 from neps.ledger.pending import Pending
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, condemn, look, trial_of
+from neps.ledger.standing import Standing, condemn, look, trial_of, trial_with
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Result, Status, Trial
 
@@ -64,11 +65,15 @@ class View:
 
     def join(self) -> None:
         """Learn what there is: first from the accelerator, then from the folders that it doesn't hold."""
+        remembered = self._accelerator.load()
         numbers = set(self._layout.numbers())
-        for number, payload in self._accelerator.load().items():
-            if number in numbers:
-                numbers.discard(number)
-                self._remember(number, payload)
+        if not remembered.keys() <= numbers:  # somebody has removed trials: what it says of their numbers is void
+            remembered = {}
+            if self._me:
+                self._accelerator.discard()
+        for number, payload in remembered.items():
+            numbers.discard(number)
+            self._remember(number, payload)
         for number in sorted(numbers):
             self.take(number)
             self._settle(number)
@@ -85,6 +90,11 @@ class View:
     def take(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
         self.numbers.take(number, time.monotonic())
+
+    def forget(self, number: int) -> None:
+        """The folder of a pending trial is gone, so its number is free."""
+        self.pending.pop(number, None)
+        self.numbers.free(number)
 
     # Refreshing
 
@@ -107,32 +117,29 @@ class View:
 
     def _settle(self, number: int) -> None:
         """Try to learn what a taken number was decided to be."""
-        folder, torn = TrialFolder(self._layout, number), self.numbers.taken[number].torn
-        if not self._details and folder.has_succeeded():
-            self.numbers.settle(number)
-            self.ended += 1
-            return
-        if not folder.usable():
-            self._damaged(folder, UnreadableDocumentError(folder.path, "not a folder", lasting=True))
-            return
+        folder, taken = TrialFolder(self._layout, number), self.numbers.taken[number]
         try:
-            standing = look(folder, complete=self._me is not None)
+            if not self._details and folder.has_succeeded():
+                self.numbers.settle(number)
+                self.ended += 1
+            elif not folder.usable():
+                self._damaged(folder, UnreadableDocumentError(folder.path, "not a folder", lasting=True))
+            elif (standing := look(folder, complete=self._me is not None)) is not None:
+                self._place(trial_of(folder, standing), folder, standing)
+            else:
+                taken.undecided, taken.torn = time.monotonic(), Silence(self._poll)
         except UnreadableDocumentError as error:
-            self._distrust(folder, torn, error)
-            return
-        if standing is None:
-            self.numbers.taken[number].undecided = time.monotonic()
-        else:
-            self.numbers.settle(number)
-            self._place(folder, standing)
+            self._distrust(folder, taken.torn, error)
+        except OSError as error:
+            self._failed_look(folder, taken.torn, error)
 
-    def _place(self, folder: TrialFolder, standing: Standing) -> None:
-        trial = trial_of(folder, standing)
-        if standing.result is not None:
+    def _place(self, trial: Trial, folder: TrialFolder, standing: Standing) -> None:
+        if trial.ended:
             self._end(trial)
         else:
+            self.numbers.settle(trial.number)
             pending = Pending.of(folder, standing, trial.spent, poll=self._poll, lease=self._lease)
-            self.pending[folder.number] = pending
+            self.pending[trial.number] = pending
             self._tell(trial)
 
     def _end(self, trial: Trial) -> None:
@@ -163,18 +170,23 @@ class View:
         pending.looked = now
         try:
             standing = look(pending.folder, pending.standing, complete=self._me is not None)
-            mark = pending.folder.heartbeat(standing.start.attempt) if standing else None
+            if standing is None:
+                return
+            mark = pending.folder.heartbeat(standing.start.attempt)
+            trial = trial_of(pending.folder, standing)
         except UnreadableDocumentError as error:
             self._distrust(pending.folder, pending.torn, error)
             return
-        except OSError as error:  # an outage of the filesystem is not a silence of the worker
-            _logger.debug("Can't look at %s: %s", pending.folder.path, error)
+        except OSError as error:
+            self._failed_look(pending.folder, pending.torn, error)
             return
-        if standing is None:
-            return
+        pending.torn = Silence(self._poll)
         pending.seen(now, standing, mark)
-        if standing.result is not None:
-            self._end(trial_of(pending.folder, standing))
+        if trial.ended:
+            self._end(trial)
+        elif trial.spent != pending.spent:  # it had ended, and was retried, since the last look
+            pending.spent = trial.spent
+            self._tell(trial)
 
     def inspect_some(self) -> list[Pending]:
         """Look closely at a few pending trials that are due, in turn; those that anybody may resume."""
@@ -187,7 +199,7 @@ class View:
             if now - self.pending[number].looked >= min(self._poll, _SETTLE_AFTER) / 2:
                 self.inspect(number)
         waiting = (self.pending.get(number) for number in chosen)
-        return [pending for pending in waiting if pending is not None and pending.is_resumable(self._lease)]
+        return [pending for pending in waiting if pending is not None and pending.is_resumable(self._lease, self._me)]
 
     def watch(self) -> None:
         """Look at the heartbeats of a few pending trials: called by a busy worker's heartbeat, each third of a lease.
@@ -215,17 +227,25 @@ class View:
             self._failed[number] = trial = self._failed.pop(number)
             folder = TrialFolder(self._layout, number)
             if folder.has_start(trial.attempts + 1):
-                with contextlib.suppress(UnreadableDocumentError):
+                with contextlib.suppress(UnreadableDocumentError, OSError):
                     self._reopened(folder, trial)
 
     def _reopened(self, folder: TrialFolder, before: Trial) -> None:
         standing = look(folder)
         if standing is not None and standing.start.attempt > before.attempts:
+            trial = trial_of(folder, standing)
             del self.trials[folder.number], self._failed[folder.number]
             self.ended -= 1
-            self._place(folder, standing)
+            self._place(trial, folder, standing)
 
     # Damage
+
+    def _failed_look(self, folder: TrialFolder, torn: Silence, error: OSError) -> None:
+        """A look that did not succeed says nothing, unless it is this folder alone that can't be read, for a lease."""
+        _logger.debug("Can't look at %s: %s", folder.path, error)
+        with contextlib.suppress(OSError):
+            if read(self._layout.definition):  # so this is no outage of the filesystem
+                self._distrust(folder, torn, UnreadableDocumentError(folder.path, f"it can't be read: {error}"))
 
     def _distrust(self, folder: TrialFolder, torn: Silence, error: UnreadableDocumentError) -> None:
         """A document can't be trusted: look again; past the lease, or once somebody has said so, it is damaged."""
@@ -240,11 +260,12 @@ class View:
     def _after_verdict(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
         """The verdict may have come second to a result: then that counts, unless nobody can tell of what."""
         pending = self.pending.get(folder.number)
-        standing = None
-        with contextlib.suppress(UnreadableDocumentError):
+        trial: Trial | None = None
+        with contextlib.suppress(UnreadableDocumentError, OSError):
             standing = look(folder, pending.standing if pending else None, complete=False)
-        if standing is not None and standing.result is not None and not standing.result.damaged:
-            self._end(trial_of(folder, standing))
+            trial = trial_of(folder, standing) if standing is not None else None
+        if trial is not None and trial.result is not None and not trial.result.damaged:
+            self._end(trial)
         else:
             self._damaged(folder, error)
 
@@ -262,13 +283,14 @@ class View:
     # Own trials
 
     def begun(self, folder: TrialFolder, standing: Standing) -> None:
-        """This worker has opened an attempt."""
-        self.numbers.settle(folder.number)
-        self._place(folder, standing)
+        """This worker has opened an attempt. Reads nothing, so that nothing can fail between that and holding it."""
+        pending = self.pending.get(folder.number)
+        spent = pending.spent if pending is not None else 0.0
+        self._place(trial_with(folder, standing, spent), folder, standing)
 
     def finished(self, folder: TrialFolder, standing: Standing) -> Trial:
-        """This worker has published a result."""
-        trial = trial_of(folder, standing)
+        """This worker has published a result. Reads nothing: what is published must not be lost on the way."""
+        trial = trial_with(folder, standing, self.pending[folder.number].spent)
         self._end(trial)
         self._accelerator.append(trial)
         return trial

@@ -129,6 +129,7 @@ class Claims:
         if not folder.reserve() and number not in self._view.numbers.taken:
             self._lost(number, suggestion)
             return None
+        self._context.tenure.check()
         if not folder.commit(decision, self._context.me):
             self._lost(number, suggestion)
             return None

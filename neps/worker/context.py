@@ -13,6 +13,7 @@ from neps.ledger.view import View
 from neps.samplers import Sampler
 from neps.space import SearchSpace
 from neps.worker.settings import Settings
+from neps.worker.tenure import Tenure
 
 __all__ = ["Context"]
 
@@ -37,3 +38,4 @@ class Context:
     spending: Spending
     heartbeat: Heartbeat
     signals: Signals
+    tenure: Tenure

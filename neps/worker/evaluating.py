@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Fence, Interrupted, Outcome, evaluate, keywords, named_directories
@@ -21,7 +21,6 @@ from neps.worker.steps import Held
 __all__ = ["Evaluations"]
 
 _logger = logging.getLogger("neps.worker")
-_T = TypeVar("_T")
 
 
 class Evaluations:
@@ -39,12 +38,29 @@ class Evaluations:
         Raises:
             EvaluationError: if run_pipeline failed and this worker doesn't bear errors; the failure is recorded.
         """
-        started = datetime.now(UTC)
-        clock = time.monotonic()
-        outcome = self._evaluate(held)
+        try:
+            outcome, result, won = self._evaluate_and_publish(held)
+        finally:  # not before: a full disk may keep a result from being published for longer than a lease
+            self._context.heartbeat.release()
         if isinstance(outcome, Interrupted):
             self._leave(held, outcome)
             return outcome
+        if not won:
+            self._drop(held, result)
+            return None
+        trial = self._published(held, result)
+        if not outcome.success and not self._context.settings.bears_errors:
+            raise _evaluation_error(held, outcome)
+        if outcome.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
+            traceback.clear_frames(outcome.exception.__traceback__)
+        return trial
+
+    def _evaluate_and_publish(self, held: Held) -> tuple[Outcome | Interrupted, Result, bool]:
+        """What came of it, the result, and whether that was published."""
+        started, clock = datetime.now(UTC), time.monotonic()
+        outcome = self._evaluate(held)
+        if isinstance(outcome, Interrupted):
+            return outcome, Result(success=False), False
         outcome = self._with_settings(outcome)
         result = Result(
             success=outcome.success,
@@ -60,12 +76,7 @@ class Evaluations:
             finished=datetime.now(UTC),
             duration=round(time.monotonic() - clock, 6),
         )
-        trial = self._publish(held, result)
-        if trial is not None and not outcome.success and not self._context.settings.bears_errors:
-            raise _evaluation_error(held, outcome)
-        if outcome.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
-            traceback.clear_frames(outcome.exception.__traceback__)
-        return trial
+        return outcome, result, self._persist(held, result)
 
     def _evaluate(self, held: Held) -> Outcome | Interrupted:
         folder, decision = held.folder, held.standing.decision
@@ -78,10 +89,7 @@ class Evaluations:
         fence = Fence()
         attempt, view = held.standing.start.attempt, self._context.view
         self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat=view.watch)
-        try:
-            return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
-        finally:
-            self._context.heartbeat.release()
+        return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
 
     def _with_settings(self, outcome: Outcome) -> Outcome:
         """Apply what the user wants recorded on errors; a missing cost is one where a budget needs it."""
@@ -101,42 +109,13 @@ class Evaluations:
             cost=outcome.cost if cost is None else cost,
         )
 
-    def _publish(self, held: Held, result: Result) -> Trial | None:
-        folder = held.folder
-        fields = result_fields(result)
-        won = self._persist(lambda: self._end(held, fields), held, result)
-        if not won:
-            self._context.view.inspect(folder.number)
-            _logger.warning(
-                "Trial %d was decided by another worker while this one was thought dead; its result (loss %s) is "
-                "dropped. See %s. A longer lease_seconds bears longer silences.",
-                folder.number,
-                result.loss,
-                folder.path,
-            )
-            return None
-        trial = self._context.view.finished(folder, dataclasses.replace(held.standing, end=End.RESULT, result=result))
-        if result.success:
-            cost = "" if result.cost is None else f", cost {result.cost:g}"
-            _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
-        else:
-            last = (result.error or "").strip().splitlines()[-1:]
-            _logger.warning("Trial %d failed: %s. See %s", folder.number, *last, folder.path)
-        return trial
-
-    def _end(self, held: Held, fields: Mapping[str, Any]) -> bool:
-        """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""
-        folder, attempt = held.folder, held.standing.start.attempt
-        if self._context.heartbeat.held_for() > self._context.lease and not folder.is_held(attempt, self._context.me):
-            return False
-        return folder.end_with_result(attempt, fields, self._context.me)
-
-    def _persist(self, operation: Callable[[], _T], held: Held, result: Result) -> _T:
+    def _persist(self, held: Held, result: Result) -> bool:
         """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
+        fields = result_fields(result)
         deadline, pause = time.monotonic() + self._patience, 0.1
         while True:
             try:
-                return operation()
+                return self._end(held, fields)
             except OSError as error:
                 failure = error
             if time.monotonic() > deadline:
@@ -146,8 +125,37 @@ class Evaluations:
                 )
                 raise DirectoryError(message) from failure
             _logger.warning("Can't write to %s: %s. Trying again in %.1f s.", held.folder.path, failure, pause)
+            self._context.heartbeat.beat()
             time.sleep(pause)  # through signals, too: they would cost the result
-            pause = min(2 * pause, 10.0)
+            pause = min(2 * pause, self._context.lease / 6, 10.0)
+
+    def _end(self, held: Held, fields: Mapping[str, Any]) -> bool:
+        """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""
+        folder, attempt = held.folder, held.standing.start.attempt
+        if self._context.heartbeat.held_for() > self._context.lease and not folder.is_held(attempt, self._context.me):
+            return False
+        return folder.end_with_result(attempt, fields, self._context.me)
+
+    def _published(self, held: Held, result: Result) -> Trial:
+        folder = held.folder
+        trial = self._context.view.finished(folder, dataclasses.replace(held.standing, end=End.RESULT, result=result))
+        if result.success:
+            cost = "" if result.cost is None else f", cost {result.cost:g}"
+            _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
+        else:
+            _logger.warning("Trial %d failed: %s. See %s", folder.number, _last_line(result.error), folder.path)
+        return trial
+
+    def _drop(self, held: Held, result: Result) -> None:
+        folder = held.folder
+        self._context.view.inspect(folder.number)
+        _logger.warning(
+            "Trial %d was decided by another worker while this one was thought dead; its result (loss %s) is dropped. "
+            "See %s. A longer lease_seconds bears longer silences.",
+            folder.number,
+            result.loss,
+            folder.path,
+        )
 
     def _leave(self, held: Held, interrupted: Interrupted) -> None:
         folder, attempt = held.folder, held.standing.start.attempt
@@ -161,22 +169,29 @@ class Evaluations:
             self._context.view.inspect(folder.number)
             return
         died = interrupted.counts_as_death
+        how = "left, to be resumed by any worker" if not died else "ended as a death (max_attempts counts them)"
         why = f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted ({interrupted.reason})"
         try:
             folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
         except OSError as error:
             _logger.warning("Trial %d can't be left: %s. It is resumed after lease_seconds.", folder.number, error)
         else:
-            _logger.info("Trial %d left, to be resumed by any worker: %s. See %s", folder.number, why, folder.path)
+            level = logging.WARNING if died else logging.INFO
+            _logger.log(level, "Trial %d %s: %s. See %s", folder.number, how, why, folder.path)
 
 
 def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:
-    last = (outcome.error or "").strip().splitlines()[-1:] or [""]
+    number, path = held.folder.number, held.folder.path
     message = (
-        f"trial {held.folder.number} failed: {last[0]}. It is recorded in {held.folder.path}. Fix it and start again: "
-        "the run goes on with the next trial. `neps retry ROOT` tries failed ones again; ignore_errors=True goes on "
-        "by itself."
+        f"trial {number} failed: {_last_line(outcome.error)}. It is recorded in {path}. Fix it and start again: the "
+        f"run goes on with the next trial, and `neps retry {held.folder.directory.parent} --trial {number}` has this "
+        "one tried again. ignore_errors=True goes on by itself."
     )
     error = EvaluationError(message)
     error.__cause__ = outcome.exception
     return error
+
+
+def _last_line(error: str | None) -> str:
+    """The gist of an error, to go into a sentence."""
+    return ((error or "").strip().splitlines() or [""])[-1].rstrip(". ")

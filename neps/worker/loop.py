@@ -14,6 +14,7 @@ from typing import Any
 
 from neps.errors import DirectoryError
 from neps.evaluation import Interrupted
+from neps.ledger.pending import Pending
 from neps.trial import Trial
 from neps.worker.claiming import Claims
 from neps.worker.context import Context
@@ -59,6 +60,8 @@ class Worker:
         self._began = time.monotonic()
         self._evaluated = 0
         self._failing_since: float | None = None
+        self._joined = False
+        self._unusable: set[int] = set()
         self._waiting = _Waiting("", self._began)
 
     def work(self) -> Interrupted | None:
@@ -84,6 +87,8 @@ class Worker:
         """Where the filesystem fails, try again for long: nothing is held now that could be lost by waiting."""
         try:
             step = operation()
+        except DirectoryError:
+            raise
         except OSError as error:
             now = time.monotonic()
             self._failing_since = self._failing_since or now
@@ -97,15 +102,19 @@ class Worker:
         return step
 
     def _next(self) -> Step:
+        if not self._joined:
+            self._view.join()
+            self._joined = True
         if (share := self._share_done()) is not None:
             return share
+        self._context.tenure.check()
         if self._context.independent:
             self._view.settle_some()
         else:
             self._view.refresh()
         self._view.look_for_retries()
         for pending in self._view.inspect_some():
-            if held := resume(pending, self._context):
+            if held := self._try_to_resume(pending):
                 return held
         step = self._claims.next()
         if isinstance(step, Held):
@@ -119,9 +128,28 @@ class Worker:
         if self._settings.stay:
             return self._stay()
         self._view.inspect_all()
-        for pending in list(self._view.pending.values()):
-            if pending.is_resumable(math.inf):
-                return resume(pending, self._context) or Pause("another worker", brief=True)
+        resumable = [p for p in self._view.pending.values() if p.is_resumable(math.inf, self._context.me)]
+        for pending in resumable:
+            if held := self._try_to_resume(pending):
+                return held
+        if any(pending.folder.number not in self._unusable for pending in resumable):
+            return Pause("trials that another worker resumes", brief=True)
+        return None
+
+    def _try_to_resume(self, pending: Pending) -> Held | None:
+        """Resume a trial if its folder allows it: one that can't be written to keeps nobody from the others."""
+        number, path = pending.folder.number, pending.folder.path
+        try:
+            return resume(pending, self._context)
+        except DirectoryError:
+            raise
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not pending.folder.taken():
+                _logger.warning("%s is gone: trial %d is decided anew.", path, number)
+                self._view.forget(number)
+            elif number not in self._unusable:
+                self._unusable.add(number)
+                _logger.warning("Trial %d can't be resumed: %s. See %s", number, error, path)
         return None
 
     def _stay(self) -> Step | None:

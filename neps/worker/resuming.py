@@ -25,7 +25,11 @@ _logger = logging.getLogger("neps.worker")
 def resume(pending: Pending, context: Context) -> Held | None:
     """Open the next attempt of a trial, in the folder where its checkpoint is; None if somebody else was first."""
     view, me = context.view, context.me
+    context.tenure.check()
     folder, attempt = pending.folder, pending.standing.start.attempt
+    if pending.is_mine(me):  # opened without learning it: a reply was lost
+        view.inspect(folder.number)
+        return Held(folder, pending.standing) if folder.number in view.pending and pending.is_mine(me) else None
     if pending.standing.end is None:
         folder.end_attempt(attempt, End.DIED, me, _why(pending))
         view.inspect(folder.number)  # whose end it was; a result, if the owner lived after all
@@ -33,7 +37,8 @@ def resume(pending: Pending, context: Context) -> Held | None:
             return None
     if pending.standing.start.attempt != attempt:
         return None
-    after, deaths = pending.standing.end, _deaths(pending)
+    after, deaths = pending.standing.end, _deaths(pending)  # read before the attempt is opened: reading may fail
+    context.tenure.check()
     if not folder.open_attempt(attempt + 1, me, str(after)):
         view.inspect(folder.number)
         return None

@@ -14,6 +14,7 @@ from neps.space import SearchSpace
 from neps.worker.context import Context
 from neps.worker.loop import Worker
 from neps.worker.settings import Settings
+from neps.worker.tenure import Tenure
 
 __all__ = ["prepare", "work"]
 
@@ -43,6 +44,7 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
         spending=spending,
         heartbeat=run.heartbeat,
         signals=Signals(),
+        tenure=Tenure(run.layout, lease),
     )
 
 
@@ -57,7 +59,6 @@ def work(context: Context, run_pipeline: Callable[..., Any], on_change: Callable
     interrupted: Interrupted | None = None
     try:
         with context.signals:
-            context.view.join()
             interrupted = Worker(context, run_pipeline, lambda what: on_change(context.view, what)).work()
     finally:
         context.view.close()

@@ -1,0 +1,106 @@
+"""A filesystem that fails once: a look that did not succeed says nothing, and nothing that was opened is forgotten."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neps.budget import Budget
+from neps.ledger.heartbeat import Heartbeat
+from neps.ledger.opening import OpenedRun
+from neps.ledger.pending import Pending
+from neps.ledger.records import AttemptStart, End
+from neps.ledger.standing import Standing
+from neps.samplers import RandomSearch
+from neps.space import Float, SearchSpace
+from neps.trial import Result
+from neps.worker.context import Context
+from neps.worker.resuming import resume
+from neps.worker.session import prepare
+from neps.worker.settings import Settings
+from neps.worker.steps import Held
+from unit.ledger_scene import Scene, here
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "root")
+
+
+def failing_once(call: Callable[..., Any], part: str) -> Callable[..., Any]:
+    left = [OSError(errno.EIO, "as a test has it")]
+
+    def once(path: str, *args: Any, **kwargs: Any) -> Any:
+        if left and part in str(path):
+            raise left.pop()
+        return call(path, *args, **kwargs)
+
+    return once
+
+
+def context_of(scene: Scene, name: str) -> Context:
+    me, definition = here(name), scene.define()
+    run = OpenedRun(scene.layout, me, definition, Heartbeat(scene.layout, me, 60.0))
+    return prepare(run, SearchSpace({"x": Float(0, 1)}), RandomSearch(), Settings(budget=Budget()))
+
+
+@pytest.mark.parametrize("details", [True, False])
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_one_failed_look_damages_nothing(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    details: bool,  # noqa: FBT001
+) -> None:
+    scene.claim(1)
+    scene.end(1)
+    monkeypatch.setattr(os, call, failing_once(getattr(os, call), "config_1"))
+    view = scene.view(details=details)
+    view.refresh()
+    assert (view.ended, view.failures, view.numbers.taken) == (1, 0, {})
+
+
+def test_a_worker_goes_on_with_what_it_has_opened_without_learning_it(scene: Scene) -> None:
+    context = context_of(scene, "me")
+    scene.claim(1, context.me)
+    context.view.join()
+    assert [p.folder.number for p in context.view.inspect_some()] == [1]
+    held = resume(context.view.pending[1], context)
+    assert isinstance(held, Held)
+    assert held.standing.start == AttemptStart(1, context.me)
+    assert held.folder.end(1) is None
+
+
+def test_it_does_not_go_on_where_somebody_has_taken_over(scene: Scene) -> None:
+    context = context_of(scene, "me")
+    scene.claim(1, context.me)
+    context.view.join()
+    scene.take_over(1, 1, here("other"))
+    assert resume(context.view.pending[1], context) is None
+
+
+def test_what_is_published_is_known_though_nothing_can_be_read_then(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = here("me")
+    scene.claim(1)
+    scene.fail(1, cost=4.0)
+    scene.folder(1).open_attempt(2, here("retry"), "retry")
+    scene.folder(1).end_attempt(2, End.LEFT, here("retry"))
+    view = scene.view(me)
+    assert isinstance(view.pending[1], Pending)
+    scene.folder(1).open_attempt(3, me, "left")
+    standing = Standing(view.pending[1].standing.decision, AttemptStart(3, me, "left"))
+    monkeypatch.setattr(os, "open", lambda path, *_: pytest.fail(f"{path} is opened"))
+    view.begun(scene.folder(1), standing)
+    monkeypatch.undo()
+    assert scene.end(1, 3, me, cost=1.5)
+    monkeypatch.setattr("neps.ledger.exclusive.read", lambda path: pytest.fail(f"{path} is read"))
+    result = Result(success=True, loss=1.0, cost=1.5, attempt=3)
+    trial = view.finished(scene.folder(1), Standing(standing.decision, standing.start, End.RESULT, result))
+    assert trial.spent == 5.5
