@@ -103,10 +103,10 @@ class Spending:
         if self.total >= budget.max_cost_total:
             return Limit(done=True, reason=f"max_cost_total={budget.max_cost_total:g} is spent ({self.total:g})")
         if waiting and self.mean is None and not expected:
-            reason = f"trial {waiting[0].number} to return the first cost (expected_cost=… spares this wait)"
+            reason = f"trial {waiting[0].number} to return the first cost, a wait that expected_cost=… would spare"
             return Limit(done=False, reason=reason)
         if waiting and self.total_with(waiting) >= budget.max_cost_total:
             cost = f"max_cost_total={budget.max_cost_total:g}"
-            reason = f"{len(waiting)} running trials, whose expected cost uses up {cost} (or raise it)"
+            reason = f"running trials ({len(waiting)}), whose expected cost uses up {cost}: raise it to go on"
             return Limit(done=False, reason=reason)
         return None

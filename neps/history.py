@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from neps.trial import Trial
@@ -68,7 +69,10 @@ class History:
         return math.fsum(trial.spent for trial in self.trials)
 
     def to_dict(self) -> dict[str, Any]:
-        """The run as plain Python: `{"trials": [{"number": 1, "config": {…}, "loss": …}, …], "best": N, …}`."""
+        """The run as plain Python, with times in ISO 8601.
+
+        `{"trials": [{"number": 1, "config": {…}, "loss": …}, …], "best": N, …}`.
+        """
         best = self.best
         return {
             "seed": self.seed,
@@ -83,8 +87,11 @@ class History:
         Raises:
             ImportError: if pandas is not installed (`pip install pandas`).
         """
-        import pandas as pd
-
+        try:
+            import pandas as pd
+        except ImportError as error:
+            message = "to_pandas() needs pandas, which is not installed: pip install pandas"
+            raise ImportError(message) from error
         rows = []
         for row in self.to_dict()["trials"]:
             config, info = row.pop("config"), row.pop("info_dict")
@@ -92,7 +99,13 @@ class History:
             row |= {f"info.{name}": value for name, value in info.items()}
             rows.append(row)
         frame = pd.DataFrame(rows)
+        for name in ("claimed", "started", "finished") if rows else ():
+            frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
         return frame.set_index("number") if rows else frame
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat() if time is not None else None
 
 
 def _row(trial: Trial) -> dict[str, Any]:
@@ -109,9 +122,9 @@ def _row(trial: Trial) -> dict[str, Any]:
         "previous": trial.previous,
         "worker": trial.worker,
         "attempts": trial.attempts,
-        "claimed": trial.claimed,
-        "started": trial.started,
-        "finished": trial.finished,
+        "claimed": _iso(trial.claimed),
+        "started": _iso(trial.started),
+        "finished": _iso(trial.finished),
         "duration": trial.duration,
         "error": trial.error,
         "learning_curve": list(result.learning_curve) if result and result.learning_curve is not None else None,

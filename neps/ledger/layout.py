@@ -55,6 +55,7 @@ class Layout:
         self.accelerator = f"{self.hidden}/{run}/accelerator"
         self.presence = f"{self.hidden}/{run}/workers"
         self.overwritten = f"{self.root}/overwritten"
+        self.summary = f"{self.root}/summary"
         self.definition = f"{self.root}/{DEFINITION}"
 
     def trial(self, number: int) -> str:

@@ -135,6 +135,7 @@ def _move(root: str, run: str, numbers: list[int], me: Identity) -> None:
             _fill(source, me)
             move_away(source, target)
     if _run_of(layout.definition) == run:
+        move_away(layout.summary, f"{folder}/summary")
         relocate(layout.definition, f"{folder}/{_TAKEN}{me.token}", lambda taken: _home_of(taken, run, layout))
     for name in os.listdir(folder):  # noqa: PTH208 - of a mover that died between taking neps.yaml and putting it here
         if name.startswith(_TAKEN):

@@ -270,7 +270,7 @@ class View:
             self._damaged(folder, error)
 
     def _damaged(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
-        message = "Trial %d is damaged and counts as failed; nothing in %s was changed: %s"
+        message = "Trial %d is damaged and counts as failed; the files in %s stay as they are: %s"
         _logger.warning(message, folder.number, folder.path, error)
         pending = self.pending.get(folder.number)
         result = Result(success=False, damaged=True, error=str(error))

@@ -79,9 +79,14 @@ class Worker:
                 case Pause():
                     self._pause(step)
                 case Leave():
-                    _logger.info("Worker %s leaves: %s", self._context.me.worker, step.reason)
+                    self._say_leaving(step)
                     return None
         return None
+
+    def _say_leaving(self, step: Leave) -> None:
+        failures, root = self._view.failures, self._context.layout.root
+        hint = f"; {failures} failed, which `neps retry {root} --failed` has tried again" if failures else ""
+        _logger.info("Worker %s leaves: %s%s", self._context.me.worker, step.reason, hint)
 
     def _through_outages(self, operation: Callable[[], Step]) -> Step:
         """Where the filesystem fails, try again for long: nothing is held now that could be lost by waiting."""
@@ -195,4 +200,4 @@ class Worker:
         if now >= waiting.say_at:
             waiting.say_at = now + _SAY_AGAIN
             self._on_change(f"waiting for {waiting.reason}")
-            _logger.info("Waiting for %s (for %.0f s so far)", waiting.reason, waited)
+            _logger.info("Waiting for %s; for %.0f s so far", waiting.reason, waited)

@@ -47,7 +47,8 @@ def resume(pending: Pending, context: Context) -> Held | None:
     if deaths >= context.settings.max_attempts:
         _give_up(held, deaths, context)
         return None
-    _logger.info("Trial %d resumed (attempt %d; the last one %s) in %s", folder.number, attempt + 1, after, folder.path)
+    why = "after a retry" if pending.standing.start.after == RETRY else f"the last one {after}"
+    _logger.info("Trial %d resumed (attempt %d; %s) in %s", folder.number, attempt + 1, why, folder.path)
     return held
 
 
@@ -85,4 +86,5 @@ def _give_up(held: Held, deaths: int, context: Context) -> None:
     )
     held.folder.end_with_result(attempt, result_fields(result), me)
     context.view.inspect(number)
-    _logger.warning("Trial %d failed: %s. See %s; `neps retry` tries it again.", number, error, held.folder.path)
+    retry = f"neps retry {context.layout.root} --trial {number}"
+    _logger.warning("Trial %d failed: %s. See %s; `%s` has it tried again.", number, error, held.folder.path, retry)
