@@ -6,6 +6,7 @@ No files, no clock. The worker asks before it asks its sampler; samplers see the
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
@@ -71,18 +72,18 @@ class Spending:
     @property
     def mean(self) -> float | None:
         """The mean cost of a success, or None while none is known."""
-        return float(self._costs / self._count) if self._count else None
+        return _float(self._costs / self._count) if self._count else None
 
     @property
     def total(self) -> float:
         """What was spent. A damaged trial counts as it was expected: nothing while no cost is known."""
-        return float(self._spent + sum(map(self._expected, self._damaged.values()), Fraction(0)))
+        return self.total_with([])
 
     def total_with(self, pending: Iterable[Decision]) -> float:
         """What was spent and what is reserved by decisions without a result."""
         reserved = sum((self._expected(decision.reserved_cost) for decision in pending), Fraction(0))
         damaged = sum(map(self._expected, self._damaged.values()), Fraction(0))
-        return float(self._spent + damaged + reserved)
+        return _float(self._spent + damaged + reserved)
 
     def _expected(self, reserved: float | None) -> Fraction:
         if reserved is None:
@@ -110,3 +111,11 @@ class Spending:
             reason = f"running trials ({len(waiting)}), whose expected cost uses up {cost}: raise it to go on"
             return Limit(done=False, reason=reason)
         return None
+
+
+def _float(amount: Fraction) -> float:
+    """The nearest float: infinity beyond them all."""
+    try:
+        return float(amount)
+    except OverflowError:
+        return math.inf

@@ -66,7 +66,10 @@ class History:
     @property
     def total_cost(self) -> float:
         """The sum of all returned costs, over all workers and attempts."""
-        return math.fsum(trial.spent for trial in self.trials)
+        try:
+            return math.fsum(trial.spent for trial in self.trials)
+        except OverflowError:
+            return math.inf
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain Python, with times in ISO 8601.

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -63,10 +64,11 @@ class Signals:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self.active = True
+            _active.append(self)
             for signum in (*_ALWAYS, *_IF_DEFAULT):
                 action = signal.getsignal(signum)
                 # None: installed by C code, which couldn't be restored.
-                if action is not None and (signum in _ALWAYS or action is signal.SIG_DFL):
+                if action is not None and (signum in _ALWAYS or _is_default(signum, action)):
                     self._previous[signum] = action
                     signal.signal(signum, self._handle)
         return self
@@ -76,7 +78,9 @@ class Signals:
     ) -> None:
         for signum, action in self._previous.items():
             signal.signal(signum, action)
-        self.active = False
+        if self.active:
+            self.active = False
+            _active.remove(self)
 
     def interruptible(self, function: Callable[..., T], *args: object) -> T:
         """Call `function(*args)`; a signal, if one comes or has come, raises inside it and nowhere else.
@@ -130,7 +134,7 @@ class Signals:
         # No logging and no locks: it may run within itself and within whoever holds them.
         action = self._previous[signum]
         if os.getpid() != self._process:
-            # A forked child inherits this handler, but not the parent's attempt.
+            # A child that C code has forked inherits this handler, but not the parent's attempt.
             signal.signal(signum, action)
             os.kill(os.getpid(), signum)
             return
@@ -161,3 +165,43 @@ class Signals:
         if self._raised is not None:
             return self._raised
         return KeyboardInterrupt() if signum == signal.SIGINT else Interruption(signum)
+
+
+def _is_default(signum: int, action: Any) -> bool:
+    """Whether a signal has its default action, also as C code sees it (faulthandler installs handlers in C)."""
+    if action is not signal.SIG_DFL:
+        return False
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return True
+    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return not int(caught, 16) >> (signum - 1) & 1
+
+
+# A forked child gets the user's own actions back at once. Left to the handler, a signal that comes before the child has
+# run any Python is remembered by it, and forgotten: `multiprocessing.Pool` then waits for ever for a child that it has
+# told to end. So signals are blocked around the fork.
+
+_active: list[Signals] = []
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    handled = (*_ALWAYS, *_IF_DEFAULT) if _active else ()
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, handled)
+
+
+def _after_fork_in_parent() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _after_fork_in_child() -> None:
+    for signals in reversed(_active):
+        for signum, action in signals._previous.items():  # noqa: SLF001 - of this module's own class
+            signal.signal(signum, action)
+    _active.clear()
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

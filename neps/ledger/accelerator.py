@@ -35,13 +35,12 @@ class Accelerator:
         self._folder = layout.accelerator
         self._run = layout.run
         self._path = f"{self._folder}/{worker}.jsonl"
-        self._descriptor: int | None = None
 
     def append(self, trial: Trial) -> None:
         """Remember a success. Never fails: the folder has it all."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TypeError, ValueError):  # the last two: what somebody has edited by hand
             if (line := _line(self._run, trial)) is not None:
-                os.write(self._open(), line)
+                self._write(line)
 
     def add(self, trials: Sequence[Trial]) -> None:
         """Remember what a joiner had to read from the folders; where that is much, one joiner of a crowd does it."""
@@ -52,23 +51,23 @@ class Accelerator:
         from filelock import FileLock, Timeout
 
         with contextlib.suppress(OSError, Timeout):
-            self._open()
+            os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
             with FileLock(f"{self._folder}.lock").acquire(timeout=0):
                 for trial in trials:
                     self.append(trial)
 
-    def _open(self) -> int:
-        if self._descriptor is None:
+    def _write(self, line: bytes) -> None:
+        """Opened for each line: run_pipeline may close every descriptor that it finds, and get its number itself."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self._path, flags, 0o666)
+        except FileNotFoundError:
             os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o666)
-        return self._descriptor
-
-    def close(self) -> None:
-        """Close the own file."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+            descriptor = os.open(self._path, flags, 0o666)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
 
     def load(self) -> dict[int, bytes]:
         """The trials that any worker has remembered, unparsed, by number."""
@@ -76,7 +75,6 @@ class Accelerator:
 
     def discard(self) -> None:
         """Remove what all workers have remembered: it is built anew from the folders."""
-        self.close()
         old = f"{self._folder}.{uuid.uuid4().hex}"
         with contextlib.suppress(OSError):
             os.rename(self._folder, old)  # noqa: PTH104

@@ -44,9 +44,10 @@ class Definition:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Definition:
         """From the fields of neps.yaml."""
+        searcher = dict(fields["searcher"])
         return cls(
             space=dict(fields["space"]),
-            searcher=dict(fields["searcher"]),
+            searcher=searcher | {"settings": dict(searcher.get("settings") or {})},
             seed=documents.whole_number(fields["seed"]),
             lease_seconds=float(fields["lease_seconds"]),
             launch=fields.get("launch"),

@@ -95,7 +95,6 @@ def _holding(layout: Layout, lease: float) -> Iterator[tuple[Identity, Callable[
     """Whoever holds an attempt: `.neps/` with the presences may have been deleted."""
     view = View(layout, None, lease=lease, poll=_POLL)
     view.join()
-    view.close()
     for pending in view.pending.values():
         if not pending.waits:
             start = pending.standing.start

@@ -14,7 +14,7 @@ from neps.ledger.definition import Definition, find_definition, publish_definiti
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
-from neps.ledger.overwriting import finish_moves, keep_running, move_aside
+from neps.ledger.overwriting import finish_moves, keep_running, move_aside, moved_launches
 
 __all__ = ["OpenedRun", "launch_token", "open_run"]
 
@@ -70,6 +70,14 @@ def open_run(
 def _overwrite(root: str, me: Identity) -> None:
     old, token = find_definition(root), launch_token()
     if old is None or (token is not None and old.launch == token):
+        return
+    if token is not None and token in moved_launches(root):
+        _logger.warning(
+            "overwrite_working_directory: the run of this launch (%s) was moved aside by a later one. The run "
+            "that is in %s now is joined, and nothing is moved.",
+            token,
+            root,
+        )
         return
     if not move_aside(root, old, me):
         _logger.warning(

@@ -27,7 +27,7 @@ from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.liveness import live_worker
 from neps.ledger.records import parsed
 
-__all__ = ["finish_moves", "is_moved", "keep_running", "move_aside"]
+__all__ = ["finish_moves", "is_moved", "keep_running", "move_aside", "moved_launches"]
 
 _logger = logging.getLogger("neps.ledger")
 _MOVED = "moved.yaml"
@@ -83,6 +83,18 @@ def finish_moves(root: str, me: Identity) -> None:
         verdict = _verdict(folder, _open_attempt(folder))
         if verdict is not None and verdict.numbers is not None:
             _move(root, run, verdict.numbers, me)
+
+
+def moved_launches(root: str) -> set[str]:
+    """The launches whose runs were moved aside: a task of one that SLURM starts again must not move its successor."""
+    launches: set[str] = set()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for run in os.listdir(Layout(root).overwritten):  # noqa: PTH208
+            with contextlib.suppress(UnreadableDocumentError):
+                fields = documents.load(f"{_folder(root, run)}/{DEFINITION}")
+                if fields is not None and fields.get("launch") is not None:
+                    launches.add(str(fields["launch"]))
+    return launches
 
 
 def _folder(root: str, run: str) -> str:

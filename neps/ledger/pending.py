@@ -56,6 +56,11 @@ class Pending:
         silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
         return silent or self.standing.start.identity.proven_dead()
 
+    @property
+    def silent_seconds(self) -> float:
+        """For how long its worker has been silent, by whichever of the two counts saw more."""
+        return max(self.silence.seconds, self.watched.seconds)
+
     def is_resumable(self, lease: float, me: Identity | None) -> bool:
         """Whether `me`, who evaluates nothing now, may resume it: it waits for that, its worker is dead, or is me.
 

@@ -32,7 +32,6 @@ def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
     layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
     view = View(layout, None, lease=definition.lease_seconds, poll=1.0)
     view.join()
-    view.close()
     trials = dict(view.known())
     for number in view.numbers.taken:
         trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)

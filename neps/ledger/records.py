@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -109,7 +110,7 @@ def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
         slot=fields.get("slot"),
         previous=int(previous.removeprefix("config_")) if previous is not None else None,
         seed=fields.get("seed", 0),
-        reserved_cost=fields.get("reserved_cost"),
+        reserved_cost=_cost(fields.get("reserved_cost")),
         reasons=fields.get("reasons", {}),
         seen_results=fields.get("seen_results", 0),
         worker=fields.get("worker", ""),
@@ -141,18 +142,18 @@ def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> R
     if status not in ("success", "failed"):
         message = f"status is {status!r}, neither success nor failed"
         raise ValueError(message)
-    loss, cost = fields.get("loss"), fields.get("cost")
+    loss, error = fields.get("loss"), fields.get("error")
     if status == "success" and loss is None:
         message = "a success without a loss"
         raise ValueError(message)
     return Result(
         success=status == "success",
         loss=float(loss) if loss is not None else None,
-        cost=float(cost) if cost is not None else None,
+        cost=_cost(fields.get("cost")),
         account_for_cost=fields.get("account_for_cost", True),
         info_dict=fields.get("info_dict", {}),
         learning_curve=fields.get("learning_curve"),
-        error=fields.get("error"),
+        error=str(error) if error is not None else None,
         damaged=damaged,
         worker=fields.get("worker", ""),
         attempt=attempt,
@@ -160,3 +161,13 @@ def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> R
         finished=moment(fields.get("finished")),
         duration=fields.get("duration"),
     )
+
+
+def _cost(value: object) -> float | None:
+    """A cost, of which a budget can make a sum."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
+        message = f"a cost is {value!r}, not a finite number of at least 0"
+        raise ValueError(message)
+    return float(value)

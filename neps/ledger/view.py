@@ -309,7 +309,3 @@ class View:
     def known(self) -> Mapping[int, Trial]:
         """All trials that are known, pending ones included; not a copy, which would cost more with each trial."""
         return ChainMap({number: pending.trial for number, pending in self.pending.items()}, self.trials)
-
-    def close(self) -> None:
-        """Let go of open files."""
-        self._accelerator.close()

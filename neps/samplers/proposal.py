@@ -29,6 +29,7 @@ __all__ = ["propose"]
 
 _Array = NDArray[np.float64]
 
+_ROUNDS = 20
 _EXHAUSTIVE = 4096
 _WIDEST_AXIS = 256
 _SOBOL_POINTS = 512
@@ -60,8 +61,9 @@ def propose(history: History, generator: np.random.Generator) -> tuple[dict[str,
         everything = layout.unclaimed(points)
         return _best(acquisition, everything, lambda index: space.decode(everything[index]))
     configs = _unclaimed(space, _candidates(layout, acquisition, generator), points)
-    while not configs:  # a large finite space whose promising parts are all claimed
-        configs = _unclaimed(space, generator.random((_FINALISTS, space.dimensions)), points)
+    for _ in range(_ROUNDS):  # a large finite space whose promising parts are all claimed
+        configs = configs or _unclaimed(space, generator.random((_FINALISTS, space.dimensions)), points)
+    configs = configs or [space.sample(generator)]  # all are claimed, of floats too: better twice than never
     return _best(acquisition, np.array([space.encode(config) for config in configs]), configs.__getitem__)
 
 

@@ -270,7 +270,11 @@ def plain(what: str, value: object) -> Value:
     if scalar is None or isinstance(scalar, bool):
         return scalar
     if isinstance(scalar, str):
-        return str.__str__(scalar)  # an enum's own str() is its name
+        text = str.__str__(scalar)  # an enum's own str() is its name
+        if not text.isascii() and text != text.encode(errors="replace").decode():
+            msg = f"{what} is {value!r}, which has half of a surrogate pair: no file can hold it. Write another text."
+            raise SpaceError(msg)
+        return text
     if isinstance(scalar, int):
         return int(scalar)
     if isinstance(scalar, float):

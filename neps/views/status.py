@@ -81,7 +81,6 @@ def _read(root: Path) -> tuple[Definition, View]:
     definition = read_definition(root)
     view = View(Layout(root, definition.run), None, lease=definition.lease_seconds, poll=1.0)
     view.join()
-    view.close()
     return definition, view
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import operator
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from neps.errors import ArgumentError, NepsError
+from neps.evaluation import plain
 from neps.history import History
 from neps.ledger.records import AttemptStart
 from neps.ledger.standing import Standing
@@ -44,6 +46,10 @@ class Claims:
     def next(self) -> Step:
         """Claim a trial, or say why not."""
         return self._any_number() if self._context.independent else self._in_turn()
+
+    @property
+    def _name(self) -> str:
+        return type(self._context.sampler).__qualname__
 
     # Which number
 
@@ -102,7 +108,11 @@ class Claims:
         history = History(self._context.space, self._view.known(), self._context.seed)
         if (spare := self._use_spare(history)) is not None:
             return spare
-        answer = self._context.sampler.decide(history, number, budget, _generator(self._context.seed, number))
+        try:
+            answer = self._context.sampler.decide(history, number, budget, _generator(self._context.seed, number))
+        except OSError as error:  # not the run's filesystem, for which a worker would wait
+            message = f"{self._name}.decide failed for trial {number}: {error}"
+            raise NepsError(message) from error
         match answer:
             case Suggestion():
                 return answer
@@ -110,8 +120,7 @@ class Claims:
                 return Pause(answer.reason)
             case Done():
                 return Leave(answer.reason)
-        name = type(self._context.sampler).__qualname__
-        message = f"{name}.decide returned {answer!r}; it must be a Suggestion, Wait or Done."
+        message = f"{self._name}.decide returned {answer!r}; it must be a Suggestion, Wait or Done."
         raise NepsError(message)
 
     def _use_spare(self, history: History) -> Suggestion | None:
@@ -146,18 +155,22 @@ class Claims:
 
     def _decision(self, number: int, suggestion: Suggestion) -> Decision:
         config = self._context.space.validate(suggestion.config)
+        previous = suggestion.previous
+        if previous is not None and not self._context.independent and previous not in self._view.known():
+            message = f"{self._name}.decide has trial {number} continue trial {previous}, which there is not."
+            raise NepsError(message)
         fidelity = config[self._context.space.fidelity] if self._context.space.fidelity is not None else None
         return Decision(
             number=number,
             config=config,
             fidelity=fidelity,  # type: ignore[arg-type]  # a fidelity is a number
-            bracket=suggestion.bracket,
-            rung=suggestion.rung,
-            slot=suggestion.slot,
-            previous=suggestion.previous,
+            bracket=_whole(suggestion.bracket),
+            rung=_whole(suggestion.rung),
+            slot=_whole(suggestion.slot),
+            previous=_whole(suggestion.previous),
             seed=_trial_seed(self._context.seed, number),
             reserved_cost=self._expected_cost(config),
-            reasons=suggestion.reasons,
+            reasons=plain(suggestion.reasons),
             seen_results=self._view.ended,
             worker=self._context.me.worker,
             claimed=datetime.now(UTC),
@@ -167,7 +180,11 @@ class Claims:
         expected = self._context.settings.expected_cost
         if not callable(expected):
             return expected if expected is not None else self._context.spending.mean
-        cost = float(expected(dict(config)))
+        try:
+            cost = float(expected(dict(config)))
+        except OSError as error:
+            message = f"expected_cost failed for {dict(config)}: {error}"
+            raise NepsError(message) from error
         if not (math.isfinite(cost) and cost >= 0):
             message = f"expected_cost returned {cost!r} for {dict(config)}; it must be a finite number of at least 0."
             raise ArgumentError(message)
@@ -185,6 +202,10 @@ def _readable(config: Mapping[str, Value]) -> str:
 
 def _generator(seed: int, number: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(number,))))
+
+
+def _whole(value: int | None) -> int | None:
+    return None if value is None else operator.index(value)
 
 
 def _trial_seed(seed: int, number: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -118,6 +119,12 @@ class Evaluations:
                 return self._end(held, fields)
             except OSError as error:
                 failure = error
+            if isinstance(failure, FileNotFoundError) and self._is_gone(held):
+                message = (
+                    f"{held.folder.path} is gone, removed by run_pipeline or somebody else, so the result of trial "
+                    f"{held.folder.number} (loss {result.loss}, cost {result.cost}) has no place."
+                )
+                raise DirectoryError(message) from failure
             if time.monotonic() > deadline:
                 message = (
                     f"The result of trial {held.folder.number} (loss {result.loss}, cost {result.cost}) can't be "
@@ -135,6 +142,10 @@ class Evaluations:
         if self._context.heartbeat.held_for() > self._context.lease and not folder.is_held(attempt, self._context.me):
             return False
         return folder.end_with_result(attempt, fields, self._context.me)
+
+    def _is_gone(self, held: Held) -> bool:
+        """Whether somebody has removed the trial's folder, while the run is still there."""
+        return not held.folder.taken() and os.path.isdir(self._context.layout.root)  # noqa: PTH112
 
     def _published(self, held: Held, result: Result) -> Trial:
         folder = held.folder

@@ -56,7 +56,7 @@ def _why(pending: Pending) -> str:
     identity = pending.standing.start.identity
     if identity.proven_dead():
         return f"process {identity.pid} on {identity.host} has ended"
-    return f"worker {identity.worker} was silent for {pending.silence.seconds:.1f} s"
+    return f"worker {identity.worker} was silent for {pending.silent_seconds:.1f} s"
 
 
 def _deaths(pending: Pending) -> int:

@@ -19,13 +19,14 @@ from neps.worker.tenure import Tenure
 __all__ = ["prepare", "work"]
 
 _LONGEST_POLL = 5.0
+_SHORTEST_POLL = 0.05
 _POLLS_A_LEASE = 12
 
 
 def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Settings) -> Context:
     """What a worker has at hand in a run that it has opened; nothing is read or written yet."""
     lease = run.definition.lease_seconds
-    poll = min(_LONGEST_POLL, lease / _POLLS_A_LEASE)
+    poll = max(_SHORTEST_POLL, min(_LONGEST_POLL, lease / _POLLS_A_LEASE))
     # A budget of costs needs numbers to be decided in turn, even where the sampler doesn't.
     independent = sampler.independent and settings.budget.max_cost_total is None
     view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=not independent), Spending()
@@ -61,7 +62,6 @@ def work(context: Context, run_pipeline: Callable[..., Any], on_change: Callable
         with context.signals:
             interrupted = Worker(context, run_pipeline, lambda what: on_change(context.view, what)).work()
     finally:
-        context.view.close()
         context.signals.leave()  # whatever else is on its way out: a signal was to end the process
     if interrupted is not None:
         raise interrupted.exception

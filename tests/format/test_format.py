@@ -137,7 +137,7 @@ class TestToday:
         accelerator = Accelerator(layout, "worker")
         for trial in neps.load(layout.root).trials:
             accelerator.append(trial)
-        accelerator.close()
+
         presence = Path(layout.presence)
         shutil.copytree(presence, presence.with_name("workers_copy"))
         heartbeat.stop()

@@ -1,0 +1,95 @@
+"""What a worker makes of samplers and costs that are not as they should be."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neps
+from neps.budget import Budget
+from neps.errors import NepsError, SpaceError
+from neps.history import History
+from neps.samplers import Sampler, Suggestion
+
+SPACE = {"x": neps.Float(0, 1)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Odd(Sampler):
+    """Suggests 0.5, with what a test wants of the rest."""
+
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    raises: Exception | None = None
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def decide(self, history: History, number: int, budget: Budget, generator: np.random.Generator) -> Suggestion:
+        del history, number, budget, generator
+        if self.raises:
+            raise self.raises
+        return Suggestion(config={"x": 0.5}, **self.extra)
+
+
+def run(root: Path, sampler: Sampler, **arguments: Any) -> neps.History:
+    return neps.run(lambda x: {"loss": x, "cost": 1.0}, root, SPACE, sampler, max_evaluations_total=1, **arguments)
+
+
+def test_numpy_scalars_of_a_sampler_are_stored_as_plain_values(tmp_path: Path) -> None:
+    extra = {"reasons": {"value": np.float64(0.25), "of": [np.int64(3)]}, "bracket": np.int64(2), "rung": 0}
+    decision = run(tmp_path / "root", Odd(extra)).trials[0].decision
+    assert decision is not None
+    assert (decision.reasons, decision.bracket) == ({"value": 0.25, "of": [3]}, 2)
+
+
+@pytest.mark.parametrize("previous", [1, 7])
+def test_a_trial_can_only_continue_one_that_is_there(tmp_path: Path, previous: int) -> None:
+    with pytest.raises(NepsError, match=f"Odd.decide has trial 1 continue trial {previous}"):
+        run(tmp_path / "root", Odd({"previous": previous}))
+    assert not (tmp_path / "root/config_1").exists()
+
+
+def test_an_error_of_the_users_own_files_is_no_outage(tmp_path: Path) -> None:
+    def cost(config: object) -> float:
+        return float(Path(tmp_path / "absent").read_text())
+
+    with pytest.raises(NepsError, match=r"Odd\.decide failed for trial 1"):
+        run(tmp_path / "one", Odd(raises=FileNotFoundError("of the sampler")))
+    with pytest.raises(NepsError, match="expected_cost failed"):
+        run(tmp_path / "two", Odd(), expected_cost=cost)
+
+
+@pytest.mark.parametrize("written", [".nan", ".inf", "-1", "true", "text"])
+def test_a_cost_that_no_budget_can_count_makes_a_trial_damaged(tmp_path: Path, written: str) -> None:
+    root = tmp_path / "root"
+    run(root, Odd(), lease_seconds=0.1)
+    for path in (root / "config_1").glob("*.yaml"):
+        path.write_text(path.read_text().replace("cost: 1.0", f"cost: {written}"))
+    neps.load(root)
+    run(root, Odd(), max_cost_total=0.5, continue_until_max_evaluation_completed=True)
+    assert neps.load(root).total_cost in (0.0, 1.0)  # as the accelerator remembers it, or not at all
+
+
+def test_costs_beyond_all_floats(tmp_path: Path) -> None:
+    def run_pipeline(x: float) -> dict[str, float]:
+        return {"loss": x, "cost": 1e308}
+
+    history = neps.run(run_pipeline, tmp_path, SPACE, "random_search", max_evaluations_total=3, max_cost_total=1.7e308)
+    assert math.isinf(history.total_cost)
+    assert len(history.trials) == 2
+
+
+def test_a_text_that_no_file_can_hold() -> None:
+    with pytest.raises(SpaceError, match="surrogate"):
+        neps.Categorical(["\ud800", "a"])
+
+
+def test_a_float_of_few_values_is_no_endless_search(tmp_path: Path) -> None:
+    space = {"x": neps.Float(1, 1.0000000000000004)}
+    history = neps.run(lambda x: x, tmp_path, space, "bayesian_optimization", max_evaluations_total=6)
+    assert len(history.succeeded) == 6
