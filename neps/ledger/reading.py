@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from neps.errors import DirectoryError
@@ -12,6 +13,8 @@ from neps.ledger.view import View
 from neps.trial import Status, Trial
 
 __all__ = ["read_definition", "read_trials"]
+
+_PATIENCE = 0.5
 
 
 def read_definition(root: str | Path) -> Definition:
@@ -30,9 +33,24 @@ def read_definition(root: str | Path) -> Definition:
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
     """All trials of a run by number; numbers that are reserved but not committed wait, without a decision."""
     layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
-    view = View(layout, None, lease=definition.lease_seconds, poll=1.0)
-    view.join()
+    view = _joined(layout, definition.lease_seconds)
     trials = dict(view.known())
     for number in view.numbers.taken:
         trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
     return dict(sorted(trials.items()))
+
+
+def _joined(layout: Layout, lease: float) -> View:
+    """What there is. What can't be read is looked at again for a moment, lest one failure hide a result."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        view = View(layout, None, lease=lease, poll=1.0)
+        over = time.monotonic() > deadline
+        try:
+            view.join()
+            if over or not any(taken.torn.looks for taken in view.numbers.taken.values()):
+                return view
+        except OSError:
+            if over:
+                raise
+        time.sleep(0.05)
