@@ -29,7 +29,7 @@ def resume(pending: Pending, context: Context) -> Held | None:
     folder, attempt = pending.folder, pending.standing.start.attempt
     if pending.is_mine(me):  # opened without learning it: a reply was lost
         view.inspect(folder.number)
-        return Held(folder, pending.standing) if folder.number in view.pending and pending.is_mine(me) else None
+        return _go_on(pending, context) if folder.number in view.pending and pending.is_mine(me) else None
     if pending.standing.end is None:
         folder.end_attempt(attempt, End.DIED, me, _why(pending))
         view.inspect(folder.number)  # whose end it was; a result, if the owner lived after all
@@ -49,6 +49,15 @@ def resume(pending: Pending, context: Context) -> Held | None:
         return None
     why = "after a retry" if pending.standing.start.after == RETRY else f"the last one {after}"
     _logger.info("Trial %d resumed (attempt %d; %s) in %s", folder.number, attempt + 1, why, folder.path)
+    return held
+
+
+def _go_on(pending: Pending, context: Context) -> Held | None:
+    """Hold what this worker has opened already, unless it was opened to give the trial up."""
+    held, deaths = Held(pending.folder, pending.standing), _deaths(pending)
+    if deaths >= context.settings.max_attempts:
+        _give_up(held, deaths, context)
+        return None
     return held
 
 
