@@ -1,0 +1,80 @@
+"""Searchers of this repository, without files: `here_driver.py random|neps|neps-SEARCHER` (`neps-pibo`: pibo).
+
+A method of `benchmarks.regret`, run in neps's own environment; `pipe` says how the two talk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pipe import Host, Parameter, seed_everything
+
+if TYPE_CHECKING:
+    from neps.space import SearchSpace
+
+_SEARCHERS = {"random": "random_search", "neps": "bayesian_optimization"}
+_DECIDING = ("models", "samplers", "space")
+"""The subpackages that a suggestion depends on."""
+
+
+def main(method: str) -> None:
+    """Decide and evaluate, as often as the task says. CPU time includes making the history."""
+    host = Host()
+    import neps.samplers.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
+    from neps.budget import Budget
+    from neps.history import History
+    from neps.samplers import Suggestion
+    from neps.samplers.registry import resolve
+    from neps.testing.simulation import decided, generator_for
+    from neps.trial import Result, Status, Trial
+
+    parameters, seed, evaluations = host.read_task(_version(method))
+    seed_everything(seed)
+    space = _space(parameters)
+    sampler = resolve(_SEARCHERS.get(method, method.removeprefix("neps-").replace("-", "_")), space, {})
+    budget = Budget(max_evaluations_total=evaluations)
+    trials: dict[int, Trial] = {}
+    for number in range(1, evaluations + 1):
+        history = History(space, MappingProxyType(dict(trials)), seed)
+        answer = sampler.decide(history, number, budget, generator_for(seed, number))
+        if not isinstance(answer, Suggestion):
+            sys.exit(f"{method} suggests nothing at evaluation {number} of {evaluations}: {answer.reason}")
+        decision = decided(space, number, answer).decision
+        result = Result(success=True, loss=host.evaluate(answer.config), cost=host.cost)
+        trials[number] = Trial(number=number, decision=decision, result=result, status=Status.SUCCESS, spent=host.cost)
+
+
+def _version(method: str) -> str:
+    """Of this working tree: the package's version, and what the sources are that decide a suggestion by a model."""
+    import neps
+
+    if method == "random":
+        return neps.__version__
+    root = Path(neps.__file__).parent
+    sources = sorted(path for part in _DECIDING for path in (root / part).rglob("*.py"))
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{neps.__version__}+{digest.hexdigest()[:10]}"
+
+
+def _space(parameters: list[Parameter]) -> SearchSpace:
+    from neps.space import Categorical, Float, Integer, SearchSpace
+
+    kinds = {"float": Float, "integer": Integer, "categorical": Categorical}
+    return SearchSpace(
+        {
+            parameter["name"]: kinds[parameter["type"]](
+                **{key: value for key, value in parameter.items() if key not in ("name", "type")}
+            )
+            for parameter in parameters
+        }
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,46 @@
+"""NePS 0.17 (neural-pipeline-search), asked and told: `neps017_driver.py neps-0.17|neps-0.17-pibo`.
+
+A method of `benchmarks.regret`, run in an environment of its own, where `neps` is that package; `pipe` says how the
+two talk. Without `neps.run`, so CPU time holds no files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+from typing import Any
+
+from pipe import Host, Parameter, by_index, from_index, preload, seed_everything
+
+_SEARCHERS = {"neps-0.17": "bayesian_optimization", "neps-0.17-pibo": "pibo"}
+
+
+def main(method: str) -> None:
+    """Ask and tell, as often as the task says."""
+    host = Host()
+    neps: Any = importlib.import_module("neps")
+    preload("sympy", "torch.fx.experimental.symbolic_shapes")
+    space, seed, evaluations = host.read_task(version("neural-pipeline-search"))
+    seed_everything(seed)
+    searcher = _SEARCHERS[method]
+    # Not a PipelineSpace, which becomes this one but orders choices by their hash, anew in each process.
+    elements = {each["name"]: _element(neps, each, prior=searcher == "pibo") for each in by_index(space)}
+    optimizer = neps.AskAndTell(getattr(neps.algorithms, searcher)(neps.SearchSpace(elements)))
+    for _ in range(evaluations):
+        trial = optimizer.ask()
+        optimizer.tell(trial, host.evaluate(from_index(space, trial.config)))
+
+
+def _element(neps: Any, parameter: Parameter, *, prior: bool) -> Any:
+    settings = {}
+    if prior and "default" in parameter:
+        settings = {"prior": parameter["default"], "prior_confidence": parameter["default_confidence"]}
+    if parameter["type"] == "categorical":
+        return neps.HPOCategorical(parameter["choices"], **settings)
+    kind = neps.HPOFloat if parameter["type"] == "float" else neps.HPOInteger
+    return kind(parameter["lower"], parameter["upper"], log=parameter["log"], **settings)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

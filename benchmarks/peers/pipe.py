@@ -1,0 +1,118 @@
+"""How a driver talks to the benchmark that started it: JSON lines, in on stdin, out on what was stdout.
+
+Standard library only, since each driver imports it (as `pipe`, beside it) in its optimizer's own environment. Importing
+it sets mathematics to one thread, so it has to come before numpy and torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["Host", "Parameter", "Task", "by_index", "from_index", "preload", "seed_everything"]
+
+Parameter = Mapping[str, Any]
+"""`name` and `type`; `lower`, `upper` and `log` of a float or integer, `choices` of a categorical; any may have a
+prior, as `default` and `default_confidence`."""
+
+for _library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
+    os.environ[f"{_library}_NUM_THREADS"] = "1"
+
+
+class Task(NamedTuple):
+    """What to minimise over, the run's seed, and how many evaluations the run has."""
+
+    space: list[Parameter]
+    seed: int
+    evaluations: int
+
+
+class Host:
+    """The other end of the pipe: it evaluates configurations. What libraries print goes to stderr."""
+
+    def __init__(self) -> None:
+        """Take stdin and stdout for the protocol, and leave harmless ones to everybody else."""
+        self.cost = 0.0
+        """Seconds that the last evaluation took, or pretends to have taken."""
+        self._replies = os.fdopen(os.dup(0), encoding="utf-8")
+        self._requests = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        self._resumed = 0.0
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+
+    def read_task(self, version: str) -> Task:
+        """Say which version of the library runs, and read what it is to do. From here on, CPU time counts."""
+        self._send({"version": version})
+        return Task(**self._receive())
+
+    def evaluate(self, config: Mapping[str, Any]) -> float:
+        """The loss of a configuration; its values may be of numpy."""
+        cpu = time.process_time() - self._resumed
+        self._send({"evaluate": dict(config), "cpu": cpu})
+        reply = self._receive()
+        self.cost = reply["cost"]
+        return float(reply["loss"])
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        self._requests.write(json.dumps(message, default=_plain) + "\n")
+        self._requests.flush()
+
+    def _receive(self) -> dict[str, Any]:
+        line = self._replies.readline()
+        if not line:
+            sys.exit("the benchmark has closed the pipe: it has ended, or the run is longer than it asked for")
+        message: dict[str, Any] = json.loads(line)
+        self._resumed = time.process_time()
+        return message
+
+
+def preload(*modules: str) -> None:
+    """Import what a library imports only when it needs it: that would count as the cost of a suggestion."""
+    for module in modules:
+        importlib.import_module(module)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of Python and of what is imported of numpy and torch; torch gets one thread."""
+    random.seed(seed)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(seed)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+
+
+def by_index(space: Sequence[Parameter]) -> list[Parameter]:
+    """The same space with 0, 1, 2, ... for the choices: some libraries turn 1 into 1.0 or "1", or want one type."""
+    return [_indexed(parameter) if parameter["type"] == "categorical" else parameter for parameter in space]
+
+
+def from_index(space: Sequence[Parameter], config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of `by_index(space)` in `space`, where rounding has put no number beyond its bounds."""
+    return {parameter["name"]: _value(parameter, config[parameter["name"]]) for parameter in space}
+
+
+def _indexed(parameter: Parameter) -> Parameter:
+    choices = parameter["choices"]
+    default = {"default": choices.index(parameter["default"])} if "default" in parameter else {}
+    return {**parameter, "choices": list(range(len(choices))), **default}
+
+
+def _value(parameter: Parameter, value: Any) -> Any:
+    if parameter["type"] == "categorical":
+        return parameter["choices"][int(value)]
+    number = min(max(value, parameter["lower"]), parameter["upper"])
+    return round(number) if parameter["type"] == "integer" else float(number)
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as Python's."""
+    return value.item()

@@ -1,0 +1,55 @@
+"""SMAC, sequentially, with its facades' own defaults: `smac_driver.py smac-bb|smac-hpo`.
+
+A method of `benchmarks.regret`, run in an environment of its own; `pipe` says how the two talk. CPU time includes
+that SMAC saves its history after each evaluation, as it does by default.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipe import Host, Parameter, by_index, from_index, seed_everything
+
+if TYPE_CHECKING:
+    from ConfigSpace.hyperparameters import Hyperparameter
+
+_FACADES = {"smac-bb": "BlackBoxFacade", "smac-hpo": "HyperparameterOptimizationFacade"}
+
+
+def main(method: str) -> None:
+    """Ask and tell, as often as the task says."""
+    host = Host()
+    import ConfigSpace
+    import smac
+    from smac.runhistory import TrialValue
+
+    space, seed, evaluations = host.read_task(version("smac"))
+    seed_everything(seed)
+    configspace = ConfigSpace.ConfigurationSpace()
+    configspace.add([_hyperparameter(parameter) for parameter in by_index(space)])
+    with tempfile.TemporaryDirectory() as directory:
+        scenario = smac.Scenario(
+            configspace, output_directory=Path(directory), deterministic=True, n_trials=evaluations, seed=seed
+        )
+        facade = getattr(smac, _FACADES[method])(scenario, logging_level=False)
+        for _ in range(evaluations):
+            trial = facade.ask()
+            loss = host.evaluate(from_index(space, trial.config))
+            facade.tell(trial, TrialValue(cost=loss, time=host.cost))
+
+
+def _hyperparameter(parameter: Parameter) -> Hyperparameter:
+    from ConfigSpace import Categorical, Float, Integer
+
+    name, kind = parameter["name"], parameter["type"]
+    if kind == "categorical":
+        return Categorical(name, parameter["choices"])
+    return (Float if kind == "float" else Integer)(name, (parameter["lower"], parameter["upper"]), log=parameter["log"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,66 @@
+"""What a problem is: a space, a noise-free value for each of its configurations, and what is known of both.
+
+Which problems there are is in `synthetic` and `learning`; who minimises them is not known here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Config", "Param", "Problem", "choice", "real", "whole"]
+
+Config = Mapping[str, Any]
+"""The value of each parameter, by name."""
+Param = dict[str, Any]
+"""A parameter as it is sent to an optimizer: JSON."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """A function of configurations to minimise.
+
+    Args:
+        name: unique among all problems.
+        space: its parameters.
+        value: the noise-free loss of a configuration.
+        optimum: the smallest value that any configuration has; None where it is not known.
+        noise: standard deviation of the Gaussian noise that an evaluation adds to the value.
+        cost: of evaluating a configuration; in units of its own, comparable within a problem.
+    """
+
+    name: str
+    space: tuple[Param, ...]
+    value: Callable[[Config], float]
+    optimum: float | None = None
+    noise: float = 0.0
+    cost: Callable[[Config], float] = lambda _: 1.0
+
+    @property
+    def noisy(self) -> bool:
+        """Whether what is observed is not the value."""
+        return self.noise > 0
+
+    def loss(self, config: Config, generator: np.random.Generator) -> float:
+        """What an evaluation observes; draws from the generator only where the problem is noisy."""
+        value = self.value(config)
+        return value + self.noise * float(generator.standard_normal()) if self.noisy else value
+
+
+def real(name: str, lower: float, upper: float, *, log: bool = False) -> Param:
+    """A float within bounds."""
+    return {"name": name, "type": "float", "lower": float(lower), "upper": float(upper), "log": log}
+
+
+def whole(name: str, lower: int, upper: int, *, log: bool = False) -> Param:
+    """An integer within bounds, both included."""
+    return {"name": name, "type": "integer", "lower": lower, "upper": upper, "log": log}
+
+
+def choice(name: str, *choices: str | float) -> Param:
+    """One of several values without order."""
+    return {"name": name, "type": "categorical", "choices": list(choices)}
