@@ -5,20 +5,18 @@ A method of `benchmarks.regret`, run in neps's own environment; `pipe` says how 
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fingerprint import fingerprint
 from pipe import Host, Parameter, seed_everything
 
 if TYPE_CHECKING:
     from neps.space import SearchSpace
 
 _SEARCHERS = {"random": "random_search", "neps": "bayesian_optimization"}
-_DECIDING = ("models", "samplers", "space")
-"""The subpackages that a suggestion depends on."""
 
 
 def main(method: str) -> None:
@@ -32,10 +30,11 @@ def main(method: str) -> None:
     from neps.testing.simulation import decided, generator_for
     from neps.trial import Result, Status, Trial
 
-    parameters, seed, evaluations = host.read_task(_version(method))
+    searcher = _SEARCHERS.get(method, method.removeprefix("neps-").replace("-", "_"))
+    parameters, seed, evaluations = host.read_task(_version(searcher))
     seed_everything(seed)
     space = _space(parameters)
-    sampler = resolve(_SEARCHERS.get(method, method.removeprefix("neps-").replace("-", "_")), space, {})
+    sampler = resolve(searcher, space, {})
     budget = Budget(max_evaluations_total=evaluations)
     trials: dict[int, Trial] = {}
     for number in range(1, evaluations + 1):
@@ -48,18 +47,14 @@ def main(method: str) -> None:
         trials[number] = Trial(number=number, decision=decision, result=result, status=Status.SUCCESS, spent=host.cost)
 
 
-def _version(method: str) -> str:
-    """Of this working tree: the package's version, and what the sources are that decide a suggestion by a model."""
+def _version(searcher: str) -> str:
+    """Of this working tree: the package's version, and a hash of what a suggestion by a model depends on."""
     import neps
 
-    if method == "random":
+    if searcher == "random_search":
         return neps.__version__
-    root = Path(neps.__file__).parent
-    sources = sorted(path for part in _DECIDING for path in (root / part).rglob("*.py"))
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{neps.__version__}+{digest.hexdigest()[:10]}"
+    modules = [f"neps.samplers.{searcher}", "neps.samplers.proposal"]
+    return f"{neps.__version__}+{fingerprint(Path(neps.__file__).parent, modules)}"
 
 
 def _space(parameters: list[Parameter]) -> SearchSpace:

@@ -1,21 +1,73 @@
-"""Log expected improvement, stable where expected improvement itself is 0 in floating point.
+"""Log expected improvement, stable where expected improvement itself is 0 in floating point, and its gradient.
 
-Needs scipy.special. Samplers maximise it.
+Needs scipy.special. Samplers maximise it, alone or together with other terms.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx, ndtr
 
-__all__ = ["log_expected_improvement", "log_h", "log_h_slope"]
+from neps.models.gaussian_process import GaussianProcess
+
+__all__ = ["Acquisition", "LogExpectedImprovement", "Sum", "log_expected_improvement", "log_h", "log_h_slope"]
 
 _Array = NDArray[np.float64]
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 _FAR = -100.0
+
+
+class Acquisition(Protocol):
+    """What a point is worth, on a logarithmic scale: to be maximised."""
+
+    def __call__(self, Z: _Array) -> _Array:
+        """The values at Z (m, d): (m,)."""
+
+    def with_gradient(self, Z: _Array) -> tuple[_Array, _Array]:
+        """The values (m,), and their gradients (m, d), which are 0 along categories."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogExpectedImprovement:
+    """The logarithm of E[max(best - f(z), 0)], where f is what `process` believes of the noise-free loss."""
+
+    process: GaussianProcess
+    best: float
+
+    def __call__(self, Z: _Array) -> _Array:
+        """See `Acquisition`."""
+        return log_expected_improvement(*self.process.predict(Z), self.best)
+
+    def with_gradient(self, Z: _Array) -> tuple[_Array, _Array]:
+        """See `Acquisition`."""
+        mean, variance, d_mean, d_variance = self.process.predict_with_gradient(Z)
+        deviation = np.sqrt(variance)
+        u = (self.best - mean) / deviation
+        slope = log_h_slope(u)
+        d_deviation = d_variance / (2.0 * deviation[:, None])
+        gradient = ((1.0 - u * slope)[:, None] * d_deviation - slope[:, None] * d_mean) / deviation[:, None]
+        return log_h(u) + np.log(deviation), gradient
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of several terms: a product of what they are the logarithms of."""
+
+    terms: tuple[Acquisition, ...]
+
+    def __call__(self, Z: _Array) -> _Array:
+        """See `Acquisition`."""
+        return np.asarray(np.sum([term(Z) for term in self.terms], axis=0))
+
+    def with_gradient(self, Z: _Array) -> tuple[_Array, _Array]:
+        """See `Acquisition`."""
+        values, gradients = zip(*(term.with_gradient(Z) for term in self.terms), strict=True)
+        return np.sum(values, axis=0), np.sum(gradients, axis=0)
 
 
 def log_h(z: _Array) -> _Array:

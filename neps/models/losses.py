@@ -1,10 +1,11 @@
 """From losses as users return them to targets that a Gaussian process can learn from.
 
-NumPy only. Called by samplers before they fit a surrogate.
+NumPy only. `neps.models.surrogate` calls it, and compares bends.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,43 +13,66 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["model_targets"]
+__all__ = ["BENDS", "Targets"]
+
+BENDS = (0.0, 1.0, 5.0, -0.9)
+"""How losses far from the best may be bent: not at all, compressed a little or much, or expanded near the worst."""
 
 _CLIP = 3.0
-_ROUNDING = 1e-14
 
 
-def model_targets(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Losses made robust and standardised: lower stays better, the order of good ones is kept.
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """Losses made robust, bent and standardised: lower stays better, the order of good ones is kept.
 
-    The better half is only scaled. A loss above median + 3 · (median - best) is clipped there: how bad a bad
-    configuration is says little about where the optimum lies, and one exploded loss would flatten all others. What is
-    not finite (NaN, infinities, a failed evaluation given as NaN) is as bad as the worst of the rest.
+    A loss is measured by its distance u from the best one, in units of the median's. What is beyond u = 4 is set to
+    that: how bad a bad configuration is says little about where the optimum lies, and one exploded loss would flatten
+    all others. What is not finite (NaN, infinities, a failed evaluation given as NaN) is as bad as the worst of the
+    rest. Then u becomes log(1 + k u) / k, which near the best is u itself. With k = bend > 0 that tells good losses
+    apart where most are bad. With k = bend / max(u) < 0 it expands what is near a ceiling, such as the error of
+    a classifier that guesses: factors that take a loss away from there become terms. Which bend is right is a question
+    to the model (Snelson et al. 2004, "Warped Gaussian processes"): its likelihood of the targets, times the slopes of
+    the targets, is its likelihood of the losses.
 
     Args:
         losses: shape (n,), in any unit; NaN where an evaluation failed.
-
-    Returns:
-        Shape (n,), with mean 0 and standard deviation 1, or all 0 where no two losses differ.
+        bend: above -1; 0 keeps the distances of losses.
 
     Example:
-        >>> model_targets(np.array([1.0, 2.0, 3.0, 1e30, np.nan])).round(2).tolist()
+        >>> Targets(np.array([1.0, 2.0, 3.0, 1e30, np.nan])).values.round(2).tolist()
         [-1.19, -0.79, -0.4, 1.19, 1.19]
     """
+
+    losses: NDArray[np.float64]
+    bend: float = 0.0
+    values: NDArray[np.float64] = dataclasses.field(init=False)
+    """Shape (n,), with mean 0 and standard deviation 1, or all 0 where no two losses differ."""
+    log_slopes: NDArray[np.float64] = dataclasses.field(init=False)
+    """log(d value / d u): shape (n,), all 0 where no two losses differ."""
+
+    def __post_init__(self) -> None:
+        """Compute them."""
+        u = _distances(self.losses)
+        k = self.bend if self.bend > 0.0 else self.bend / (u.max() or 1.0)
+        bent = np.log1p(k * u) / k if k else u
+        centred = bent - bent.mean()
+        deviation = float(centred.std())
+        flat = deviation == 0.0
+        object.__setattr__(self, "values", np.zeros_like(u) if flat else centred / deviation)
+        object.__setattr__(self, "log_slopes", np.zeros_like(u) if flat else -np.log1p(k * u) - np.log(deviation))
+
+
+def _distances(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far above the best each loss is, in units of the median's distance, and at most 4 where that is not 0."""
     finite = losses[np.isfinite(losses)]
     if finite.size == 0:
         return np.zeros_like(losses)
-    worst = _upper_limit(finite)
-    targets = np.minimum(np.where(np.isfinite(losses), losses, worst), worst)
-    targets = targets / (np.abs(targets).max() or 1.0)  # or squares of 1e200 would overflow
-    centred = targets - targets.mean()
-    deviation = float(centred.std())
-    return centred / deviation if deviation > _ROUNDING else np.zeros_like(losses)
-
-
-def _upper_limit(finite: NDArray[np.float64]) -> float:
-    """Where losses are clipped: the worst of them, or less."""
+    scale = float(np.abs(finite).max()) or 1.0
+    finite, losses = finite / scale, losses / scale  # or differences of 1e308 would overflow
     best, median, worst = float(finite.min()), float(np.median(finite)), float(finite.max())
-    if median == best:  # more than half are equally good, so nothing measures what far away means
-        return worst
-    return min(worst, median + _CLIP * (median - best))
+    unit = median - best
+    if unit == 0.0:  # more than half are equally good, so nothing measures what far away means
+        unit = worst - best or 1.0
+    else:
+        worst = min(worst, median + _CLIP * unit)
+    return (np.minimum(np.where(np.isfinite(losses), losses, worst), worst) - best) / unit

@@ -7,24 +7,20 @@ which needs scipy and is imported when the first model is fitted.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from neps.errors import ArgumentError
+from neps.samplers.initial_design import InitialDesign, interleaved
 from neps.samplers.protocol import Done, Sampler, Suggestion
-from neps.samplers.sequences import sobol_sequence
+from neps.samplers.settings import probability
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from neps.budget import Budget
     from neps.history import History
     from neps.space import SearchSpace
-    from neps.trial import Value
 
 __all__ = ["BayesianOptimization"]
-
-_LARGEST_DESIGN = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,14 +30,17 @@ class BayesianOptimization(Sampler):
     It begins with points of a scrambled Sobol sequence, and goes on with them while fewer results are in than the
     initial design has trials. A failed evaluation, or a loss that isn't finite, counts as the worst loss seen. In a
     finite space no configuration is suggested twice, and the search is done when all are claimed. Priors are
-    ignored: a default is only looked at with `sample_default_first`. A fidelity is fixed at its upper bound.
+    ignored: a default is only looked at with `sample_default_first`, and pibo is what uses them. A fidelity is fixed at
+    its upper bound.
 
     Args:
         initial_design_size: how many trials to make before a model is trusted, at least 1. None (the default) means one
-            more than the space has dimensions, but 4 at most: the model's prior is good enough to learn from few
-            trials, and a run of 5 evaluations should profit from it.
+            more than the space has dimensions, but 8 at most: the model's prior is good enough to learn from few
+            trials, and a short run should profit from it.
         sample_default_first: whether the first trial is the default configuration, as part of the initial design.
             Default False.
+        random_interleave_prob: the probability, from 0 to 1, that a trial after the initial design is drawn at random
+            instead, uniformly. Default 0.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if `sample_default_first` is True and no
@@ -49,29 +48,24 @@ class BayesianOptimization(Sampler):
 
     Example:
         >>> BayesianOptimization(initial_design_size=8).settings()
-        {'initial_design_size': 8, 'sample_default_first': False}
+        {'initial_design_size': 8, 'sample_default_first': False, 'random_interleave_prob': 0.0}
     """
 
     bears_old_view: ClassVar[bool] = True
 
     initial_design_size: int | None = None
     sample_default_first: bool = False
+    random_interleave_prob: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        size, first = self.initial_design_size, self.sample_default_first
-        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
-            raise ArgumentError(f"initial_design_size must be a whole number of at least 1, or None, not {size!r}.")
-        if not isinstance(first, bool):
-            raise ArgumentError(f"sample_default_first must be True or False, not {first!r}.")
+        self._design()
+        interleave = probability("random_interleave_prob", self.random_interleave_prob)
+        object.__setattr__(self, "random_interleave_prob", interleave)
 
     def check(self, space: SearchSpace) -> None:
         """Refuse `sample_default_first` where there is no default."""
-        if self.sample_default_first and not space.has_prior:
-            raise ArgumentError(
-                "sample_default_first=True needs a default, but no parameter of the search space has one. "
-                "Give at least one a default, as in Float(0, 1, default=0.3), or leave sample_default_first out."
-            )
+        self._design().check(space)
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`; an `initial_design_size` of None stays None, and follows the space."""
@@ -85,34 +79,15 @@ class BayesianOptimization(Sampler):
         generator: np.random.Generator,
     ) -> Suggestion | Done:
         """A point of the initial design, or the most promising configuration."""
-        space = history.space
-        claimed = {_values(space, trial.config) for trial in history.trials if trial.decision is not None}
-        if space.size is not None and len(claimed) >= space.size:
-            return Done(f"the search space is exhausted: all its {space.size} configurations are claimed")
-        results = sum(trial.ended and trial.decision is not None for trial in history.trials)
-        design = self.initial_design_size or min(space.dimensions + 1, _LARGEST_DESIGN)
-        if results >= design:
-            return _from_model(history, generator)
-        config = self._initial(history, number)
-        while space.size is not None and _values(space, config) in claimed:
-            config = space.sample(generator)
-        return Suggestion(config=config, reasons={"by": "initial design"})
+        first = self._design().decide(history, number, generator)
+        drawn = first or interleaved(history, self.random_interleave_prob, generator)
+        return drawn or _from_model(history, generator)
 
-    def _initial(self, history: History, number: int) -> dict[str, Value]:
-        space = history.space
-        default = space.default_config() if self.sample_default_first and number == 1 else None
-        return default or space.decode(sobol_sequence(space.dimensions, history.seed).point(number - 1))
+    def _design(self) -> InitialDesign:
+        return InitialDesign(self.initial_design_size, default_first=self.sample_default_first)
 
 
 def _from_model(history: History, generator: np.random.Generator) -> Suggestion:
     from neps.samplers.proposal import propose
 
-    # A caller that has set numpy to raise must not lose its worker to an underflow in exp(-r).
-    with np.errstate(all="ignore"):
-        config, log_improvement = propose(history, generator)
-    return Suggestion(config=config, reasons={"by": "model", "log_expected_improvement": log_improvement})
-
-
-def _values(space: SearchSpace, config: Mapping[str, Value]) -> tuple[Value, ...]:
-    """What tells configurations apart."""
-    return tuple(config[name] for name in space.searched)
+    return propose(history, generator)

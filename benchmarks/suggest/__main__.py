@@ -1,0 +1,94 @@
+"""`scripts/bench suggest`: what a suggestion costs, of ours and of other libraries. Lines go to results.jsonl too."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.regret.environments import Unavailable
+from benchmarks.regret.methods import METHODS
+from benchmarks.regret.running import RunFailed, version_of
+from benchmarks.suggest.measuring import OURS, PEERS, PLACES, Place, Sample, measure
+from benchmarks.suggest.starting import starting
+from benchmarks.suggest.tables import ratios, seconds
+
+_T = TypeVar("_T")
+
+_RESULTS = Path(__file__).with_name("results.jsonl")
+_RIVAL = "optuna-gp"
+_SIZES = dict.fromkeys(place.results for place in PLACES)
+
+
+def _names(text: str) -> list[str]:
+    return _known([name for name in text.split(",") if name], PEERS)
+
+
+def _sizes(text: str) -> list[int]:
+    return _known([int(size) for size in text.split(",")], _SIZES)
+
+
+def _known(given: list[_T], known: Iterable[_T]) -> list[_T]:
+    if unknown := set(given) - set(known):
+        raise argparse.ArgumentTypeError(f"{sorted(map(str, unknown))} not among {', '.join(map(str, known))}")
+    return given
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench suggest", description=__doc__)
+    parser.add_argument("--peers", type=_names, default=list(PEERS), metavar="A,B", help=", ".join(PEERS))
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often, with other points (3)")
+    parser.add_argument("--results", type=_sizes, default=list(_SIZES), metavar="N,M", help="how many are known; all")
+    return parser.parse_args()
+
+
+def _versions(methods: list[str]) -> dict[str, str]:
+    """Of the methods that can be started, which are those that are timed."""
+    versions = {}
+    for method in methods:
+        try:
+            versions[method] = version_of(METHODS[method], threading.Event())
+        except (RunFailed, Unavailable) as failure:
+            print(f"{method} cannot be started: {failure}\n", flush=True)
+    return versions
+
+
+def _measured(versions: dict[str, str], rounds: int, places: list[Place]) -> Iterator[Sample]:
+    """All methods in turn at each place: whatever else the machine does comes over all of them."""
+    wanted = [
+        (number, place, method)
+        for number in range(1, rounds + 1)
+        for place in places
+        for method in versions
+        if place.has(method)
+    ]
+    for number, place, method in wanted:
+        try:
+            yield measure(method, versions[method], place, number)
+        except RunFailed as failure:
+            print(f"FAILED {method} after {place.results} results: {failure}", flush=True)
+
+
+def main() -> None:
+    """Measure, record, print."""
+    options = _options()
+    print(f"# Suggestions\n\nLoad before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; one thread each.\n")
+    versions = _versions([*OURS, *options.peers])
+    print("\n".join(f"- {method} {version}" for method, version in versions.items()), flush=True)
+    places = [place for place in PLACES if place.results in options.results]
+    samples = []
+    with _RESULTS.open("a", encoding="utf-8") as file:
+        for sample in _measured(versions, options.rounds, places):
+            samples.append(sample)
+            file.write(sample.line())
+            file.flush()
+    print(f"\nSeconds of a suggestion, processor / wall:\n\n{seconds(samples)}\n")
+    print(f"Ours and {_RIVAL}, median and range of the rounds:\n\n{ratios(samples, _RIVAL)}\n")
+    print(starting(max(options.rounds, 5)))
+
+
+if __name__ == "__main__":
+    main()

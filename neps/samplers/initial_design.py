@@ -1,0 +1,97 @@
+"""What is evaluated without asking a model: an initial design, and now and then a configuration drawn at random.
+
+NumPy only. The samplers that learn from results are composed with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from neps.errors import ArgumentError
+from neps.history import History
+from neps.samplers.claimed import Claimed
+from neps.samplers.protocol import Done, Suggestion
+from neps.samplers.sequences import sobol_sequence
+from neps.trial import Trial, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.space import SearchSpace
+
+__all__ = ["InitialDesign", "interleaved", "is_initial", "sobol_point"]
+
+_BY = "initial design"
+_LARGEST = 8
+
+
+def sobol_point(history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG001
+    """Point `number - 1` of the run's scrambled Sobol sequence."""
+    space = history.space
+    return space.decode(sobol_sequence(space.dimensions, history.seed).point(number - 1))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InitialDesign:
+    """The trials before there are results enough to learn from.
+
+    It goes on while fewer results are in than it has trials, so that no worker waits for the others'.
+
+    Args:
+        size: `initial_design_size`, at least 1. None: one more than the space has dimensions, but 8 at most. A model's
+            prior is good enough to learn from few trials, and a short run should profit from it.
+        default_first: `sample_default_first`: whether the first trial is the default configuration.
+        draw: what the others evaluate, from the history, a number and its generator.
+
+    Raises:
+        ArgumentError: if an argument isn't of its kind; from `check`, if `default_first` is True and there is no
+            default.
+    """
+
+    size: int | None
+    default_first: bool
+    draw: Callable[[History, int, np.random.Generator], dict[str, Value]] = sobol_point
+
+    def __post_init__(self) -> None:
+        """Check the settings, which users know by other names."""
+        size, first = self.size, self.default_first
+        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+            raise ArgumentError(f"initial_design_size must be a whole number of at least 1, or None, not {size!r}.")
+        if not isinstance(first, bool):
+            raise ArgumentError(f"sample_default_first must be True or False, not {first!r}.")
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space without a default where that is to come first."""
+        if self.default_first and not space.has_prior:
+            raise ArgumentError(
+                "sample_default_first=True needs a default, but no parameter of the search space has one. "
+                "Give at least one a default, as in Float(0, 1, default=0.3), or leave sample_default_first out."
+            )
+
+    def decide(self, history: History, number: int, generator: np.random.Generator) -> Suggestion | Done | None:
+        """A trial of the design, or that all configurations are claimed; None once its results are in."""
+        space, claimed = history.space, Claimed.of(history)
+        if (done := claimed.exhausted) is not None:
+            return done
+        results = sum(trial.ended and trial.decision is not None for trial in history.trials)
+        if results >= (self.size or min(space.dimensions + 1, _LARGEST)):
+            return None
+        default = space.default_config() if self.default_first and number == 1 else None
+        config = default or self.draw(history, number, generator)
+        if space.is_finite and config in claimed:
+            config = claimed.another(generator)
+        return Suggestion(config=config, reasons={"by": _BY})
+
+
+def is_initial(trial: Trial) -> bool:
+    """Whether a trial belongs to the initial design."""
+    return trial.decision is not None and trial.decision.reasons.get("by") == _BY
+
+
+def interleaved(history: History, probability: float, generator: np.random.Generator) -> Suggestion | None:
+    """With this probability a configuration that nobody has claimed, drawn uniformly; else None."""
+    if not probability or generator.random() >= probability:
+        return None
+    return Suggestion(config=Claimed.of(history).another(generator), reasons={"by": "random"})

@@ -1,0 +1,154 @@
+"""Regularized evolution: the best of a few recent trials is changed in one parameter; old trials are forgotten.
+
+Used through `searcher="regularized_evolution"`. It fits no model, so it needs NumPy only and decides in milliseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from neps.errors import ArgumentError
+from neps.samplers.claimed import Claimed
+from neps.samplers.grid_search import every_value
+from neps.samplers.initial_design import InitialDesign
+from neps.samplers.protocol import Done, Sampler, Suggestion
+from neps.space import AnyParameter, Categorical, Float, Integer, Value
+from neps.space.prior import TruncatedNormal
+from neps.space.scale import from_unit, to_unit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.budget import Budget
+    from neps.history import History
+    from neps.space import SearchSpace
+
+__all__ = ["RegularizedEvolution"]
+
+_DEVIATION = 0.15
+_MUTATIONS = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RegularizedEvolution(Sampler):
+    """Evolution with ageing (Real et al. 2019, algorithm 1), for any number of workers.
+
+    It begins with points of a scrambled Sobol sequence, and goes on with them while fewer results are in than the
+    population has members. From then on the population is the last `population_size` trials that have ended. Of
+    these, `sample_size` are drawn without replacement, and the best of them is the parent: a copy of it with another
+    value of one parameter is evaluated next. Last means the highest numbers: every worker sees these in the same
+    order, whichever trial took longest and whatever the clocks say. So a trial ages by what was decided after it, and
+    leaves the population in the end, however good it is: a loss that was low by luck isn't built upon for ever.
+
+    Each parameter with more than one value is as likely to be changed. Of a categorical, each other choice is as
+    likely. A number takes a step on its own (log) scale: a normal one, with a standard deviation of 0.15 of the range,
+    cut off at the bounds; an integer always changes. A failed evaluation, or a loss that isn't finite, is worse than
+    any other; equals win by lot. A configuration that is claimed is changed further, until it is a new one; in a
+    finite space none is suggested twice, and the search is done when all are claimed. Priors are ignored: a default is
+    only looked at with `sample_default_first`. A fidelity is fixed at its upper bound.
+
+    Args:
+        population_size: how many trials may become parents, at least 1. Default 20, since most searches are shorter
+            than the paper's, which has 100.
+        sample_size: how many of them compete to be one, from 1 (any may, by chance) to `population_size` (the best one
+            is). Default 10.
+        sample_default_first: whether the first trial is the default configuration. Default False.
+
+    Raises:
+        ArgumentError: if an argument isn't of its kind, or `sample_size` is above `population_size`; from `check`, if
+            `sample_default_first` is True and no parameter has a default.
+
+    Example:
+        >>> RegularizedEvolution(population_size=50).settings()
+        {'population_size': 50, 'sample_size': 10, 'sample_default_first': False}
+    """
+
+    population_size: int = 20
+    sample_size: int = 10
+    sample_default_first: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        for name in ("population_size", "sample_size"):
+            size = getattr(self, name)
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ArgumentError(f"{name} must be a whole number of at least 1, not {size!r}.")
+        if self.sample_size > self.population_size:
+            raise ArgumentError(
+                f"sample_size must be at most population_size, which is {self.population_size}, not "
+                f"{self.sample_size}: lower sample_size (half of the population is a good start), or raise the other."
+            )
+        self._design()
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse `sample_default_first` where there is no default."""
+        self._design().check(space)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        return dataclasses.asdict(self)
+
+    def decide(
+        self,
+        history: History,
+        number: int,
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,
+    ) -> Suggestion | Done:
+        """A point of the initial design, or a child of a recent trial."""
+        first = self._design().decide(history, number, generator)
+        if first is not None:
+            return first
+        ended = [trial for trial in history.trials if trial.ended and trial.decision is not None]
+        population = ended[-self.population_size :]
+        tournament = generator.choice(self.population_size, size=self.sample_size, replace=False)
+        parent = min((population[index] for index in tournament), key=lambda trial: trial.rank_key)
+        config = _child(Claimed.of(history), parent.config, generator)
+        return Suggestion(config=config, reasons={"by": "mutation", "parent": parent.number})
+
+    def _design(self) -> InitialDesign:
+        return InitialDesign(self.population_size, default_first=self.sample_default_first)
+
+
+def _child(claimed: Claimed, parent: Mapping[str, Value], generator: np.random.Generator) -> dict[str, Value]:
+    """The parent with one mutation, or as many more as make it a new configuration; where 20 do not, any new one."""
+    config = dict(parent)
+    for _ in range(_MUTATIONS):
+        config = _mutated(claimed.space, config, generator)
+        if config not in claimed:
+            return config
+    return claimed.another(generator)
+
+
+def _mutated(space: SearchSpace, config: Mapping[str, Value], generator: np.random.Generator) -> dict[str, Value]:
+    """`config` with another value of one parameter, each of those that have several being as likely."""
+    names = [name for name in space.searched if _varies(space.parameters[name])]
+    name = names[generator.integers(len(names))]
+    return dict(config) | {name: _another_value(space.parameters[name], config[name], generator)}
+
+
+def _varies(parameter: AnyParameter) -> bool:
+    values = every_value(parameter, most=1)
+    return values is None or len(values) > 1
+
+
+def _another_value(parameter: AnyParameter, value: Value, generator: np.random.Generator) -> Value:
+    if isinstance(parameter, Categorical):
+        count = len(parameter.choices)
+        return parameter.choices[(parameter.index(value) + int(generator.integers(1, count))) % count]
+    if isinstance(parameter, Float | Integer):
+        return _after_a_step(parameter, value, generator.random())
+    return value
+
+
+def _after_a_step(parameter: Float | Integer, value: Value, probability: float) -> float:
+    """The number at this quantile of steps from `value`; where an integer would stay, its neighbour on that side."""
+    position = to_unit(parameter, value)
+    reached = TruncatedNormal(position, _DEVIATION).quantile(probability)
+    number = parameter.parse(from_unit(parameter, reached))
+    if isinstance(parameter, Float) or number != value:
+        return number
+    upwards = number < parameter.upper and (reached > position or number == parameter.lower)
+    return number + 1 if upwards else number - 1

@@ -1,0 +1,175 @@
+"""Surrogates of losses as runs have them: of any unit, ill-conditioned, failed, many; and which bend they find."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from neps.models.gaussian_process import Hyperparameters
+from neps.models.losses import BENDS, Targets
+from neps.models.surrogate import Surrogate, surrogate
+from numerics.cube import points
+from numerics.dense_process import posterior, tensor
+
+Array = NDArray[np.float64]
+NUMERIC = np.zeros(3, dtype=np.intp)
+MIXED = np.array([0, 3, 0, 2])
+CATEGORICAL = np.array([2, 3, 5])
+WIDE = np.zeros(50, dtype=np.intp)
+
+
+def _losses(X: Array) -> Array:
+    return np.asarray(np.sin(5.0 * X[:, 0]) + X.sum(axis=1) + 3.0)
+
+
+def _but(losses: Array, index: int, value: float) -> Array:
+    changed = losses.copy()
+    changed[index] = value
+    return changed
+
+
+def _assert_sane(found: Surrogate, Z: Array) -> None:
+    mean, variance = found.process.predict(np.concatenate([found.process.X, Z]))
+    assert np.all(np.isfinite(mean))
+    assert np.all(np.abs(mean) < 20.0)
+    assert np.all((variance > 0.0) & (variance < 100.0))
+    _, _, d_mean, d_variance = found.process.predict_with_gradient(Z)
+    assert np.all(np.isfinite(d_mean))
+    assert np.all(np.isfinite(d_variance))
+
+
+# ----------------------------------------------------------------------------------------------------------- robustness
+
+NINE, THIRTY = points(9, NUMERIC), points(30, NUMERIC)
+ILL = {
+    "n = 1": (NINE[:1], _losses(NINE[:1]), NUMERIC),
+    "n = 2": (NINE[:2], _losses(NINE[:2]), NUMERIC),
+    "n = 1, failed": (NINE[:1], np.array([np.nan]), NUMERIC),
+    "all failed": (NINE, np.full(9, np.nan), NUMERIC),
+    "all but one failed": (NINE, _but(np.full(9, np.nan), 4, 1.0), NUMERIC),
+    "one failed": (THIRTY, _but(_losses(THIRTY), 3, np.nan), NUMERIC),
+    "one infinite": (THIRTY, _but(_losses(THIRTY), 3, np.inf), NUMERIC),
+    "one minus infinity": (THIRTY, _but(_losses(THIRTY), 3, -np.inf), NUMERIC),
+    "one exploded": (THIRTY, _but(_losses(THIRTY), 3, 1e300), NUMERIC),
+    "all exploded": (THIRTY, 10.0 ** np.linspace(-3.0, 300.0, 30), NUMERIC),
+    "constant losses": (THIRTY, np.full(30, 7.0), NUMERIC),
+    "all but one equal": (THIRTY, _but(np.full(30, 7.0), 3, 6.0), NUMERIC),
+    "duplicates": (np.repeat(THIRTY, 3, axis=0), np.repeat(_losses(THIRTY), 3), NUMERIC),
+    "noisy duplicates": (np.full((30, 3), 0.5), _losses(THIRTY), NUMERIC),
+    "near duplicates": (0.5 + 1e-13 * THIRTY, _losses(THIRTY), NUMERIC),
+    "pairs of near duplicates": (np.concatenate([NINE, NINE + 1e-13]), np.tile(_losses(NINE), 2), NUMERIC),
+    "at corners": (np.round(THIRTY), _losses(np.round(THIRTY)), NUMERIC),
+    "a constant dimension": (THIRTY * [1.0, 0.0, 1.0], _losses(THIRTY), NUMERIC),
+    "all categorical": (points(40, CATEGORICAL), _losses(points(40, CATEGORICAL)), CATEGORICAL),
+    "mixed": (points(40, MIXED), _losses(points(40, MIXED)), MIXED),
+    "d = 50": (points(40, WIDE), _losses(points(40, WIDE)), WIDE),
+    "a smooth line": (np.linspace(0.0, 1.0, 120)[:, None], np.linspace(1.0, 2.0, 120) ** 2, NUMERIC[:1]),
+}
+
+
+@pytest.mark.parametrize("case", ILL)
+def test_ill_conditioned_results(case: str) -> None:
+    X, losses, choices = ILL[case]
+    first = surrogate(X, losses, choices)
+    _assert_sane(first, points(30, choices, seed=8))
+    second = surrogate(X, losses, choices, (first.process.hyperparameters, first.bend))
+    _assert_sane(second, points(30, choices, seed=8))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-12, 1e12, 1e300])
+def test_the_unit_of_the_losses_does_not_matter(unit: float) -> None:
+    Z = points(20, NUMERIC, seed=1)
+    expected = surrogate(THIRTY, _losses(THIRTY), NUMERIC).process.predict(Z)
+    ours = surrogate(THIRTY, unit * _losses(THIRTY), NUMERIC).process.predict(Z)
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("bend", BENDS)
+def test_wild_memories_do_no_harm(bend: float) -> None:
+    for value in (1e-300, 1e300, np.inf):
+        wild = Hyperparameters(np.full(3, value), value, value, np.full(4, value))
+        _assert_sane(surrogate(THIRTY, _losses(THIRTY), NUMERIC, (wild, bend)), points(30, NUMERIC, seed=8))
+
+
+# ------------------------------------------------------------------------------------------------------- what it learns
+
+
+def test_it_predicts_what_it_has_not_seen() -> None:
+    X, Z = points(60, MIXED), points(40, MIXED, seed=1)
+    found = surrogate(X, _losses(X), MIXED)
+    assert found.bend == 0.0
+    truth = (_losses(Z) - _losses(X).mean()) / _losses(X).std()
+    assert np.sqrt(np.mean((found.process.predict(Z)[0] - truth) ** 2)) < 0.1
+
+
+@pytest.mark.parametrize("bend", [0.0, 5.0, -0.9])
+def test_the_bend_under_which_losses_are_simple_is_found(bend: float) -> None:
+    X = points(60, NUMERIC)
+    v = X.sum(axis=1)
+    losses = {0.0: v, 5.0: np.exp(5.0 * v), -0.9: -np.exp(-1.5 * v)}[bend]
+    assert surrogate(X, losses, NUMERIC).bend == bend
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("bend", [0.0, 5.0, -0.9])
+def test_of_losses_that_are_noise_the_bend_that_makes_them_normal_is_found(bend: float, seed: int) -> None:
+    # What any process says of the targets is about the same: their slopes decide.
+    noise = np.random.default_rng(seed).normal(size=100)
+    losses = {0.0: noise, 5.0: np.exp(2.0 * noise), -0.9: -np.exp(-noise)}[bend]
+    assert surrogate(points(100, NUMERIC), losses, NUMERIC).bend == bend
+
+
+def test_a_memory_saves_work_and_changes_little() -> None:
+    X, Z = points(200, MIXED), points(30, MIXED, seed=1)
+    earlier = surrogate(X[:150], _losses(X[:150]), MIXED)
+    later = surrogate(X, _losses(X), MIXED, (earlier.process.hyperparameters, earlier.bend))
+    anew = surrogate(X, _losses(X), MIXED)
+    assert later.bend == anew.bend
+    np.testing.assert_allclose(later.process.predict(Z)[0], anew.process.predict(Z)[0], atol=0.05)
+
+
+def test_the_same_results_give_the_same_bits() -> None:
+    X = points(50, MIXED)
+    first, second = (surrogate(X.copy(), _losses(X), MIXED) for _ in range(2))
+    ours, other = first.process.hyperparameters, second.process.hyperparameters
+    np.testing.assert_array_equal(ours.lengthscales, other.lengthscales)
+    np.testing.assert_array_equal(ours.effects, other.effects)
+    assert (ours.signal, ours.noise, first.bend) == (other.signal, other.noise, second.bend)
+    Z = points(30, MIXED, seed=1)
+    np.testing.assert_array_equal(first.process.predict(Z), second.process.predict(Z))
+
+
+# --------------------------------------------------------------------------------------------------------- many results
+
+
+def _many(n: int = 600) -> tuple[Array, Array]:
+    X = points(n, MIXED)
+    losses = _losses(X) + 0.1 * np.random.default_rng(1).normal(size=n)
+    losses[::50] = np.nan
+    return X, losses
+
+
+def test_of_many_results_all_are_in_the_posterior() -> None:
+    X, losses = _many()
+    found, Z = surrogate(X, losses, MIXED), points(30, MIXED, seed=1)
+    _assert_sane(found, Z)
+    h = found.process.hyperparameters
+    theta = tensor(np.log([*h.lengthscales, h.signal, h.noise, *h.effects]))
+    mean, variance = posterior(tensor(X), tensor(Targets(losses, found.bend).values), tensor(Z), MIXED, theta)
+    np.testing.assert_allclose(found.process.predict(Z)[0], mean.numpy(), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(found.process.predict(Z)[1], variance.numpy(), rtol=1e-5, atol=1e-9)
+
+
+def test_a_part_of_many_results_is_enough_for_hyperparameters() -> None:
+    X, losses = _many()
+    finite = np.isfinite(losses)
+    noise = surrogate(X[finite], losses[finite], MIXED).process.hyperparameters.noise
+    assert noise == pytest.approx((0.1 / losses[finite].std()) ** 2, rel=0.4)
+
+
+@pytest.mark.parametrize(
+    "losses", [np.zeros(450), np.full(450, np.nan), np.full(450, -np.inf)], ids=lambda v: f"{v[0]}"
+)
+def test_many_results_that_tell_nothing(losses: Array) -> None:
+    _assert_sane(surrogate(points(450, NUMERIC), losses, NUMERIC), points(30, NUMERIC, seed=1))
