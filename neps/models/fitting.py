@@ -24,7 +24,7 @@ __all__ = ["NOISE_FLOOR", "NegativeLogPosterior", "beginnings", "fit", "most_pro
 
 _Array = NDArray[np.float64]
 
-NOISE_FLOOR = 1e-6
+NOISE_FLOOR = 1e-8
 """The least variance of the noise, in squared standard deviations of the targets: duplicates stay solvable."""
 
 _LENGTHSCALE_SIGMA = 1.0
@@ -33,7 +33,7 @@ _NOISE_PRIOR = (-8.0, 3.0)
 _EFFECTS_PRIOR = (-4.0, 2.0)
 _STARTING_LENGTHSCALES = (0.2, 1.0)  # times √d
 _STARTING_NOISE, _STARTING_EFFECTS = 1e-3, 0.2
-# The noise is at least 5e-8 of the signal, so that rounding leaves the covariance of thousands of points definite.
+# The noise is at least 5e-10 of the signal, so that rounding leaves the covariance of thousands of points definite.
 _BOUNDS_LENGTHSCALE = (math.log(0.005), math.log(1e3))
 _BOUNDS_SIGNAL = (math.log(0.05), math.log(20.0))
 _BOUNDS_NOISE = (math.log(NOISE_FLOOR), math.log(2.0))
