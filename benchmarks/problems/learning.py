@@ -79,7 +79,7 @@ def _pools() -> Any:
     """Controls the threads of the libraries that are loaded: those that the tasks use must be loaded before it."""
     import sklearn.ensemble
     import sklearn.svm  # noqa: F401 - loads the libraries
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 

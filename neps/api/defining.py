@@ -56,7 +56,7 @@ class Proposal:
             self._compare(found)
             return found
         if self.searcher == "default":
-            level = logging.WARNING if self.space.has_prior or self.space.fidelities else logging.INFO
+            level = logging.WARNING if self.space.fidelities else logging.INFO
             _logger.log(level, "searcher='default' is %s: %s", *default_name(self.space))
         return Definition(
             space=self.space.definition(),

@@ -19,6 +19,7 @@ from neps.history import History
 from neps.ledger.identity import Identity
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
+from neps.samplers.registry import describe
 from neps.space import Parameter, SearchSpace
 from neps.views.progress import check_progress, progress_display
 from neps.views.summary import write_summary
@@ -69,8 +70,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
             `learning_curve`; what else is in the mapping goes into `info_dict`.
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
-        searcher: a searcher's name, a `Sampler`, or "default": bayesian_optimization, in this version. The choice is
-            logged.
+        searcher: a searcher's name, a `Sampler`, or "default": pibo where a parameter has a default and none is a
+            fidelity, else bayesian_optimization, in this version. The choice is logged.
         max_evaluations_total: trials over all workers, for ever; failed ones count. None: no limit.
         max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.
         max_cost_total: sum of the returned costs over all workers; a trial starts while what was returned and what
@@ -148,7 +149,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
     )
     _check_together(settings)
     check_signature(run_pipeline, space.parameters)
-    _check_searcher(proposal)
+    _check_budget(_checked_sampler(proposal), settings.budget)
     hooks = _hooks(pre_load_hooks)
     check_progress(progress)
     overwrite = flag("overwrite_working_directory", overwrite_working_directory)
@@ -158,6 +159,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         opened = open_run(root, Identity.mine(), proposal.define, overwrite=overwrite)
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
+            _check_budget(sampler, settings.budget)
             work(prepare(opened, space, sampler, settings), run_pipeline, on_change)
         finally:
             opened.heartbeat.stop()
@@ -182,10 +184,10 @@ def _check_together(settings: Settings) -> None:
         _logger.info("No budget is given (max_evaluations_total, max_cost_total): the run goes on until it is stopped.")
 
 
-def _check_searcher(proposal: Proposal) -> None:
+def _checked_sampler(proposal: Proposal) -> Sampler:
     """Refuse an unknown searcher or setting; a misspelt argument of `run` itself comes in as a setting."""
     try:
-        proposal.sampler()
+        return proposal.sampler()
     except ArgumentError as error:
         own = [name for name in inspect.signature(run).parameters if name != "searcher_kwargs"]
         meant = [
@@ -195,6 +197,17 @@ def _check_searcher(proposal: Proposal) -> None:
             raise
         message = f"{error} Or did you mean neps.run's own argument {meant[0]!r}?"
         raise ArgumentError(message) from None
+
+
+def _check_budget(sampler: Sampler, budget: Budget) -> None:
+    """Refuse a sampler that needs a budget which this call doesn't have; of a restart too, and one of a hook."""
+    if sampler.needs_max_cost_total and budget.max_cost_total is None:
+        name = describe(sampler)["name"]
+        message = (
+            f"searcher {name!r} needs max_cost_total, the budget by which it weighs costs, but none is given. Pass "
+            "max_cost_total=… (a number above 0), and have run_pipeline return a cost."
+        )
+        raise ArgumentError(message)
 
 
 def _hooks(hooks: Hooks | None) -> list[Callable[[Sampler], Sampler]]:

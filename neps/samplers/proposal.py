@@ -21,6 +21,7 @@ from neps.models.gaussian_process import Hyperparameters
 from neps.models.losses import BENDS
 from neps.models.main_effects import DEGREES
 from neps.models.surrogate import Surrogate, surrogate
+from neps.models.threads import one_thread
 from neps.samplers.axes import Axes, axes_of
 from neps.samplers.maximisation import candidates
 from neps.samplers.protocol import Suggestion
@@ -30,8 +31,8 @@ __all__ = ["Term", "propose"]
 
 _Array = NDArray[np.float64]
 
-Term = Callable[[Axes, Sequence[Trial]], Acquisition]
-"""Makes what is added to log expected improvement, from the axes and all decided trials."""
+Term = Callable[[Axes, Sequence[Trial], Acquisition], Acquisition]
+"""Makes what is added to log expected improvement, from the axes, all decided trials, and that itself."""
 
 _ROUNDS = 20
 _SPARE_POINTS = 32
@@ -52,7 +53,7 @@ def propose(history: History, generator: np.random.Generator, term: Term | None 
         model's hyperparameters, from which the search for the next ones begins.
     """
     # A caller that has set numpy to raise must not lose its worker to an underflow in exp(-r).
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), one_thread():
         return _propose(history, generator, term)
 
 
@@ -69,7 +70,7 @@ def _propose(history: History, generator: np.random.Generator, term: Term | None
     acquisition: Acquisition = LogExpectedImprovement(process, float(means.min()))
     improvement = acquisition
     if term is not None:
-        acquisition = Sum((acquisition, term(axes, decided)))
+        acquisition = Sum((improvement, term(axes, decided, improvement)))
     if axes.few:
         Z, configs = axes.unclaimed(axes.everything, points)
     else:

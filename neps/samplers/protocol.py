@@ -69,6 +69,9 @@ class Sampler(abc.ABC):
     """True if a configuration that was decided for number N is about as good for N+1, though somebody else has
     taken N in between. A worker that loses a race then need not fit its model again."""
 
+    needs_max_cost_total: ClassVar[bool] = False
+    """True if `decide` can't do without `budget.max_cost_total`. `neps.run` then refuses to begin without it."""
+
     def check(self, space: SearchSpace) -> None:  # noqa: B027 - most samplers take every space
         """Raise `neps.errors.ArgumentError` if this sampler can't search `space`. Called before anything is written."""
 

@@ -23,27 +23,14 @@ _CLASSES = {
     "sobol": ("neps.samplers.sobol", "Sobol"),
     "grid_search": ("neps.samplers.grid_search", "GridSearch"),
     "bayesian_optimization": ("neps.samplers.bayesian_optimization", "BayesianOptimization"),
+    "pibo": ("neps.samplers.pibo", "PiBO"),
+    "cost_cooling": ("neps.samplers.cost_cooling", "CostCooling"),
+    "regularized_evolution": ("neps.samplers.regularized_evolution", "RegularizedEvolution"),
 }
 
 _INSTEAD = dict.fromkeys(
-    (
-        "pibo",
-        "cost_cooling",
-        "regularized_evolution",
-        "successive_halving",
-        "successive_halving_prior",
-        "asha",
-        "asha_prior",
-        "hyperband",
-        "hyperband_prior",
-        "async_hyperband",
-        "mobster",
-        "priorband",
-        "priorband_bo",
-        "freeze_thaw",
-    ),
-    "bayesian_optimization",
-) | {"pibo": "bayesian_optimization with sample_default_first=True"}
+    ("successive_halving", "asha", "hyperband", "async_hyperband", "mobster", "freeze_thaw"), "bayesian_optimization"
+) | dict.fromkeys(("successive_halving_prior", "asha_prior", "hyperband_prior", "priorband", "priorband_bo"), "pibo")
 """Searchers of later versions, and what comes closest now."""
 
 
@@ -84,18 +71,15 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
         >>> default_name(SearchSpace({"x": Float(0, 1)}))
         ('bayesian_optimization', 'the space has neither a fidelity nor a prior')
     """
-    found, ignored = "neither a fidelity nor a prior", ""
-    if space.fidelity is not None and space.has_prior:
-        found, ignored = "a fidelity and a prior", "priorband"
-    elif space.has_prior:
-        found, ignored = "a prior", "pibo"
-    elif space.fidelity is not None:
-        found, ignored = "a fidelity", "hyperband"
-    reason = f"the space has {found}"
-    if ignored:
-        uses = "runs every evaluation at the full fidelity" if space.fidelity is not None else "ignores the prior"
-        reason += f", but {ignored} is not in this version yet; bayesian_optimization {uses}"
-    return "bayesian_optimization", reason
+    if space.fidelity is None and space.has_prior:
+        return "pibo", "the space has a prior"
+    if space.fidelity is None:
+        return "bayesian_optimization", "the space has neither a fidelity nor a prior"
+    found, missing = ("a fidelity and a prior", "priorband") if space.has_prior else ("a fidelity", "hyperband")
+    return "bayesian_optimization", (
+        f"the space has {found}, but {missing} is not in this version yet; bayesian_optimization runs every evaluation "
+        "at the full fidelity"
+    )
 
 
 def describe(sampler: Sampler) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from statistics import NormalDist
 from neps.space.parameters import Categorical, Confidence, Float
 from neps.space.scale import Searchable, bin_of, bins, to_unit
 
-__all__ = ["TruncatedNormal", "log_density", "quantile"]
+__all__ = ["TruncatedNormal", "log_density", "normal", "quantile"]
 
 _DEVIATIONS: dict[Confidence, float] = {"low": 0.5, "medium": 0.25, "high": 0.125}
 _WEIGHTS: dict[Confidence, int] = {"low": 2, "medium": 4, "high": 6}
@@ -38,7 +38,7 @@ def quantile(parameter: Searchable, probability: float) -> float:
         return probability
     if isinstance(parameter, Categorical):
         return bins(parameter).centre(_weighted_choice(parameter, probability))
-    return _normal(parameter).quantile(probability)
+    return normal(parameter).quantile(probability)
 
 
 def log_density(parameter: Searchable, value: object) -> float:
@@ -58,12 +58,13 @@ def log_density(parameter: Searchable, value: object) -> float:
         return math.log(own * count / (count - 1 + weight))
     if isinstance(parameter, Float):
         single = parameter.lower == parameter.upper
-        return 0.0 if single else _normal(parameter).log_density(to_unit(parameter, value))
+        return 0.0 if single else normal(parameter).log_density(to_unit(parameter, value))
     intervals, index = bins(parameter), bin_of(parameter, value)
-    return _normal(parameter).log_mean_density(intervals.edge(index), intervals.edge(index + 1))
+    return normal(parameter).log_mean_density(intervals.edge(index), intervals.edge(index + 1))
 
 
-def _normal(parameter: Searchable) -> TruncatedNormal:
+def normal(parameter: Searchable) -> TruncatedNormal:
+    """The prior of a number that has a default, on its own scale."""
     return TruncatedNormal(to_unit(parameter, parameter.default), _DEVIATIONS[parameter.default_confidence])
 
 

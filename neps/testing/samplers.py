@@ -66,6 +66,7 @@ SPACES = MappingProxyType(
 _COUNT = 12
 _SEED = 7
 _LOSSES = (0.5, float("nan"), None, 0.25, float("inf"), 2.0, float("-inf"), 0.25, 1e300)
+_COSTS = (1.0, 0.0, 1e-12, 3.5, None)
 _PENDING = (4, 9)
 _DAMAGED = (6, 11)
 
@@ -185,6 +186,7 @@ class SamplerContract:
         sampler = self.make()
         assert isinstance(sampler.independent, bool), "independent must be True or False"
         assert isinstance(sampler.bears_old_view, bool), "bears_old_view must be True or False"
+        assert isinstance(sampler.needs_max_cost_total, bool), "needs_max_cost_total must be True or False"
         for name, history in self._histories() if sampler.independent else ():
             gaps = {number: trial for number, trial in history.by_number.items() if number % 2}
             for number in range(1, 2 * _COUNT):
@@ -217,7 +219,7 @@ class SamplerContract:
 
 
 def _ask(sampler: Sampler, history: History, number: int) -> Suggestion | Wait | Done:
-    budget = Budget(max_evaluations_total=100)
+    budget = Budget(max_evaluations_total=100, max_cost_total=20.0 if sampler.needs_max_cost_total else None)
     return sampler.decide(history, number, budget, generator_for(history.seed, number))
 
 
@@ -238,7 +240,7 @@ def _rough_run(sampler: Sampler, space: SearchSpace, count: int) -> tuple[Histor
         if number in _DAMAGED:
             trial = _damaged(number)
         elif number not in _PENDING:
-            trial = ended(trial, _LOSSES[number % len(_LOSSES)])
+            trial = ended(trial, _LOSSES[number % len(_LOSSES)], _COSTS[number % len(_COSTS)])
         trials[number] = trial
     return History(space, MappingProxyType(trials), _SEED), suggestions
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from neps.budget import Budget
+from neps.budget import Budget, Limit, Spending
 from neps.history import History
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.space import SearchSpace
@@ -18,20 +18,21 @@ from neps.trial import Decision, Result, Status, Trial, Value
 
 __all__ = ["Objective", "decided", "ended", "generator_for", "simulate"]
 
-Objective = Callable[[Mapping[str, Value]], float | None]
-"""The loss of a configuration; None for an evaluation that fails."""
+Objective = Callable[[Mapping[str, Value]], float | Mapping[str, float] | None]
+"""The loss of a configuration, or a mapping with `loss` and `cost`; None for an evaluation that fails."""
 
 
 def simulate(
-    sampler: Sampler, space: SearchSpace, objective: Objective, evaluations: int, *, seed: int = 0, workers: int = 1
+    sampler: Sampler, space: SearchSpace, objective: Objective, budget: int | Budget, *, seed: int = 0, workers: int = 1
 ) -> History:
     """Run `sampler` as `neps.run` would, with workers whose evaluations all take equally long.
 
     Args:
         sampler: what decides each trial.
         space: the search space.
-        objective: maps a configuration to its loss, or to None where the evaluation fails.
-        evaluations: the number of trials, at least 1; fewer are made if the sampler is done.
+        objective: maps a configuration to its loss, to a mapping with `loss` and `cost`, or to None where the
+            evaluation fails.
+        budget: the number of trials, at least 1, or a Budget; fewer are made if the sampler is done.
         seed: the run's seed.
         workers: how many trials are pending while the next is decided, plus one; at least 1.
 
@@ -50,11 +51,15 @@ def simulate(
     """
     trials: dict[int, Trial] = {}
     pending: list[int] = []
-    budget = Budget(max_evaluations_total=evaluations)
-    while len(trials) < evaluations:
+    limits = Budget(max_evaluations_total=budget) if isinstance(budget, int) else budget
+    while True:
         number = len(trials) + 1
         history = History(space, MappingProxyType(dict(trials)), seed)
-        answer = sampler.decide(history, number, budget, generator_for(seed, number))
+        limit = _limit(history, number, limits)
+        if limit is None:
+            answer = sampler.decide(history, number, limits, generator_for(seed, number))
+        else:
+            answer = Done(limit.reason) if limit.done else Wait(limit.reason)
         if isinstance(answer, Done):
             break
         if isinstance(answer, Suggestion):
@@ -64,8 +69,8 @@ def simulate(
             raise RuntimeError(f"the sampler waits, but nothing is pending at number {number}: {answer.reason}")
         if isinstance(answer, Wait) or len(pending) == workers:
             finished = pending.pop(0)
-            trials[finished] = ended(trials[finished], objective(trials[finished].config))
-    trials |= {number: ended(trials[number], objective(trials[number].config)) for number in pending}
+            trials[finished] = _evaluated(trials[finished], objective)
+    trials |= {number: _evaluated(trials[number], objective) for number in pending}
     return History(space, MappingProxyType(trials), seed)
 
 
@@ -91,9 +96,24 @@ def decided(space: SearchSpace, number: int, suggestion: Suggestion) -> Trial:
     return Trial(number=number, decision=decision)
 
 
-def ended(trial: Trial, loss: float | None) -> Trial:
+def ended(trial: Trial, loss: float | None, cost: float | None = None) -> Trial:
     """The same trial after its evaluation; a loss of None means that it failed."""
     success = loss is not None
-    result = Result(success=success, loss=loss, error=None if success else "the objective failed")
+    result = Result(success=success, loss=loss, cost=cost, error=None if success else "the objective failed")
     status = Status.SUCCESS if success else Status.FAILED
-    return Trial(number=trial.number, decision=trial.decision, result=result, status=status)
+    return Trial(number=trial.number, decision=trial.decision, result=result, status=status, spent=cost or 0.0)
+
+
+def _evaluated(trial: Trial, objective: Objective) -> Trial:
+    outcome = objective(trial.config)
+    return ended(trial, outcome["loss"], outcome["cost"]) if isinstance(outcome, Mapping) else ended(trial, outcome)
+
+
+def _limit(history: History, number: int, budget: Budget) -> Limit | None:
+    """Why no trial may start, as a worker finds it."""
+    if budget.max_evaluations_total is not None and number > budget.max_evaluations_total:
+        return Limit(done=True, reason=f"max_evaluations_total={budget.max_evaluations_total} is reached")
+    spending = Spending()
+    for trial in history.trials:
+        spending.seen(trial)
+    return spending.limit(budget, [trial.decision for trial in history.pending if trial.decision], expected=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from neps.samplers import BayesianOptimization, GridSearch, RandomSearch, Sampler, Sobol, Suggestion
+from neps.samplers import BayesianOptimization, CostCooling, GridSearch, PiBO, RandomSearch, Sampler, Sobol, Suggestion
 from neps.testing.samplers import SamplerContract
 
 if TYPE_CHECKING:
@@ -48,6 +48,31 @@ class TestBayesianOptimization(SamplerContract):
 class TestBayesianOptimizationFromTheDefault(SamplerContract):
     def make(self) -> Sampler:
         return BayesianOptimization(initial_design_size=1, sample_default_first=True)
+
+
+class TestBayesianOptimizationInterleaved(SamplerContract):
+    def make(self) -> Sampler:
+        return BayesianOptimization(initial_design_size=1, random_interleave_prob=0.5)
+
+
+class TestPiBO(SamplerContract):
+    def make(self) -> Sampler:
+        return PiBO()
+
+
+class TestPiBOWithAnotherConfidence(SamplerContract):
+    def make(self) -> Sampler:
+        return PiBO(initial_design_size=1, sample_default_first=False, prior_confidence="high", prior_weight=1)
+
+
+class TestCostCooling(SamplerContract):
+    def make(self) -> Sampler:
+        return CostCooling()
+
+
+class TestCostCoolingFromTheDefault(SamplerContract):
+    def make(self) -> Sampler:
+        return CostCooling(initial_design_size=1, sample_default_first=True, random_interleave_prob=0.3)
 
 
 @dataclasses.dataclass(frozen=True)

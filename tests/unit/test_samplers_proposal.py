@@ -320,7 +320,7 @@ class _Prefers:
 def test_a_term_is_added_and_does_not_count_as_improvement() -> None:
     asked: list[int] = []
 
-    def term(known: Axes, trials: Sequence[Trial]) -> Acquisition:
+    def term(known: Axes, trials: Sequence[Trial], _: Acquisition) -> Acquisition:
         asked.extend([known.dimensions, len(trials)])
         return _Prefers()
 

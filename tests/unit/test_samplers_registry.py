@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from neps.errors import ArgumentError
-from neps.samplers import BayesianOptimization, GridSearch, RandomSearch, Sampler, Sobol, Suggestion
-from neps.samplers.registry import default_name, describe, resolve
+from neps.samplers import (
+    BayesianOptimization,
+    CostCooling,
+    GridSearch,
+    PiBO,
+    RandomSearch,
+    RegularizedEvolution,
+    Sampler,
+    Sobol,
+    Suggestion,
+)
+from neps.samplers.registry import _CLASSES, default_name, describe, resolve
 from neps.space import Float, Integer, SearchSpace
 
 PLAIN = SearchSpace({"x": Float(0.0, 1.0)})
@@ -37,11 +50,18 @@ class Centre(Sampler):
         ("sobol", {}, Sobol()),
         ("grid_search", {"steps_per_parameter": 3}, GridSearch(3)),
         ("bayesian_optimization", {"initial_design_size": 6}, BayesianOptimization(initial_design_size=6)),
+        ("cost_cooling", {"random_interleave_prob": 0.1}, CostCooling(random_interleave_prob=0.1)),
+        ("regularized_evolution", {"population_size": 30}, RegularizedEvolution(population_size=30)),
         ("default", {"initial_design_size": 6}, BayesianOptimization(initial_design_size=6)),
     ],
 )
 def test_names_become_samplers(name: str, settings: dict[str, Any], expected: Sampler) -> None:
     assert resolve(name, PLAIN, settings) == expected
+
+
+@pytest.mark.parametrize("name", ["pibo", "default"])
+def test_a_prior_brings_pibo(name: str) -> None:
+    assert resolve(name, PRIOR, {"prior_confidence": "high"}) == PiBO(prior_confidence="high")
 
 
 def test_an_instance_stays_itself() -> None:
@@ -54,7 +74,14 @@ def test_an_instance_stays_itself() -> None:
     [
         ("random_serch", {}, r"unknown searcher 'random_serch'.*'sobol'.*Did you mean 'random_search'\?"),
         ("hyperband", {}, "searcher 'hyperband' is not in this version yet: use bayesian_optimization instead"),
-        ("pibo", {}, "use bayesian_optimization with sample_default_first=True instead"),
+        ("priorband", {}, "searcher 'priorband' is not in this version yet: use pibo instead"),
+        ("pibo", {}, "pibo needs a prior.*or use bayesian_optimization"),
+        ("cost_cooling", {"prior_weight": 3}, "unknown argument 'prior_weight': searcher 'cost_cooling' takes"),
+        (
+            "bayesian_optimization",
+            {"random_interleave_probability": 0.1},
+            r"unknown argument 'random_interleave_probability'.*Did you mean 'random_interleave_prob'\?",
+        ),
         (
             "grid_search",
             {"steps_per_param": 3},
@@ -79,38 +106,62 @@ def test_mistakes_are_explained(searcher: Any, settings: dict[str, Any], message
 
 
 @pytest.mark.parametrize(
-    ("space", "reason"),
+    ("space", "expected", "reason"),
     [
-        (PLAIN, "the space has neither a fidelity nor a prior"),
-        (PRIOR, "a prior, but pibo is not in this version yet; bayesian_optimization ignores the prior"),
-        (FIDELITY, "a fidelity, but hyperband is not in this version yet; .* at the full fidelity"),
-        (BOTH, "a fidelity and a prior, but priorband is not in this version yet"),
+        (PLAIN, "bayesian_optimization", "^the space has neither a fidelity nor a prior$"),
+        (PRIOR, "pibo", "^the space has a prior$"),
+        (FIDELITY, "bayesian_optimization", "a fidelity, but hyperband is not in this version yet; .* full fidelity"),
+        (BOTH, "bayesian_optimization", "a fidelity and a prior, but priorband is not in this version yet"),
     ],
 )
-def test_the_default_is_chosen_by_the_space_and_says_why(space: SearchSpace, reason: str) -> None:
+def test_the_default_is_chosen_by_the_space_and_says_why(space: SearchSpace, expected: str, reason: str) -> None:
     name, why = default_name(space)
-    assert name == "bayesian_optimization"
+    assert name == expected
     assert re.search(reason, why)
 
 
-@pytest.mark.parametrize("sampler", [RandomSearch(use_priors=True), Sobol(), GridSearch(3), BayesianOptimization(4)])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        RandomSearch(use_priors=True),
+        Sobol(),
+        GridSearch(3),
+        BayesianOptimization(4),
+        PiBO(prior_weight=3),
+        CostCooling(4),
+        RegularizedEvolution(30),
+    ],
+)
 def test_a_description_makes_the_same_sampler(sampler: Sampler) -> None:
     description = describe(sampler)
     assert resolve(description["name"], PRIOR, description["settings"]) == sampler
+
+
+@pytest.mark.parametrize("name", sorted(_CLASSES))
+def test_the_documentation_has_each_setting_and_its_default(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "searchers.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
+    module, kind = _CLASSES[name]
+    fields = dataclasses.fields(getattr(importlib.import_module(module), kind))
+    inherited = sections["bayesian_optimization"] if "settings are those of `bayesian_opt" in sections[name] else ""
+    described = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", sections[name] + inherited, re.MULTILINE))
+    assert sorted(described) == sorted(field.name for field in fields)
+    for field in fields:
+        assert field.default is None or described[field.name] == f"`{field.default}`"
 
 
 def test_a_sampler_of_ones_own_is_described_by_its_class() -> None:
     assert describe(Centre()) == {"name": f"{__name__}.Centre", "settings": {}}
 
 
-@pytest.mark.parametrize("name", ["random_search", "sobol", "grid_search", "bayesian_optimization"])
+@pytest.mark.parametrize("name", sorted(_CLASSES))
 def test_scipy_and_torch_are_not_imported_before_a_model_is_fitted(name: str) -> None:
     code = (
         "import sys\n"
         "from neps.samplers.registry import resolve\n"
         "from neps.space import Float, SearchSpace\n"
         "from neps.testing.simulation import simulate\n"
-        "space = SearchSpace({'x': Float(0, 1)})\n"
+        "space = SearchSpace({'x': Float(0, 1, default=0.5)})\n"
         f"simulate(resolve({name!r}, space, {{}}), space, lambda config: config['x'], 2)\n"
         "print(sorted({'scipy', 'torch', 'pandas'} & set(sys.modules)))\n"
     )

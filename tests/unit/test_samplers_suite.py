@@ -204,6 +204,28 @@ def test_simulated_failures_are_failed_trials() -> None:
     ] * 2
 
 
+def test_a_simulated_cost_budget_is_kept_as_by_a_worker() -> None:
+    """Cost 2 and budget 10 is 5 evaluations with 1 worker and with 3; 1 worker stops at the first that goes beyond."""
+    for workers in (1, 3):
+        history = simulate(
+            RandomSearch(), SPACE, lambda _: {"loss": 0.0, "cost": 2.0}, Budget(max_cost_total=10.0), workers=workers
+        )
+        assert [(trial.cost, trial.spent) for trial in history.trials] == [(2.0, 2.0)] * 5
+    history = simulate(RandomSearch(), SPACE, lambda _: {"loss": 0.0, "cost": 3.0}, Budget(max_cost_total=10.0))
+    assert history.total_cost == 12.0
+
+
+def test_a_sampler_that_needs_a_cost_budget_is_given_one_by_the_suite() -> None:
+    class Thrifty(_Good):
+        needs_max_cost_total: ClassVar[bool] = True
+
+        def decide(self, history: History, number: int, budget: Budget, generator: np.random.Generator) -> Suggestion:
+            assert budget.max_cost_total is not None
+            return Suggestion(config=history.space.sample(generator))
+
+    _suite(Thrifty).test_configurations_are_valid_and_plain()
+
+
 def test_a_simulation_depends_on_its_seed_alone() -> None:
     runs = [simulate(RandomSearch(), SPACE, lambda _: 0.0, 5, seed=seed, workers=2).trials for seed in (1, 1, 2)]
     assert runs[0] == runs[1] != runs[2]

@@ -1,0 +1,132 @@
+"""Bayesian optimization with the user's prior, which counts less with each result.
+
+Used through `searcher="pibo"`, and by default where a parameter has a default. The model-based step is in
+`neps.samplers.proposal`, the prior as a part of it in `neps.samplers.priors`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from neps.errors import ArgumentError, nearest
+from neps.samplers.initial_design import InitialDesign, interleaved
+from neps.samplers.priors import log_prior, promise, with_confidence
+from neps.samplers.protocol import Done, Sampler, Suggestion
+from neps.samplers.settings import number as checked_number
+from neps.samplers.settings import probability
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.budget import Budget
+    from neps.history import History
+    from neps.models.acquisition import Acquisition
+    from neps.models.terms import LogPrior
+    from neps.samplers.axes import Axes
+    from neps.space import SearchSpace
+    from neps.space.parameters import Confidence
+    from neps.trial import Trial, Value
+
+__all__ = ["PiBO"]
+
+_CONFIDENCES = ("low", "medium", "high")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PiBO(Sampler):
+    """Maximises expected improvement times π^(r β / n), where π is the prior and n the number of results.
+
+    As πBO (Hvarfner et al. 2022, equation 6), but for r. β is a constant: how long the prior is trusted depends on the
+    results that are in, not on a budget that may be raised. Pending trials aren't counted in n, since nothing was
+    learnt from them yet; failed ones are. With π^(β / n) alone, a confident prior in the wrong place holds the search
+    there for hundreds of evaluations: it may be e^16 times denser there in each dimension. So r, from 0 to 1, says
+    whether the model still agrees: it is the mean expected improvement over a sample of the prior, relative to that
+    over a uniform one. It is 1, and the method the paper's, for as long as the prior looks where there is most to gain,
+    and falls within a few evaluations where the model knows better.
+
+    It begins with the default configuration and samples of the prior, and goes on with these while fewer results are in
+    than the initial design has trials. In all else it is like `BayesianOptimization`: a failed evaluation counts as the
+    worst loss seen, a fidelity is fixed at its upper bound, a finite space is searched once.
+
+    Args:
+        initial_design_size: how many trials to make before a model is trusted, at least 1. None (the default) means one
+            more than the space has dimensions, but 8 at most.
+        sample_default_first: whether the first trial is the default configuration, as part of the initial design.
+            Default True.
+        random_interleave_prob: the probability, from 0 to 1, that a trial after the initial design is drawn at random
+            instead, uniformly, whatever the prior says. Default 0.
+        prior_weight: β, above 0: after so many results the prior counts as much as expected improvement does, before
+            more, and later less. Default 10, the paper's for budgets of about 100 evaluations.
+        prior_confidence: "low", "medium" or "high", for all parameters that have a default, instead of each one's own
+            `default_confidence`. None (the default) leaves them their own.
+
+    Raises:
+        ArgumentError: if an argument isn't of its kind; from `check`, if no parameter has a default.
+
+    Example:
+        >>> PiBO(prior_confidence="high").settings()["prior_confidence"]
+        'high'
+    """
+
+    bears_old_view: ClassVar[bool] = True
+
+    initial_design_size: int | None = None
+    sample_default_first: bool = True
+    random_interleave_prob: float = 0.0
+    prior_weight: float = 10.0
+    prior_confidence: Confidence | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        self._design()
+        interleave = probability("random_interleave_prob", self.random_interleave_prob)
+        object.__setattr__(self, "random_interleave_prob", interleave)
+        object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
+        confidence = self.prior_confidence
+        if confidence is not None and confidence not in _CONFIDENCES:
+            raise ArgumentError(
+                f"prior_confidence must be 'low', 'medium', 'high' or None, not {confidence!r}."
+                f"{nearest(str(confidence), _CONFIDENCES)}"
+            )
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space without a prior."""
+        if not space.has_prior:
+            raise ArgumentError(
+                "pibo needs a prior, but no parameter of the search space has a default. "
+                "Give at least one a default, as in Float(0, 1, default=0.3), or use bayesian_optimization."
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`; an `initial_design_size` of None stays None, and follows the space."""
+        return dataclasses.asdict(self)
+
+    def decide(
+        self,
+        history: History,
+        number: int,
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,
+    ) -> Suggestion | Done:
+        """The default, a sample of the prior, or the most promising configuration."""
+        first = self._design().decide(history, number, generator)
+        drawn = first or interleaved(history, self.random_interleave_prob, generator)
+        return drawn or self._from_model(history, generator)
+
+    def _design(self) -> InitialDesign:
+        return InitialDesign(self.initial_design_size, self.sample_default_first, draw=self._from_prior)
+
+    def _from_prior(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG002
+        return with_confidence(history.space, self.prior_confidence).sample_prior(generator)
+
+    def _from_model(self, history: History, generator: np.random.Generator) -> Suggestion:
+        from neps.samplers.proposal import propose
+
+        return propose(history, generator, self._term)
+
+    def _term(self, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
+        space = with_confidence(axes.space, self.prior_confidence)
+        results = sum(trial.ended for trial in decided)
+        return log_prior(space, promise(space, improvement) * self.prior_weight / results)

@@ -1,0 +1,97 @@
+"""The user's prior as a model-based sampler needs it: as a term of an acquisition function, and how far to trust it.
+
+NumPy only, but for `log_prior`. The mathematics of priors is in `neps.space.prior`; `pibo` calls this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neps.samplers.axes import axes_of
+from neps.samplers.sequences import SobolSequence
+from neps.space import Categorical, Constant, SearchSpace
+from neps.space.prior import log_density, normal, quantile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from neps.models.acquisition import Acquisition
+    from neps.models.terms import LogPrior
+    from neps.space import AnyParameter
+    from neps.space.parameters import Confidence
+
+    _Array = NDArray[np.float64]
+
+__all__ = ["log_prior", "promise", "with_confidence"]
+
+_POINTS = 256
+
+
+@functools.lru_cache(maxsize=16)
+def with_confidence(space: SearchSpace, confidence: Confidence | None) -> SearchSpace:
+    """The space with this confidence in each of its defaults; None leaves them their own."""
+    if confidence is None:
+        return space
+    return SearchSpace({name: _confident(parameter, confidence) for name, parameter in space.parameters.items()})
+
+
+def _confident(parameter: AnyParameter, confidence: Confidence) -> AnyParameter:
+    return (
+        parameter if isinstance(parameter, Constant) else dataclasses.replace(parameter, default_confidence=confidence)
+    )
+
+
+def log_prior(space: SearchSpace, weight: float) -> LogPrior:
+    """The prior of a space as a term, relative to uniform on the unit cube.
+
+    It is that of `SearchSpace.log_prior`, but that an integer has the density of the normal at the middle of its bin,
+    not the mean over the bin: a smooth function that can be climbed, and differs little, as bins are narrow.
+    """
+    from neps.models.terms import LogPrior
+
+    centres, precisions = np.zeros((2, space.dimensions))
+    tables, highest = {}, 0.0
+    for j, parameter in enumerate(space.parameters[name] for name in space.searched):
+        if isinstance(parameter, Constant) or parameter.default is None:
+            continue
+        if isinstance(parameter, Categorical):
+            tables[j] = np.array([log_density(parameter, choice) for choice in parameter.choices])
+        elif parameter.lower < parameter.upper:
+            prior = normal(parameter)
+            centres[j], precisions[j] = prior.mean, prior.deviation**-2
+            highest += prior.log_density(prior.mean)
+    return LogPrior(centres, precisions, tables, weight, highest)
+
+
+def promise(space: SearchSpace, improvement: Acquisition) -> float:
+    """How much improvement is expected where the prior would look, relative to anywhere: from 0 to 1, its most.
+
+    The means of expected improvement over a sample of the prior and a uniform one are compared.
+
+    Args:
+        space: with a prior.
+        improvement: the logarithm of expected improvement.
+    """
+    anywhere, there = _samples(space)
+    means = [float(np.logaddexp.reduce(improvement(points))) for points in (anywhere, there)]
+    return math.exp(min(means[1] - means[0], 0.0))
+
+
+@functools.lru_cache(maxsize=16)
+def _samples(space: SearchSpace) -> tuple[_Array, _Array]:
+    """Points of the uniform distribution and, at the same quantiles, of the prior: (256, d) each."""
+    uniform = SobolSequence(space.dimensions, seed=0).points(0, _POINTS)
+    parameters = [space.parameters[name] for name in space.searched]
+    columns = [
+        column
+        if isinstance(parameter, Constant)
+        else [quantile(parameter, probability) for probability in column.tolist()]
+        for parameter, column in zip(parameters, uniform.T, strict=True)
+    ]
+    axes = axes_of(space)
+    return axes.rounded(uniform), axes.rounded(np.array(columns).T.reshape(uniform.shape))
