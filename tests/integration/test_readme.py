@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import neps
+from neps.samplers import registry
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -61,15 +63,19 @@ def test_what_is_in_the_directory(folder: Path) -> None:
 
 
 def test_the_searchers_and_their_settings(tmp_path: Path) -> None:
-    rows = re.findall(r'^\| `"(\w+)"`.*\|(.*)\|$', section("Searchers"), re.MULTILINE)
-    assert len(rows) == 4
+    names = re.findall(r'^\| `"(\w+)"`', section("Searchers"), re.MULTILINE)
+    assert set(names) == set(registry._CLASSES)
+    pages = re.split(r"^## ", (README.parent / "docs/searchers.md").read_text(), flags=re.MULTILINE)
+    documented = {page.split(maxsplit=1)[0]: re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) for page in pages[1:]}
+    for page in pages[1:]:
+        if same := re.search(r"^Its settings are those of `(\w+)`", page, re.MULTILINE):
+            documented[page.split(maxsplit=1)[0]] = documented[same[1]]
     space = {"x": neps.Float(0, 1, default=0.3)}
-    for searcher, settings in rows:
+    for searcher in names:
         root = tmp_path / searcher
-        neps.run(lambda x: x, root, space, searcher=searcher, max_evaluations_total=1)
-        published = (root / "neps.yaml").read_text()
-        for setting in re.findall(r"`(\w+)`", settings):
-            assert f"{setting}:" in published
+        neps.run(lambda x: {"loss": x, "cost": 1.0}, root, space, searcher=searcher, max_cost_total=1)
+        published = yaml.safe_load((root / "neps.yaml").read_text())["searcher"]["settings"]
+        assert set(published) == set(documented[searcher]), searcher
 
 
 def test_neps_status(folder: Path) -> None:
