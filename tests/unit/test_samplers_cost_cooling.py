@@ -19,7 +19,8 @@ from neps.history import History
 from neps.models import fitting
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.terms import PredictedMean
-from neps.samplers import BayesianOptimization, CostCooling, Sampler, Sobol, Suggestion
+from neps.samplers import BayesianOptimization, CostCooling, Sampler, Sobol, Suggestion, proposal
+from neps.samplers.axes import axes_of
 from neps.space import Float, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Status, Trial
@@ -109,6 +110,23 @@ def _of_costs(cost: Callable[[Mapping[str, Value]], float | None]) -> History:
 
 def _exponentially(config: Mapping[str, Value]) -> float:
     return math.pow(10.0, 2.0 * float(config["x"] or 0.0))
+
+
+def test_what_is_added_is_the_logarithm_of_the_cost_times_minus_the_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
+    terms: list[PredictedMean] = []
+
+    def propose(history: History, _: object, term: Any) -> Suggestion:
+        terms.append(term(axes_of(history.space), history.trials, None))
+        return Suggestion(config=history.trials[0].config)
+
+    monkeypatch.setattr(proposal, "propose", propose)
+    history = _of_costs(_exponentially)
+    initial = sum(trial.cost or 0.0 for trial in history.trials[:3])
+    budget = initial + 2.0 * (history.total_cost - initial)
+    for total, exponent in ((None, 1.0), (budget, 0.5)):
+        _suggestion(history, total)
+        left, right = terms.pop()(np.array([[0.2, 0.5], [0.8, 0.5]]))
+        assert right - left == pytest.approx(-exponent * math.log(10.0) * 2.0 * 0.6, rel=0.05)
 
 
 @pytest.mark.parametrize("cost", [7.0, 0.0, None, math.nan, math.inf])

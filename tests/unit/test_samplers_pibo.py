@@ -175,8 +175,8 @@ def test_a_prior_that_looks_elsewhere_promises_its_share_of_expected_improvement
     assert promise(LINE, _Near(0.1)) < 0.01
 
 
-def _weight(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, improvement: Acquisition) -> float:
-    """The exponent of the prior that the sampler hands to the proposal."""
+def _term(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, improvement: Acquisition) -> LogPrior:
+    """What the sampler hands to the proposal."""
     terms: list[LogPrior] = []
 
     def propose(history: History, _: object, term: Any) -> Suggestion:
@@ -186,7 +186,12 @@ def _weight(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler,
 
     monkeypatch.setattr(proposal, "propose", propose)
     _decide(sampler, history, len(history.trials) + 1)
-    return terms[0].weight
+    return terms[0]
+
+
+def _weight(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, improvement: Acquisition) -> float:
+    """The exponent of the prior."""
+    return _term(history, monkeypatch, sampler, improvement).weight
 
 
 def _history(outcomes: list[float | None], pending: int = 0) -> History:
@@ -203,6 +208,14 @@ def test_its_exponent_falls_with_the_number_of_results(monkeypatch: pytest.Monke
         history = _history([1.0] * (results - 1) + [None], pending=3)
         assert _weight(history, monkeypatch, PiBO(), trusted) == pytest.approx(10.0 / results)
     assert _weight(_history([1.0] * 4), monkeypatch, PiBO(prior_weight=2), trusted) == pytest.approx(0.5)
+
+
+def test_another_confidence_widens_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    precisions = [
+        _term(_history([1.0] * 10), monkeypatch, PiBO(prior_confidence=confidence), _Near(0.8)).precisions.tolist()
+        for confidence in (None, "high", "low")
+    ]
+    assert precisions == [[64.0], [64.0], [4.0]]
 
 
 def test_its_exponent_falls_where_the_model_promises_more_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
