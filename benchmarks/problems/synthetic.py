@@ -172,6 +172,37 @@ def _rastrigin(x: Array) -> Array:
     return np.asarray((x**2 + 2 * (1 - np.cos(2 * np.pi * x))).sum(axis=-1))
 
 
+def _trid(x: Array) -> Array:
+    return np.asarray(((x - 1) ** 2).sum(axis=-1) - (x[..., 1:] * x[..., :-1]).sum(axis=-1))
+
+
+def _powell(x: Array) -> Array:
+    a, b, c, e = (x[..., start::4] for start in range(4))
+    terms = (a + 10 * b) ** 2 + 5 * (c - e) ** 2 + (b - 2 * c) ** 4 + 10 * (a - e) ** 4
+    return np.asarray(terms.sum(axis=-1))
+
+
+def _ellipsoid(x: Array) -> Array:
+    """Axes that are 1 to 100 times as long as the shortest, in directions that are drawn once."""
+    d = x.shape[-1]
+    directions, _ = np.linalg.qr(np.random.default_rng(d).standard_normal((d, d)))
+    return np.asarray(((x @ directions) ** 2 * np.geomspace(1, 1e4, d)).sum(axis=-1))
+
+
+def _pits(d: int) -> Function:
+    """Five Gaussian pits in the unit cube, each narrower along some axes than along others; all drawn once."""
+    generator = np.random.default_rng(d)
+    centres = generator.uniform(0.1, 0.9, (5, d))
+    stretches = np.exp(generator.uniform(np.log(1.5), np.log(30), (5, d)))
+    depths = np.array([1.0, 1.5, 2.0, 2.5, 3.5])
+
+    def function(x: Array) -> Array:
+        distances = (stretches * (x[..., None, :] - centres) ** 2).sum(axis=-1)
+        return np.asarray(-(depths * np.exp(-distances)).sum(axis=-1))
+
+    return function
+
+
 def _cosine(x: Array) -> Array:
     """The cosine mixture (Breiman & Cutler 1993), with its sign turned and its minimum at 0."""
     return np.asarray((x**2 + 0.1 * (1 - np.cos(5 * np.pi * x))).sum(axis=-1))
@@ -284,6 +315,12 @@ def _reported() -> tuple[Surface, ...]:
 def _tuned() -> tuple[Surface, ...]:
     styblinski = _box("styblinski5", _styblinski, (-5, 5), np.full(5, -2.9035340277711771), 5 * -39.166165703771415)
     odd, even = 4.0007468682706344, 3.9995094800857736
+    four = [0.49023658854822233, 0.6560867403062403, 0.8172776891529343, 0.3817009797853985]
+    six = [0.7663915209650851, 0.47995642825187607, 0.21364085916270856]
+    six += [0.2981090648682766, 0.24500625751452582, 0.48935616763629797]
+    eight = [0.17311941861586835, 0.3996725442884822, 0.384956721235042, 0.4093270559474693]
+    eight += [0.5187054842840102, 0.4726319827988641, 0.6660718236553693, 0.18450694819067673]
+    pits6 = _box("pits6", _pits(6), (0, 1), six, -3.8418757124912566)
     valleys = [2.1375583658854838, np.pi / 2, 1.2942143569641791, 1.9200206815098302, 1.7194716503711992]
     return (
         _box("camel", _camel, [(-3, 3), (-2, 2)], [0.08984201310031806, -0.7126564030207396], -1.0316284534898774),
@@ -297,6 +334,13 @@ def _tuned() -> tuple[Surface, ...]:
         _shifted("cosine20", _cosine, 1, np.zeros(20)),
         _mixed_product(),
         _noisy(styblinski, 7.0),
+        _box("pits4", _pits(4), (0, 1), four, -4.082843424226749),
+        pits6,
+        _box("pits8", _pits(8), (0, 1), eight, -4.980614583986702),
+        _noisy(pits6, 0.2),
+        _shifted("ellipsoid8", _ellipsoid, 5, np.zeros(8)),
+        _box("trid6", _trid, (-36, 36), [6, 10, 12, 12, 10, 6], -50.0),
+        _shifted("powell8", _powell, 4, np.zeros(8)),
     )
 
 

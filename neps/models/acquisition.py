@@ -34,22 +34,31 @@ class Acquisition(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LogExpectedImprovement:
-    """The logarithm of E[max(best - f(z), 0)], where f is what `process` believes of the noise-free loss."""
+    """The logarithm of E[max(best - f(z), 0)], where f is what `process` believes of the noise-free loss.
+
+    Args:
+        process: the model.
+        best: what is to be improved upon.
+        exploration: a factor of the model's standard deviation. 1 is expected improvement; below 1, a point counts
+            less for what is not known about it, and more for what is predicted.
+    """
 
     process: GaussianProcess
     best: float
+    exploration: float = 1.0
 
     def __call__(self, Z: _Array) -> _Array:
         """See `Acquisition`."""
-        return log_expected_improvement(*self.process.predict(Z), self.best)
+        mean, variance = self.process.predict(Z)
+        return log_expected_improvement(mean, self.exploration**2 * variance, self.best)
 
     def with_gradient(self, Z: _Array) -> tuple[_Array, _Array]:
         """See `Acquisition`."""
         mean, variance, d_mean, d_variance = self.process.predict_with_gradient(Z)
-        deviation = np.sqrt(variance)
+        deviation = self.exploration * np.sqrt(variance)
         u = (self.best - mean) / deviation
         slope = log_h_slope(u)
-        d_deviation = d_variance / (2.0 * deviation[:, None])
+        d_deviation = self.exploration**2 * d_variance / (2.0 * deviation[:, None])
         gradient = ((1.0 - u * slope)[:, None] * d_deviation - slope[:, None] * d_mean) / deviation[:, None]
         return log_h(u) + np.log(deviation), gradient
 

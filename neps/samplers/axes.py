@@ -28,7 +28,7 @@ _Array = NDArray[np.float64]
 EXHAUSTIVE = 4096
 """The largest finite space of which every configuration is looked at."""
 
-_WIDEST = 256
+_WIDEST = 64
 _REMEMBERED = 16384
 
 
@@ -87,23 +87,14 @@ class Axes:
                 Z[:, j] = positions[np.searchsorted(edges, Z[:, j])]
         return Z
 
-    def unclaimed(self, Z: _Array, points: _Array) -> tuple[_Array, list[dict[str, Value]]]:
-        """What the space makes of Z (m, d), each configuration once, but for those at `points` (n, d).
-
-        Returns:
-            The points of these configurations (k, d), and the configurations.
-        """
+    def first_unclaimed(self, Z: _Array, points: _Array) -> dict[str, Value] | None:
+        """What the space makes of the first of Z (m, d) that stands for none of `points` (n, d); None if all do."""
         taken = {point.tobytes() for point in points}
-        configs: list[dict[str, Value]] = []
-        found: list[_Array] = []
         for z in Z:
             config = self.space.decode(z)
-            point = self._encode(config)
-            if point.tobytes() not in taken:
-                taken.add(point.tobytes())
-                configs.append(config)
-                found.append(point)
-        return np.array(found).reshape(len(found), self.dimensions), configs
+            if self._encode(config).tobytes() not in taken:
+                return config
+        return None
 
     @functools.cached_property
     def _known(self) -> dict[tuple[object, ...], _Array]:

@@ -27,6 +27,7 @@ __all__ = ["BayesianOptimization"]
 class BayesianOptimization(Sampler):
     """Minimises with a Gaussian process and log expected improvement; pending trials count at their predicted loss.
 
+    Of the model's standard deviation 0.3 counts in expected improvement, which makes for better short runs.
     It begins with points of a scrambled Sobol sequence, and goes on with them while fewer results are in than the
     initial design has trials. A failed evaluation, or a loss that isn't finite, counts as the worst loss seen. In a
     finite space no configuration is suggested twice, and the search is done when all are claimed. Priors are

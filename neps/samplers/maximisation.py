@@ -26,7 +26,6 @@ _REFINING_STEPS = 60
 _TOLERANCE = 1e-6
 _FINALISTS = 32
 _EXCHANGES = 5
-_EXCHANGED = 64
 
 
 def candidates(axes: Axes, acquisition: Acquisition, incumbents: _Array, generator: np.random.Generator) -> _Array:
@@ -48,7 +47,7 @@ def candidates(axes: Axes, acquisition: Acquisition, incumbents: _Array, generat
     if axes.continuous.any():
         found = _climbed(found, axes.continuous, acquisition)
     if not axes.continuous.all():
-        found = np.concatenate([_exchanged(axes, acquisition, found, generator), found])
+        found = np.concatenate([_exchanged(axes, acquisition, found), found])
     return np.concatenate([found, *(points[:_FINALISTS] for points in ranked)])
 
 
@@ -84,12 +83,12 @@ def _climbed(starts: _Array, free: NDArray[np.bool_], acquisition: Acquisition) 
     return points
 
 
-def _exchanged(axes: Axes, acquisition: Acquisition, points: _Array, generator: np.random.Generator) -> _Array:
+def _exchanged(axes: Axes, acquisition: Acquisition, points: _Array) -> _Array:
     """The best of `points` (m, d), with values of categories and integers exchanged while that helps: (1, d)."""
     values = acquisition(points)
     best, value = points[np.argmax(values)], float(values.max())
     for _ in range(_EXCHANGES):
-        others = _exchanges(axes, best, generator)
+        others = _exchanges(axes, best)
         values = acquisition(others)
         if not values.max() > value:
             break
@@ -97,15 +96,12 @@ def _exchanged(axes: Axes, acquisition: Acquisition, points: _Array, generator: 
     return np.array([best])
 
 
-def _exchanges(axes: Axes, point: _Array, generator: np.random.Generator) -> _Array:
-    """`point` (d,) with another value on one axis, for each axis of few values, at most 64 an axis: (m, d)."""
+def _exchanges(axes: Axes, point: _Array) -> _Array:
+    """`point` (d,) with each value that an axis of few values has, one axis at a time: (m, d)."""
     exchanged = []
     for j, positions in enumerate(axes.positions):
         if positions is not None:
-            values = (
-                positions if len(positions) <= _EXCHANGED else generator.choice(positions, _EXCHANGED, replace=False)
-            )
-            others = np.repeat(point[None, :], len(values), axis=0)
-            others[:, j] = values
+            others = np.repeat(point[None, :], len(positions), axis=0)
+            others[:, j] = positions
             exchanged.append(others)
     return np.concatenate(exchanged)

@@ -80,9 +80,10 @@ def _process() -> tuple[GaussianProcess, Array]:
 
 
 @pytest.mark.parametrize("best", [2.0, 0.0, -1.0, -30.0, -1e4])
-def test_gradients_of_log_expected_improvement(best: float) -> None:
+@pytest.mark.parametrize("exploration", [1.0, 0.3, 0.01])
+def test_gradients_of_log_expected_improvement(best: float, exploration: float) -> None:
     process, Z = _process()
-    acquisition = LogExpectedImprovement(process, best)
+    acquisition = LogExpectedImprovement(process, best, exploration)
     values, gradients = acquisition.with_gradient(Z)
     np.testing.assert_allclose(values, acquisition(Z), rtol=1e-8)
     np.testing.assert_array_equal(gradients[:, 1], 0.0)
@@ -90,6 +91,17 @@ def test_gradients_of_log_expected_improvement(best: float) -> None:
         step = 1e-5 * np.eye(3)[j]
         numerical = (acquisition(Z + step) - acquisition(Z - step)) / 2e-5
         np.testing.assert_allclose(gradients[:, j], numerical, rtol=1e-5, atol=1e-6 * np.abs(numerical).max())
+
+
+def test_exploration_is_a_factor_of_the_standard_deviation() -> None:
+    process, Z = _process()
+    mean, variance = process.predict(Z)
+    expected = [
+        quad(lambda f, m=m, s=0.3 * s: (0.5 - f) * norm.pdf(f, m, s), min(0.5, m) - 12 * s, 0.5, points=[m])[0]
+        for m, s in zip(mean, np.sqrt(variance), strict=True)
+    ]
+    found = np.exp(LogExpectedImprovement(process, 0.5, exploration=0.3)(Z))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
 
 
 def test_terms_are_added_with_their_gradients() -> None:

@@ -119,31 +119,23 @@ def test_what_is_remembered_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPat
 # ------------------------------------------------------------------------------------------------------------ unclaimed
 
 
-def test_what_is_claimed_is_left_out() -> None:
+def test_the_first_that_is_not_claimed() -> None:
     axes = axes_of(FINITE)
     claimed: list[dict[str, Value]] = [{"n": 1, "flag": "1", "c": 2.0}, {"n": 3, "flag": True, "c": 2.0}]
-    points, configs = axes.unclaimed(axes.everything, axes.encode(claimed))
-    assert len(points) == len(configs) == 10
-    assert not any(config in claimed for config in configs)
-    np.testing.assert_array_equal(points, axes.encode(configs))
-
-
-def test_a_configuration_comes_once_though_many_points_stand_for_it() -> None:
-    axes = axes_of(FINITE)
-    points, configs = axes.unclaimed(np.random.default_rng(0).random((500, 3)), np.empty((0, 3)))
-    assert len(points) == len(configs) == len({tuple(config.values()) for config in configs}) == 12
-    assert {tuple(point) for point in points} == {tuple(point) for point in axes.everything}
+    free = [config for config in map(FINITE.decode, axes.everything) if config not in claimed]
+    assert len(free) == 10
+    assert axes.first_unclaimed(axes.everything, axes.encode(claimed)) == free[0]
+    assert axes.first_unclaimed(axes.everything[::-1], axes.encode(claimed)) == free[-1]
 
 
 def test_nothing_may_be_left() -> None:
     axes = axes_of(FINITE)
-    points, configs = axes.unclaimed(axes.everything, axes.everything)
-    assert points.shape == (0, 3)
-    assert configs == []
+    assert axes.first_unclaimed(axes.everything, axes.everything) is None
+    assert axes.first_unclaimed(np.empty((0, 3)), axes.everything) is None
 
 
 def test_wide_integers_are_claimed_as_wholes() -> None:
     axes = axes_of(SearchSpace({"n": Integer(1, 1000)}))
-    points, configs = axes.unclaimed(np.array([[0.5], [0.5001], [0.5011]]), axes.encode([{"n": 501}]))
-    assert configs == [{"n": 502}]
-    np.testing.assert_array_equal(points, axes.encode([{"n": 502}]))
+    Z, claimed = np.array([[0.5], [0.5001], [0.5011]]), axes.encode([{"n": 501}])
+    assert axes.first_unclaimed(Z, claimed) == {"n": 502}
+    assert axes.first_unclaimed(Z[:2], claimed) is None

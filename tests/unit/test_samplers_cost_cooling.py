@@ -129,10 +129,14 @@ def test_what_is_added_is_the_logarithm_of_the_cost_times_minus_the_exponent(mon
         assert right - left == pytest.approx(-exponent * math.log(10.0) * 2.0 * 0.6, rel=0.05)
 
 
-@pytest.mark.parametrize("cost", [7.0, 0.0, None, math.nan, math.inf])
+@pytest.mark.parametrize("cost", [0.0, None, math.nan, math.inf])
 def test_costs_that_tell_nothing_leave_bayesian_optimization(cost: float | None) -> None:
     history = _of_costs(lambda _: cost)
     assert _suggestion(history).config == _suggestion(history, sampler=BayesianOptimization()).config
+
+
+def test_costs_that_are_all_the_same_change_nothing() -> None:
+    assert _suggestion(_of_costs(lambda _: 7.0)).config == _suggestion(_of_costs(lambda _: 1.0)).config
 
 
 def test_a_cheap_region_is_preferred_as_long_as_there_is_a_budget() -> None:
