@@ -19,8 +19,9 @@ __all__ = ["Surrogate", "surrogate"]
 
 _Array = NDArray[np.float64]
 
-_FEW = 64  # with so few results all bends are compared each time, and the search for hyperparameters also begins afresh
-_SELDOM = 8  # with more, bends are compared each eighth time, and the search goes on from where it was
+_FEW = 20  # with so few results all bends are compared each time, and with more each eighth time
+_SELDOM = 8
+_FRESH = 64  # with so few, the search for hyperparameters then begins afresh too, or else where the last one ended
 _SEARCHED = 400  # of more results, hyperparameters are found on a part
 _BEST_PART = 100
 _ITERATIONS, _FEW_ITERATIONS = 50, 10
@@ -52,24 +53,21 @@ def surrogate(
         The same for the same arguments: nothing is drawn.
     """
     n, (start, bend) = len(X), remembered or (None, BENDS[0])
+    thorough = start is None or n <= _FEW or n % _SELDOM == 0
+    afresh = start is None or (thorough and n <= _FRESH)
+    starts = [*([] if start is None else [start]), *(beginnings(len(choices)) if afresh else [])][:2]
     part = _part(losses)
     objective = NegativeLogPosterior(X[part], np.zeros(len(part)), choices)
-    starts = [] if start is None else [start]
-    if start is None or n <= _FEW:
-        starts += beginnings(len(choices))[: 2 - len(starts)]
 
     def fitted(targets: Targets, starts: list[Hyperparameters], iterations: int) -> _Fitted:
         found, value = most_probable(objective.given(targets.values[part]), starts, iterations)
         return _Fitted(value - float(targets.log_slopes[part].sum()), found, targets)
 
-    best = fitted(Targets(losses, bend), starts, _ITERATIONS if n <= _FEW else _FEW_ITERATIONS)
-    differ = best.targets.values.any()
-    if differ and (start is None or n <= _FEW or n % _SELDOM == 0):
-        rivals = [Targets(losses, other) for other in BENDS if other != bend]
-        best = min(
-            [best, *(fitted(rival, [best.hyperparameters], _FEW_ITERATIONS) for rival in rivals)],
-            key=lambda fitted: fitted.cost,
-        )
+    best = fitted(Targets(losses, bend), starts, _ITERATIONS if afresh else _FEW_ITERATIONS)
+    if thorough and best.targets.values.any():
+        rivals = (Targets(losses, other) for other in BENDS if other != bend)
+        others = [fitted(rival, [best.hyperparameters], _FEW_ITERATIONS) for rival in rivals]
+        best = min([best, *others], key=lambda fitted: fitted.cost)
     process = GaussianProcess(X, best.targets.values, choices, best.hyperparameters)
     return Surrogate(process, best.targets.bend)
 
