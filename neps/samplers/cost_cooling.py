@@ -99,11 +99,13 @@ class CostCooling(Sampler):
 
 
 def _from_model(history: History, exponent: float, generator: np.random.Generator) -> Suggestion:
-    from neps.samplers.proposal import propose
+    from neps.samplers.proposal import EXPLORATION, propose
 
     known = [trial for trial in history.trials if _is_measured(trial)]
     tells = exponent > 0.0 and any(trial.cost for trial in known)
-    found = propose(history, generator, functools.partial(_log_cost, known, -exponent) if tells else None)
+    term = functools.partial(_log_cost, known, -exponent) if tells else None
+    # A cheap optimum may be predicted better than what costs more: the whole uncertainty counts against that.
+    found = propose(history, generator, term, exploration=1.0 if tells else EXPLORATION)
     return dataclasses.replace(found, reasons={**found.reasons, "cost_exponent": exponent})
 
 

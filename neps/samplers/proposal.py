@@ -27,27 +27,30 @@ from neps.samplers.maximisation import candidates
 from neps.samplers.protocol import Suggestion
 from neps.trial import Trial
 
-__all__ = ["Term", "propose"]
+__all__ = ["EXPLORATION", "Term", "propose"]
 
 _Array = NDArray[np.float64]
 
 Term = Callable[[Axes, Sequence[Trial], Acquisition], Acquisition]
 """Makes what is added to log expected improvement, from the axes, all decided trials, and that itself."""
 
-_EXPLORATION = 0.3
+EXPLORATION = 0.3
 """With less than the whole of its uncertainty the model finds better configurations in short runs: expected improvement
 goes far away too often (De Ath et al. 2021, "Greed is good", for the same with other acquisition functions)."""
 _INCUMBENTS = 3
 _DIGITS = 4
 
 
-def propose(history: History, generator: np.random.Generator, term: Term | None = None) -> Suggestion:
+def propose(
+    history: History, generator: np.random.Generator, term: Term | None = None, *, exploration: float = EXPLORATION
+) -> Suggestion:
     """The configuration that promises most.
 
     Args:
         history: with at least one ended trial, and, in a finite space, at least one configuration unclaimed.
         generator: draws the candidates.
         term: what to add to log expected improvement.
+        exploration: how much of the model's standard deviation counts.
 
     Returns:
         The suggestion. Its reasons hold the log expected improvement in standard deviations of the losses, and the
@@ -55,10 +58,10 @@ def propose(history: History, generator: np.random.Generator, term: Term | None 
     """
     # A caller that has set numpy to raise must not lose its worker to an underflow in exp(-r).
     with np.errstate(all="ignore"), one_thread():
-        return _propose(history, generator, term)
+        return _propose(history, generator, term, exploration)
 
 
-def _propose(history: History, generator: np.random.Generator, term: Term | None) -> Suggestion:
+def _propose(history: History, generator: np.random.Generator, term: Term | None, exploration: float) -> Suggestion:
     axes = axes_of(history.space)
     decided = [trial for trial in history.trials if trial.decision is not None]
     points = axes.encode(trial.config for trial in decided)
@@ -69,11 +72,9 @@ def _propose(history: History, generator: np.random.Generator, term: Term | None
     means = process.predict(process.X)[0]
     # Upon the lowest mean, not the lowest loss: a lucky evaluation of a noisy objective would never be improved upon.
     improvement = LogExpectedImprovement(process, float(means.min()))
-    acquisition: Acquisition
-    if term is None:
-        acquisition = dataclasses.replace(improvement, exploration=_EXPLORATION)
-    else:  # made for expected improvement as it is
-        acquisition = Sum((improvement, term(axes, decided, improvement)))
+    acquisition: Acquisition = dataclasses.replace(improvement, exploration=exploration)
+    if term is not None:
+        acquisition = Sum((acquisition, term(axes, decided, improvement)))
     if axes.few:
         Z = axes.everything
     else:

@@ -115,7 +115,8 @@ def _exponentially(config: Mapping[str, Value]) -> float:
 def test_what_is_added_is_the_logarithm_of_the_cost_times_minus_the_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
     terms: list[PredictedMean] = []
 
-    def propose(history: History, _: object, term: Any) -> Suggestion:
+    def propose(history: History, _: object, term: Any, exploration: float) -> Suggestion:
+        assert exploration == 1.0
         terms.append(term(axes_of(history.space), history.trials, None))
         return Suggestion(config=history.trials[0].config)
 

@@ -311,10 +311,10 @@ class _Prefers:
     """A term that is all for high values of the first coordinate."""
 
     def __call__(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(1e6 * Z[:, 0])
+        return np.asarray(1e12 * Z[:, 0])
 
     def with_gradient(self, Z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return self(Z), np.concatenate([np.full((len(Z), 1), 1e6), np.zeros((len(Z), Z.shape[1] - 1))], axis=1)
+        return self(Z), np.concatenate([np.full((len(Z), 1), 1e12), np.zeros((len(Z), Z.shape[1] - 1))], axis=1)
 
 
 def test_a_term_is_added_and_does_not_count_as_improvement() -> None:
