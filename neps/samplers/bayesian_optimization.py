@@ -69,26 +69,24 @@ class BayesianOptimization(Sampler):
         self._design().check(space)
 
     def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`; an `initial_design_size` of None stays None, and follows the space."""
+        """See `Sampler.settings`; an `initial_design_size` of None stays None, and follows the space.
+
+        The budget is none of them.
+        """
         return dataclasses.asdict(self)
 
     def decide(
-        self,
-        history: History,
-        number: int,
-        budget: Budget,  # noqa: ARG002
-        generator: np.random.Generator,
+        self, history: History, number: int, budget: Budget, generator: np.random.Generator
     ) -> Suggestion | Done:
-        """A point of the initial design, or the most promising configuration."""
+        """A point of the initial design, now and then a random one, or the most promising configuration."""
         first = self._design().decide(history, number, generator)
         drawn = first or interleaved(history, self.random_interleave_prob, generator)
-        return drawn or _from_model(history, generator)
+        return drawn or self._from_model(history, budget, generator)
 
     def _design(self) -> InitialDesign:
-        return InitialDesign(self.initial_design_size, default_first=self.sample_default_first)
+        return InitialDesign(self.initial_design_size, self.sample_default_first)
 
+    def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
+        from neps.samplers.proposal import propose
 
-def _from_model(history: History, generator: np.random.Generator) -> Suggestion:
-    from neps.samplers.proposal import propose
-
-    return propose(history, generator)
+        return propose(history, generator)

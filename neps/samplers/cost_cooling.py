@@ -10,21 +10,20 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from neps.budget import Spending
-from neps.samplers.initial_design import InitialDesign, interleaved, is_initial
-from neps.samplers.protocol import Done, Sampler, Suggestion
-from neps.samplers.settings import probability
+from neps.samplers.bayesian_optimization import BayesianOptimization
+from neps.samplers.initial_design import is_initial
 
 if TYPE_CHECKING:
     from neps.budget import Budget
     from neps.history import History
     from neps.models.terms import PredictedMean
     from neps.samplers.axes import Axes
-    from neps.space import SearchSpace
+    from neps.samplers.protocol import Suggestion
     from neps.trial import Trial
 
 __all__ = ["CostCooling"]
@@ -33,7 +32,7 @@ _LEARNT_FROM = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class CostCooling(Sampler):
+class CostCooling(BayesianOptimization):
     """Maximises expected improvement per cost^α, where α falls from 1 to 0 (EI-cool of Lee et al. 2020).
 
     With the whole budget left, an improvement that costs half is as good as one twice as large; as the budget is used
@@ -66,47 +65,17 @@ class CostCooling(Sampler):
     """
 
     needs_max_cost_total: ClassVar[bool] = True
-    bears_old_view: ClassVar[bool] = True
 
-    initial_design_size: int | None = None
-    sample_default_first: bool = False
-    random_interleave_prob: float = 0.0
+    def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:
+        from neps.samplers.proposal import EXPLORATION, propose
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        self._design()
-        interleave = probability("random_interleave_prob", self.random_interleave_prob)
-        object.__setattr__(self, "random_interleave_prob", interleave)
-
-    def check(self, space: SearchSpace) -> None:
-        """Refuse `sample_default_first` where there is no default."""
-        self._design().check(space)
-
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`; the budget is none of them."""
-        return dataclasses.asdict(self)
-
-    def decide(
-        self, history: History, number: int, budget: Budget, generator: np.random.Generator
-    ) -> Suggestion | Done:
-        """A point of the initial design, or the configuration that promises most for what it costs."""
-        first = self._design().decide(history, number, generator)
-        drawn = first or interleaved(history, self.random_interleave_prob, generator)
-        return drawn or _from_model(history, _cooled(history, budget), generator)
-
-    def _design(self) -> InitialDesign:
-        return InitialDesign(self.initial_design_size, default_first=self.sample_default_first)
-
-
-def _from_model(history: History, exponent: float, generator: np.random.Generator) -> Suggestion:
-    from neps.samplers.proposal import EXPLORATION, propose
-
-    known = [trial for trial in history.trials if _is_measured(trial)]
-    tells = exponent > 0.0 and any(trial.cost for trial in known)
-    term = functools.partial(_log_cost, known, -exponent) if tells else None
-    # A cheap optimum may be predicted better than what costs more: the whole uncertainty counts against that.
-    found = propose(history, generator, term, exploration=1.0 if tells else EXPLORATION)
-    return dataclasses.replace(found, reasons={**found.reasons, "cost_exponent": exponent})
+        exponent = _cooled(history, budget)
+        known = [trial for trial in history.trials if _is_measured(trial)]
+        tells = exponent > 0.0 and any(trial.cost for trial in known)
+        term = functools.partial(_log_cost, known, -exponent) if tells else None
+        # A cheap optimum may be predicted better than what costs more: the whole uncertainty counts against that.
+        found = propose(history, generator, term, exploration=1.0 if tells else EXPLORATION)
+        return dataclasses.replace(found, reasons={**found.reasons, "cost_exponent": exponent})
 
 
 def _cooled(history: History, budget: Budget) -> float:

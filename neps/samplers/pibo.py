@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from neps.errors import ArgumentError, nearest
-from neps.samplers.initial_design import InitialDesign, interleaved
+from neps.samplers.bayesian_optimization import BayesianOptimization
+from neps.samplers.initial_design import InitialDesign
 from neps.samplers.priors import log_prior, promise, with_confidence
-from neps.samplers.protocol import Done, Sampler, Suggestion
 from neps.samplers.settings import number as checked_number
-from neps.samplers.settings import probability
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
     from neps.samplers.axes import Axes
+    from neps.samplers.protocol import Suggestion
     from neps.space import SearchSpace
     from neps.space.parameters import Confidence
     from neps.trial import Trial, Value
@@ -35,7 +35,7 @@ _CONFIDENCES = ("low", "medium", "high")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PiBO(Sampler):
+class PiBO(BayesianOptimization):
     """Maximises expected improvement times π^(r β / n), where π is the prior and n the number of results.
 
     As πBO (Hvarfner et al. 2022, equation 6), but for r. β is a constant: how long the prior is trusted depends on the
@@ -70,19 +70,13 @@ class PiBO(Sampler):
         'high'
     """
 
-    bears_old_view: ClassVar[bool] = True
-
-    initial_design_size: int | None = None
     sample_default_first: bool = True
-    random_interleave_prob: float = 0.0
     prior_weight: float = 10.0
     prior_confidence: Confidence | None = None
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        self._design()
-        interleave = probability("random_interleave_prob", self.random_interleave_prob)
-        object.__setattr__(self, "random_interleave_prob", interleave)
+        BayesianOptimization.__post_init__(self)
         object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
         confidence = self.prior_confidence
         if confidence is not None and confidence not in _CONFIDENCES:
@@ -99,29 +93,13 @@ class PiBO(Sampler):
                 "Give at least one a default, as in Float(0, 1, default=0.3), or use bayesian_optimization."
             )
 
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`; an `initial_design_size` of None stays None, and follows the space."""
-        return dataclasses.asdict(self)
-
-    def decide(
-        self,
-        history: History,
-        number: int,
-        budget: Budget,  # noqa: ARG002
-        generator: np.random.Generator,
-    ) -> Suggestion | Done:
-        """The default, a sample of the prior, or the most promising configuration."""
-        first = self._design().decide(history, number, generator)
-        drawn = first or interleaved(history, self.random_interleave_prob, generator)
-        return drawn or self._from_model(history, generator)
-
     def _design(self) -> InitialDesign:
         return InitialDesign(self.initial_design_size, self.sample_default_first, draw=self._from_prior)
 
     def _from_prior(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG002
         return with_confidence(history.space, self.prior_confidence).sample_prior(generator)
 
-    def _from_model(self, history: History, generator: np.random.Generator) -> Suggestion:
+    def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
         from neps.samplers.proposal import propose
 
         return propose(history, generator, self._term)
