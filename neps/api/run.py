@@ -70,13 +70,14 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
             `learning_curve`; what else is in the mapping goes into `info_dict`.
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
-        searcher: a searcher's name, a `Sampler`, or "default": pibo where a parameter has a default and none is a
-            fidelity, else bayesian_optimization, in this version. The choice is logged.
+        searcher: a searcher's name, a `Sampler`, or "default": hyperband where a parameter is a fidelity
+            (hyperband_prior with a default), else pibo where one has a default, else bayesian_optimization. The choice
+            is logged.
         max_evaluations_total: trials over all workers, for ever; failed ones count. None: no limit.
         max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.
         max_cost_total: sum of the returned costs over all workers; a trial starts while what was returned and what
             the running ones are expected to cost is below it. None: no limit.
-        max_fidelity_total: sum of the fidelity really run; needs a multi-fidelity searcher. None: no limit.
+        max_fidelity_total: sum of the fidelity really run. Refused by this version, which can't count it yet.
         max_seconds_per_run: claim nothing new after so many seconds of this call. None: no limit.
         continue_until_max_evaluation_completed: stay until every trial has ended, ready to resume dead ones, instead
             of leaving once nothing is left to claim.
@@ -172,7 +173,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
 def _check_together(settings: Settings) -> None:
     """Refuse what would silently do nothing, or end badly."""
     if settings.budget.max_fidelity_total is not None:
-        message = "max_fidelity_total needs a multi-fidelity searcher; this version has none yet. Leave it out."
+        message = "max_fidelity_total is not in this version yet: use max_evaluations_total or max_cost_total."
         raise ArgumentError(message)
     if settings.budget.max_cost_total is not None and settings.ignore_errors and settings.cost_value_on_error is None:
         message = (

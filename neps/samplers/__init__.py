@@ -6,9 +6,11 @@ Importing this needs NumPy only: scipy comes with the first model that is fitted
 
 from __future__ import annotations
 
+from neps.samplers.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
 from neps.samplers.bayesian_optimization import BayesianOptimization
 from neps.samplers.cost_cooling import CostCooling
 from neps.samplers.grid_search import GridSearch
+from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
 from neps.samplers.pibo import PiBO
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.samplers.random_search import RandomSearch
@@ -16,15 +18,23 @@ from neps.samplers.regularized_evolution import RegularizedEvolution
 from neps.samplers.sobol import Sobol
 
 __all__ = [
+    "ASHA",
+    "ASHAPrior",
+    "AsyncHyperband",
+    "AsyncHyperbandPrior",
     "BayesianOptimization",
     "CostCooling",
     "Done",
     "GridSearch",
+    "Hyperband",
+    "HyperbandPrior",
     "PiBO",
     "RandomSearch",
     "RegularizedEvolution",
     "Sampler",
     "Sobol",
+    "SuccessiveHalving",
+    "SuccessiveHalvingPrior",
     "Suggestion",
     "Wait",
 ]

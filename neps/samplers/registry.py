@@ -26,11 +26,22 @@ _CLASSES = {
     "pibo": ("neps.samplers.pibo", "PiBO"),
     "cost_cooling": ("neps.samplers.cost_cooling", "CostCooling"),
     "regularized_evolution": ("neps.samplers.regularized_evolution", "RegularizedEvolution"),
+    "successive_halving": ("neps.samplers.hyperband", "SuccessiveHalving"),
+    "successive_halving_prior": ("neps.samplers.hyperband", "SuccessiveHalvingPrior"),
+    "hyperband": ("neps.samplers.hyperband", "Hyperband"),
+    "hyperband_prior": ("neps.samplers.hyperband", "HyperbandPrior"),
+    "asha": ("neps.samplers.asha", "ASHA"),
+    "asha_prior": ("neps.samplers.asha", "ASHAPrior"),
+    "async_hyperband": ("neps.samplers.asha", "AsyncHyperband"),
+    "async_hyperband_prior": ("neps.samplers.asha", "AsyncHyperbandPrior"),
 }
 
-_INSTEAD = dict.fromkeys(
-    ("successive_halving", "asha", "hyperband", "async_hyperband", "mobster", "freeze_thaw"), "bayesian_optimization"
-) | dict.fromkeys(("successive_halving_prior", "asha_prior", "hyperband_prior", "priorband", "priorband_bo"), "pibo")
+_INSTEAD = {
+    "mobster": "async_hyperband",
+    "freeze_thaw": "hyperband",
+    "priorband": "hyperband_prior",
+    "priorband_bo": "hyperband_prior",
+}
 """Searchers of later versions, and what comes closest now."""
 
 
@@ -71,15 +82,13 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
         >>> default_name(SearchSpace({"x": Float(0, 1)}))
         ('bayesian_optimization', 'the space has neither a fidelity nor a prior')
     """
-    if space.fidelity is None and space.has_prior:
+    if space.fidelity is not None:
+        if space.has_prior:
+            return "hyperband_prior", "the space has a fidelity and a prior; priorband is not in this version yet"
+        return "hyperband", "the space has a fidelity"
+    if space.has_prior:
         return "pibo", "the space has a prior"
-    if space.fidelity is None:
-        return "bayesian_optimization", "the space has neither a fidelity nor a prior"
-    found, missing = ("a fidelity and a prior", "priorband") if space.has_prior else ("a fidelity", "hyperband")
-    return "bayesian_optimization", (
-        f"the space has {found}, but {missing} is not in this version yet; bayesian_optimization runs every evaluation "
-        "at the full fidelity"
-    )
+    return "bayesian_optimization", "the space has neither a fidelity nor a prior"
 
 
 def describe(sampler: Sampler) -> dict[str, Any]:

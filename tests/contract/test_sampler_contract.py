@@ -5,7 +5,24 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from neps.samplers import BayesianOptimization, CostCooling, GridSearch, PiBO, RandomSearch, Sampler, Sobol, Suggestion
+from neps.samplers import (
+    ASHA,
+    ASHAPrior,
+    AsyncHyperband,
+    AsyncHyperbandPrior,
+    BayesianOptimization,
+    CostCooling,
+    GridSearch,
+    Hyperband,
+    HyperbandPrior,
+    PiBO,
+    RandomSearch,
+    Sampler,
+    Sobol,
+    SuccessiveHalving,
+    SuccessiveHalvingPrior,
+    Suggestion,
+)
 from neps.testing.samplers import SamplerContract
 
 if TYPE_CHECKING:
@@ -73,6 +90,46 @@ class TestCostCooling(SamplerContract):
 class TestCostCoolingFromTheDefault(SamplerContract):
     def make(self) -> Sampler:
         return CostCooling(initial_design_size=1, sample_default_first=True, random_interleave_prob=0.3)
+
+
+class TestSuccessiveHalving(SamplerContract):
+    def make(self) -> Sampler:
+        return SuccessiveHalving()
+
+
+class TestSuccessiveHalvingPrior(SamplerContract):
+    def make(self) -> Sampler:
+        return SuccessiveHalvingPrior(eta=2, early_stopping_rate=1)
+
+
+class TestHyperband(SamplerContract):
+    def make(self) -> Sampler:
+        return Hyperband(sample_default_first=True)
+
+
+class TestHyperbandPrior(SamplerContract):
+    def make(self) -> Sampler:
+        return HyperbandPrior()
+
+
+class TestASHA(SamplerContract):
+    def make(self) -> Sampler:
+        return ASHA(eta=2)
+
+
+class TestASHAPrior(SamplerContract):
+    def make(self) -> Sampler:
+        return ASHAPrior()
+
+
+class TestAsyncHyperband(SamplerContract):
+    def make(self) -> Sampler:
+        return AsyncHyperband()
+
+
+class TestAsyncHyperbandPrior(SamplerContract):
+    def make(self) -> Sampler:
+        return AsyncHyperbandPrior(eta=4)
 
 
 @dataclasses.dataclass(frozen=True)

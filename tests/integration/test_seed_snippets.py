@@ -188,6 +188,28 @@ def test_a_cost_budget_is_5_evaluations_with_4_workers(tmp_path: Path) -> None:
     assert log.count("claimed") == log.count("finished") == 5
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_checkpoints_are_continued(tmp_path: Path, workers: int) -> None:
+    """A bracket of Hyperband, with 9, 3 and 1 trials: each promotion finds the checkpoint of its own configuration."""
+    fidelity = 'pipeline_space["element_3"] = neps.Integer(1, 9, is_fidelity=True)\n'
+    call = CALL.format(arguments='searcher="hyperband"').replace("max_evaluations_total=4", "max_evaluations_total=13")
+    run(tmp_path, fidelity + CHECKPOINTS + call, workers)
+    history = neps.load(tmp_path / "results/snippet")
+    assert len(history.succeeded) == 13
+    promotions = [trial for trial in history.trials if trial.previous is not None]
+    if workers == 1:
+        assert [trial.fidelity for trial in history.trials] == [1] * 9 + [3] * 3 + [9]
+    assert len(promotions) == len({trial.previous for trial in promotions}) >= 1
+    for trial in history.trials:
+        before = history.by_number[trial.previous] if trial.previous is not None else None
+        begun, config = (before.fidelity if before else 0) or 0, trial.config
+        steps = (trial.fidelity or 0) - begun
+        assert trial.loss == pytest.approx(steps * (config["element_1"] - config["element_2"]))  # type: ignore[operator]
+        if before is not None:
+            assert {**before.config, "element_3": 0} == {**config, "element_3": 0}
+            assert trial.fidelity == 3 * begun
+
+
 def test_checkpoints(tmp_path: Path) -> None:
     """Without a multi-fidelity searcher the fidelity is at its upper bound, and nothing is continued."""
     fidelity = 'pipeline_space["element_3"] = neps.Integer(1, 5, is_fidelity=True)\n'

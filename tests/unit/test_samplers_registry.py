@@ -73,8 +73,9 @@ def test_an_instance_stays_itself() -> None:
     ("searcher", "settings", "message"),
     [
         ("random_serch", {}, r"unknown searcher 'random_serch'.*'sobol'.*Did you mean 'random_search'\?"),
-        ("hyperband", {}, "searcher 'hyperband' is not in this version yet: use bayesian_optimization instead"),
-        ("priorband", {}, "searcher 'priorband' is not in this version yet: use pibo instead"),
+        ("freeze_thaw", {}, "searcher 'freeze_thaw' is not in this version yet: use hyperband instead"),
+        ("priorband", {}, "searcher 'priorband' is not in this version yet: use hyperband_prior instead"),
+        ("hyperband", {}, r"needs one fidelity, but the space has none\. Mark one .* or use bayesian_optimization"),
         ("pibo", {}, "pibo needs a prior.*or use bayesian_optimization"),
         ("cost_cooling", {"prior_weight": 3}, "unknown argument 'prior_weight': searcher 'cost_cooling' takes"),
         (
@@ -110,8 +111,8 @@ def test_mistakes_are_explained(searcher: Any, settings: dict[str, Any], message
     [
         (PLAIN, "bayesian_optimization", "^the space has neither a fidelity nor a prior$"),
         (PRIOR, "pibo", "^the space has a prior$"),
-        (FIDELITY, "bayesian_optimization", "a fidelity, but hyperband is not in this version yet; .* full fidelity"),
-        (BOTH, "bayesian_optimization", "a fidelity and a prior, but priorband is not in this version yet"),
+        (FIDELITY, "hyperband", "^the space has a fidelity$"),
+        (BOTH, "hyperband_prior", "^the space has a fidelity and a prior; priorband is not in this version yet$"),
     ],
 )
 def test_the_default_is_chosen_by_the_space_and_says_why(space: SearchSpace, expected: str, reason: str) -> None:
@@ -154,6 +155,10 @@ def test_a_sampler_of_ones_own_is_described_by_its_class() -> None:
     assert describe(Centre()) == {"name": f"{__name__}.Centre", "settings": {}}
 
 
+def _of_fidelities(name: str) -> bool:
+    return _CLASSES[name][0] in ("neps.samplers.hyperband", "neps.samplers.asha")
+
+
 @pytest.mark.parametrize("name", sorted(_CLASSES))
 def test_scipy_and_torch_are_not_imported_before_a_model_is_fitted(name: str) -> None:
     code = (
@@ -161,7 +166,8 @@ def test_scipy_and_torch_are_not_imported_before_a_model_is_fitted(name: str) ->
         "from neps.samplers.registry import resolve\n"
         "from neps.space import Float, SearchSpace\n"
         "from neps.testing.simulation import simulate\n"
-        "space = SearchSpace({'x': Float(0, 1, default=0.5)})\n"
+        f"fidelity = {{'z': Float(1, 9, is_fidelity=True)}} if {_of_fidelities(name)} else {{}}\n"
+        "space = SearchSpace({'x': Float(0, 1, default=0.5), **fidelity})\n"
         f"simulate(resolve({name!r}, space, {{}}), space, lambda config: config['x'], 2)\n"
         "print(sorted({'scipy', 'torch', 'pandas'} & set(sys.modules)))\n"
     )

@@ -1,0 +1,19 @@
+"""Fidelities as a multi-fidelity search uses them: rungs, brackets, and who is promoted. Pure; no files, no randomness.
+
+`rungs` says at which fidelities configurations are compared, `brackets` how many begin and go on, `promotion` what a
+bracket needs next, from the trials that are known of it.
+"""
+
+from neps.fidelity.brackets import Bracket, hyperband_brackets, successive_halving_bracket
+from neps.fidelity.promotion import Place, asynchronous_promotion, synchronous_place
+from neps.fidelity.rungs import rungs
+
+__all__ = [
+    "Bracket",
+    "Place",
+    "asynchronous_promotion",
+    "hyperband_brackets",
+    "rungs",
+    "successive_halving_bracket",
+    "synchronous_place",
+]

@@ -1,0 +1,152 @@
+"""Asynchronous successive halving and Hyperband: a configuration is promoted as soon as it is among the best of a rung.
+
+Used through `searcher="asha"`, `"async_hyperband"`, and these with `_prior`. NumPy only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from neps.fidelity import Place, asynchronous_promotion, hyperband_brackets
+from neps.samplers.hyperband import early_stopping_rate
+from neps.samplers.multi_fidelity import MultiFidelity, trials_by_bracket
+from neps.samplers.protocol import Suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from neps.budget import Budget
+    from neps.history import History
+    from neps.space import SearchSpace
+    from neps.trial import Trial
+
+__all__ = ["ASHA", "ASHAPrior", "AsyncHyperband", "AsyncHyperbandPrior"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ASHA(MultiFidelity):
+    """Asynchronous successive halving (Li et al. 2020, "A system for massively parallel hyperparameter tuning").
+
+    A configuration goes on from its checkpoint as soon as it is among the best 1/`eta` of those that have ended at its
+    rung, the highest rung first, and from each rung at most once; if none is, a new one begins. So no worker waits.
+    Failed evaluations, and losses that aren't finite, are never promoted.
+
+    Args:
+        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        early_stopping_rate: how many rungs above the lowest configurations begin, from 0 (the default).
+        sample_default_first: whether the first configuration is the default one. Default False.
+
+    Raises:
+        ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
+            lower bound isn't above 0, there aren't so many rungs, or there is no default and one is asked for.
+
+    Example:
+        >>> ASHA(early_stopping_rate=1).settings()
+        {'eta': 3.0, 'sample_default_first': False, 'early_stopping_rate': 1}
+    """
+
+    early_stopping_rate: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        MultiFidelity.__post_init__(self)
+        early_stopping_rate(self.early_stopping_rate)
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space without one fidelity, or with fewer rungs than `early_stopping_rate` leaves out."""
+        MultiFidelity.check(self, space)
+        early_stopping_rate(self.early_stopping_rate, len(self.rungs(space)))
+
+    def decide(
+        self,
+        history: History,
+        number: int,  # noqa: ARG002
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,  # noqa: ARG002
+    ) -> Suggestion:
+        """A promotion, or a new configuration."""
+        trials = trials_by_bracket(history).get(0, [])
+        promotion = asynchronous_promotion(len(self.rungs(history.space)), self.eta, trials)
+        return self.fill(history, 0, promotion or _new(self.early_stopping_rate, trials))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ASHAPrior(ASHA):
+    """ASHA whose new configurations come from the prior, the default first.
+
+    Args:
+        eta: see `ASHA`.
+        early_stopping_rate: see `ASHA`.
+        sample_default_first: whether the first configuration is the default one. Default True.
+
+    Raises:
+        ArgumentError: as `ASHA`, and from `check`, if no parameter has a default.
+    """
+
+    from_prior: ClassVar[bool] = True
+    sample_default_first: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AsyncHyperband(MultiFidelity):
+    """Asynchronous Hyperband: each new configuration joins one of Hyperband's brackets, in each of which ASHA promotes.
+
+    The bracket is drawn as in Klein et al. (2020, "Model-based asynchronous hyperparameter and neural architecture
+    search"): as often as Hyperband begins configurations in it. Brackets don't compare their trials with each other's.
+
+    Args:
+        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        sample_default_first: whether the first configuration of the first bracket is the default one. Default False.
+
+    Raises:
+        ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
+            lower bound isn't above 0, or there is no default and one is asked for.
+
+    Example:
+        >>> AsyncHyperband(eta=2).settings()
+        {'eta': 2.0, 'sample_default_first': False}
+    """
+
+    def decide(
+        self,
+        history: History,
+        number: int,  # noqa: ARG002 - the generator was seeded with it
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,
+    ) -> Suggestion:
+        """A promotion, of the bracket that begins lowest first, or a new configuration in a bracket that is drawn."""
+        kinds = hyperband_brackets(len(self.rungs(history.space)), self.eta)
+        known = trials_by_bracket(history)
+        for bracket in range(len(kinds)):
+            promotion = asynchronous_promotion(len(kinds), self.eta, known.get(bracket, []))
+            if promotion is not None:
+                return self.fill(history, bracket, promotion)
+        begin = np.array([kind.sizes[0] for kind in kinds], dtype=np.float64)
+        first = self.sample_default_first and not known
+        bracket = 0 if first else int(generator.choice(len(kinds), p=begin / begin.sum()))
+        return self.fill(history, bracket, _new(kinds[bracket].lowest, known.get(bracket, [])))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AsyncHyperbandPrior(AsyncHyperband):
+    """Asynchronous Hyperband whose new configurations come from the prior, the default first.
+
+    Args:
+        eta: see `AsyncHyperband`.
+        sample_default_first: whether the first configuration is the default one. Default True.
+
+    Raises:
+        ArgumentError: as `AsyncHyperband`, and from `check`, if no parameter has a default.
+    """
+
+    from_prior: ClassVar[bool] = True
+    sample_default_first: bool = True
+
+
+def _new(lowest: int, trials: Sequence[Trial]) -> Place:
+    """The place of a new configuration: the first slot that none has."""
+    taken = {trial.decision.slot for trial in trials if trial.decision and trial.decision.rung == lowest}
+    return Place(lowest, next(slot for slot in range(len(taken) + 1) if slot not in taken))

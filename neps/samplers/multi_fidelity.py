@@ -1,0 +1,116 @@
+"""What searches over fidelities share: settings and checks, the rungs of a space, and how a place becomes a trial.
+
+NumPy only. `hyperband` and `asha` build on it; rungs, brackets and promotions are in `neps.fidelity`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from neps.errors import ArgumentError
+from neps.fidelity import Place, rungs
+from neps.samplers.protocol import Sampler, Suggestion
+from neps.samplers.settings import number as checked_number
+from neps.space import Float, Integer
+
+if TYPE_CHECKING:
+    from neps.history import History
+    from neps.space import SearchSpace
+    from neps.trial import Trial, Value
+
+__all__ = ["MultiFidelity", "trials_by_bracket"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MultiFidelity(Sampler):
+    """The settings of a search over fidelities, and what it suggests for a place.
+
+    Args:
+        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        sample_default_first: whether the first configuration is the default one. Default False, or True where
+            configurations come from the prior.
+    """
+
+    from_prior: ClassVar[bool] = False
+    """Whether new configurations are drawn from the prior, instead of uniformly."""
+
+    eta: float = 3.0
+    sample_default_first: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        object.__setattr__(self, "eta", checked_number("eta", self.eta, above=1.0))
+        if not isinstance(self.sample_default_first, bool):
+            raise ArgumentError(f"sample_default_first must be True or False, not {self.sample_default_first!r}.")
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space without exactly one fidelity, or whose fidelity may be 0, or without the prior it needs."""
+        if space.fidelity is None:
+            raise ArgumentError(
+                f"a multi-fidelity searcher needs one fidelity, but the space has {list(space.fidelities) or 'none'}. "
+                "Mark one parameter, as in Integer(1, 81, is_fidelity=True), or use bayesian_optimization."
+            )
+        lower = _fidelity(space).lower
+        if not lower > 0:
+            raise ArgumentError(
+                f"the fidelity {space.fidelity!r} has the lower bound {lower:g}, but it must be above 0, since rungs "
+                "are a constant factor apart: give it the least that is worth running."
+            )
+        if (self.from_prior or self.sample_default_first) and not space.has_prior:
+            what = "a prior" if self.from_prior else "a default for sample_default_first=True"
+            raise ArgumentError(
+                f"this searcher needs {what}, but no parameter of the search space has a default. "
+                "Give at least one a default, as in Float(0, 1, default=0.3)."
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        return dataclasses.asdict(self)
+
+    def rungs(self, space: SearchSpace) -> tuple[float, ...]:
+        """The fidelities at which configurations are compared, from the lowest."""
+        fidelity = _fidelity(space)
+        return rungs(fidelity.lower, fidelity.upper, self.eta, whole=isinstance(fidelity, Integer))
+
+    def fill(self, history: History, bracket: int, place: Place) -> Suggestion:
+        """The trial for a place: a promotion, or a new configuration that depends on seed, bracket and slot alone."""
+        space, previous = history.space, place.previous
+        if previous is not None:
+            config, by = dict(previous.config), "promotion"
+        elif self.sample_default_first and bracket == place.slot == 0 and (default := space.default_config()):
+            config, by = default, "default"
+        else:
+            config, by = self._drawn(history, bracket, place.slot), "prior" if self.from_prior else "random"
+        return Suggestion(
+            config=space.at_fidelity(config, self.rungs(space)[place.rung]),
+            previous=previous.number if previous else None,
+            bracket=bracket,
+            rung=place.rung,
+            slot=place.slot,
+            reasons={"by": by},
+        )
+
+    def _drawn(self, history: History, bracket: int, slot: int) -> dict[str, Value]:
+        sequence = np.random.SeedSequence(history.seed, spawn_key=(bracket, slot))
+        generator = np.random.Generator(np.random.PCG64(sequence))
+        return history.space.sample_prior(generator) if self.from_prior else history.space.sample(generator)
+
+
+def trials_by_bracket(history: History) -> dict[int, list[Trial]]:
+    """The trials that have a place, by bracket and in order of their numbers; nobody knows that of damaged ones."""
+    brackets: dict[int, list[Trial]] = {}
+    for trial in history.trials:
+        decision = trial.decision
+        if decision is not None and decision.bracket is not None and decision.rung is not None:
+            brackets.setdefault(decision.bracket, []).append(trial)
+    return brackets
+
+
+def _fidelity(space: SearchSpace) -> Float | Integer:
+    parameter = space.parameters[space.fidelity or ""]
+    if not isinstance(parameter, Float | Integer):
+        raise TypeError(f"a fidelity is a number, not {parameter!r}")
+    return parameter

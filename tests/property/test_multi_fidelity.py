@@ -1,0 +1,191 @@
+"""Searches over fidelities on simulated pools of workers: of any number, slow, failing, dying, and seen late."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import itertools
+import math
+from collections import defaultdict
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neps.budget import Budget
+from neps.fidelity import Bracket, hyperband_brackets, successive_halving_bracket
+from neps.history import History
+from neps.samplers.asha import ASHA, AsyncHyperband
+from neps.samplers.hyperband import Hyperband, SuccessiveHalving, SuccessiveHalvingPrior
+from neps.samplers.multi_fidelity import MultiFidelity
+from neps.samplers.protocol import Suggestion
+from neps.space import Float, Integer, SearchSpace
+from neps.testing.simulation import decided, ended, generator_for
+from neps.trial import Trial
+
+SPACE = SearchSpace({"x": Float(0.0, 1.0, default=0.5), "epochs": Integer(1, 27, is_fidelity=True)})
+SYNCHRONOUS = [Hyperband(), Hyperband(eta=2), SuccessiveHalving(), SuccessiveHalvingPrior(early_stopping_rate=1)]
+ASYNCHRONOUS = [ASHA(), ASHA(eta=2, early_stopping_rate=1), AsyncHyperband()]
+COUNT = 150
+
+
+def _loss(config: Any, failing: float) -> float | None:
+    """Depends on the configuration alone, so that all pools see the same; some fail, some are NaN."""
+    x, epochs = config["x"], config["epochs"]
+    luck = math.modf(1e4 * x + 0.37 * epochs)[0]
+    if luck < failing:
+        return None if luck < failing / 2 else math.nan
+    return float((x - 0.3) ** 2 + math.sin(50.0 * x) / epochs)
+
+
+@dataclasses.dataclass
+class Pool:
+    """Workers whose evaluations take random times; the results are seen some time after they end."""
+
+    sampler: MultiFidelity
+    workers: int
+    seed: int
+    failing: float = 0.2
+    dying: float = 0.1
+    late: float = 1.0
+
+    def run(self, count: int) -> tuple[History, dict[int, History]]:
+        """The history after `count` decisions and all their results, and what each decision had seen."""
+        random = np.random.default_rng(self.seed)
+        trials: dict[int, Trial] = {}
+        seen: dict[int, History] = {}
+        events: list[tuple[float, int, int]] = [(0.0, -worker, 0) for worker in range(1, self.workers + 1)]
+        heapq.heapify(events)
+        while events:
+            now, number, again = heapq.heappop(events)
+            if number > 0:  # a result becomes visible
+                trials[number] = ended(trials[number], _loss(trials[number].config, self.failing))
+                continue
+            if len(trials) == count:
+                continue
+            new = len(trials) + 1
+            history = History(SPACE, MappingProxyType(dict(trials)), 3)
+            answer = self.sampler.decide(history, new, Budget(), generator_for(3, new))
+            assert isinstance(answer, Suggestion), "no worker idles"
+            trials[new], seen[new] = decided(SPACE, new, answer), history
+            duration = random.exponential() * trials[new].config["epochs"]  # type: ignore[operator]
+            while random.random() < self.dying:  # another worker resumes it after a while
+                duration += 5.0 + random.exponential()
+            heapq.heappush(events, (now + duration, number, again + 1))
+            heapq.heappush(events, (now + duration + self.late * random.exponential(), new, 0))
+        return History(SPACE, MappingProxyType(trials), 3), seen
+
+
+def _by_rung(history: History) -> dict[tuple[int, int], list[Trial]]:
+    rungs: dict[tuple[int, int], list[Trial]] = defaultdict(list)
+    for trial in history.trials:
+        assert trial.decision is not None
+        assert trial.decision.bracket is not None
+        assert trial.decision.rung is not None
+        rungs[trial.decision.bracket, trial.decision.rung].append(trial)
+    return rungs
+
+
+def _check_promotions(history: History, sampler: MultiFidelity) -> None:
+    """Each continues a finite trial of the rung below, with the same configuration at the next fidelity, only once."""
+    promoted = [trial.previous for trial in history.trials if trial.previous is not None]
+    assert len(promoted) == len(set(promoted)), "a trial is promoted twice"
+    places = [(d.bracket, d.rung, d.slot) for d in (trial.decision for trial in history.trials) if d is not None]
+    assert len(places) == len(set(places)), "a place is filled twice"
+    rungs = sampler.rungs(SPACE)
+    for trial in history.trials:
+        assert trial.decision is not None
+        assert trial.fidelity == rungs[trial.decision.rung or 0]
+        if trial.previous is not None:
+            previous = history.by_number[trial.previous]
+            assert previous.decision is not None
+            assert math.isfinite(previous.rank_key)
+            assert previous.decision.bracket == trial.decision.bracket
+            assert (previous.decision.rung or 0) + 1 == trial.decision.rung
+            assert {**previous.config, "epochs": 0} == {**trial.config, "epochs": 0}
+
+
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+@settings(max_examples=20)
+@given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
+def test_promotions_are_right_whatever_the_pool(sampler: MultiFidelity, workers: int, seed: int) -> None:
+    history, seen = Pool(sampler, workers, seed).run(COUNT)
+    assert len(history.trials) == COUNT
+    _check_promotions(history, sampler)
+    if sampler in ASYNCHRONOUS:
+        for trial in history.trials:
+            if trial.previous is not None:
+                _check_best_third(seen[trial.number], trial.previous, sampler.eta)
+
+
+def _check_best_third(history: History, promoted: int, eta: float) -> None:
+    """By what was seen when it was decided."""
+    trial = history.by_number[promoted]
+    assert trial.decision is not None
+    members = [t for t in _by_rung(history)[trial.decision.bracket or 0, trial.decision.rung or 0] if t.ended]
+    better = sum(member.rank_key < trial.rank_key for member in members)
+    assert better < math.floor(len(members) / eta + 1e-9)
+
+
+def _kinds(sampler: MultiFidelity) -> list[Bracket]:
+    count = len(sampler.rungs(SPACE))
+    if isinstance(sampler, SuccessiveHalving):
+        return [successive_halving_bracket(count, sampler.eta, sampler.early_stopping_rate)]
+    return list(hyperband_brackets(count, sampler.eta))
+
+
+def _finished(history: History, sampler: MultiFidelity) -> dict[int, dict[tuple[int, int], tuple[Any, Any]]]:
+    """What each closed bracket consists of: the configuration and the loss at each of its places."""
+    kinds, rungs = _kinds(sampler), _by_rung(history)
+    finished = {}
+    for bracket in sorted({bracket for bracket, _ in rungs}):
+        kind = kinds[bracket % len(kinds)]
+        below, closed = math.inf, True
+        for step, size in enumerate(kind.sizes):
+            members = rungs.get((bracket, kind.lowest + step), [])
+            closed = closed and len(members) == min(size, below) and all(trial.ended for trial in members)
+            below = sum(math.isfinite(trial.rank_key) for trial in members)
+        if closed:
+            places = (trial for (other, _), members in rungs.items() if other == bracket for trial in members)
+            finished[bracket] = {
+                (t.decision.rung or 0, t.decision.slot or 0): (t.config, repr(t.loss)) for t in places if t.decision
+            }
+    return finished
+
+
+@pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)
+@settings(max_examples=20)
+@given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
+def test_finished_brackets_are_the_same_for_any_number_of_workers(
+    sampler: MultiFidelity, workers: int, seed: int
+) -> None:
+    alone = _finished(Pool(sampler, 1, 0).run(COUNT)[0], sampler)
+    many = _finished(Pool(sampler, workers, seed).run(COUNT)[0], sampler)
+    assert alone
+    for bracket in alone.keys() & many.keys():
+        assert alone[bracket] == many[bracket]
+    if workers <= 4:
+        assert many, "some bracket is finished by so few workers"
+
+
+@pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)
+def test_a_finished_rung_has_promoted_its_best(sampler: MultiFidelity) -> None:
+    for seed, workers in itertools.product(range(3), (1, 7, 32)):
+        history, _ = Pool(sampler, workers, seed).run(COUNT)
+        rungs, finished = _by_rung(history), _finished(history, sampler)
+        for bracket, rung in rungs:
+            above = rungs.get((bracket, rung + 1))
+            if bracket in finished and above:
+                ranked = sorted(trial.rank_key for trial in rungs[bracket, rung])
+                promoted = sorted(history.by_number[trial.previous or 0].rank_key for trial in above)
+                assert promoted == ranked[: len(promoted)]
+
+
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+def test_all_fail_and_the_search_goes_on(sampler: MultiFidelity) -> None:
+    history, _ = Pool(sampler, 5, 1, failing=2.0).run(COUNT)
+    assert len(history.trials) == COUNT
+    assert all(trial.previous is None for trial in history.trials)
