@@ -20,7 +20,7 @@ from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.kernel import matern52, matern52_slope, squared_differences
 from neps.models.main_effects import DEGREES, MainEffects
 
-__all__ = ["NOISE_FLOOR", "NegativeLogPosterior", "beginnings", "fit", "most_probable"]
+__all__ = ["NOISE_FLOOR", "NegativeLogPosterior", "beginnings", "bounded", "fit", "most_probable"]
 
 _Array = NDArray[np.float64]
 
@@ -156,15 +156,35 @@ def beginnings(d: int) -> list[Hyperparameters]:
     ]
 
 
+def bounded(hyperparameters: Hyperparameters) -> Hyperparameters:
+    """The same, moved into the bounds within which `most_probable` searches."""
+    return _from_theta(_to_theta(hyperparameters), len(hyperparameters.lengthscales))
+
+
 def most_probable(
     objective: NegativeLogPosterior, starts: Sequence[Hyperparameters], iterations: int
 ) -> tuple[Hyperparameters, float]:
     """The best that L-BFGS-B finds from any of the starts, and its negative log posterior."""
     d = len(starts[0].lengthscales)
-    bounds = np.array([_BOUNDS_LENGTHSCALE] * d + [_BOUNDS_SIGNAL, _BOUNDS_NOISE] + [_BOUNDS_EFFECTS] * DEGREES)
-    thetas = [np.clip(np.log([*s.lengthscales, s.signal, s.noise, *s.effects]), *bounds.T) for s in starts]
     options = {"maxiter": iterations, "ftol": _TOLERANCE}
-    found = [minimize(objective, t, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for t in thetas]
+    found = [
+        minimize(objective, _to_theta(start), jac=True, method="L-BFGS-B", bounds=_bounds(d), options=options)
+        for start in starts
+    ]
     best = min(found, key=lambda result: float(result.fun))
-    values = np.exp(best.x)
-    return Hyperparameters(values[:d], float(values[d]), float(values[d + 1]), values[d + 2 :]), float(best.fun)
+    return _from_theta(best.x, d), float(best.fun)
+
+
+def _bounds(d: int) -> _Array:
+    return np.array([_BOUNDS_LENGTHSCALE] * d + [_BOUNDS_SIGNAL, _BOUNDS_NOISE] + [_BOUNDS_EFFECTS] * DEGREES)
+
+
+def _to_theta(h: Hyperparameters) -> _Array:
+    """Logarithms, within the bounds: (d + 6,)."""
+    theta: _Array = np.clip(np.log([*h.lengthscales, h.signal, h.noise, *h.effects]), *_bounds(len(h.lengthscales)).T)
+    return theta
+
+
+def _from_theta(theta: _Array, d: int) -> Hyperparameters:
+    values = np.exp(theta)
+    return Hyperparameters(values[:d], float(values[d]), float(values[d + 1]), values[d + 2 :])

@@ -21,6 +21,7 @@ __all__ = ["GaussianProcess", "Hyperparameters"]
 
 _Array = NDArray[np.float64]
 _SMALLEST_VARIANCE = 1e-12
+_JITTERS = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 0.1)  # of the signal's variance
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class GaussianProcess:
         self._phi: _Array = self._effects.features(X) * self._weights
         K = self._between(X, X, self._phi)
         K[np.diag_indices_from(K)] += hyperparameters.noise
-        self._solve(cholesky(K, lower=True, overwrite_a=True, check_finite=False))
+        self._solve(self._factor(K))
 
     def _solve(self, L: _Array) -> None:
         self._cholesky = L
@@ -116,8 +117,20 @@ class GaussianProcess:
         K[np.diag_indices_from(K)] += self.hyperparameters.noise
         L = np.zeros((n + q, n + q))
         L[:n, :n], L[n:, :n] = np.tril(self._cholesky), B.T
-        L[n:, n:] = cholesky(K, lower=True, check_finite=False)
+        L[n:, n:] = self._factor(K)
         return L
+
+    def _factor(self, K: _Array) -> _Array:
+        """The Cholesky factor of K (n, n). Where rounding has left K indefinite, some more noise makes up for it."""
+        for jitter in _JITTERS:
+            try:
+                L: _Array = cholesky(
+                    K + self.hyperparameters.signal * jitter * np.eye(len(K)), lower=True, check_finite=False
+                )
+            except np.linalg.LinAlgError:
+                continue
+            return L
+        raise np.linalg.LinAlgError("no noise makes the covariance definite: a coordinate or hyperparameter is NaN")
 
     def _between(self, X: _Array, Z: _Array, phi: _Array, phi_z: _Array | None = None) -> _Array:
         """The covariance of X (n, d) and Z (m, d), whose features are phi (n, p), weighted, and phi_z (m, p)."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neps.models.fitting import NegativeLogPosterior, beginnings, most_probable
+from neps.models.fitting import NegativeLogPosterior, beginnings, bounded, most_probable
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS, Targets
 
@@ -21,9 +21,9 @@ _Array = NDArray[np.float64]
 
 _FEW = 20  # with so few results all bends are compared each time, and with more each eighth time
 _SELDOM = 8
-_FRESH = 64  # with so few, the search for hyperparameters then begins afresh too, or else where the last one ended
-_SEARCHED = 400  # of more results, hyperparameters are found on a part
-_BEST_PART = 100
+_FRESH = 64  # with so few, hyperparameters are searched each time, and then afresh too; with more, each eighth time
+_SEARCHED = 1000  # of more results, hyperparameters are found on a part
+_BEST_PART = 250
 _ITERATIONS, _FEW_ITERATIONS = 50, 10
 
 
@@ -40,8 +40,9 @@ def surrogate(
 ) -> Surrogate:
     """The Gaussian process and the bend of the losses that are most probable together.
 
-    The posterior is exact for all n results. Past 400, hyperparameters are found on 400 of them, the best
-    and an even part of the rest: they hardly change any more, and each step of the search costs n³.
+    The posterior is exact for all n results. Past 64, hyperparameters are searched again with each eighth result: they
+    change little. Past 1000, they are found on 1000 of them, the best and an even part of the rest: each step of the
+    search costs n³.
 
     Args:
         X: (n, d), n at least 1.
@@ -54,6 +55,8 @@ def surrogate(
     """
     n, (start, bend) = len(X), remembered or (None, BENDS[0])
     thorough = start is None or n <= _FEW or n % _SELDOM == 0
+    if start is not None and n > _FRESH and not thorough:
+        return Surrogate(GaussianProcess(X, Targets(losses, bend).values, choices, bounded(start)), bend)
     afresh = start is None or (thorough and n <= _FRESH)
     starts = [*([] if start is None else [start]), *(beginnings(len(choices)) if afresh else [])][:2]
     part = _part(losses)
@@ -81,7 +84,7 @@ class _Fitted(NamedTuple):
 
 
 def _part(losses: _Array) -> NDArray[np.intp]:
-    """Which results hyperparameters are found on: indices (at most 400,)."""
+    """Which results hyperparameters are found on: indices (at most 1000,)."""
     if len(losses) <= _SEARCHED:
         return np.arange(len(losses))
     order = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")

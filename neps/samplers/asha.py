@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from neps.fidelity import Place, asynchronous_promotion, hyperband_brackets
-from neps.samplers.hyperband import early_stopping_rate
+from neps.samplers.hyperband import begins_below
 from neps.samplers.multi_fidelity import MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Suggestion
+from neps.samplers.settings import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,12 +54,12 @@ class ASHA(MultiFidelity):
     def __post_init__(self) -> None:
         """Check the settings."""
         MultiFidelity.__post_init__(self)
-        early_stopping_rate(self.early_stopping_rate)
+        object.__setattr__(self, "early_stopping_rate", whole("early_stopping_rate", self.early_stopping_rate, least=0))
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without one fidelity, or with fewer rungs than `early_stopping_rate` leaves out."""
         MultiFidelity.check(self, space)
-        early_stopping_rate(self.early_stopping_rate, len(self.rungs(space)))
+        begins_below(len(self.rungs(space)), self.early_stopping_rate)
 
     def decide(
         self,

@@ -27,7 +27,8 @@ __all__ = ["BayesianOptimization"]
 class BayesianOptimization(Sampler):
     """Minimises with a Gaussian process and log expected improvement; pending trials count at their predicted loss.
 
-    Of the model's standard deviation 0.3 counts in expected improvement, which makes for better short runs.
+    Of the model's standard deviation 0.3 counts in expected improvement, which makes for better short runs; or all of
+    it, where there are categories: an untried one has no neighbours to be judged by.
     It begins with points of a scrambled Sobol sequence, and goes on with them while fewer results are in than the
     initial design has trials. A failed evaluation, or a loss that isn't finite, counts as the worst loss seen. In a
     finite space no configuration is suggested twice, and the search is done when all are claimed. Priors are
@@ -61,6 +62,8 @@ class BayesianOptimization(Sampler):
     def __post_init__(self) -> None:
         """Check the settings."""
         self._design()
+        if self.initial_design_size is not None:
+            object.__setattr__(self, "initial_design_size", int(self.initial_design_size))
         interleave = probability("random_interleave_prob", self.random_interleave_prob)
         object.__setattr__(self, "random_interleave_prob", interleave)
 

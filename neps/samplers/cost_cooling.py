@@ -67,14 +67,14 @@ class CostCooling(BayesianOptimization):
     needs_max_cost_total: ClassVar[bool] = True
 
     def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:
-        from neps.samplers.proposal import EXPLORATION, propose
+        from neps.samplers.proposal import propose
 
         exponent = _cooled(history, budget)
         known = [trial for trial in history.trials if _is_measured(trial)]
         tells = exponent > 0.0 and any(trial.cost for trial in known)
         term = functools.partial(_log_cost, known, -exponent) if tells else None
         # A cheap optimum may be predicted better than what costs more: the whole uncertainty counts against that.
-        found = propose(history, generator, term, exploration=1.0 if tells else EXPLORATION)
+        found = propose(history, generator, term, exploration=1.0 if tells else None)
         return dataclasses.replace(found, reasons={**found.reasons, "cost_exponent": exponent})
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from neps.errors import ArgumentError
 from neps.samplers.protocol import Done, Sampler, Suggestion
 from neps.samplers.sequences import BITS, sobol_sequence
+from neps.samplers.settings import whole
 from neps.space import AnyParameter, Categorical, Float, Integer
 
 if TYPE_CHECKING:
@@ -54,10 +54,8 @@ class GridSearch(Sampler):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        steps = self.steps_per_parameter
-        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-            msg = f"steps_per_parameter must be a whole number of at least 1, not {steps!r}."
-            raise ArgumentError(msg)
+        steps = whole("steps_per_parameter", self.steps_per_parameter, least=1)
+        object.__setattr__(self, "steps_per_parameter", steps)
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""

@@ -14,6 +14,7 @@ from neps.errors import ArgumentError
 from neps.fidelity import Bracket, Place, hyperband_brackets, successive_halving_bracket, synchronous_place
 from neps.samplers.multi_fidelity import MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Suggestion
+from neps.samplers.settings import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from neps.history import History
     from neps.space import SearchSpace
 
-__all__ = ["Hyperband", "HyperbandPrior", "SuccessiveHalving", "SuccessiveHalvingPrior", "early_stopping_rate"]
+__all__ = ["Hyperband", "HyperbandPrior", "SuccessiveHalving", "SuccessiveHalvingPrior", "begins_below"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,12 +88,12 @@ class SuccessiveHalving(_Synchronous):
     def __post_init__(self) -> None:
         """Check the settings."""
         _Synchronous.__post_init__(self)
-        early_stopping_rate(self.early_stopping_rate)
+        object.__setattr__(self, "early_stopping_rate", whole("early_stopping_rate", self.early_stopping_rate, least=0))
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without one fidelity, or with fewer rungs than `early_stopping_rate` leaves out."""
         _Synchronous.check(self, space)
-        early_stopping_rate(self.early_stopping_rate, len(self.rungs(space)))
+        begins_below(len(self.rungs(space)), self.early_stopping_rate)
 
     def brackets(self, rung_count: int) -> Sequence[Bracket]:
         """The one kind of bracket."""
@@ -157,12 +158,10 @@ class HyperbandPrior(Hyperband):
     sample_default_first: bool = True
 
 
-def early_stopping_rate(value: object, rung_count: int | None = None) -> None:
-    """Refuse what is no whole number of at least 0, or leaves none of so many rungs."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ArgumentError(f"early_stopping_rate must be a whole number of at least 0, not {value!r}.")
-    if rung_count is not None and value >= rung_count:
+def begins_below(rung_count: int, rate: int) -> None:
+    """Refuse an early stopping rate that leaves none of so many rungs."""
+    if rate >= rung_count:
         raise ArgumentError(
-            f"early_stopping_rate is {value}, but it must be below {rung_count}, the number of rungs between the "
+            f"early_stopping_rate is {rate}, but it must be below {rung_count}, the number of rungs between the "
             "fidelity's bounds: lower it, or lower eta or the lower bound."
         )

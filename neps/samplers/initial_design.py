@@ -14,6 +14,7 @@ from neps.history import History
 from neps.samplers.claimed import Claimed
 from neps.samplers.protocol import Done, Suggestion
 from neps.samplers.sequences import sobol_sequence
+from neps.samplers.settings import whole
 from neps.trial import Trial, Value
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ class InitialDesign:
 
     def __post_init__(self) -> None:
         """Check the settings, which users know by other names."""
-        size, first = self.size, self.default_first
-        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
-            raise ArgumentError(f"initial_design_size must be a whole number of at least 1, or None, not {size!r}.")
+        first = self.default_first
+        if self.size is not None:
+            whole("initial_design_size", self.size, least=1, or_none=True)
         if not isinstance(first, bool):
             raise ArgumentError(f"sample_default_first must be True or False, not {first!r}.")
 

@@ -10,11 +10,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from neps.errors import ArgumentError, nearest
+from neps.errors import ArgumentError
 from neps.samplers.bayesian_optimization import BayesianOptimization
 from neps.samplers.initial_design import InitialDesign
 from neps.samplers.priors import log_prior, promise, with_confidence
 from neps.samplers.settings import number as checked_number
+from neps.samplers.settings import one_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,12 +79,9 @@ class PiBO(BayesianOptimization):
         """Check the settings."""
         BayesianOptimization.__post_init__(self)
         object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
-        confidence = self.prior_confidence
-        if confidence is not None and confidence not in _CONFIDENCES:
-            raise ArgumentError(
-                f"prior_confidence must be 'low', 'medium', 'high' or None, not {confidence!r}."
-                f"{nearest(str(confidence), _CONFIDENCES)}"
-            )
+        if self.prior_confidence is not None:
+            confidence = one_of("prior_confidence", self.prior_confidence, _CONFIDENCES)
+            object.__setattr__(self, "prior_confidence", confidence)
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without a prior."""

@@ -27,22 +27,23 @@ from neps.samplers.maximisation import candidates
 from neps.samplers.protocol import Suggestion
 from neps.trial import Trial
 
-__all__ = ["EXPLORATION", "Term", "propose"]
+__all__ = ["Term", "propose"]
 
 _Array = NDArray[np.float64]
 
 Term = Callable[[Axes, Sequence[Trial], Acquisition], Acquisition]
 """Makes what is added to log expected improvement, from the axes, all decided trials, and that itself."""
 
-EXPLORATION = 0.3
-"""With less than the whole of its uncertainty the model finds better configurations in short runs: expected improvement
-goes far away too often (De Ath et al. 2021, "Greed is good", for the same with other acquisition functions)."""
+_EXPLORATION = 0.3
+"""Of numbers. With less than the whole of its uncertainty the model finds better configurations in short runs: expected
+improvement goes far away too often (De Ath et al. 2021, "Greed is good", for the same with other acquisition
+functions). With categories it counts in full: one that is untried has no neighbours to be judged by."""
 _INCUMBENTS = 3
 _DIGITS = 4
 
 
 def propose(
-    history: History, generator: np.random.Generator, term: Term | None = None, *, exploration: float = EXPLORATION
+    history: History, generator: np.random.Generator, term: Term | None = None, *, exploration: float | None = None
 ) -> Suggestion:
     """The configuration that promises most.
 
@@ -50,7 +51,7 @@ def propose(
         history: with at least one ended trial, and, in a finite space, at least one configuration unclaimed.
         generator: draws the candidates.
         term: what to add to log expected improvement.
-        exploration: how much of the model's standard deviation counts.
+        exploration: how much of the model's standard deviation counts. None: 0.3, or 1 where there are categories.
 
     Returns:
         The suggestion. Its reasons hold the log expected improvement in standard deviations of the losses, and the
@@ -61,7 +62,9 @@ def propose(
         return _propose(history, generator, term, exploration)
 
 
-def _propose(history: History, generator: np.random.Generator, term: Term | None, exploration: float) -> Suggestion:
+def _propose(
+    history: History, generator: np.random.Generator, term: Term | None, exploration: float | None
+) -> Suggestion:
     axes = axes_of(history.space)
     decided = [trial for trial in history.trials if trial.decision is not None]
     points = axes.encode(trial.config for trial in decided)
@@ -72,6 +75,8 @@ def _propose(history: History, generator: np.random.Generator, term: Term | None
     means = process.predict(process.X)[0]
     # Upon the lowest mean, not the lowest loss: a lucky evaluation of a noisy objective would never be improved upon.
     improvement = LogExpectedImprovement(process, float(means.min()))
+    if exploration is None:
+        exploration = 1.0 if axes.choices.any() else _EXPLORATION
     acquisition: Acquisition = dataclasses.replace(improvement, exploration=exploration)
     if term is not None:
         acquisition = Sum((acquisition, term(axes, decided, improvement)))

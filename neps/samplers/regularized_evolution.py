@@ -14,6 +14,7 @@ from neps.samplers.claimed import Claimed
 from neps.samplers.grid_search import every_value
 from neps.samplers.initial_design import InitialDesign
 from neps.samplers.protocol import Done, Sampler, Suggestion
+from neps.samplers.settings import whole
 from neps.space import AnyParameter, Categorical, Float, Integer, Value
 from neps.space.prior import TruncatedNormal
 from neps.space.scale import from_unit, to_unit
@@ -72,9 +73,7 @@ class RegularizedEvolution(Sampler):
     def __post_init__(self) -> None:
         """Check the settings."""
         for name in ("population_size", "sample_size"):
-            size = getattr(self, name)
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ArgumentError(f"{name} must be a whole number of at least 1, not {size!r}.")
+            object.__setattr__(self, name, whole(name, getattr(self, name), least=1))
         if self.sample_size > self.population_size:
             raise ArgumentError(
                 f"sample_size must be at most population_size, which is {self.population_size}, not "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 
-from neps.errors import ArgumentError
+from neps.errors import ArgumentError, nearest
 
-__all__ = ["number", "probability"]
+__all__ = ["number", "one_of", "probability", "whole"]
 
 
 def number(name: str, value: object, *, above: float = -math.inf) -> float:
@@ -34,6 +35,36 @@ def probability(name: str, value: object) -> float:
     return converted
 
 
+def whole(name: str, value: object, *, least: int, or_none: bool = False) -> int:
+    """A whole number of at least `least`, as a plain int.
+
+    Raises:
+        ArgumentError: if it is anything else. The message allows for None where `or_none`.
+    """
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ArgumentError(
+            f"{name} must be a whole number of at least {least}{', or None' if or_none else ''}, not {value!r}."
+        )
+    return int(value)
+
+
+def one_of(name: str, value: object, choices: Sequence[str]) -> str:
+    """One of these texts, as plain str.
+
+    Raises:
+        ArgumentError: if it is anything else. The message allows for None.
+    """
+    if not isinstance(value, str) or value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ArgumentError(f"{name} must be {listed} or None, not {value!r}.{nearest(str(value), choices)}")
+    return next(choice for choice in choices if choice == value)
+
+
 def _real(value: object) -> float:
-    """The number, or NaN for anything else."""
-    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    """The number, infinity for one beyond all floats, or NaN for anything else."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

@@ -173,3 +173,34 @@ def test_a_part_of_many_results_is_enough_for_hyperparameters() -> None:
 )
 def test_many_results_that_tell_nothing(losses: Array) -> None:
     _assert_sane(surrogate(points(450, NUMERIC), losses, NUMERIC), points(30, NUMERIC, seed=1))
+
+
+# ------------------------------------------------------------------------------------------------------- many results
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_cluster_that_rounding_leaves_indefinite(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    X = generator.random((500, 4))
+    X[50:] = np.clip(0.4 + 10.0 ** -generator.integers(5, 8, (450, 1)) * generator.standard_normal((450, 4)), 0.0, 1.0)
+    choices = np.zeros(4, dtype=np.intp)
+    found = surrogate(X, np.sin(1e3 * X.sum(axis=1)), choices)
+    _assert_sane(found, generator.random((20, 4)))
+    _assert_sane(Surrogate(found.process.believing(X[50:60] + 1e-9), found.bend), generator.random((20, 4)))
+
+
+def test_past_64_results_hyperparameters_are_searched_each_eighth_time() -> None:
+    X = points(81, NUMERIC)
+    remembered = (Hyperparameters(np.full(3, 0.7), 1.5, 0.01, np.full(4, 0.1)), BENDS[1])
+    for n, kept in ((71, True), (72, False), (79, True), (80, False)):
+        found = surrogate(X[:n], _losses(X[:n]), NUMERIC, remembered)
+        same = found.process.hyperparameters.signal == pytest.approx(1.5) and found.bend == BENDS[1]
+        assert same is kept
+    assert surrogate(X[:64], _losses(X[:64]), NUMERIC, remembered).process.hyperparameters.signal != pytest.approx(1.5)
+
+
+def test_remembered_hyperparameters_beyond_all_bounds_are_moved_into_them() -> None:
+    X = points(71, NUMERIC)
+    for value in (1e-300, 1e300):
+        remembered = (Hyperparameters(np.full(3, value), value, value, np.full(4, value)), BENDS[0])
+        _assert_sane(surrogate(X, _losses(X), NUMERIC, remembered), points(20, NUMERIC, seed=3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,7 +14,21 @@ import pytest
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.history import History
-from neps.samplers import BayesianOptimization, Done, GridSearch, RandomSearch, Sampler, Sobol, Suggestion
+from neps.samplers import (
+    ASHA,
+    BayesianOptimization,
+    Done,
+    GridSearch,
+    Hyperband,
+    HyperbandPrior,
+    PiBO,
+    RandomSearch,
+    RegularizedEvolution,
+    Sampler,
+    Sobol,
+    SuccessiveHalving,
+    Suggestion,
+)
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Trial, Value
@@ -212,3 +227,69 @@ def test_a_fidelity_is_fixed_at_its_upper_bound() -> None:
 def test_wrong_settings_are_refused(kind: type[Sampler], settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         kind(**settings)
+
+
+class _Size(enum.IntEnum):
+    FOUR = 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (BayesianOptimization, {"initial_design_size": np.int64(4), "random_interleave_prob": np.float32(0.5)}),
+        (PiBO, {"initial_design_size": _Size.FOUR, "prior_confidence": np.str_("high"), "prior_weight": np.int64(3)}),
+        (RegularizedEvolution, {"population_size": _Size.FOUR, "sample_size": np.int64(2)}),
+        (ASHA, {"early_stopping_rate": np.int64(1), "eta": np.float64(2.5)}),
+        (SuccessiveHalving, {"early_stopping_rate": _Size.FOUR}),
+    ],
+)
+def test_settings_become_plain_python(kind: type[Sampler], settings: dict[str, Any]) -> None:
+    for name, value in kind(**settings).settings().items():
+        assert type(value) in (int, float, str, bool, type(None)), f"{name} is {value!r}"
+        assert name not in settings or value == settings[name]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (PiBO, {"prior_weight": 10**400}, "prior_weight must be a finite number greater than 0"),
+        (BayesianOptimization, {"random_interleave_prob": 10**400}, "must be a number from 0 to 1"),
+        (PiBO, {"prior_confidence": np.array(["low", "high"])}, "prior_confidence must be 'low', 'medium', 'high' or"),
+        (Hyperband, {"eta": 1}, "eta must be a finite number greater than 1, not 1"),
+        (Hyperband, {"eta": "3"}, "eta must be a finite number greater than 1, not '3'"),
+        (Hyperband, {"sample_default_first": 1}, "sample_default_first must be True or False, not 1"),
+        (ASHA, {"early_stopping_rate": -1}, "early_stopping_rate must be a whole number of at least 0, not -1"),
+        (SuccessiveHalving, {"early_stopping_rate": 1.0}, "must be a whole number of at least 0, not 1.0"),
+    ],
+)
+def test_more_wrong_settings_are_refused(kind: type[Sampler], settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        kind(**settings)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "space", "message"),
+    [
+        (Hyperband(), {"x": Float(0, 1)}, r"needs one fidelity, but the space has none\. Mark one parameter"),
+        (ASHA(), {"a": Float(1, 2, is_fidelity=True), "b": Integer(1, 2, is_fidelity=True)}, r"has \['a', 'b'\]"),
+        (
+            ASHA(),
+            {"x": Float(0, 1), "e": Float(0, 9, is_fidelity=True)},
+            "'e' has the lower bound 0, but it must be",
+        ),
+        (HyperbandPrior(), {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}, "needs a prior, but no parameter"),
+        (
+            Hyperband(sample_default_first=True),
+            {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)},
+            "needs a default for sample_default_first=True",
+        ),
+        (
+            SuccessiveHalving(early_stopping_rate=3),
+            {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)},
+            "early_stopping_rate is 3, but it must be below 3, the number of rungs",
+        ),
+    ],
+)
+def test_spaces_that_do_not_fit_a_search_over_fidelities(sampler: Sampler, space: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        sampler.check(SearchSpace(space))

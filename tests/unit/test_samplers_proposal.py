@@ -328,3 +328,16 @@ def test_a_term_is_added_and_does_not_count_as_improvement() -> None:
     assert asked == [2, 12]
     assert suggestion.config["x"] == pytest.approx(1.0)
     assert suggestion.reasons["log_expected_improvement"] < 10.0
+
+
+def test_each_of_many_categories_is_tried() -> None:
+    worth = np.random.default_rng(7).permutation(20) / 20.0
+    space = SearchSpace({"kind": Categorical(list(range(20))), "x": Float(0.0, 1.0)})
+
+    def objective(config: Config) -> float:
+        return float(worth[int(str(config["kind"]))]) + (float(config["x"] or 0.0) - 0.4) ** 2
+
+    for seed in range(3):
+        best = simulate(BayesianOptimization(), space, objective, 60, seed=seed).best
+        assert best is not None
+        assert best.loss == pytest.approx(0.0, abs=1e-3)
