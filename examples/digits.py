@@ -184,7 +184,8 @@ def report(history: neps.History, root_directory: Path) -> None:
     print(f"  {'validation error':18}{best.loss:>10.2%}{default.loss:>12.2%}")
     print(f"\nEverything lies in {root_directory}")
     print(f"The best network:  {root_directory / f'config_{best.number}' / 'checkpoint.pt'}")
-    print(f"All trials:        {sys.executable} -m neps status {root_directory}")
+    print(f"All trials:        {root_directory / 'summary' / 'trials.csv'}")
+    print(f"How it stands:     {sys.executable} -m neps status {root_directory}")
 
 
 def shown(value: object) -> str:

@@ -78,3 +78,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"neps.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, whether they are imported yet or not: what an interactive shell completes."""
+    return sorted(__all__)

@@ -182,7 +182,10 @@ def _check_together(settings: Settings) -> None:
         )
         raise ArgumentError(message)
     if settings.budget == Budget():
-        _logger.info("No budget is given (max_evaluations_total, max_cost_total): the run goes on until it is stopped.")
+        _logger.info(
+            "No budget is given (max_evaluations_total, max_cost_total): the run goes on until it is stopped, or all "
+            "configurations of a finite space are claimed."
+        )
 
 
 def _checked_sampler(proposal: Proposal) -> Sampler:

@@ -113,10 +113,11 @@ def _read_mapping(returned: Mapping[Any, Any]) -> Outcome:
 def _loss_of(value: dict[Any, Any]) -> float:
     losses = [_loss(value[name]) for name in _LOSSES if name in value]
     if not losses:
-        hint = nearest("loss", (key for key in value if isinstance(key, str)))
+        near = next((key for key in value if isinstance(key, str) and nearest(key.lower(), _LOSSES)), None)
+        advice = f"Rename {near!r} to 'loss'." if near else 'Return {"loss": …}.'
         raise ReturnValueError(
             f"run_pipeline returned a mapping with the keys {_shown(list(value))}, but its loss must be under 'loss' "
-            f"(or 'objective_to_minimize').{hint} Return {{\"loss\": …}}."
+            f"(or 'objective_to_minimize'). {advice}"
         )
     if len({repr(loss) for loss in losses}) > 1:  # as text, NaN equals NaN
         raise ReturnValueError(

@@ -114,11 +114,9 @@ def _from_name(searcher: object, space: SearchSpace, settings: Mapping[str, Any]
         raise ArgumentError(f"searcher {name!r} is not in this version yet: use {_INSTEAD[name]} instead.")
     if name not in _CLASSES:
         known = ["default", *_CLASSES]
-        raise ArgumentError(f"unknown searcher {name!r}: it must be one of {known}.{nearest(name, known)}")
-    module, kind = _CLASSES[name]
-    sampler_type = getattr(importlib.import_module(module), kind)
-    _check_keywords(name, [field.name for field in dataclasses.fields(sampler_type)], settings)
-    sampler: Sampler = sampler_type(**settings)
+        raise ArgumentError(f"unknown searcher {name!r}: it must be one of {known}.{nearest(name.lower(), known)}")
+    _check_keywords(name, _keywords(name), settings)
+    sampler: Sampler = _class(name)(**settings)
     return sampler
 
 
@@ -126,7 +124,17 @@ def _check_keywords(name: str, known: list[str], settings: Mapping[str, Any]) ->
     for keyword in settings:
         if keyword not in known:
             takes = f"takes {', '.join(known)}" if known else "takes no arguments of its own"
+            others = [other for other in _CLASSES if keyword in _keywords(other)]
+            hint = f" It is a setting of {', '.join(others)}." if others else nearest(keyword, known)
             raise ArgumentError(
-                f"unknown argument {keyword!r}: searcher {name!r} {takes}, and neps.run has no such argument."
-                f"{nearest(keyword, known)}"
+                f"unknown argument {keyword!r}: searcher {name!r} {takes}, and neps.run has no such argument.{hint}"
             )
+
+
+def _keywords(name: str) -> list[str]:
+    return [field.name for field in dataclasses.fields(_class(name))]
+
+
+def _class(name: str) -> Any:
+    module, kind = _CLASSES[name]
+    return getattr(importlib.import_module(module), kind)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -64,18 +65,37 @@ def test_what_is_in_the_directory(folder: Path) -> None:
 
 def test_the_searchers_and_their_settings(tmp_path: Path) -> None:
     names = re.findall(r'^\| `"(\w+)"`', section("Searchers"), re.MULTILINE)
+    names += [f"{name}_prior" for name in names if f"{name}_prior" in registry._CLASSES]
     assert set(names) == set(registry._CLASSES)
     pages = re.split(r"^## ", (README.parent / "docs/searchers.md").read_text(), flags=re.MULTILINE)
     documented = {page.split(maxsplit=1)[0]: re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) for page in pages[1:]}
     for page in pages[1:]:
         if same := re.search(r"^Its settings are those of `(\w+)`", page, re.MULTILINE):
             documented[page.split(maxsplit=1)[0]] = documented[same[1]]
-    space = {"x": neps.Float(0, 1, default=0.3)}
+    space: dict[str, Any] = {"x": neps.Float(0, 1, default=0.3)}
     for searcher in names:
         root = tmp_path / searcher
-        neps.run(lambda x: {"loss": x, "cost": 1.0}, root, space, searcher=searcher, max_cost_total=1)
+        steps = {"z": neps.Integer(1, 9, is_fidelity=True)} if "eta" in documented[searcher] else {}
+        neps.run(lambda x, z=1: {"loss": x, "cost": z}, root, space | steps, searcher=searcher, max_cost_total=1)
         published = yaml.safe_load((root / "neps.yaml").read_text())["searcher"]["settings"]
         assert set(published) == set(documented[searcher]), searcher
+
+
+def test_the_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
+    (block,) = (block for block in blocks("python") if "checkpoint" in block)
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - it is what users are told to run
+    assert names["run_pipeline"](tmp_path, learning_rate=0.1) == pytest.approx(0.9**10)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pth"]
+    assert names["run_pipeline"](tmp_path, learning_rate=0.5) == pytest.approx(0.9**10)
+
+
+def test_the_example_of_the_searchers_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (README.parent / "docs/searchers.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    exec(block, {})  # noqa: S102 - the same
+    assert len(neps.load("results/pibo").succeeded) == 10
 
 
 def test_neps_status(folder: Path) -> None:

@@ -101,7 +101,7 @@ def test_nan_is_a_loss(value: object) -> None:
         (BadMapping(), "a BadMapping that can't be read: SystemExit: 3"),
         (10**4_000, "an integer as its loss; the loss must fit in a float"),
         ({}, r"the keys \[\], but its loss must be under 'loss'"),
-        ({"los": 1}, "Did you mean 'los'"),
+        ({"los": 1}, "Rename 'los' to 'loss'"),
         ({"loss": None}, r"returned None \(NoneType\) as its loss"),
         ({"loss": 1, "objective_to_minimize": 2}, "which mean the same and differ"),
         ({"loss": 1, "cost": -1}, "the cost -1.0; a cost must be finite and at least 0"),
@@ -123,7 +123,7 @@ def test_everything_else_is_an_error(value: object, words: str) -> None:
 
 
 def test_the_hint_for_a_misspelt_loss_names_the_key_to_write() -> None:
-    with pytest.raises(ReturnValueError, match=r'Return \{"loss": …\}'):
+    with pytest.raises(ReturnValueError, match=r"Rename 'Loss' to 'loss'"):
         read_return_value({"Loss": 1})
 
 
