@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,11 @@ _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 def pytest_configure() -> None:
     """Draws the seed of this run; in the environment, so that pytest-xdist's processes have the same."""
     os.environ.setdefault(_SEED, str(secrets.randbelow(2**32)))
+    # A shell without job control starts what is in the background with these ignored, and so would be all children,
+    # to which tests send them.
+    for signum, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, action)
 
 
 def pytest_report_header() -> str:
