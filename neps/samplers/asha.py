@@ -11,24 +11,21 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from neps.fidelity import Place, asynchronous_promotion, hyperband_brackets
-from neps.samplers.hyperband import begins_below
-from neps.samplers.multi_fidelity import MultiFidelity, trials_by_bracket
+from neps.samplers.multi_fidelity import BeginningAtARung, MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Suggestion
-from neps.samplers.settings import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from neps.budget import Budget
     from neps.history import History
-    from neps.space import SearchSpace
     from neps.trial import Trial
 
 __all__ = ["ASHA", "ASHAPrior", "AsyncHyperband", "AsyncHyperbandPrior"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ASHA(MultiFidelity):
+class ASHA(BeginningAtARung):
     """Asynchronous successive halving (Li et al. 2020, "A system for massively parallel hyperparameter tuning").
 
     A configuration goes on from its checkpoint as soon as it is among the best 1/`eta` of those that have ended at its
@@ -48,18 +45,6 @@ class ASHA(MultiFidelity):
         >>> ASHA(early_stopping_rate=1).settings()
         {'eta': 3.0, 'sample_default_first': False, 'early_stopping_rate': 1}
     """
-
-    early_stopping_rate: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        MultiFidelity.__post_init__(self)
-        object.__setattr__(self, "early_stopping_rate", whole("early_stopping_rate", self.early_stopping_rate, least=0))
-
-    def check(self, space: SearchSpace) -> None:
-        """Refuse a space without one fidelity, or with fewer rungs than `early_stopping_rate` leaves out."""
-        MultiFidelity.check(self, space)
-        begins_below(len(self.rungs(space)), self.early_stopping_rate)
 
     def decide(
         self,

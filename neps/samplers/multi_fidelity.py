@@ -14,6 +14,7 @@ from neps.errors import ArgumentError
 from neps.fidelity import Place, rungs
 from neps.samplers.protocol import Sampler, Suggestion
 from neps.samplers.settings import number as checked_number
+from neps.samplers.settings import whole
 from neps.space import Float, Integer
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from neps.space import SearchSpace
     from neps.trial import Trial, Value
 
-__all__ = ["MultiFidelity", "trials_by_bracket"]
+__all__ = ["BeginningAtARung", "MultiFidelity", "trials_by_bracket"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,6 +98,34 @@ class MultiFidelity(Sampler):
         sequence = np.random.SeedSequence(history.seed, spawn_key=(bracket, slot))
         generator = np.random.Generator(np.random.PCG64(sequence))
         return history.space.sample_prior(generator) if self.from_prior else history.space.sample(generator)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BeginningAtARung(MultiFidelity):
+    """A search over fidelities whose configurations all begin at the same rung.
+
+    Args:
+        eta: see `MultiFidelity`.
+        sample_default_first: see `MultiFidelity`.
+        early_stopping_rate: how many rungs above the lowest configurations begin, from 0 (the default).
+    """
+
+    early_stopping_rate: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        MultiFidelity.__post_init__(self)
+        object.__setattr__(self, "early_stopping_rate", whole("early_stopping_rate", self.early_stopping_rate, least=0))
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space without one fidelity, or with no more rungs than `early_stopping_rate` leaves out."""
+        MultiFidelity.check(self, space)
+        rung_count = len(self.rungs(space))
+        if self.early_stopping_rate >= rung_count:
+            raise ArgumentError(
+                f"early_stopping_rate is {self.early_stopping_rate}, but it must be below {rung_count}, the number of "
+                "rungs between the fidelity's bounds: lower it, or lower eta or the lower bound."
+            )
 
 
 def trials_by_bracket(history: History) -> dict[int, list[Trial]]:
