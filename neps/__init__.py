@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neps.api import load, run
+    from neps.evaluation import report
     from neps.history import History
     from neps.samplers import Sampler
     from neps.space import (
@@ -45,6 +46,7 @@ _HOME = {
     "Status": "trial",
     "Trial": "trial",
     "load": "api",
+    "report": "evaluation",
     "run": "api",
     "status": "views",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "Status",
     "Trial",
     "load",
+    "report",
     "run",
     "status",
 ]

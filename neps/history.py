@@ -74,7 +74,8 @@ class History:
     def to_dict(self) -> dict[str, Any]:
         """The run as plain Python, with times in ISO 8601.
 
-        `{"trials": [{"number": 1, "config": {…}, "loss": …}, …], "best": N, …}`.
+        `{"trials": [{"number": 1, "config": {…}, "loss": …}, …], "best": N, …}`; a `learning_curve` is a list of
+        `[step, loss]`, or None.
         """
         best = self.best
         return {
@@ -112,7 +113,7 @@ def _iso(time: datetime | None) -> str | None:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    decision, result = trial.decision, trial.result
+    decision = trial.decision
     return {
         "number": trial.number,
         "config": dict(trial.config),
@@ -130,6 +131,6 @@ def _row(trial: Trial) -> dict[str, Any]:
         "finished": _iso(trial.finished),
         "duration": trial.duration,
         "error": trial.error,
-        "learning_curve": list(result.learning_curve) if result and result.learning_curve is not None else None,
+        "learning_curve": [list(point) for point in trial.learning_curve] or None,
         "info_dict": dict(trial.info_dict),
     }

@@ -66,7 +66,9 @@ class Result:
     """The outcome of a trial, published exactly once.
 
     `loss` is None only where the evaluation failed without a `loss_value_on_error`; NaN and infinite losses are
-    legal and rank worst. `cost` is of the last evaluation alone. `duration` is in seconds.
+    legal and rank worst. `cost` is of the last evaluation alone. `learning_curve` holds losses, and
+    `learning_curve_steps` as many steps, None where they follow from the fidelity: see `Trial.learning_curve`.
+    `duration` is in seconds.
     """
 
     success: bool
@@ -75,6 +77,7 @@ class Result:
     account_for_cost: bool = True
     info_dict: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
     learning_curve: Sequence[float] | None = None
+    learning_curve_steps: Sequence[float] | None = None
     error: str | None = None
     damaged: bool = False
     worker: str = ""
@@ -140,6 +143,26 @@ class Trial:
     def info_dict(self) -> Mapping[str, Any]:
         """What the evaluation returned beside its loss."""
         return self.result.info_dict if self.result else _EMPTY
+
+    @property
+    def learning_curve(self) -> tuple[tuple[float, float], ...]:
+        """The (step, loss) pairs that the evaluation reported, by step, or returned; empty where there are none.
+
+        Returned losses carry no steps: they are taken to be one apart, the last at the trial's fidelity (n losses at
+        `fidelity - n + 1` to `fidelity`), or 1 to n where the space has none. Losses may be NaN and infinite.
+
+        Example:
+            >>> decision = Decision(number=1, config={"epochs": 9}, fidelity=9)
+            >>> Trial(number=1, decision=decision, result=Result(success=True, learning_curve=[3, 2])).learning_curve
+            ((8.0, 3.0), (9.0, 2.0))
+        """
+        if self.result is None or self.result.learning_curve is None:
+            return ()
+        losses, steps = self.result.learning_curve, self.result.learning_curve_steps
+        if steps is None:
+            last = len(losses) if self.fidelity is None else self.fidelity
+            steps = [last - len(losses) + place for place in range(1, len(losses) + 1)]
+        return tuple((float(step), float(loss)) for step, loss in zip(steps, losses, strict=True))
 
     @property
     def claimed(self) -> datetime | None:

@@ -67,7 +67,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         run_pipeline: called with a configuration by keyword, and with `pipeline_directory` and
             `previous_pipeline_directory` (absolute `pathlib.Path`; the latter may be None) where its signature names
             them. Returns the loss, or a mapping with `loss` and optionally `cost`, `account_for_cost`, `info_dict`,
-            `learning_curve`; what else is in the mapping goes into `info_dict`.
+            `learning_curve` (losses, the last at the fidelity; or see `neps.report`); what else is in the mapping goes
+            into `info_dict`.
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
         searcher: a searcher's name, a `Sampler`, or "default": hyperband where a parameter is a fidelity

@@ -9,6 +9,7 @@ from neps.evaluation.call import Interrupted, evaluate
 from neps.evaluation.fence import Fence, Fenced
 from neps.evaluation.outcome import Outcome, failure, read_return_value
 from neps.evaluation.plain import plain
+from neps.evaluation.reporting import Reports, report
 from neps.evaluation.signals import Interruption, Signals
 from neps.evaluation.signature import check_signature, keywords, named_directories
 
@@ -18,6 +19,7 @@ __all__ = [
     "Interrupted",
     "Interruption",
     "Outcome",
+    "Reports",
     "Signals",
     "check_signature",
     "evaluate",
@@ -26,4 +28,5 @@ __all__ = [
     "named_directories",
     "plain",
     "read_return_value",
+    "report",
 ]

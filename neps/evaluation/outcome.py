@@ -5,16 +5,14 @@ A value only: who publishes it, and what a worker does about a failure, is decid
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-import numbers
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from neps.errors import ReturnValueError, nearest
-from neps.evaluation.plain import clean, element_count, plain, text
+from neps.evaluation.plain import as_number, clean, element_count, plain, text, unwrapped
 
 __all__ = ["Outcome", "failure", "read_return_value"]
 
@@ -28,9 +26,10 @@ _MAX_MESSAGE = 1_000
 class Outcome:
     """An evaluation that ended by itself, well or badly; plain data but for `exception`.
 
-    `loss` may be NaN or infinite, and is None where `success` is false. `error` is the text to store, with the
-    traceback; `exception` is the original, to chain. Its traceback keeps run_pipeline's variables alive, a model
-    on a GPU included: drop it before the next evaluation.
+    `loss` may be NaN or infinite, and is None where `success` is false. `learning_curve` holds losses, and
+    `learning_curve_steps` the steps where they were reported, None where they were returned. `error` is the text to
+    store, with the traceback; `exception` is the original, to chain. Its traceback keeps run_pipeline's variables
+    alive, a model on a GPU included: drop it before the next evaluation.
     """
 
     success: bool
@@ -39,6 +38,7 @@ class Outcome:
     account_for_cost: bool = True
     info_dict: dict[Any, Any] = dataclasses.field(default_factory=dict)
     learning_curve: list[float] | None = None
+    learning_curve_steps: list[float] | None = None
     error: str | None = None
     exception: BaseException | None = None
 
@@ -144,7 +144,7 @@ def _cost(value: object) -> float | None:
 
 
 def _account_for_cost(value: object) -> bool:
-    account = _unwrapped(value)
+    account = unwrapped(value)
     if isinstance(account, bool):
         return account
     raise ReturnValueError(
@@ -178,20 +178,17 @@ def _learning_curve(value: Any) -> list[float] | None:
 
 
 def _number(value: object, where: str, advice: str) -> float:
-    number = _unwrapped(value)
-    if isinstance(number, numbers.Number) and not isinstance(number, bool | complex):
-        with contextlib.suppress(OverflowError):
-            return float(number)  # type: ignore[arg-type]
+    try:
+        number = as_number(value)
+    except OverflowError:
         raise ReturnValueError(
             f"run_pipeline returned an integer {where} must fit in a float (up to 1.8e308). {advice}"
+        ) from None
+    if number is None:
+        raise ReturnValueError(
+            f"run_pipeline returned {_shown(value)} ({type(value).__name__}) {where} must be a number. {advice}"
         )
-    raise ReturnValueError(
-        f"run_pipeline returned {_shown(value)} ({type(value).__name__}) {where} must be a number. {advice}"
-    )
-
-
-def _unwrapped(value: Any) -> object:
-    return value.item() if element_count(value) == 1 else value
+    return number
 
 
 def _shown(value: object) -> str:

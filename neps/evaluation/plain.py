@@ -1,16 +1,18 @@
 """Turns what users return or raise into plain data and text that a safe YAML dumper takes and a loader gives back.
 
-Nothing here raises, whatever the value does: an odd value must never cost a trial. Used for info_dict and errors.
+But for `as_number` nothing here raises, whatever the value does: an odd value must never cost a trial. Used for
+info_dict, errors, and numbers that users give.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import numbers
 import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["clean", "element_count", "plain", "text"]
+__all__ = ["as_number", "clean", "element_count", "plain", "text", "unwrapped"]
 
 _MAX_TEXT = 10_000
 _MAX_ARRAY = 1_000
@@ -66,6 +68,29 @@ def element_count(value: Any) -> int | None:
         return None
     size = value.numel() if callable(getattr(value, "numel", None)) else getattr(value, "size", None)
     return size if isinstance(size, int) else None
+
+
+def as_number(value: Any) -> float | None:
+    """The number that a value is: a bool or complex one isn't, an array or tensor of one element is. Else None.
+
+    Raises:
+        OverflowError: if it is an integer beyond a float's range.
+
+    Example:
+        >>> as_number(3), as_number(True), as_number("3")
+        (3.0, None, None)
+    """
+    if type(value) is float:
+        return value
+    number = unwrapped(value)
+    if isinstance(number, numbers.Number) and not isinstance(number, bool | complex):
+        return float(number)  # type: ignore[arg-type]
+    return None
+
+
+def unwrapped(value: Any) -> object:
+    """What is in an array or tensor of one element; everything else as it is."""
+    return value.item() if element_count(value) == 1 else value
 
 
 class _Conversion:

@@ -1,8 +1,8 @@
 """YAML text of a mapping, as PyYAML's safe dumper writes it, in a fifth of the time; texts of several lines as a block.
 
 Three documents a trial made half of a worker's processor time. Numbers, times and short texts, alone or one level
-deep, are written here; PyYAML writes whatever else there is, and says once how a text is to be quoted. Used by
-`documents`.
+deep, and lists of floats are written here; PyYAML writes whatever else there is, and says once how a text is to be
+quoted. Used by `documents`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def _field(name: Any, value: Any) -> str:
         entries = [(_key(inner), _scalar(item)) for inner, item in value.items()]
         if all(inner is not None and item is not None for inner, item in entries):
             return f"{key}:\n" + "".join(f"  {inner}: {item}\n" for inner, item in entries)
+    if key is not None and type(value) is list and value and all(type(item) is float for item in value):
+        return f"{key}:\n" + "".join(f"- {_float(item)}\n" for item in value)
     scalar = _scalar(value)
     return _by_yaml({name: value}) if key is None or scalar is None else f"{key}: {scalar}\n"
 

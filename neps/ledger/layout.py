@@ -10,7 +10,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["CONFIG", "DEFINITION", "RESULT", "TRIAL", "Layout", "end_name", "lock_name", "start_name", "void_name"]
+__all__ = [
+    "CONFIG",
+    "DEFINITION",
+    "RESULT",
+    "TRIAL",
+    "Layout",
+    "curve_name",
+    "end_name",
+    "lock_name",
+    "start_name",
+    "void_name",
+]
 
 DEFINITION = "neps.yaml"
 TRIAL = "trial.yaml"
@@ -33,6 +44,11 @@ def end_name(attempt: int) -> str:
 def lock_name(attempt: int) -> str:
     """The lock file of an attempt: its time of change is the heartbeat."""
     return f"attempt_{attempt}.lock"
+
+
+def curve_name(attempt: int) -> str:
+    """What an attempt has reported while it ran."""
+    return f"attempt_{attempt}.curve.jsonl"
 
 
 def void_name(attempt: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from neps.ledger.documents import UnreadableDocumentError, moment, whole_number
@@ -128,7 +128,8 @@ def result_fields(result: Result) -> dict[str, Any]:
         "cost": result.cost,
         "account_for_cost": None if result.account_for_cost else False,
         "info_dict": dict(result.info_dict) or None,
-        "learning_curve": list(result.learning_curve) if result.learning_curve is not None else None,
+        "learning_curve": _listed(result.learning_curve),
+        "learning_curve_steps": _listed(result.learning_curve_steps),
         "error": result.error,
         "worker": result.worker,
         "started": result.started.isoformat() if result.started else None,
@@ -153,6 +154,7 @@ def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> R
         account_for_cost=fields.get("account_for_cost", True),
         info_dict=fields.get("info_dict", {}),
         learning_curve=fields.get("learning_curve"),
+        learning_curve_steps=_steps(fields),
         error=str(error) if error is not None else None,
         damaged=damaged,
         worker=fields.get("worker", ""),
@@ -161,6 +163,19 @@ def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> R
         finished=moment(fields.get("finished")),
         duration=fields.get("duration"),
     )
+
+
+def _listed(values: Sequence[float] | None) -> list[float] | None:
+    return None if values is None else list(values)
+
+
+def _steps(fields: Mapping[str, Any]) -> list[float] | None:
+    """The steps of a learning curve, as many as there are losses."""
+    steps: list[float] | None = fields.get("learning_curve_steps")
+    if steps is not None and len(steps) != len(fields["learning_curve"]):
+        message = f"learning_curve_steps has {len(steps)} steps for {len(fields['learning_curve'])} losses"
+        raise ValueError(message)
+    return steps
 
 
 def _cost(value: object) -> float | None:

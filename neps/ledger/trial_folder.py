@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from neps.ledger import documents
+from neps.ledger.curve_file import CurveFile, Point
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import PATIENCE, is_complete, make_folder, publish, read, relocate, sync_folder
 from neps.ledger.identity import Identity
-from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, end_name, lock_name, start_name, void_name
+from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, curve_name, end_name, lock_name, start_name, void_name
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
 from neps.trial import Decision
 
@@ -117,6 +118,29 @@ class TrialFolder:
     def lock_path(self, attempt: int) -> str:
         """The lock file of an attempt, which only its own worker touches."""
         return f"{self.path}/{lock_name(attempt)}"
+
+    def curve(self, attempt: int) -> CurveFile:
+        """What an attempt reports while it runs, which only its own worker writes."""
+        return CurveFile(f"{self.path}/{curve_name(attempt)}")
+
+    def reported(self, attempt: int) -> dict[float, float]:
+        """The losses by step that attempts up to this one have reported: a later one's replaces an earlier one's.
+
+        What can't be read is left out: nothing depends on it.
+        """
+        points: dict[float, float] = {}
+        for earlier in range(1, attempt + 1):
+            with contextlib.suppress(OSError):
+                points |= self.curve(earlier).points()
+        return points
+
+    def last_report(self, attempt: int) -> Point | None:
+        """The last step and loss that this attempt, or else the one before it, has reported, and so on."""
+        for earlier in range(attempt, 0, -1):
+            with contextlib.suppress(OSError):
+                if (point := self.curve(earlier).last()) is not None:
+                    return point
+        return None
 
     def superseded(self, attempt: int) -> bool:
         """Whether an attempt has an end or a successor: a hint, for its own heartbeat."""

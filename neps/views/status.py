@@ -133,13 +133,22 @@ def _incumbent(root: Path, best: Trial | None) -> list[str]:
 def _running(running: Sequence[Pending], dead: set[int], definition: Definition) -> list[str]:
     if not running:
         return []
-    rows = [("trial", "attempt", "worker", "host", "last sign of life")]
+    rows: list[tuple[str, ...]] = [("trial", "attempt", "worker", "host", "last sign of life", "last report")]
     for pending in running[:_MOST_RUNNING]:
         start, number = pending.standing.start, pending.folder.number
         sign = "dead, will be resumed" if number in dead else _sign_of_life(pending, definition.lease_seconds)
-        rows.append((str(number), str(start.attempt), start.identity.worker, start.identity.host, sign))
+        rows.append(
+            (str(number), str(start.attempt), start.identity.worker, start.identity.host, sign, _report(pending))
+        )
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
     more = len(running) - _MOST_RUNNING
     return ["running:", *_aligned(rows), *([f"  and {more} more"] if more > 0 else [])]
+
+
+def _report(pending: Pending) -> str:
+    point = pending.folder.last_report(pending.standing.start.attempt)
+    return "" if point is None else f"step {point[0]:g}, loss {point[1]:g}"
 
 
 def _sign_of_life(pending: Pending, lease: float) -> str:

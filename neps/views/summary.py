@@ -1,7 +1,8 @@
 """`summary/`: the trials as a table, and the incumbent, for people and other tools. Derived; no search ever reads it.
 
-    summary/trials.csv   one row a trial; its configuration in columns `config.NAME`
-    summary/best.yaml    the incumbent: number, loss, cost, folder (relative to the root), config
+    summary/trials.csv           one row a trial; its configuration in columns `config.NAME`
+    summary/learning_curves.csv  one row a point of a learning curve: number, step, loss; only where there are some
+    summary/best.yaml            the incumbent: number, loss, cost, folder (relative to the root), config
 
 Called by `neps.run` at its end. Workers that end at the same moment need no lock: each replaces whole files, and
 then looks whether what it wrote still holds, so that the last one to write leaves the latest state.
@@ -15,7 +16,7 @@ import io
 import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -60,15 +61,18 @@ def _write(root: str, history: History) -> None:
     folder = f"{root}/summary"
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     _replace(folder, "trials.csv", _table(history).encode())
-    if (best := history.best) is not None:
-        _replace(folder, "best.yaml", documents.encode(_incumbent(best), versioned=False))
-    else:
-        with contextlib.suppress(FileNotFoundError):  # of an earlier run, which was moved aside
-            os.unlink(f"{folder}/best.yaml")  # noqa: PTH108
+    points = [(trial.number, step, loss) for trial in history.trials for step, loss in trial.learning_curve]
+    _replace(folder, "learning_curves.csv", _curves(points).encode() if points else None)
+    best = history.best
+    _replace(folder, "best.yaml", documents.encode(_incumbent(best), versioned=False) if best is not None else None)
 
 
-def _replace(folder: str, name: str, content: bytes) -> None:
-    """Readers see the old file or the new one."""
+def _replace(folder: str, name: str, content: bytes | None) -> None:
+    """Readers see the old file or the new one; None leaves none, of an earlier run that was moved aside."""
+    if content is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{name}")  # noqa: PTH108
+        return
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
     try:
         with open(temporary, "wb") as file:  # noqa: PTH123
@@ -99,6 +103,14 @@ def _table(history: History) -> str:
     )
     writer.writeheader()
     writer.writerows(_rows(history))
+    return text.getvalue()
+
+
+def _curves(points: Iterable[tuple[int, float, float]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("number", "step", "loss"))
+    writer.writerows(points)
     return text.getvalue()
 
 

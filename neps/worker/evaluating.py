@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from neps.errors import DirectoryError, EvaluationError
-from neps.evaluation import Fence, Interrupted, Outcome, evaluate, keywords, named_directories
+from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.records import End, result_fields
 from neps.trial import Result, Trial
 from neps.worker.context import Context
+from neps.worker.reports import curve_of, reports_of
 from neps.worker.steps import Held
 
 __all__ = ["Evaluations"]
@@ -59,10 +60,12 @@ class Evaluations:
     def _evaluate_and_publish(self, held: Held) -> tuple[Outcome | Interrupted, Result, bool]:
         """What came of it, the result, and whether that was published."""
         started, clock = datetime.now(UTC), time.monotonic()
-        outcome = self._evaluate(held)
+        reports = reports_of(held, self._context)
+        outcome = self._evaluate(held, reports)
         if isinstance(outcome, Interrupted):
+            reports.flush()
             return outcome, Result(success=False), False
-        outcome = self._with_settings(outcome)
+        outcome = self._with_settings(_with_reports(outcome, held, reports))
         result = Result(
             success=outcome.success,
             loss=outcome.loss,
@@ -70,6 +73,7 @@ class Evaluations:
             account_for_cost=outcome.account_for_cost,
             info_dict=outcome.info_dict,
             learning_curve=outcome.learning_curve,
+            learning_curve_steps=outcome.learning_curve_steps,
             error=outcome.error,
             worker=self._context.me.worker,
             attempt=held.standing.start.attempt,
@@ -79,7 +83,7 @@ class Evaluations:
         )
         return outcome, result, self._persist(held, result)
 
-    def _evaluate(self, held: Held) -> Outcome | Interrupted:
+    def _evaluate(self, held: Held, reports: Reports) -> Outcome | Interrupted:
         folder, decision = held.folder, held.standing.decision
         try:
             folder.write_config(decision, self._context.me)
@@ -89,8 +93,14 @@ class Evaluations:
         arguments = keywords(self._directories, decision.config, folder.directory, previous)
         fence = Fence()
         attempt, view = held.standing.start.attempt, self._context.view
-        self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat=view.watch)
-        return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
+
+        def on_beat() -> None:
+            reports.flush()
+            view.watch()
+
+        self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat)
+        with reports:
+            return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
 
     def _with_settings(self, outcome: Outcome) -> Outcome:
         """Apply what the user wants recorded on errors; a missing cost is one where a budget needs it."""
@@ -189,6 +199,14 @@ class Evaluations:
         else:
             level = logging.WARNING if died else logging.INFO
             _logger.log(level, "Trial %d %s: %s. See %s", folder.number, how, why, folder.path)
+
+
+def _with_reports(outcome: Outcome, held: Held, reports: Reports) -> Outcome:
+    """What was reported is the learning curve, unless run_pipeline has returned one."""
+    if outcome.learning_curve is not None or (curve := curve_of(held, reports.points)) is None:
+        return outcome
+    steps, losses = curve
+    return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=steps)
 
 
 def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:

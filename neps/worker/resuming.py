@@ -15,6 +15,7 @@ from neps.ledger.retrying import RETRY
 from neps.ledger.standing import Standing
 from neps.trial import Result
 from neps.worker.context import Context
+from neps.worker.reports import curve_of
 from neps.worker.steps import Held
 
 __all__ = ["resume"]
@@ -85,10 +86,13 @@ def _give_up(held: Held, deaths: int, context: Context) -> None:
     settings, me = context.settings, context.me
     number, attempt = held.folder.number, held.standing.start.attempt
     error = f"given up after {deaths} attempts that died (max_attempts={settings.max_attempts})"
+    steps, losses = curve_of(held, {}) or (None, None)
     result = Result(
         success=False,
         loss=settings.loss_value_on_error,
         cost=settings.cost_value_on_error,
+        learning_curve=losses,
+        learning_curve_steps=steps,
         error=error,
         worker=me.worker,
         attempt=attempt,

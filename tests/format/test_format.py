@@ -23,6 +23,8 @@ from neps.ledger.layout import Layout
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 VERSIONS = sorted(path.name for path in HERE.glob("v[0-9]*") if path.is_dir())
+NEWEST = f"v{documents.FORMAT_VERSION}_curves"
+"""Of the present version, with the fields and files that were added to it last: `vN_WHAT`, WHAT sorted by age."""
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,17 @@ class TestGolden:
         for path, content in files(golden).items():
             assert written[path] == content, f"{path} was changed"
 
+    def test_what_a_left_attempt_has_reported_is_in_the_result_of_the_next(self, tmp_path: Path) -> None:
+        root = shutil.copytree(HERE / NEWEST, tmp_path / "run")
+
+        def run_pipeline(**config: Any) -> float:
+            neps.report(3, 0.25)
+            return 0.25
+
+        after = neps.run(run_pipeline, root, SPACE, max_evaluations_total=9, post_run_summary=False, progress=False)
+        assert repr(after.trials[2].learning_curve) == "((1.0, 0.875), (2.0, nan), (3.0, 0.25))"
+        assert after.trials[7].status is neps.Status.RUNNING
+
     def test_retries_what_had_failed(self, golden: Path, tmp_path: Path) -> None:
         from neps.ledger.reading import read_definition, read_trials
         from neps.ledger.retrying import reopen
@@ -101,7 +114,7 @@ class TestGolden:
 
 
 class TestToday:
-    """If this fails, the format has changed: raise FORMAT_VERSION, and add a golden directory beside the old ones."""
+    """If this fails, the format has changed: add a golden directory beside the old ones (docs/format.md, Versions)."""
 
     @pytest.fixture
     def written(self, tmp_path: Path) -> Path:
@@ -109,8 +122,7 @@ class TestToday:
         return tmp_path / "run"
 
     def test_writer_writes_the_newest_golden_directory(self, written: Path) -> None:
-        newest = HERE / f"v{documents.FORMAT_VERSION}"
-        assert files(written) == files(newest)
+        assert files(written) == files(HERE / NEWEST)
 
     def test_one_document_has_two_names(self, written: Path) -> None:
         for path in written.glob("config_*/result.yaml"):

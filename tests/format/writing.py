@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,14 +98,18 @@ def _failed(folder: TrialFolder) -> None:
 
 def _left(folder: TrialFolder) -> None:
     _claim(folder)
+    folder.curve(1).append([(1.0, 0.875), (2.0, math.nan)])
     folder.end_attempt(1, End.LEFT, ALICE, "interrupted (SIGTERM)")
 
 
 def _resumed(folder: TrialFolder) -> None:
+    """What both attempts have reported is in the result."""
     _claim(folder)
+    folder.curve(1).append([(1.0, 1.5), (2.0, 0.5)])
     folder.end_attempt(1, End.DIED, BOB, "worker node1-41-0a1b2c3d was silent for 121.0 s")
     folder.open_attempt(2, BOB, "died")
-    _end(folder, 2, BOB, loss=0.25)
+    folder.curve(2).append([(2.0, math.inf), (3.0, 0.25)])
+    _end(folder, 2, BOB, loss=0.25, learning_curve=[1.5, math.inf, 0.25], learning_curve_steps=[1.0, 2.0, 3.0])
 
 
 def _retried(folder: TrialFolder) -> None:
@@ -134,6 +139,9 @@ def _promoted(folder: TrialFolder) -> None:
 def _running(folder: TrialFolder) -> None:
     _claim(folder, BOB)
     Path(folder.lock_path(1)).touch()
+    folder.curve(1).append([(0.5, 2.25)])
+    with Path(folder.path, "attempt_1.curve.jsonl").open("ab") as file:
+        file.write(b"[1.0, 0.")
 
 
 def _half_claim(folder: TrialFolder) -> None:

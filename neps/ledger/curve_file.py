@@ -1,0 +1,80 @@
+"""attempt_K.curve.jsonl: the losses that an attempt has reported so far, appended by its own worker alone.
+
+Not synced, and no rule of the search depends on it: it shows how a running trial stands, and keeps what a dead attempt
+had reported. Torn lines are ignored. Where a trial's result lies beside it, that tells.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+
+from neps.ledger.exclusive import read
+
+__all__ = ["CurveFile", "Point"]
+
+Point = tuple[float, float]
+_TAIL = 4096
+_as_json = json.JSONEncoder().encode
+
+
+class CurveFile:
+    """The file at `path`: one line `[step, loss]` a report, as JSON with NaN and Infinity as Python writes them."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._torn = False
+
+    def append(self, points: Iterable[Point]) -> None:
+        """Append points; opened each time, since run_pipeline may close every descriptor that it finds.
+
+        Raises:
+            OSError: if that fails; some of them may be there then, and all may be appended once more.
+        """
+        rest = memoryview(("\n" * self._torn + "".join(f"{_as_json(point)}\n" for point in points)).encode())
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self._torn = True
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        finally:
+            os.close(descriptor)
+        self._torn = False
+
+    def points(self) -> dict[float, float]:
+        """The last loss that was reported for each step, in no order; empty where there is no file.
+
+        Raises:
+            OSError: if it is there and can't be read.
+        """
+        return dict(_points(read(self._path) or b""))
+
+    def last(self) -> Point | None:
+        """What was reported last, or None; reads only the end of the file.
+
+        Raises:
+            OSError: as `points`.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            start = max(0, os.fstat(descriptor).st_size - _TAIL)
+            tail = os.pread(descriptor, _TAIL, start)
+        finally:
+            os.close(descriptor)
+        return next(reversed([*_points(tail)]), None)
+
+
+def _points(content: bytes) -> Iterator[Point]:
+    for line in content.split(b"\n")[:-1]:
+        try:
+            step, loss = json.loads(line)
+            point = float(step), float(loss)
+        except (ValueError, TypeError, RecursionError):  # torn, or zeros where it is only seen in part
+            continue
+        if math.isfinite(point[0]):
+            yield point

@@ -1,0 +1,63 @@
+"""Where the losses go that an evaluation reports: to the attempt's file while it runs, to the result at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from neps.evaluation import Reports
+from neps.ledger.curve_file import Point
+from neps.worker.context import Context
+from neps.worker.steps import Held
+
+__all__ = ["curve_of", "reports_of"]
+
+_MOST_POINTS = 10_000
+
+
+def reports_of(held: Held, context: Context) -> Reports:
+    """What takes the reports of an attempt that this worker holds, and appends them to its file."""
+    return Reports(_Appending(held, context))
+
+
+class _Appending:
+    """Appends to an attempt's file. Who may have been thought dead first looks whether it is still his.
+
+    Else a worker that was frozen, while the run was moved aside and another began in its place, would write there.
+    """
+
+    def __init__(self, held: Held, context: Context) -> None:
+        self._held, self._me, self._bearable = held, context.me, context.lease / 3
+        self._file = held.folder.curve(held.standing.start.attempt)
+        self._looked = time.monotonic()
+
+    def __call__(self, points: Sequence[Point]) -> None:
+        now = time.monotonic()
+        if now - self._looked > self._bearable and not self._held.folder.is_held(
+            self._held.standing.start.attempt, self._me
+        ):
+            return
+        self._looked = now
+        self._file.append(points)
+
+
+def curve_of(held: Held, points: Mapping[float, float]) -> tuple[list[float], list[float]] | None:
+    """Steps and losses that all attempts of a trial have reported, by step; None if there are none.
+
+    Of more than 10,000 so many are kept, evenly spread, the last one among them: each worker reads each result.
+
+    Args:
+        held: its last attempt.
+        points: what that has reported: it replaces what earlier ones have for the same steps.
+    """
+    steps, losses = [], []
+    for step, loss in _thinned(sorted((held.folder.reported(held.standing.start.attempt - 1) | dict(points)).items())):
+        steps.append(step)
+        losses.append(loss)
+    return (steps, losses) if steps else None
+
+
+def _thinned(points: list[Point]) -> list[Point]:
+    if len(points) <= _MOST_POINTS:
+        return points
+    return [points[place * len(points) // _MOST_POINTS - 1] for place in range(1, _MOST_POINTS + 1)]
