@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from neps.fidelity import FidelitySpent, fidelity_spent
 from neps.trial import Trial
 
 if TYPE_CHECKING:
@@ -70,6 +71,15 @@ class History:
             return math.fsum(trial.spent for trial in self.trials)
         except OverflowError:
             return math.inf
+
+    @property
+    def fidelity_spent(self) -> FidelitySpent | None:
+        """How much fidelity all trials run, in full evaluations too: `print` says it in words.
+
+        None where the space hasn't exactly one fidelity, one that is above 0, or there is no trial yet.
+        """
+        highest = self.space.highest_fidelity
+        return fidelity_spent(self.trials, highest) if self.trials and highest is not None and highest > 0 else None
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain Python, with times in ISO 8601.

@@ -78,12 +78,15 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.
         max_cost_total: sum of the returned costs over all workers; a trial starts while what was returned and what
             the running ones are expected to cost is below it. None: no limit.
-        max_fidelity_total: sum of the fidelity really run. Refused by this version, which can't count it yet.
+        max_fidelity_total: sum of the fidelity run by all workers, such as epochs; a trial that continues another one
+            from k to m counts m - k. A trial starts while the sum over all decided ones, failed ones included, is below
+            it, so it is exceeded by less than the last one adds. Needs a space with one fidelity. None: no limit.
         max_seconds_per_run: claim nothing new after so many seconds of this call. None: no limit.
         continue_until_max_evaluation_completed: stay until every trial has ended, ready to resume dead ones, instead
             of leaving once nothing is left to claim.
         expected_cost: what one evaluation is expected to cost: a number, or a function of the configuration. None: the
-            mean of the costs seen; then the first trial runs alone, until it has returned a cost.
+            mean of the costs seen of the same step of fidelity, from k to m (scaled by m - k while there are none);
+            then the first trial runs alone, until it has returned a cost.
         seed: whole number from which all randomness is drawn. None: one is drawn and published.
         ignore_errors: go on after a failed evaluation, which is recorded as failed, instead of raising.
         loss_value_on_error: the loss to record for a failed evaluation.
@@ -150,6 +153,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         lease_seconds=number("lease_seconds", lease_seconds, above=0),
     )
     _check_together(settings)
+    _check_fidelity_budget(settings.budget.max_fidelity_total, space)
     check_signature(run_pipeline, space.parameters)
     _check_budget(_checked_sampler(proposal), settings.budget)
     hooks = _hooks(pre_load_hooks)
@@ -166,6 +170,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         finally:
             opened.heartbeat.stop()
     history = load(root)
+    if (spent := history.fidelity_spent) is not None:
+        _logger.info("Fidelity spent by all trials of this run: %s", spent)
     if summarise:
         write_summary(root, history)
     return history
@@ -173,9 +179,6 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
 
 def _check_together(settings: Settings) -> None:
     """Refuse what would silently do nothing, or end badly."""
-    if settings.budget.max_fidelity_total is not None:
-        message = "max_fidelity_total is not in this version yet: use max_evaluations_total or max_cost_total."
-        raise ArgumentError(message)
     if settings.budget.max_cost_total is not None and settings.ignore_errors and settings.cost_value_on_error is None:
         message = (
             "ignore_errors=True with max_cost_total needs cost_value_on_error: a failed trial returns no cost, so the "
@@ -184,9 +187,22 @@ def _check_together(settings: Settings) -> None:
         raise ArgumentError(message)
     if settings.budget == Budget():
         _logger.info(
-            "No budget is given (max_evaluations_total, max_cost_total): the run goes on until it is stopped, or all "
-            "configurations of a finite space are claimed."
+            "No budget is given (max_evaluations_total, max_cost_total, max_fidelity_total): the run goes on until it "
+            "is stopped, or all configurations of a finite space are claimed."
         )
+
+
+def _check_fidelity_budget(most: float | None, space: SearchSpace) -> None:
+    """Refuse one that counts nothing, and would never be spent."""
+    if most is None or (space.highest_fidelity or 0) > 0:
+        return
+    has = f"an upper bound of {space.highest_fidelity:g}" if space.fidelity else f"{list(space.fidelities) or 'none'}"
+    message = (
+        f"max_fidelity_total is {most:g}, which counts the fidelity that is run, so the space needs exactly one, with "
+        f"an upper bound above 0, but it has {has}. Mark one parameter, as in Integer(1, 81, is_fidelity=True), or use "
+        "max_evaluations_total or max_cost_total."
+    )
+    raise ArgumentError(message)
 
 
 def _checked_sampler(proposal: Proposal) -> Sampler:

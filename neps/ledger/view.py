@@ -60,6 +60,8 @@ class View:
         """The incumbent, as far as it is known; without details, among this worker's own trials."""
         self.on_trial: Callable[[Trial], None] = lambda _: None
         """Called whenever a trial becomes known, and again when it has a result or is reopened (with details)."""
+        self.on_gone: Callable[[int], None] = lambda _: None
+        """Called with the number of a trial whose folder is gone."""
 
     # Joining
 
@@ -95,6 +97,7 @@ class View:
         """The folder of a pending trial is gone, so its number is free."""
         self.pending.pop(number, None)
         self.numbers.free(number)
+        self.on_gone(number)
 
     # Refreshing
 

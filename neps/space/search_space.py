@@ -80,6 +80,12 @@ class SearchSpace:
         """The name of the fidelity where there is exactly one, else None."""
         return self.fidelities[0] if len(self.fidelities) == 1 else None
 
+    @property
+    def highest_fidelity(self) -> float | None:
+        """Its upper bound, that of a full evaluation; None where there isn't exactly one fidelity."""
+        parameter = self.parameters[self.fidelity] if self.fidelity is not None else None
+        return float(parameter.upper) if isinstance(parameter, Float | Integer) else None
+
     @functools.cached_property
     def searched(self) -> tuple[str, ...]:
         """The names that are searched, in the order of the space: all but constants and fidelities."""

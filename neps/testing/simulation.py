@@ -5,7 +5,7 @@ Tests of samplers and benchmarks call it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -51,11 +51,12 @@ def simulate(
     """
     trials: dict[int, Trial] = {}
     pending: list[int] = []
+    spending = Spending()
     limits = Budget(max_evaluations_total=budget) if isinstance(budget, int) else budget
     while True:
         number = len(trials) + 1
         history = History(space, MappingProxyType(dict(trials)), seed)
-        limit = _limit(history, number, limits)
+        limit = _limit(spending, limits, number, [trials[running].decision for running in pending])
         if limit is None:
             answer = sampler.decide(history, number, limits, generator_for(seed, number))
         else:
@@ -64,12 +65,14 @@ def simulate(
             break
         if isinstance(answer, Suggestion):
             trials[number] = decided(space, number, answer)
+            spending.seen(trials[number])
             pending.append(number)
         elif not pending:
             raise RuntimeError(f"the sampler waits, but nothing is pending at number {number}: {answer.reason}")
         if isinstance(answer, Wait) or len(pending) == workers:
             finished = pending.pop(0)
             trials[finished] = _evaluated(trials[finished], objective)
+            spending.seen(trials[finished])
     trials |= {number: _evaluated(trials[number], objective) for number in pending}
     return History(space, MappingProxyType(trials), seed)
 
@@ -109,11 +112,8 @@ def _evaluated(trial: Trial, objective: Objective) -> Trial:
     return ended(trial, outcome["loss"], outcome["cost"]) if isinstance(outcome, Mapping) else ended(trial, outcome)
 
 
-def _limit(history: History, number: int, budget: Budget) -> Limit | None:
+def _limit(spending: Spending, budget: Budget, number: int, pending: Iterable[Decision | None]) -> Limit | None:
     """Why no trial may start, as a worker finds it."""
     if budget.max_evaluations_total is not None and number > budget.max_evaluations_total:
         return Limit(done=True, reason=f"max_evaluations_total={budget.max_evaluations_total} is reached")
-    spending = Spending()
-    for trial in history.trials:
-        spending.seen(trial)
-    return spending.limit(budget, [trial.decision for trial in history.pending if trial.decision], expected=False)
+    return spending.limit(budget, [decision for decision in pending if decision], expected=False)

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
+from neps.fidelity import fidelity_run
 from neps.ledger.view import View
 
 __all__ = ["check_progress", "progress_display"]
@@ -116,6 +117,10 @@ def _line(view: View, what: str, when: float, budget: Budget) -> str:
     if budget.max_cost_total is not None:
         spent = sum(trial.spent for trial in list(view.trials.values()))
         parts.append(f"cost {spent:g} of {budget.max_cost_total:g}")
+    if budget.max_fidelity_total is not None:
+        pending = [each.trial for each in list(view.pending.values())]
+        fidelity = fidelity_run([*pending, *list(view.trials.values())])
+        parts.append(f"fidelity {fidelity:g} of {budget.max_fidelity_total:g}")
     if (best := view.best) is not None:
         parts.append(f"best {best.loss:.6g} (trial {best.number})")
     return f"neps: {' · '.join([*parts, what])} ({time.strftime('%H:%M:%S', time.localtime(when))})"

@@ -101,6 +101,8 @@ def _summary(root: Path, definition: Definition, view: View, history: History, d
     ]
     if any(trial.cost is not None for trial in view.trials.values()) or history.total_cost:
         rows.append(("cost", f"{history.total_cost:g}"))
+    if (spent := history.fidelity_spent) is not None:
+        rows.append(("fidelity", str(spent)))
     return list(_aligned(rows, indent=""))
 
 

@@ -3,6 +3,7 @@
     summary/trials.csv           one row a trial; its configuration in columns `config.NAME`
     summary/learning_curves.csv  one row a point of a learning curve: number, step, loss; only where there are some
     summary/best.yaml            the incumbent: number, loss, cost, folder (relative to the root), config
+    summary/spent.yaml           with a fidelity, how much of it trials ran, and how many full evaluations that is
 
 Called by `neps.run` at its end. Workers that end at the same moment need no lock: each replaces whole files, and
 then looks whether what it wrote still holds, so that the last one to write leaves the latest state.
@@ -20,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from neps.fidelity import FidelitySpent
 from neps.history import History
 from neps.ledger import documents
 from neps.ledger.layout import Layout
@@ -63,8 +65,13 @@ def _write(root: str, history: History) -> None:
     _replace(folder, "trials.csv", _table(history).encode())
     points = [(trial.number, step, loss) for trial in history.trials for step, loss in trial.learning_curve]
     _replace(folder, "learning_curves.csv", _curves(points).encode() if points else None)
-    best = history.best
-    _replace(folder, "best.yaml", documents.encode(_incumbent(best), versioned=False) if best is not None else None)
+    best, spent = history.best, history.fidelity_spent
+    _replace(folder, "best.yaml", _document(_incumbent(best)) if best is not None else None)
+    _replace(folder, "spent.yaml", _document(_accounts(spent)) if spent is not None else None)
+
+
+def _document(fields: dict[str, Any]) -> bytes:
+    return documents.encode(fields, versioned=False)
 
 
 def _replace(folder: str, name: str, content: bytes | None) -> None:
@@ -92,6 +99,16 @@ def _incumbent(best: Trial) -> dict[str, Any]:
         "cost": best.cost,
         "folder": folder,
         "config": dict(best.config),
+    }
+
+
+def _accounts(spent: FidelitySpent) -> dict[str, Any]:
+    return {
+        "fidelity": spent.continued,
+        "full_evaluations": spent.continued / spent.highest,
+        "full_evaluations_from_scratch": spent.from_scratch / spent.highest,
+        "trials": spent.trials,
+        "trials_at_highest": spent.at_highest,
     }
 
 

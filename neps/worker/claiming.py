@@ -6,6 +6,7 @@ nothing but the number, any free number.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import math
@@ -160,7 +161,7 @@ class Claims:
             message = f"{self._name}.decide has trial {number} continue trial {previous}, which there is not."
             raise NepsError(message)
         fidelity = config[self._context.space.fidelity] if self._context.space.fidelity is not None else None
-        return Decision(
+        decision = Decision(
             number=number,
             config=config,
             fidelity=fidelity,  # type: ignore[arg-type]  # a fidelity is a number
@@ -169,17 +170,17 @@ class Claims:
             slot=_whole(suggestion.slot),
             previous=_whole(suggestion.previous),
             seed=_trial_seed(self._context.seed, number),
-            reserved_cost=self._expected_cost(config),
             reasons=plain(suggestion.reasons),
             seen_results=self._view.ended,
             worker=self._context.me.worker,
             claimed=datetime.now(UTC),
         )
+        return dataclasses.replace(decision, reserved_cost=self._expected_cost(decision))
 
-    def _expected_cost(self, config: Mapping[str, Value]) -> float | None:
-        expected = self._context.settings.expected_cost
+    def _expected_cost(self, decision: Decision) -> float | None:
+        expected, config = self._context.settings.expected_cost, decision.config
         if not callable(expected):
-            return expected if expected is not None else self._context.spending.mean
+            return expected if expected is not None else self._context.spending.expected_cost(decision)
         try:
             cost = float(expected(dict(config)))
         except OSError as error:

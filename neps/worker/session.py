@@ -27,10 +27,11 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     """What a worker has at hand in a run that it has opened; nothing is read or written yet."""
     lease = run.definition.lease_seconds
     poll = max(_SHORTEST_POLL, min(_LONGEST_POLL, lease / _POLLS_A_LEASE))
-    # A budget of costs needs numbers to be decided in turn, even where the sampler doesn't.
-    independent = sampler.independent and settings.budget.max_cost_total is None
+    # A budget of cost or fidelity needs numbers to be decided in turn, even where the sampler doesn't.
+    budget = settings.budget
+    independent = sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
     view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=not independent), Spending()
-    view.on_trial = spending.seen
+    view.on_trial, view.on_gone = spending.seen, spending.gone
     return Context(
         me=run.me,
         layout=run.layout,

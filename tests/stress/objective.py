@@ -24,6 +24,7 @@ def spaces() -> Mapping[str, dict[str, Any]]:
     """Search spaces by name: plans of rounds are JSON."""
     return {
         "line": {"x": neps.Float(0, 1)},
+        "epochs": {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)},
         "mixed": {
             "x": neps.Float(1e-4, 1.0, log=True, default=0.01),
             "width": neps.Integer(1, 3),

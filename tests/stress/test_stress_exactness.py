@@ -81,6 +81,29 @@ def test_random_costs_overshoot_by_no_more_than_what_was_in_flight(crew: Crew, t
         assert budget <= sum(costs) < budget + sum(sorted(costs)[-CROWD:])
 
 
+@pytest.mark.parametrize("searcher", ["hyperband", "asha", "random_search"])
+def test_a_fidelity_budget_is_exceeded_by_less_than_the_last_trial_adds(
+    crew: Crew, tmp_path: Path, searcher: str
+) -> None:
+    """With 1 and with 8 workers, and again where it is raised later."""
+    arguments = {"space": "epochs", "searcher": searcher, "seed": 3}
+    for workers in WORKERS:
+        root = tmp_path / f"{workers} workers"
+        for budget in (7, 60):
+            share = Share(root, {**arguments, "max_fidelity_total": budget}, {"steps": 1, "seconds": 0.002})
+            assert crew.run([share] * workers) == [None] * workers
+            assert_complete(root, len(numbers(root)))
+            trials = {number: document(root / f"config_{number}" / "trial.yaml") for number in numbers(root)}
+            run = [trial["fidelity"] - begin_of(trial, trials) for trial in trials.values()]
+            assert sum(run[:-1]) < budget <= sum(run)
+
+
+def begin_of(trial: dict[str, Any], trials: dict[int, dict[str, Any]]) -> int:
+    """The fidelity that the checkpoint of its previous trial has."""
+    previous = trial.get("previous")
+    return int(trials[int(previous.removeprefix("config_"))]["fidelity"]) if previous else 0
+
+
 def same_search(crew: Crew, folder: Path, arguments: dict[str, Any], cost: float | None = None) -> dict[int, str]:
     """Runs a search with 1 and with 8 workers; what both have decided."""
     found = []

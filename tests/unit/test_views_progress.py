@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -103,6 +104,15 @@ TIME = r" \(\d\d:\d\d:\d\d\)"
 )
 def test_what_the_line_says(view: View, budget: Budget, expected: str) -> None:
     assert re.fullmatch(f"({re.escape(expected)}{TIME}\n)+", drawn_once(view, budget))
+
+
+def test_fidelity_is_counted_as_the_budget_counts_it(view: View) -> None:
+    view._end(trial(5, Result(success=True, loss=7.0), fidelity=9.0))
+    later = trial(6, Result(success=False), fidelity=27.0)
+    assert later.decision is not None
+    decision = dataclasses.replace(later.decision, previous=5)
+    view._end(dataclasses.replace(later, decision=decision))
+    assert " · fidelity 27 of 81 · best" in drawn_once(view, Budget(max_fidelity_total=81))
 
 
 def test_no_best_without_successes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,30 @@ def test_the_incumbent_can_be_loaded(tmp_path: Path) -> None:
     }
 
 
+def test_fidelity_is_accounted_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    space = {"rate": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)}
+    caplog.set_level("INFO", "neps")
+    history = neps.run(lambda rate, epochs: rate / epochs, tmp_path, space, "asha", seed=1, max_fidelity_total=30)
+    spent = history.fidelity_spent
+    assert spent is not None
+    assert spent.from_scratch > spent.continued >= 30
+    assert yaml.safe_load((tmp_path / "summary" / "spent.yaml").read_bytes()) == {
+        "fidelity": spent.continued,
+        "full_evaluations": spent.continued / 9,
+        "full_evaluations_from_scratch": spent.from_scratch / 9,
+        "trials": len(history.trials),
+        "trials_at_highest": sum(trial.fidelity == 9 for trial in history.trials),
+    }
+    assert f"Fidelity spent by all trials of this run: {spent}" in caplog.messages
+    text = io.StringIO()
+    neps.status(tmp_path, file=text)
+    assert f"\nfidelity  {spent}\n" in text.getvalue()
+
+
 def test_without_an_incumbent_no_old_one_is_left(tmp_path: Path) -> None:
     (tmp_path / "summary").mkdir()
     (tmp_path / "summary" / "best.yaml").write_text("of a run that was moved aside")
+    (tmp_path / "summary" / "spent.yaml").write_text("of a run that was moved aside")
     evaluate(tmp_path, 1, fail)
     assert [path.name for path in (tmp_path / "summary").iterdir()] == ["trials.csv"]
 

@@ -1,0 +1,73 @@
+"""Budgets of fidelity and of cost in searches over fidelities, on pools of 1 to 8 workers with random durations."""
+
+from __future__ import annotations
+
+import heapq
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neps.budget import Budget, Spending
+from neps.fidelity import FidelityStep, fidelity_run
+from neps.history import History
+from neps.samplers import Sampler
+from neps.samplers.protocol import Suggestion
+from neps.samplers.registry import resolve
+from neps.space import Float, Integer, SearchSpace
+from neps.testing.simulation import decided, ended, generator_for
+from neps.trial import Trial
+
+SPACE = SearchSpace({"x": Float(0.0, 1.0), "epochs": Integer(1, 27, is_fidelity=True)})
+SEARCHERS = ("hyperband", "successive_halving", "asha", "async_hyperband", "random_search")
+
+
+def run(sampler: Sampler, budget: Budget, workers: int, seed: int, failing: float = 0.0) -> list[Trial]:
+    """Each evaluation costs as much as the fidelity that it runs; each worker waits where the budget says so."""
+    random, trials, spending = np.random.default_rng(seed), dict[int, Trial](), Spending()
+    running: list[tuple[float, int]] = []
+    now = 0.0
+    while True:
+        waiting = [decision for _, number in running if (decision := trials[number].decision) is not None]
+        limit = spending.limit(budget, waiting, expected=False)
+        if limit is None and len(running) < workers:
+            number = len(trials) + 1
+            history = History(SPACE, MappingProxyType(dict(trials)), seed)
+            answer = sampler.decide(history, number, budget, generator_for(seed, number))
+            assert isinstance(answer, Suggestion)
+            trials[number] = decided(SPACE, number, answer)
+            spending.seen(trials[number])
+            heapq.heappush(running, (now + random.exponential(), number))
+        elif running:
+            now, number = heapq.heappop(running)
+            step = FidelityStep.of(trials[number].decision, trials)
+            assert step is not None
+            fails = random.random() < failing
+            trials[number] = ended(trials[number], None if fails else random.random(), float(step.width))
+            spending.seen(trials[number])
+        else:
+            assert limit is not None
+            assert limit.done, "nothing runs, so there is nothing to wait for"
+            return list(trials.values())
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+@settings(max_examples=15)
+@given(workers=st.integers(1, 8), seed=st.integers(0, 2**32 - 1), total=st.integers(1, 300))
+def test_fidelity_exceeds_its_budget_by_less_than_the_last_trial_adds(
+    searcher: str, workers: int, seed: int, total: int
+) -> None:
+    budget = Budget(max_fidelity_total=float(total))
+    trials = run(resolve(searcher, SPACE, {}), budget, workers, seed, failing=0.2)
+    assert fidelity_run(trials[:-1]) < total <= fidelity_run(trials)
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+@settings(max_examples=15)
+@given(workers=st.integers(1, 8), seed=st.integers(0, 2**32 - 1), total=st.integers(1, 300))
+def test_costs_that_grow_with_the_fidelity_hold_as_exactly(searcher: str, workers: int, seed: int, total: int) -> None:
+    """A promotion to a rung that nobody has seen yet is expected to cost what it will."""
+    trials = run(resolve(searcher, SPACE, {}), Budget(max_cost_total=float(total)), workers, seed)
+    assert sum(trial.spent for trial in trials[:-1]) < total <= sum(trial.spent for trial in trials)
