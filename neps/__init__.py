@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neps import checkpoint
     from neps.api import load, run
     from neps.evaluation import report
     from neps.history import History
@@ -45,6 +46,7 @@ _HOME = {
     "SearchSpace": "space",
     "Status": "trial",
     "Trial": "trial",
+    "checkpoint": "",
     "load": "api",
     "report": "evaluation",
     "run": "api",
@@ -66,6 +68,7 @@ __all__ = [
     "SearchSpace",
     "Status",
     "Trial",
+    "checkpoint",
     "load",
     "report",
     "run",
@@ -78,7 +81,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         message = f"module 'neps' has no attribute {name!r}"
         raise AttributeError(message)
-    value = getattr(importlib.import_module(f"neps.{_HOME[name]}"), name)
+    home = _HOME[name]
+    value = getattr(importlib.import_module(f"neps.{home}"), name) if home else importlib.import_module(f"neps.{name}")
     globals()[name] = value
     return value
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "ArgumentError",
+    "CheckpointError",
     "DefinitionMismatchError",
     "DirectoryError",
     "EvaluationError",
@@ -48,6 +49,10 @@ class FormatVersionError(DirectoryError):
 
 class ReturnValueError(NepsError, ValueError):
     """`run_pipeline` returned something that is not a loss; its trial is recorded as failed."""
+
+
+class CheckpointError(NepsError, OSError):
+    """A checkpoint cannot be saved or loaded; what was there before is still there."""
 
 
 class EvaluationError(NepsError, RuntimeError):

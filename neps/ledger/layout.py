@@ -18,6 +18,7 @@ __all__ = [
     "Layout",
     "curve_name",
     "end_name",
+    "is_ledger_name",
     "lock_name",
     "start_name",
     "void_name",
@@ -28,6 +29,7 @@ TRIAL = "trial.yaml"
 CONFIG = "config.yaml"
 RESULT = "result.yaml"
 
+_OWN_NAME = re.compile(r"(trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|curve\.jsonl)")
 _TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -54,6 +56,16 @@ def curve_name(attempt: int) -> str:
 def void_name(attempt: int) -> str:
     """Where the result of an attempt goes when its trial is retried."""
     return f"result_{attempt}.yaml"
+
+
+def is_ledger_name(name: str) -> bool:
+    """Whether a file of that name in a trial's folder is the ledger's own, and no user's.
+
+    Example:
+        >>> is_ledger_name("result.yaml"), is_ledger_name("checkpoint.pt")
+        (True, False)
+    """
+    return _OWN_NAME.fullmatch(name) is not None
 
 
 class Layout:

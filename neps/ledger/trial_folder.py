@@ -82,9 +82,6 @@ class TrialFolder:
     def is_held(self, attempt: int, me: Identity) -> bool:
         """Whether the start of an attempt is still this worker's, and not of a run that took the folder's place."""
         with contextlib.suppress(UnreadableDocumentError, OSError):
-            if attempt == 1:
-                committed = self.decision()
-                return committed is not None and committed[1].identity == me
             start = self.start(attempt)
             return start is not None and start.identity == me
         return True

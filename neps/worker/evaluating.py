@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -12,9 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from neps.checkpoint.attempts import open_attempt
+from neps.checkpoint.files import discard_unfinished
 from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.records import End, result_fields
+from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Result, Trial
 from neps.worker.context import Context
 from neps.worker.reports import curve_of, reports_of
@@ -99,8 +103,16 @@ class Evaluations:
             view.watch()
 
         self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat)
-        with reports:
+        if attempt > 1:
+            self._discard_unfinished(folder)
+        with reports, open_attempt(folder, attempt, self._context.me, fence.interrupt):
             return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
+
+    @staticmethod
+    def _discard_unfinished(folder: TrialFolder) -> None:
+        """What earlier attempts were saving when they died may be large."""
+        with contextlib.suppress(OSError):
+            discard_unfinished(folder.path)
 
     def _with_settings(self, outcome: Outcome) -> Outcome:
         """Apply what the user wants recorded on errors; a missing cost is one where a budget needs it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 import neps
@@ -86,8 +87,24 @@ def test_the_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
     names: dict[str, Any] = {}
     exec(block, names)  # noqa: S102 - it is what users are told to run
     assert names["run_pipeline"](tmp_path, learning_rate=0.1) == pytest.approx(0.9**10)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pth"]
+    assert (tmp_path / "checkpoint.pt").is_file()
     assert names["run_pipeline"](tmp_path, learning_rate=0.5) == pytest.approx(0.9**10)
+
+
+def test_the_example_of_the_checkpoints_page(tmp_path: Path) -> None:
+    page = (README.parent / "docs/checkpoints.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - the same
+    folders = [tmp_path / name for name in ("at_once", "first", "then")]
+    for folder in folders:
+        folder.mkdir()
+    torch.manual_seed(0)
+    at_once = names["run_pipeline"](folders[0], None, learning_rate=0.1, epochs=5)
+    torch.manual_seed(0)
+    names["run_pipeline"](folders[1], None, learning_rate=0.1, epochs=2)
+    torch.manual_seed(1)
+    assert names["run_pipeline"](folders[2], folders[1], learning_rate=0.1, epochs=5) == at_once
 
 
 def test_the_example_of_the_searchers_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

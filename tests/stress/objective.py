@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import neps
 
@@ -54,6 +54,7 @@ class Objective:
         cost: what each evaluation returns as its cost; "x" is the value of the parameter x; None returns a bare loss.
         lethal: the trial whose evaluation ends its process, and how (see `die`), in its first `deaths` attempts.
         slow: the trial whose steps take a minute in its first attempt, to be killed or frozen meanwhile.
+        fenced: whether checkpoints are saved by `neps.checkpoint`, instead of by means of the objective's own.
     """
 
     steps: int = 0
@@ -63,6 +64,7 @@ class Objective:
     manner: str = ""
     deaths: int = 1_000
     slow: int | None = None
+    fenced: bool = False
 
     def __call__(self, pipeline_directory: Path, **config: Any) -> Any:
         """Evaluate."""
@@ -76,7 +78,10 @@ class Objective:
             die(self.manner)
         for step in range(done + 1, self.steps + 1):
             wait(self.seconds)
-            save(checkpoint, step)
+            if self.fenced:
+                neps.checkpoint.save(pipeline_directory, str(step).encode(), checkpoint.name, write=_write)
+            else:
+                save(checkpoint, step)
             record(pipeline_directory.parent, "step", number, step)
             if number == self.slow and attempts == 1:
                 wait(60.0)
@@ -98,6 +103,10 @@ def save(checkpoint: Path, step: int) -> None:
     new = checkpoint.with_suffix(f".{os.getpid()}")
     new.write_text(str(step))
     new.replace(checkpoint)
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
 
 
 def die(manner: str) -> None:

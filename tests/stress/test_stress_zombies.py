@@ -69,3 +69,25 @@ def test_one_frozen_just_before_publishing(fleet: Fleet, tmp_path: Path, point: 
     assert evaluations(root) == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}
     assert results(root) == {"success": TRIALS}
     assert leftovers(root) == []
+
+
+def test_one_frozen_while_it_saves_a_checkpoint(fleet: Fleet, tmp_path: Path) -> None:
+    """Just before `save` looks whether the attempt is still its own: what it has written replaces nothing."""
+    root = tmp_path / "root"
+    objective = {"steps": 3, "seconds": 0.01, "fenced": True}
+    freeze = {"points": ["superseded"], "nth": 2, "signum": signal.SIGSTOP}
+    zombie = solo(fleet, Share(root, ARGUMENTS, objective, sabotage=freeze), Host("alpha"))
+    await_entry(root, "step", 1)
+    other = solo(fleet, Share(root, HALF, objective), Host("beta"))
+    assert other.wait(END) == 0
+    assert [path.name for path in (root / "config_1").glob(".*")] == [".checkpoint.neps"]  # without the zombie's half
+    before = tree(root / "config_1")
+    assert (root / "config_1" / "checkpoint").read_text() == "3"
+    zombie.thaw()
+    assert zombie.wait(END) == 0, zombie.stderr
+    assert tree(root / "config_1") == before
+    steps = [(entry.event, entry.step) for entry in journal(root, 1)]
+    assert steps == [("begin", 0), ("step", 1), ("begin", 1), ("step", 2), ("step", 3), ("end", 3)]
+    assert "interrupted" in zombie.stderr
+    assert evaluations(root) == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}
+    assert results(root) == {"success": TRIALS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -304,6 +305,12 @@ class TestFolder:
         scene.take_over(1, 1, here("second"))
         assert folder.is_held(2, here("second"))
         assert not folder.is_held(2, here("first"))
+
+    def test_a_folder_of_the_next_run_is_not_held(self, scene: Scene) -> None:
+        folder = scene.claim(1, here("first"))
+        shutil.rmtree(folder.path)
+        Scene(scene.root, "run1").claim(1, here("other"))
+        assert not folder.is_held(1, here("first"))
 
     def test_success_without_parsing(self, scene: Scene) -> None:
         folder = scene.claim(1)

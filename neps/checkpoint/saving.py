@@ -1,0 +1,191 @@
+"""`save` and `load`: what users call. Arguments are checked here, and errors put into words."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from neps.checkpoint import files
+from neps.checkpoint.attempts import check_open
+from neps.errors import ArgumentError, CheckpointError
+from neps.ledger.layout import is_ledger_name
+
+__all__ = ["load", "save"]
+
+_logger = logging.getLogger("neps.checkpoint")
+
+_REFUSED = re.compile(r"Weights only load failed.*(?:Unsupported global: GLOBAL |Unsupported class )(\S+)", re.DOTALL)
+
+Directory = str | os.PathLike[str]
+
+
+def save(
+    pipeline_directory: Directory,
+    state: Any,
+    name: str = "checkpoint.pt",
+    *,
+    write: Callable[[Any, IO[bytes]], object] | None = None,
+) -> Path:
+    """Save a checkpoint in a trial's folder, in place of the last one.
+
+    Atomic: a worker that is killed meanwhile, even by a power loss, leaves the last checkpoint whole. Inside
+    run_pipeline it first looks whether the trial was taken over by another worker; then nothing is replaced, and
+    run_pipeline is interrupted. Anywhere else it just saves.
+
+    Args:
+        pipeline_directory: as run_pipeline gets it, or any folder that exists.
+        state: what to save. By default `torch.save` takes it: a dictionary of `state_dict()`s, random states
+            (`torch.get_rng_state()`; of NumPy `generator.bit_generator.state`) and plain values, say.
+        name: the file's name.
+        write: called with `state` and a file that is open for writing bytes, instead of `torch.save`; for example
+            `pickle.dump`, `lambda array, file: np.save(file, array)`, or, where a path is needed,
+            `lambda model, file: model.save(file.name)`.
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        neps.errors.CheckpointError: if it can't be written, or another worker has taken the trial over. The last one
+            stays.
+        neps.errors.ArgumentError: if `name` isn't a plain file name, or one that neps itself uses.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> save(folder, {"epoch": 3}).name
+        'checkpoint.pt'
+        >>> load(folder)
+        {'epoch': 3}
+        >>> _ = save(folder, b"notes", "notes.txt", write=lambda text, file: file.write(text))
+        >>> load(folder, name="notes.txt", read=lambda file: file.read())
+        b'notes'
+    """
+    folder = os.path.abspath(pipeline_directory)  # noqa: PTH100 - not resolved: messages name what the user knows
+    path = Path(folder, _checked(name))
+    try:
+        files.replace(folder, name, lambda file: (write or _torch_save)(state, file), lambda: check_open(folder))
+    except CheckpointError:
+        raise
+    except Exception as error:
+        if not path.parent.is_dir():
+            raise CheckpointError(
+                f"there is no folder {folder} to save {name} in. It is not made here: pass pipeline_directory, or make "
+                "the folder first."
+            ) from error
+        raise CheckpointError(
+            f"{path} can't be saved: {_gist(error)}. What was saved before is still there."
+        ) from error
+    return path
+
+
+def load(
+    pipeline_directory: Directory,
+    previous_pipeline_directory: Directory | None = None,
+    name: str = "checkpoint.pt",
+    *,
+    default: Any = None,
+    read: Callable[[IO[bytes]], Any] | None = None,
+    weights_only: bool = True,
+) -> Any:
+    """Load the checkpoint that a trial goes on from: its own, or else that of the trial which it continues.
+
+    Its own is there if an earlier attempt at it died or was interrupted; that one had gone on from the other.
+
+    Args:
+        pipeline_directory: as run_pipeline gets it, or any folder.
+        previous_pipeline_directory: the same; None, if the trial continues no other.
+        name: the file's name.
+        default: what to return where there is no checkpoint. None, if you don't say.
+        read: called with a file that is open for reading bytes, instead of `torch.load`; for example `pickle.load`, or,
+            where a path is needed, `lambda file: Model.load(file.name)`.
+        weights_only: whether `torch.load` refuses all but tensors, containers and plain values, so that no code in the
+            file can run. Pass False to load any object, if you trust everybody who can write there. Tensors come to
+            the CPU, from whichever device they were saved; `load_state_dict` moves them.
+
+    Returns:
+        What was saved, or `default`.
+
+    Raises:
+        neps.errors.CheckpointError: if a checkpoint is there and can't be read.
+
+    Example:
+        >>> import tempfile
+        >>> own, previous = tempfile.mkdtemp(), tempfile.mkdtemp()
+        >>> load(own, default={"epoch": 0})
+        {'epoch': 0}
+        >>> _ = save(previous, {"epoch": 3})
+        >>> load(own, previous)
+        {'epoch': 3}
+        >>> _ = save(own, {"epoch": 7})
+        >>> load(own, previous)
+        {'epoch': 7}
+    """
+    _checked(name)
+    for directory in (pipeline_directory, previous_pipeline_directory):
+        if directory is None:
+            continue
+        folder = os.path.abspath(directory)  # noqa: PTH100 - as above
+        with _explained(Path(folder, name)):
+            file = files.open_to_read(folder, name)
+            if file is not None:
+                with file:
+                    return read(file) if read is not None else _torch_load(file, weights_only=weights_only)
+    if previous_pipeline_directory is not None:
+        message = "There is no %s in %s, which this trial continues, and none of its own: it begins anew."
+        _logger.warning(message, name, previous_pipeline_directory)
+    return default
+
+
+def _checked(name: str) -> str:
+    if not isinstance(name, str) or not name or name.startswith(".") or os.path.basename(name) != name:  # noqa: PTH119
+        raise ArgumentError(
+            f"a checkpoint's name is {name!r}; it must be a plain file name that doesn't begin with a dot, such as "
+            "'checkpoint.pt'. Folders go into the first argument: pipeline_directory / 'folder'."
+        )
+    if is_ledger_name(name):
+        raise ArgumentError(f"a checkpoint can't be called {name!r}, a name that neps itself uses. Choose another.")
+    return name
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        if refused := _REFUSED.search(str(error)):
+            raise CheckpointError(
+                f"{path} holds {refused[1]}, which is not loaded by default, since code in it could run. If you trust "
+                "everybody who can write there, pass weights_only=False; or save only state_dict()s and plain values."
+            ) from error
+        raise CheckpointError(
+            f"{path} can't be read: {_gist(error)}. It is damaged, or was not saved by what now reads it. Move it away "
+            "to go on without it."
+        ) from error
+
+
+def _gist(error: Exception) -> str:
+    text = (str(error).strip().splitlines() or [""])[0].rstrip(". ")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _torch_save(state: Any, file: IO[bytes]) -> None:
+    import torch
+
+    torch.save(state, file)
+
+
+def _torch_load(file: IO[bytes], *, weights_only: bool) -> Any:
+    import torch
+
+    if not zipfile.is_zipfile(file):  # torch would take it for a bare pickle, and complain of that
+        raise ValueError("it is not a file of torch.save, or its end is missing")
+    file.seek(0)
+    return torch.load(file, map_location="cpu", weights_only=weights_only)
