@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from benchmarks.problems import learning, synthetic
+from collections.abc import Mapping
+from typing import TypeVar
+
+from benchmarks.problems import curves, fidelities, learning, synthetic
+from benchmarks.problems.fidelities import Evaluator, FidelityProblem, Quality
 from benchmarks.problems.problem import Config, Param, Problem
 
-__all__ = ["PROBLEMS", "REPORTED", "TUNED", "Config", "Param", "Problem", "problem"]
+__all__ = [
+    "FIDELITY_PROBLEMS",
+    "FIDELITY_REPORTED",
+    "FIDELITY_TUNED",
+    "PROBLEMS",
+    "REPORTED",
+    "TUNED",
+    "Config",
+    "Evaluator",
+    "FidelityProblem",
+    "Param",
+    "Problem",
+    "Quality",
+    "fidelity_problem",
+    "problem",
+]
+
+_Kind = TypeVar("_Kind")
 
 _REPORTED = (*(surface.problem() for surface in synthetic.REPORTED), *learning.REPORTED)
 _TUNED = (*(surface.problem() for surface in synthetic.TUNED), *learning.TUNED)
@@ -17,10 +38,28 @@ REPORTED = tuple(each.name for each in _REPORTED)
 TUNED = tuple(each.name for each in _TUNED)
 """Optimizers are developed on these, which are of other families."""
 
+FIDELITY_REPORTED = tuple(each.name for each in (*fidelities.REPORTED, *curves.REPORTED))
+"""Of the problems with a fidelity: results are reported on these."""
+FIDELITY_TUNED = tuple(each.name for each in (*fidelities.TUNED, *curves.TUNED))
+"""Searches over fidelities are developed on these."""
+FIDELITY_PROBLEMS = {
+    each.name: each for each in (*fidelities.REPORTED, *curves.REPORTED, *fidelities.TUNED, *curves.TUNED)
+}
+"""All problems with a fidelity, which are no others'."""
+
 
 def problem(name: str) -> Problem:
     """The problem of that name; a ValueError lists them where there is none."""
-    if name not in PROBLEMS:
-        msg = f"the problem is {name!r}, but there is none of that name: choose one of {', '.join(PROBLEMS)}."
+    return _named(name, PROBLEMS)
+
+
+def fidelity_problem(name: str) -> FidelityProblem:
+    """The problem with a fidelity of that name; a ValueError lists them where there is none."""
+    return _named(name, FIDELITY_PROBLEMS)
+
+
+def _named(name: str, problems: Mapping[str, _Kind]) -> _Kind:
+    if name not in problems:
+        msg = f"the problem is {name!r}, but there is none of that name: choose one of {', '.join(problems)}."
         raise ValueError(msg)
-    return PROBLEMS[name]
+    return problems[name]

@@ -22,12 +22,12 @@ from benchmarks.problems.problem import Config, Param, Problem, choice, real, wh
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["REPORTED", "TUNED"]
+__all__ = ["REPORTED", "TUNED", "WORST", "Split", "digits", "log_loss", "one_thread", "shuffled"]
 
 Array = NDArray[Any]
 
 _SEED = 0
-_WORST = 2.0
+WORST = 2.0
 """No loss is above this multiple of what guessing gets: so much has a training that diverged, too."""
 _SURE = 1e-3
 """Probabilities are kept this far away from 0, so that a single sure mistake is not all that counts."""
@@ -53,16 +53,17 @@ def _task(
     """The problem of minimising what `train` returns, at a cost of about the seconds that it takes."""
 
     def value(config: Config) -> float:
-        with _one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
+        with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # bad configurations don't converge, overflow, …: their losses say so
             loss = train(config)
-        return min(loss, _WORST * guessing) if math.isfinite(loss) else _WORST * guessing
+        return min(loss, WORST * guessing) if math.isfinite(loss) else WORST * guessing
 
     return Problem(name, space, value, cost=seconds)
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """A context in which torch and the libraries of linear algebra use one thread."""
     import torch
 
     threads = torch.get_num_threads()
@@ -84,7 +85,7 @@ def _pools() -> Any:
     return ThreadpoolController()
 
 
-def _data(name: str) -> tuple[Array, Array]:
+def shuffled(name: str) -> tuple[Array, Array]:
     """Inputs and targets, in an order drawn once."""
     import sklearn.datasets
 
@@ -96,7 +97,7 @@ def _data(name: str) -> tuple[Array, Array]:
 @functools.cache
 def _folds(name: str, number: int) -> tuple[Split, ...]:
     """Each part once to validate on, and the others to train on."""
-    inputs, targets = _data(name)
+    inputs, targets = shuffled(name)
     fold = np.arange(len(targets)) % number
     return tuple(
         Split(inputs[fold != k], targets[fold != k], inputs[fold == k], targets[fold == k]) for k in range(number)
@@ -104,14 +105,14 @@ def _folds(name: str, number: int) -> tuple[Split, ...]:
 
 
 @functools.cache
-def _digits(train: int, unseen: int) -> Split:
-    """Pixels from 0 to 1."""
-    inputs, targets = _data("digits")
+def digits(train: int, unseen: int) -> Split:
+    """So many images of handwritten digits. Pixels from 0 to 1."""
+    inputs, targets = shuffled("digits")
     inputs, end = inputs / 16, train + unseen
     return Split(inputs[:train], targets[:train], inputs[train:end], targets[train:end])
 
 
-def _log_loss(probabilities: Array, answers: Array) -> float:
+def log_loss(probabilities: Array, answers: Array) -> float:
     """Mean negative log-likelihood of the classes `answers` (n,) under probabilities (n, classes)."""
     chosen = probabilities[np.arange(len(answers)), answers]
     return -float(np.log(np.clip(chosen, _SURE, 1)).mean())
@@ -174,7 +175,7 @@ def _svm(config: Config) -> float:
     from sklearn.svm import SVC
 
     inputs, unseen = _prepared(config["scaling"], config["components"])
-    split = _digits(400, 1000)
+    split = digits(400, 1000)
     arguments = {name: config[name] for name in ("C", "gamma", "coef0", "degree", "kernel")}
     model = SVC(**arguments, decision_function_shape="ovo", max_iter=2000).fit(inputs, split.targets)
     margins = model.decision_function(unseen)  # (1000, 45): positive where the first of two classes wins
@@ -189,7 +190,7 @@ def _svm(config: Config) -> float:
 @functools.lru_cache(maxsize=256)
 def _prepared(scaling: str, components: int) -> tuple[Array, Array]:
     """The digits, scaled and projected on their first principal components."""
-    split = _digits(400, 1000)
+    split = digits(400, 1000)
     centre, spread = split.inputs.mean(axis=0), split.inputs.std(axis=0) + 1e-2
     both = [(x - centre) / (spread if scaling == "standard" else 1) for x in (split.inputs, split.unseen)]
     axes = np.linalg.svd(both[0], full_matrices=False)[2][:components].T
@@ -215,7 +216,7 @@ _NETWORK = (
 def _network(config: Config) -> float:
     import torch
 
-    split = _digits(600, 1000)
+    split = digits(600, 1000)
     centre, spread = split.inputs.mean(axis=0), split.inputs.std(axis=0) + 0.1
     inputs, unseen = (torch.as_tensor((x - centre) / spread, dtype=torch.float32) for x in (split.inputs, split.unseen))
     targets = torch.as_tensor(split.targets)
@@ -236,7 +237,7 @@ def _network(config: Config) -> float:
                 optimizer.step()
     with torch.no_grad():
         probabilities = model.eval()(unseen).softmax(dim=1)
-    return _log_loss(probabilities.double().numpy(), split.answers)
+    return log_loss(probabilities.double().numpy(), split.answers)
 
 
 def _perceptron(config: Config) -> torch.nn.Sequential:
@@ -280,7 +281,7 @@ def _forest(config: Config) -> float:
             bootstrap=config["kind"] != "extra",
             random_state=_SEED,
         )
-        losses.append(_log_loss(model.fit(fold.inputs, fold.targets).predict_proba(fold.unseen), fold.answers))
+        losses.append(log_loss(model.fit(fold.inputs, fold.targets).predict_proba(fold.unseen), fold.answers))
     return float(np.mean(losses))
 
 
@@ -315,7 +316,7 @@ def _logistic(config: Config) -> float:
             power_t=config["decay"],
             random_state=_SEED,
         )
-        losses.append(_log_loss(model.fit(fold.inputs, fold.targets).predict_proba(fold.unseen), fold.answers))
+        losses.append(log_loss(model.fit(fold.inputs, fold.targets).predict_proba(fold.unseen), fold.answers))
     return float(np.mean(losses))
 
 

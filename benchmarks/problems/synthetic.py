@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.problems.problem import Config, Param, Problem, choice, real, whole
 
-__all__ = ["REPORTED", "TUNED", "Surface"]
+__all__ = ["PITS", "REPORTED", "TUNED", "Pits", "Surface"]
 
 Array = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
@@ -81,16 +81,24 @@ def _branin(x: Array) -> Array:
     return np.asarray(valley**2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(u) + 10)
 
 
-def _hartmann(stretch: list[list[float]], centres: list[list[int]]) -> Function:
-    """Four Gaussian pits: `stretch` and `centres` (in 1e-4) are (4, d)."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pits:
+    """n Gaussian pits in the unit cube: `depths` is (n,), `stretches` and `centres` are (n, d)."""
+
+    depths: Array
+    stretches: Array
+    centres: Array
+
+    def __call__(self, x: Array, filled: float = 0.0) -> Array:
+        """Their sum at points (…, d), each pit shallower by `filled`: (…)."""
+        distances = (self.stretches * (x[..., None, :] - self.centres) ** 2).sum(axis=-1)
+        return np.asarray(-((self.depths - filled) * np.exp(-distances)).sum(axis=-1))
+
+
+def _hartmann(stretch: list[list[float]], centres: list[list[int]]) -> Pits:
+    """Four pits: `stretch` and `centres` (in 1e-4) are (4, d)."""
     stretches, points = np.asarray(stretch, dtype=float), 1e-4 * np.asarray(centres, dtype=float)
-    depths = np.array([1.0, 1.2, 3.0, 3.2])
-
-    def function(x: Array) -> Array:
-        distances = (stretches * (x[..., None, :] - points) ** 2).sum(axis=-1)
-        return np.asarray(-(depths * np.exp(-distances)).sum(axis=-1))
-
-    return function
+    return Pits(np.array([1.0, 1.2, 3.0, 3.2]), stretches, points)
 
 
 _HARTMANN3 = _hartmann(
@@ -189,18 +197,12 @@ def _ellipsoid(x: Array) -> Array:
     return np.asarray(((x @ directions) ** 2 * np.geomspace(1, 1e4, d)).sum(axis=-1))
 
 
-def _pits(d: int) -> Function:
-    """Five Gaussian pits in the unit cube, each narrower along some axes than along others; all drawn once."""
+def _pits(d: int) -> Pits:
+    """Five pits, each narrower along some axes than along others; all drawn once."""
     generator = np.random.default_rng(d)
     centres = generator.uniform(0.1, 0.9, (5, d))
     stretches = np.exp(generator.uniform(np.log(1.5), np.log(30), (5, d)))
-    depths = np.array([1.0, 1.5, 2.0, 2.5, 3.5])
-
-    def function(x: Array) -> Array:
-        distances = (stretches * (x[..., None, :] - centres) ** 2).sum(axis=-1)
-        return np.asarray(-(depths * np.exp(-distances)).sum(axis=-1))
-
-    return function
+    return Pits(np.array([1.0, 1.5, 2.0, 2.5, 3.5]), stretches, centres)
 
 
 def _cosine(x: Array) -> Array:
@@ -348,3 +350,6 @@ REPORTED = _reported()
 """The surfaces that results are reported on: no optimizer is tuned on them."""
 TUNED = _tuned()
 """The surfaces, of other families, that optimizers are developed on."""
+
+PITS: Mapping[str, Pits] = {"hartmann3": _HARTMANN3, "hartmann6": _HARTMANN6, "pits4": _pits(4), "pits6": _pits(6)}
+"""The functions of some of the surfaces, whose pits may be made shallower."""

@@ -7,34 +7,59 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Self
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.problems import Problem
-from benchmarks.regret.methods import Method
-from benchmarks.regret.study import Array, Study
+from benchmarks.regret.study import Array
 
-__all__ = ["Ranking"]
+__all__ = ["Curves", "Ranking"]
 
 _SAMPLES = 2000
 _CONFIDENCE = 0.95
 
 
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Problem = TypeVar("_Problem", bound=_Named)
+_Method = TypeVar("_Method")
+_Method_contra = TypeVar("_Method_contra", contravariant=True)
+
+
+class Curves(Protocol[_Problem, _Method_contra]):
+    """What a `Study` knows: regrets by evaluation, or by another measure of what was spent."""
+
+    @property
+    def problems(self) -> Sequence[_Problem]:
+        """Those that were minimised."""
+
+    def seeds(self, problem: _Problem, method: _Method_contra, evaluations: int, /) -> list[int]:
+        """Of the runs that are so long."""
+
+    def shared_seeds(self, problem: _Problem, methods: Sequence[_Method_contra], evaluations: int, /) -> list[int]:
+        """The seeds that each of the methods has."""
+
+    def regrets(self, problem: _Problem, method: _Method_contra, seeds: Sequence[int], evaluations: int, /) -> Array:
+        """Of the incumbents, [seeds, evaluations]."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(Generic[_Problem, _Method]):
     """The ranks of methods on each problem where they share seeds. 1 is best; ties share the mean of their ranks.
 
     `ranks` holds an array [seeds, evaluations, methods] for each problem.
     """
 
-    methods: Sequence[Method]
-    problems: Sequence[Problem]
+    methods: Sequence[_Method]
+    problems: Sequence[_Problem]
     ranks: Sequence[Array]
 
     @classmethod
-    def of(cls, study: Study, methods: Sequence[Method], evaluations: int) -> Self:
+    def of(cls, study: Curves[_Problem, _Method], methods: Sequence[_Method], evaluations: int) -> Self:
         """Rank the methods that have any run of so many evaluations, wherever all of these have one."""
         present = [
             method for method in methods if any(study.seeds(problem, method, evaluations) for problem in study.problems)
@@ -67,11 +92,19 @@ class Ranking:
         return np.asarray(np.mean([_mean_of_redrawn(ranks, generator) for ranks in drawn], axis=0))
 
 
-def _shared(study: Study, problem: Problem, methods: Sequence[Method], evaluations: int) -> list[int]:
+def _shared(
+    study: Curves[_Problem, _Method], problem: _Problem, methods: Sequence[_Method], evaluations: int
+) -> list[int]:
     return study.shared_seeds(problem, methods, evaluations) if methods else []
 
 
-def _ranks(study: Study, problem: Problem, methods: Sequence[Method], seeds: Sequence[int], evaluations: int) -> Array:
+def _ranks(
+    study: Curves[_Problem, _Method],
+    problem: _Problem,
+    methods: Sequence[_Method],
+    seeds: Sequence[int],
+    evaluations: int,
+) -> Array:
     regrets = [study.regrets(problem, method, seeds, evaluations) for method in methods]
     return np.asarray(rankdata(np.stack(regrets, axis=-1), axis=-1))
 

@@ -1,0 +1,179 @@
+"""What a run cost and found: its evaluations, two accounts of their cost, and the incumbent within a budget.
+
+Costs are in full evaluations: 1 at the highest fidelity. Called by `running`, which makes runs, and by `study`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from benchmarks.problems import Config, Evaluator, FidelityProblem
+from benchmarks.regret.results import Key
+from benchmarks.regret.study import Array
+
+__all__ = ["ACCOUNTS", "BUDGET", "Account", "Evaluation", "Journal", "Record"]
+
+Account = Literal["scratch", "continuation"]
+ACCOUNTS: tuple[Account, ...] = ("scratch", "continuation")
+"""Each evaluation is trained from scratch; or from the checkpoint of the same configuration's last fidelity."""
+
+BUDGET = 20.0
+"""How long a run is, in full evaluations, where checkpoints are continued."""
+_ROUNDING = 1e-9
+_DIGITS = 9  # of a number of a configuration: some libraries change the last ones from one fidelity to the next
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation: the configuration's number in the run, its fidelity, the loss that was seen.
+
+    `value` is the loss of the configuration at the highest fidelity, without noise: of incumbents, else NaN.
+    `cpu` is the seconds that its suggestion took.
+    """
+
+    config: int
+    fidelity: int
+    loss: float
+    value: float
+    cpu: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Record:
+    """One complete run.
+
+    `watched` says that evaluations of one configuration are glances at one training, which goes on or is stopped for
+    good: both accounts charge it once.
+    """
+
+    key: Key
+    evaluations: Sequence[Evaluation]
+    watched: bool = False
+
+    def previous(self) -> list[int]:
+        """For each evaluation: the highest fidelity below at which its configuration was evaluated before, or 0."""
+        known = dict[int, set[int]]()
+        found = []
+        for each in self.evaluations:
+            fidelities = known.setdefault(each.config, set())
+            found.append(max((fidelity for fidelity in fidelities if fidelity < each.fidelity), default=0))
+            fidelities.add(each.fidelity)
+        return found
+
+    def spent(self, problem: FidelityProblem, account: Account) -> Array:
+        """What had been spent after each evaluation: (evaluations,)."""
+        saved = account == "continuation" or self.watched
+        costs = [
+            problem.cost(each.fidelity) - (problem.cost(previous) if saved and previous else 0.0)
+            for each, previous in zip(self.evaluations, self.previous(), strict=True)
+        ]
+        return np.cumsum(costs)
+
+    def found(self, problem: FidelityProblem, account: Account, budgets: Array) -> Array:
+        """The value of the incumbent once each of the budgets (n,) is spent, or NaN: (n,)."""
+        values = np.array([math.nan, *(each.value for each in incumbents(self.evaluations))])
+        done = np.searchsorted(self.spent(problem, account), budgets + _ROUNDING, side="right")
+        return np.asarray(values[done])
+
+    def line(self) -> str:
+        """As JSON, with no more digits than matter."""
+        each = self.evaluations
+        fields: dict[str, Any] = {**self.key._asdict(), "watched": self.watched}
+        fields["configs"] = [e.config for e in each]
+        fields["fidelities"] = [e.fidelity for e in each]
+        fields["losses"] = [_rounded(e.loss, 7) for e in each]
+        fields["values"] = {str(n): _rounded(e.value, 10) for n, e in enumerate(each) if not math.isnan(e.value)}
+        fields["cpu"] = [round(e.cpu, 3) for e in each]
+        return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """The record that `line` holds."""
+        fields = json.loads(line)
+        columns = (fields[name] for name in ("configs", "fidelities", "losses", "cpu"))
+        evaluations = [
+            Evaluation(config, fidelity, _float(loss), _float(fields["values"].get(str(n))), cpu)
+            for n, (config, fidelity, loss, cpu) in enumerate(zip(*columns, strict=True))
+        ]
+        return cls(Key(*(fields[name] for name in Key._fields)), evaluations, fields["watched"])
+
+
+class Journal:
+    """Evaluates what a method asks for, and keeps the accounts.
+
+    Args:
+        problem: what is minimised.
+        seed: of the run.
+        watched: see `Record`.
+    """
+
+    def __init__(self, problem: FidelityProblem, seed: int, *, watched: bool = False) -> None:
+        self._problem, self._seed, self._watched = problem, seed, watched
+        self._evaluator: Evaluator = problem.evaluator(seed)
+        self._numbers = dict[tuple[Any, ...], int]()
+        self._reached = dict[int, set[int]]()
+        self._configs = list[Config]()
+        self._evaluations = list[Evaluation]()
+        self.spent = 0.0
+        """Where checkpoints are continued."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the run has spent its budget."""
+        return self.spent >= BUDGET - _ROUNDING
+
+    def evaluate(self, config: Config, cpu: float) -> tuple[float, float]:
+        """The loss of a configuration that holds its fidelity, and the cost of training on to there."""
+        config = dict(config)
+        fidelity = config.pop(self._problem.fidelity["name"])
+        number = self._numbers.setdefault(_identity(config), len(self._numbers) + 1)
+        if number > len(self._configs):
+            self._configs.append(config)
+        loss = self._evaluator.loss(config, fidelity)
+        reached = self._reached.setdefault(number, set())
+        previous = max((each for each in reached if each < fidelity), default=0)
+        cost = self._problem.cost(fidelity) - (self._problem.cost(previous) if previous else 0.0)
+        reached.add(fidelity)
+        self.spent += cost
+        self._evaluations.append(Evaluation(number, fidelity, loss, math.nan, cpu))
+        return loss, cost
+
+    def record(self, method: str, version: str) -> Record:
+        """The run so far. Each incumbent that there was is judged now, at the highest fidelity, at nobody's cost."""
+        judged = {id(each) for each in incumbents(self._evaluations)}
+        evaluations = [
+            dataclasses.replace(each, value=self._evaluator.value(self._configs[each.config - 1]))
+            if id(each) in judged
+            else each
+            for each in self._evaluations
+        ]
+        return Record(Key(self._problem.name, method, version, self._seed), evaluations, self._watched)
+
+
+def incumbents(evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:
+    """After each evaluation: the lowest loss among the highest fidelity so far, as `neps.History.best`."""
+    return itertools.accumulate(evaluations, lambda best, each: min(best, each, key=_rank))
+
+
+def _rank(evaluation: Evaluation) -> tuple[int, float]:
+    return -evaluation.fidelity, evaluation.loss if math.isfinite(evaluation.loss) else math.inf
+
+
+def _identity(config: Config) -> tuple[Any, ...]:
+    values = (config[name] for name in sorted(config))
+    return tuple(f"{value:.{_DIGITS}g}" if isinstance(value, float) else value for value in values)
+
+
+def _rounded(number: float, digits: int) -> float | None:
+    return float(f"{number:.{digits}g}") if math.isfinite(number) else None
+
+
+def _float(number: float | None) -> float:
+    return math.nan if number is None else number

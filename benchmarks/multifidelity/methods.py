@@ -1,0 +1,97 @@
+"""Which searches are compared: the driver and the environment of each, and what prior it gets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from benchmarks.problems import Param, Quality
+from benchmarks.problems.fidelities import FidelityProblem
+
+__all__ = ["BEST", "METHODS", "Method", "find", "parameters"]
+
+BEST = "neps-hyperband"
+"""Our best searcher, chosen on the tuned problems before the reported runs were made."""
+
+_PRIORS: tuple[Quality, ...] = ("good", "bad")
+_CONFIDENCE = "medium"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Method:
+    """One search.
+
+    Args:
+        argument: what its driver is told to be.
+        driver: a script of benchmarks/peers.
+        environment: a name that `benchmarks.driving.environments` knows.
+        prior: what kind of a prior it gets.
+        seeds: how many runs of each problem it has in the tables.
+        watched: see `Record`.
+    """
+
+    argument: str
+    driver: str
+    environment: str
+    prior: Quality | None = None
+    seeds: int = 10
+    watched: bool = False
+
+    @property
+    def name(self) -> str:
+        """As in the tables: with the prior, as in neps-priorband@good."""
+        return self.argument if self.prior is None else f"{self.argument}@{self.prior}"
+
+
+def _ours(searcher: str, *, without: bool = True, priors: bool = False) -> Iterator[Method]:
+    """A searcher of this repository: without a prior, and with a good and a bad one."""
+    name = f"neps-{searcher.replace('_', '-')}"
+    return _each(Method(name, "here_driver.py", "own"), without=without, priors=priors)
+
+
+def _each(method: Method, *, without: bool = True, priors: bool = True) -> Iterator[Method]:
+    if without:
+        yield method
+    for prior in _PRIORS if priors else ():
+        yield dataclasses.replace(method, prior=prior)
+
+
+_OURS = (
+    *_ours("successive_halving"),
+    *_ours("hyperband"),
+    *_ours("asha"),
+    *_ours("async_hyperband"),
+    *_ours("successive_halving_prior", without=False, priors=True),
+    *_ours("hyperband_prior", without=False, priors=True),
+    *_ours("asha_prior", without=False, priors=True),
+    *_ours("async_hyperband_prior", without=False, priors=True),
+    *_ours("mobster"),
+    *_ours("freeze_thaw"),
+    *_ours("priorband", priors=True),
+    *_ours("priorband_bo", priors=True),
+    *_ours("bayesian_optimization"),
+    *_ours("random_search"),
+)
+
+METHODS = {method.name: method for method in _OURS}
+
+
+def find(name: str) -> Method:
+    """The method of that name; `neps-SEARCHER` is any other searcher of this repository."""
+    if name in METHODS:
+        return METHODS[name]
+    argument, _, prior = name.partition("@")
+    if argument.startswith("neps-") and not argument[5].isdigit() and prior in {"", *_PRIORS}:
+        return next(method for method in _each(Method(argument, "here_driver.py", "own")) if method.name == name)
+    raise SystemExit(
+        f"error: no method {name!r}: choose from {', '.join(METHODS)}, or neps-SEARCHER, or neps-SEARCHER@good."
+    )
+
+
+def parameters(problem: FidelityProblem, prior: Quality | None, seed: int) -> list[Param]:
+    """The space of a problem with its fidelity, as it is sent to a driver; with the prior's centre."""
+    space = [dict(param) for param in problem.space]
+    if prior is not None:
+        default = problem.default(prior, seed)
+        space = [{**param, "default": default[param["name"]], "default_confidence": _CONFIDENCE} for param in space]
+    return [*space, {**problem.fidelity, "is_fidelity": True}]

@@ -1,0 +1,125 @@
+"""The tables, as Markdown: mean ranks and regret by problem in both accounts, and the cost of suggestions.
+
+Text only: `study` and `benchmarks.regret.ranking` compute. Called by the command line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from benchmarks.coordination.report import Table
+from benchmarks.multifidelity.accounts import ACCOUNTS, Record
+from benchmarks.multifidelity.methods import Method
+from benchmarks.multifidelity.study import BUDGETS, GRID, Study, step_of
+from benchmarks.problems import FidelityProblem
+from benchmarks.regret.ranking import Ranking
+from benchmarks.regret.study import FLOOR, Array
+
+__all__ = ["cpu_table", "ranking_tables", "regret_tables", "studies"]
+
+_NOTHING = "–"
+
+
+def studies(
+    records: Sequence[Record], problems: Sequence[FidelityProblem], methods: Sequence[Method]
+) -> dict[str, Study]:
+    """By account, of the methods that have a run."""
+    names = {record.key.method for record in records}
+    present = [method for method in methods if method.name in names]
+    return {account: Study.of(records, problems, present, account) for account in ACCOUNTS}
+
+
+def ranking_tables(by_account: dict[str, Study], methods: Sequence[Method] | None = None) -> Iterator[str]:
+    """Mean ranks of the methods (all by default) at each budget, in both accounts."""
+    rankings = {
+        account: Ranking.of(study, study.methods if methods is None else methods, len(GRID))
+        for account, study in by_account.items()
+    }
+    first = next(iter(rankings.values()))
+    if not first.problems:
+        yield "On no problem do all methods have a seed in common yet."
+        return
+    yield (
+        f"Mean rank of {len(first.methods)} methods; 1 is best. Over {len(first.problems)} problems with "
+        f"{_span(first.seeds())} seeds each, which all methods have; in brackets the 95 % bootstrap interval over "
+        "problems and seeds."
+    )
+    columns = [column for ranking in rankings.values() for column in _rank_columns(ranking)]
+    means = np.mean(
+        [ranking.mean()[[step_of(b) for b in BUDGETS]].mean(axis=0) for ranking in rankings.values()], axis=0
+    )
+    rows = [[method.name, *(column[m] for column in columns)] for m, method in enumerate(first.methods)]
+    yield str(Table(("method", *_headings()), [rows[m] for m in np.argsort(means, kind="stable")]))
+
+
+def _rank_columns(ranking: Ranking[FidelityProblem, Method]) -> Iterator[list[str]]:
+    mean, (low, high) = ranking.mean(), ranking.interval()
+    for step in map(step_of, BUDGETS):
+        triples = zip(mean[step], low[step], high[step], strict=True)
+        yield [f"{middle:.2f} [{below:.2f}, {above:.2f}]" for middle, below, above in triples]
+
+
+def _headings() -> list[str]:
+    return [f"{account}, {budget}" for account in ACCOUNTS for budget in BUDGETS]
+
+
+def regret_tables(by_account: dict[str, Study], budgets: Sequence[int] = BUDGETS) -> Iterator[str]:
+    """One table for each account and budget."""
+    yield (
+        "Median over seeds of log10(value of the incumbent - optimum), at least "
+        f"{math.log10(FLOOR):.0f}; for problems in italics, whose optimum is not known, the median loss. In brackets: "
+        "the number of seeds. **Best** of all. The last line is the mean of those with a known optimum."
+    )
+    for account, study in by_account.items():
+        for budget in budgets:
+            yield f"After {budget} full evaluations, {account}:"
+            yield str(_regret_table(study, budget))
+
+
+def _regret_table(study: Study, budget: int) -> Table:
+    counts = [[len(study.seeds(problem, method)) for problem in study.problems] for method in study.methods]
+    heading = [f"{method.name} ({_span(count)})" for method, count in zip(study.methods, counts, strict=True)]
+    medians = np.array(
+        [[study.median(problem, m)[step_of(budget)] for m in study.methods] for problem in study.problems]
+    ).reshape(len(study.problems), len(study.methods))
+    rows = [_row(problem, row) for problem, row in zip(study.problems, medians, strict=True)]
+    known = medians[[problem.optimum is not None for problem in study.problems]]
+    return Table(("problem", *heading), [*rows, ["mean", *(_figure(mean, ".2f") for mean in _means(known))]])
+
+
+def _means(figures: Array) -> Array:
+    return figures.mean(axis=0) if len(figures) else np.full(figures.shape[1], np.nan)
+
+
+def _row(problem: FidelityProblem, medians: Array) -> list[str]:
+    known = problem.optimum is not None
+    best = np.nanmin([*medians, np.inf])
+    texts = ((median, _figure(median, ".2f" if known else ".4g")) for median in medians)
+    cells = [f"**{text}**" if median == best else text for median, text in texts]
+    return [problem.name if known else f"*{problem.name}*", *cells]
+
+
+def _figure(number: float, form: str) -> str:
+    return format(number, form) if math.isfinite(number) else _NOTHING
+
+
+def cpu_table(records: Sequence[Record], methods: Sequence[Method]) -> Iterator[str]:
+    """What a suggestion costs, and how many evaluations a run has."""
+    yield "Of all runs: the median number of evaluations, and of the CPU seconds that all suggestions of a run took."
+    rows = []
+    for method in methods:
+        mine = [record for record in records if record.key.method == method.name]
+        if mine:
+            count = np.median([len(record.evaluations) for record in mine])
+            seconds = np.median([sum(each.cpu for each in record.evaluations) for record in mine])
+            rows.append([method.name, f"{count:.0f}", f"{seconds:.2g}"])
+    yield str(Table(("method", "evaluations", "CPU seconds"), rows))
+
+
+def _span(counts: Sequence[int]) -> str:
+    if not counts:
+        return "0"
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
