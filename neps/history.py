@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from neps.fidelity import FidelitySpent, fidelity_spent
+from neps.fidelity import Brackets, FidelitySpent, fidelity_spent
 from neps.trial import Trial
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class History:
         space: the run's search space.
         by_number: the trials by their number; read-only.
         seed: the run's seed, from which all randomness is drawn.
+        index: `brackets`, where whoever decides often keeps them up; else they are made when they are asked for.
 
     Example:
         >>> from neps import Float
@@ -43,11 +44,17 @@ class History:
     space: SearchSpace
     by_number: Mapping[int, Trial]
     seed: int = 0
+    index: Brackets | None = dataclasses.field(default=None, repr=False)
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
         """Every trial, by number."""
         return tuple(self.by_number[number] for number in sorted(self.by_number))
+
+    @functools.cached_property
+    def brackets(self) -> Brackets:
+        """The trials that have a place in a multi-fidelity search, by bracket and rung."""
+        return self.index if self.index is not None else Brackets(self.trials)
 
     @property
     def succeeded(self) -> tuple[Trial, ...]:

@@ -1,19 +1,23 @@
 """Fidelities as a multi-fidelity search uses them: rungs, brackets, and who is promoted. Pure; no files, no randomness.
 
 `rungs` says at which fidelities configurations are compared, `brackets` how many begin and go on, `promotion` what a
-bracket needs next, from the trials that are known of it, `steps` how much fidelity trials run.
+bracket needs next, from the trials that are known of it (`members`), `steps` how much fidelity trials run.
 """
 
 from neps.fidelity.brackets import Bracket, hyperband_brackets, successive_halving_bracket
-from neps.fidelity.promotion import Place, asynchronous_promotion, synchronous_place
+from neps.fidelity.members import BracketMembers, Brackets, RungMembers
+from neps.fidelity.promotion import Place, asynchronous_promotion, synchronous_place, synchronous_places
 from neps.fidelity.rungs import rungs
 from neps.fidelity.steps import FidelitySpent, FidelityStep, fidelity_run, fidelity_spent
 
 __all__ = [
     "Bracket",
+    "BracketMembers",
+    "Brackets",
     "FidelitySpent",
     "FidelityStep",
     "Place",
+    "RungMembers",
     "asynchronous_promotion",
     "fidelity_run",
     "fidelity_spent",
@@ -21,4 +25,5 @@ __all__ = [
     "rungs",
     "successive_halving_bracket",
     "synchronous_place",
+    "synchronous_places",
 ]

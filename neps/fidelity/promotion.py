@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from neps.fidelity.brackets import Bracket
+from neps.fidelity.members import BracketMembers, Brackets, RungMembers
 from neps.trial import Trial
 
-__all__ = ["Place", "asynchronous_promotion", "synchronous_place"]
+__all__ = ["Place", "asynchronous_promotion", "synchronous_place", "synchronous_places"]
 
 _TOLERANCE = 1e-9
 
@@ -32,7 +33,24 @@ class Place:
     previous: Trial | None = None
 
 
-def synchronous_place(bracket: Bracket, trials: Iterable[Trial]) -> Place | None:
+def synchronous_places(kinds: Sequence[Bracket], brackets: Brackets) -> Iterator[tuple[int, Place]]:
+    """The next place of each begun bracket that has one, with the bracket's number, the oldest first.
+
+    Args:
+        kinds: the sizes of the brackets, which come in turn, again and again.
+        brackets: those of the run. A bracket that is found to be closed isn't looked at again before it changes.
+    """
+    key = tuple(kinds)
+    for number in brackets.unclosed(key):
+        members = brackets.get(number, BracketMembers())
+        place = synchronous_place(kinds[number % len(kinds)], members)
+        if place is not None:
+            yield number, place
+        elif members.ended == len(members):
+            brackets.close(number, key)
+
+
+def synchronous_place(bracket: Bracket, trials: Iterable[Trial] | BracketMembers) -> Place | None:
     """The next place of a bracket whose rungs promote when they are full: all ended, and none free.
 
     Args:
@@ -42,24 +60,21 @@ def synchronous_place(bracket: Bracket, trials: Iterable[Trial]) -> Place | None
     Returns:
         The place, or None where nothing is to be decided: while evaluations run, or because the bracket is closed.
     """
-    by_rung: dict[int, list[Trial]] = {}
-    for trial in trials:
-        by_rung.setdefault(_rung(trial), []).append(trial)
-    below: list[Trial] = []
-    for step, size in enumerate(bracket.sizes):
-        rung = bracket.lowest + step
-        members = by_rung.get(rung, [])
-        waiting = _promotable(below, members)
-        places = size if step == 0 else min(size, len(members) + len(waiting))
-        if len(members) < places:
-            return Place(rung, _free_slot(members), waiting[0] if step else None)
-        if not all(trial.ended for trial in members):
+    members = BracketMembers.of(trials)
+    below: RungMembers | None = None
+    for rung, size in enumerate(bracket.sizes, bracket.lowest):
+        here = members.rung(rung)
+        places = size if below is None else min(size, len(here) + below.waiting)
+        if len(here) < places:
+            best = below.best_waiting if below is not None else None
+            return Place(rung, here.free_slot, best[1] if best is not None else None)
+        if here.ended < len(here):
             return None
-        below = members
+        below = here
     return None
 
 
-def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial]) -> Place | None:
+def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial] | BracketMembers) -> Place | None:
     """The promotion that ASHA makes next, or None.
 
     Of the trials that have ended at a rung, the best 1 / eta are promoted, each once; the highest rung comes first, and
@@ -70,40 +85,11 @@ def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial])
         eta: above 1.
         trials: those of one bracket, in any order, each with its decision.
     """
-    by_rung: list[list[Trial]] = [[] for _ in range(rung_count)]
-    for trial in trials:
-        by_rung[_rung(trial)].append(trial)
+    members = BracketMembers.of(trials)
     for rung in reversed(range(rung_count - 1)):
-        ended = sum(trial.ended for trial in by_rung[rung])
-        best = sorted(_finite(by_rung[rung]), key=_order)[: math.floor(ended / eta + _TOLERANCE)]
-        for trial in _promotable(best, by_rung[rung + 1]):
-            return Place(rung + 1, _free_slot(by_rung[rung + 1]), trial)
+        here = members.rung(rung)
+        if (best := here.best_waiting) is not None:
+            better, trial = best
+            if better < math.floor(here.ended / eta + _TOLERANCE):
+                return Place(rung + 1, members.rung(rung + 1).free_slot, trial)
     return None
-
-
-def _promotable(members: Sequence[Trial], above: Sequence[Trial]) -> list[Trial]:
-    """The members of a rung that may still be promoted to the next, the best first."""
-    promoted = {trial.previous for trial in above}
-    return sorted((trial for trial in _finite(members) if trial.number not in promoted), key=_order)
-
-
-def _finite(trials: Sequence[Trial]) -> list[Trial]:
-    return [trial for trial in trials if math.isfinite(trial.rank_key)]
-
-
-def _order(trial: Trial) -> tuple[float, int]:
-    """Lower losses first; of equal ones the earlier slot, which, unlike the number, no timing decides."""
-    slot = trial.decision.slot if trial.decision else None
-    return trial.rank_key, slot or 0
-
-
-def _free_slot(members: Sequence[Trial]) -> int:
-    taken = {trial.decision.slot for trial in members if trial.decision}
-    return next(slot for slot in range(len(members) + 1) if slot not in taken)
-
-
-def _rung(trial: Trial) -> int:
-    rung = trial.decision.rung if trial.decision else None
-    if rung is None:
-        raise ValueError(f"trial {trial.number} is in no rung")
-    return rung

@@ -10,7 +10,8 @@ import contextlib
 import logging
 import time
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from neps.ledger.accelerator import Accelerator, parse
 from neps.ledger.documents import UnreadableDocumentError
@@ -24,12 +25,22 @@ from neps.ledger.standing import Standing, condemn, look, trial_of, trial_with
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Result, Status, Trial
 
-__all__ = ["View"]
+__all__ = ["Observer", "View"]
 
 _logger = logging.getLogger("neps.ledger")
 _SETTLE_AFTER = 1.0
 _FEW = 16
 _FEW_WATCHED = 4
+
+
+class Observer(Protocol):
+    """What keeps something up from trials as they become known, such as their costs."""
+
+    def seen(self, trial: Trial) -> None:
+        """A trial is known, or stands differently now."""
+
+    def gone(self, number: int) -> None:
+        """Nothing is known of this number any more."""
 
 
 class View:
@@ -58,10 +69,8 @@ class View:
         """How many trials have a result."""
         self.best: Trial | None = None
         """The incumbent, as far as it is known; without details, among this worker's own trials."""
-        self.on_trial: Callable[[Trial], None] = lambda _: None
-        """Called whenever a trial becomes known, and again when it has a result or is reopened (with details)."""
-        self.on_gone: Callable[[int], None] = lambda _: None
-        """Called with the number of a trial whose folder is gone."""
+        self.observers: Sequence[Observer] = ()
+        """Told whenever a trial becomes known or stands differently (with details), or its folder is gone."""
 
     # Joining
 
@@ -97,7 +106,8 @@ class View:
         """The folder of a pending trial is gone, so its number is free."""
         self.pending.pop(number, None)
         self.numbers.free(number)
-        self.on_gone(number)
+        for observer in self.observers:
+            observer.gone(number)
 
     # Refreshing
 
@@ -158,7 +168,8 @@ class View:
     def _tell(self, trial: Trial) -> None:
         if trial.succeeded and (self.best is None or trial.incumbent_key < self.best.incumbent_key):
             self.best = trial
-        self.on_trial(trial)
+        for observer in self.observers:
+            observer.seen(trial)
 
     def _glance(self, number: int) -> None:
         """Has a pending trial ended? One open, in the usual case."""
@@ -183,11 +194,11 @@ class View:
         except OSError as error:
             self._failed_look(pending.folder, pending.torn, error)
             return
-        pending.torn = Silence(self._poll)
+        before, pending.torn = pending.trial, Silence(self._poll)
         pending.seen(now, standing, mark)
         if trial.ended:
             self._end(trial)
-        elif trial.spent != pending.spent:  # it had ended, and was retried, since the last look
+        elif trial != before:  # it was left, or it had ended and was retried, say, since the last look
             pending.spent = trial.spent
             self._tell(trial)
 

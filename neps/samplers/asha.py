@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from neps.fidelity import Place, asynchronous_promotion, hyperband_brackets
+from neps.fidelity import BracketMembers, Place, asynchronous_promotion, hyperband_brackets
 from neps.samplers.multi_fidelity import BeginningAtARung, MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from neps.budget import Budget
     from neps.history import History
-    from neps.trial import Trial
 
 __all__ = ["ASHA", "ASHAPrior", "AsyncHyperband", "AsyncHyperbandPrior"]
 
@@ -54,7 +51,7 @@ class ASHA(BeginningAtARung):
         generator: np.random.Generator,  # noqa: ARG002
     ) -> Suggestion:
         """A promotion, or a new configuration."""
-        trials = trials_by_bracket(history).get(0, [])
+        trials = trials_by_bracket(history).get(0, BracketMembers())
         promotion = asynchronous_promotion(len(self.rungs(history.space)), self.eta, trials)
         return self.fill(history, 0, promotion or _new(self.early_stopping_rate, trials))
 
@@ -107,13 +104,13 @@ class AsyncHyperband(MultiFidelity):
         kinds = hyperband_brackets(len(self.rungs(history.space)), self.eta)
         known = trials_by_bracket(history)
         for bracket in range(len(kinds)):
-            promotion = asynchronous_promotion(len(kinds), self.eta, known.get(bracket, []))
+            promotion = asynchronous_promotion(len(kinds), self.eta, known.get(bracket, BracketMembers()))
             if promotion is not None:
                 return self.fill(history, bracket, promotion)
         begin = np.array([kind.sizes[0] for kind in kinds], dtype=np.float64)
         first = self.sample_default_first and not known
         bracket = 0 if first else int(generator.choice(len(kinds), p=begin / begin.sum()))
-        return self.fill(history, bracket, _new(kinds[bracket].lowest, known.get(bracket, [])))
+        return self.fill(history, bracket, _new(kinds[bracket].lowest, known.get(bracket, BracketMembers())))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,7 +129,6 @@ class AsyncHyperbandPrior(AsyncHyperband):
     sample_default_first: bool = True
 
 
-def _new(lowest: int, trials: Sequence[Trial]) -> Place:
+def _new(lowest: int, members: BracketMembers) -> Place:
     """The place of a new configuration: the first slot that none has."""
-    taken = {trial.decision.slot for trial in trials if trial.decision and trial.decision.rung == lowest}
-    return Place(lowest, next(slot for slot in range(len(taken) + 1) if slot not in taken))
+    return Place(lowest, members.rung(lowest).free_slot)

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from neps.fidelity import Bracket, Place, hyperband_brackets, successive_halving_bracket, synchronous_place
+from neps.fidelity import Bracket, Place, hyperband_brackets, successive_halving_bracket, synchronous_places
 from neps.samplers.multi_fidelity import BeginningAtARung, MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Suggestion
 
@@ -129,12 +129,8 @@ def _suggestion(sampler: MultiFidelity, history: History, kinds: Sequence[Bracke
     finished brackets are the same for any number of workers.
     """
     known = trials_by_bracket(history)
-    begun = max(known, default=-1) + 1
-    places: list[tuple[int, Place]] = []
-    for bracket in range(begun):
-        place = synchronous_place(kinds[bracket % len(kinds)], known.get(bracket, []))
-        if place is not None:
-            places.append((bracket, place))
+    begun = known.begun
+    places = list(synchronous_places(kinds, known))
     promotions = [(bracket, place) for bracket, place in places if place.previous is not None]
     new = (begun, Place(kinds[begun % len(kinds)].lowest, 0))
     return sampler.fill(history, *[*promotions, *places, new][0])

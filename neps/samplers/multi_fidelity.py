@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from neps.errors import ArgumentError
-from neps.fidelity import Place, rungs
+from neps.fidelity import Brackets, Place, rungs
 from neps.samplers.protocol import Sampler, Suggestion
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import whole
@@ -20,7 +20,7 @@ from neps.space import Float, Integer
 if TYPE_CHECKING:
     from neps.history import History
     from neps.space import SearchSpace
-    from neps.trial import Trial, Value
+    from neps.trial import Value
 
 __all__ = ["BeginningAtARung", "MultiFidelity", "trials_by_bracket"]
 
@@ -128,14 +128,12 @@ class BeginningAtARung(MultiFidelity):
             )
 
 
-def trials_by_bracket(history: History) -> dict[int, list[Trial]]:
-    """The trials that have a place, by bracket and in order of their numbers; nobody knows that of damaged ones."""
-    brackets: dict[int, list[Trial]] = {}
-    for trial in history.trials:
-        decision = trial.decision
-        if decision is not None and decision.bracket is not None and decision.rung is not None:
-            brackets.setdefault(decision.bracket, []).append(trial)
-    return brackets
+def trials_by_bracket(history: History) -> Brackets:
+    """The trials that have a place, by bracket; nobody knows that of damaged ones.
+
+    A worker keeps them up, so this costs nothing, however many there are; `for trial in` one of them looks at all.
+    """
+    return history.brackets
 
 
 def _fidelity(space: SearchSpace) -> Float | Integer:

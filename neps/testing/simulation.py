@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from neps.budget import Budget, Limit, Spending
+from neps.fidelity import Brackets
 from neps.history import History
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.space import SearchSpace
@@ -51,11 +52,11 @@ def simulate(
     """
     trials: dict[int, Trial] = {}
     pending: list[int] = []
-    spending = Spending()
+    spending, brackets = Spending(), Brackets()
     limits = Budget(max_evaluations_total=budget) if isinstance(budget, int) else budget
     while True:
         number = len(trials) + 1
-        history = History(space, MappingProxyType(dict(trials)), seed)
+        history = History(space, MappingProxyType(dict(trials)), seed, brackets)
         limit = _limit(spending, limits, number, [trials[running].decision for running in pending])
         if limit is None:
             answer = sampler.decide(history, number, limits, generator_for(seed, number))
@@ -65,14 +66,14 @@ def simulate(
             break
         if isinstance(answer, Suggestion):
             trials[number] = decided(space, number, answer)
-            spending.seen(trials[number])
+            _tell(trials[number], spending, brackets)
             pending.append(number)
         elif not pending:
             raise RuntimeError(f"the sampler waits, but nothing is pending at number {number}: {answer.reason}")
         if isinstance(answer, Wait) or len(pending) == workers:
             finished = pending.pop(0)
             trials[finished] = _evaluated(trials[finished], objective)
-            spending.seen(trials[finished])
+            _tell(trials[finished], spending, brackets)
     trials |= {number: _evaluated(trials[number], objective) for number in pending}
     return History(space, MappingProxyType(trials), seed)
 
@@ -110,6 +111,11 @@ def ended(trial: Trial, loss: float | None, cost: float | None = None) -> Trial:
 def _evaluated(trial: Trial, objective: Objective) -> Trial:
     outcome = objective(trial.config)
     return ended(trial, outcome["loss"], outcome["cost"]) if isinstance(outcome, Mapping) else ended(trial, outcome)
+
+
+def _tell(trial: Trial, spending: Spending, brackets: Brackets) -> None:
+    spending.seen(trial)
+    brackets.seen(trial)
 
 
 def _limit(spending: Spending, budget: Budget, number: int, pending: Iterable[Decision | None]) -> Limit | None:

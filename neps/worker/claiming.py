@@ -106,7 +106,7 @@ class Claims:
         limit = self._context.spending.limit(budget, pending, expected=self._context.settings.expected_cost is not None)
         if limit is not None:
             return Leave(limit.reason) if limit.done else Pause(limit.reason)
-        history = History(self._context.space, self._view.known(), self._context.seed)
+        history = History(self._context.space, self._view.known(), self._context.seed, self._context.brackets)
         if (spare := self._use_spare(history)) is not None:
             return spare
         try:

@@ -6,6 +6,7 @@ import dataclasses
 
 from neps.budget import Spending
 from neps.evaluation import Signals
+from neps.fidelity import Brackets
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
@@ -22,7 +23,8 @@ __all__ = ["Context"]
 class Context:
     """One worker in one run: who it is (`me`), what the run is, what is known, and what was asked of it.
 
-    `lease` and `poll` are in seconds. `independent` says whether numbers may be claimed in any order.
+    `lease` and `poll` are in seconds. `independent` says whether numbers may be claimed in any order; nothing that its
+    sampler looks at is kept up then, so `brackets` is None.
     """
 
     me: Identity
@@ -36,6 +38,7 @@ class Context:
     settings: Settings
     view: View
     spending: Spending
+    brackets: Brackets | None
     heartbeat: Heartbeat
     signals: Signals
     tenure: Tenure

@@ -7,6 +7,7 @@ from typing import Any
 
 from neps.budget import Spending
 from neps.evaluation import Interrupted, Signals
+from neps.fidelity import Brackets
 from neps.ledger.opening import OpenedRun
 from neps.ledger.view import View
 from neps.samplers import Sampler
@@ -31,7 +32,8 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     budget = settings.budget
     independent = sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
     view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=not independent), Spending()
-    view.on_trial, view.on_gone = spending.seen, spending.gone
+    brackets = None if independent else Brackets()
+    view.observers = [spending] if brackets is None else [spending, brackets]
     return Context(
         me=run.me,
         layout=run.layout,
@@ -44,6 +46,7 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
         settings=settings,
         view=view,
         spending=spending,
+        brackets=brackets,
         heartbeat=run.heartbeat,
         signals=Signals(),
         tenure=Tenure(run.layout, lease),

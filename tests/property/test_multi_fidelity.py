@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neps.budget import Budget
-from neps.fidelity import Bracket, hyperband_brackets, successive_halving_bracket
+from neps.fidelity import Bracket, Brackets, hyperband_brackets, successive_halving_bracket
 from neps.history import History
 from neps.samplers.asha import ASHA, AsyncHyperband
 from neps.samplers.hyperband import Hyperband, SuccessiveHalving, SuccessiveHalvingPrior
@@ -56,6 +56,7 @@ class Pool:
         """The history after `count` decisions and all their results, and what each decision had seen."""
         random = np.random.default_rng(self.seed)
         trials: dict[int, Trial] = {}
+        kept_up = Brackets()
         seen: dict[int, History] = {}
         events: list[tuple[float, int, int]] = [(0.0, -worker, 0) for worker in range(1, self.workers + 1)]
         heapq.heapify(events)
@@ -63,6 +64,7 @@ class Pool:
             now, number, again = heapq.heappop(events)
             if number > 0:  # a result becomes visible
                 trials[number] = ended(trials[number], _loss(trials[number].config, self.failing))
+                kept_up.seen(trials[number])
                 continue
             if len(trials) == count:
                 continue
@@ -70,7 +72,12 @@ class Pool:
             history = History(SPACE, MappingProxyType(dict(trials)), 3)
             answer = self.sampler.decide(history, new, Budget(), generator_for(3, new))
             assert isinstance(answer, Suggestion), "no worker idles"
+            quick = self.sampler.decide(
+                dataclasses.replace(history, index=kept_up), new, Budget(), generator_for(3, new)
+            )
+            assert quick == answer, "what is kept up says the same as what is made anew"
             trials[new], seen[new] = decided(SPACE, new, answer), history
+            kept_up.seen(trials[new])
             duration = random.exponential() * trials[new].config["epochs"]  # type: ignore[operator]
             while random.random() < self.dying:  # another worker resumes it after a while
                 duration += 5.0 + random.exponential()

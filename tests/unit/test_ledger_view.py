@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import shutil
@@ -16,6 +17,7 @@ from neps.ledger.records import End
 from neps.ledger.retrying import reopen
 from neps.ledger.standing import look
 from neps.ledger.view import View
+from neps.trial import Trial
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import Clock, Scene, dead, here, somewhere
 
@@ -51,6 +53,19 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 def statuses(view: View) -> dict[int, str]:
     return {number: str(trial.status) for number, trial in sorted(view.known().items())}
+
+
+@dataclasses.dataclass
+class Told:
+    """An observer that notes what it is told."""
+
+    notes: list[tuple[int, str]]
+
+    def seen(self, trial: Trial) -> None:
+        self.notes.append((trial.number, str(trial.status)))
+
+    def gone(self, number: int) -> None:
+        self.notes.append((number, "gone"))
 
 
 class TestJoin:
@@ -90,12 +105,15 @@ class TestJoin:
         scene.end(1)
         scene.claim(2)
         view = View(scene.layout, here(), lease=LEASE, poll=1.0)
-        view.on_trial = lambda trial: told.append((trial.number, str(trial.status)))
+        view.observers = [Told(told)]
         view.join()
         scene.end(2)
         view.refresh()
         view.refresh()
-        assert told == [(1, "success"), (2, "running"), (2, "success")]
+        scene.claim(3)
+        view.refresh()
+        view.forget(3)
+        assert told == [(1, "success"), (2, "running"), (2, "success"), (3, "running"), (3, "gone")]
 
     def test_from_the_accelerator_alone(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(1, 31):
