@@ -5,12 +5,27 @@ from __future__ import annotations
 import math
 import numbers
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neps.errors import ArgumentError
+from neps.errors import ArgumentError, nearest
 
-__all__ = ["count", "flag", "number", "root_path"]
+__all__ = ["choice", "count", "flag", "number", "root_path"]
+
+
+def choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """One of a few words.
+
+    Raises:
+        ArgumentError: if it is anything else.
+    """
+    if not isinstance(value, str) or value not in choices:
+        *others, last = map(repr, choices)
+        hint = nearest(str(value), choices)
+        message = f"{name} is {value!r}; it must be {', '.join(others)} or {last}.{hint}"
+        raise ArgumentError(message)
+    return value
 
 
 def count(name: str, value: Any, *, least: int = 1) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from neps.api.arguments import count, flag, number, root_path
+from neps.api.arguments import choice, count, flag, number, root_path
 from neps.api.defining import Proposal
 from neps.api.reading import load
 from neps.budget import Budget, ExpectedCost
@@ -24,7 +24,7 @@ from neps.space import Parameter, SearchSpace
 from neps.views.progress import check_progress, progress_display
 from neps.views.summary import write_summary
 from neps.worker.session import prepare, work
-from neps.worker.settings import Settings
+from neps.worker.settings import Keep, Settings
 
 __all__ = ["run"]
 
@@ -56,6 +56,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
     task_id: str | int | None = None,
     development_stage_id: str | int | None = None,
     pre_load_hooks: Hooks | None = None,
+    keep_checkpoints: Literal["all", "promotable", "best"] = "all",
     **searcher_kwargs: Any,
 ) -> History:
     """Minimise what `run_pipeline` returns, together with every other worker that shares `root_directory`.
@@ -101,6 +102,9 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         task_id: work in the subfolder `task_ID` of the root directory.
         development_stage_id: work in the subfolder `dev_ID` of that.
         pre_load_hooks: callables that take and return the sampler, called in order before the first trial.
+        keep_checkpoints: which of the files that `neps.checkpoint` has saved stay on the disk; whatever can still be
+            continued, resumed or retried always does, and so does the incumbent's. "all": all; "promotable": beside
+            those the finished models, of trials at the highest fidelity; "best": no others. What is deleted is logged.
         **searcher_kwargs: the searcher's own settings; unknown ones are refused.
 
     Returns:
@@ -143,6 +147,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         loss_value_on_error=number("loss_value_on_error", loss_value_on_error),
         cost_value_on_error=number("cost_value_on_error", cost_value_on_error, least=0),
         max_attempts=count("max_attempts", max_attempts) or 3,
+        keep_checkpoints=Keep(choice("keep_checkpoints", keep_checkpoints, [str(keep) for keep in Keep])),
     )
     proposal = Proposal(
         root=root,

@@ -13,7 +13,7 @@ from neps.fidelity.brackets import Bracket
 from neps.fidelity.members import BracketMembers, Brackets, RungMembers
 from neps.trial import Trial
 
-__all__ = ["Place", "asynchronous_promotion", "synchronous_place", "synchronous_places"]
+__all__ = ["Place", "asynchronous_promotion", "left_behind", "synchronous_place", "synchronous_places"]
 
 _TOLERANCE = 1e-9
 
@@ -72,6 +72,24 @@ def synchronous_place(bracket: Bracket, trials: Iterable[Trial] | BracketMembers
             return None
         below = here
     return None
+
+
+def left_behind(bracket: Bracket, trials: Iterable[Trial] | BracketMembers) -> set[int]:
+    """The numbers of the trials that a synchronous bracket won't promote, now or later: the rung above is full.
+
+    That is so once its places are all taken; here, once they have all ended, too, so that it stays so if one of them
+    should turn out to be damaged.
+
+    Args:
+        bracket: its sizes.
+        trials: those that have been decided in it, in any order, each with its decision.
+    """
+    members, behind = BracketMembers.of(trials), set[int]()
+    for rung, size in enumerate(bracket.sizes[1:], bracket.lowest):
+        above = members.rung(rung + 1)
+        if sum(trial.result is not None and not trial.result.damaged for trial in above) >= size:
+            behind |= {trial.number for trial in members.rung(rung)} - {trial.previous for trial in above}
+    return behind
 
 
 def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial] | BracketMembers) -> Place | None:

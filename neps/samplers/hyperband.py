@@ -9,9 +9,16 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from neps.fidelity import Bracket, Place, hyperband_brackets, successive_halving_bracket, synchronous_places
+from neps.fidelity import (
+    Bracket,
+    Place,
+    hyperband_brackets,
+    left_behind,
+    successive_halving_bracket,
+    synchronous_places,
+)
 from neps.samplers.multi_fidelity import BeginningAtARung, MultiFidelity, trials_by_bracket
-from neps.samplers.protocol import Suggestion
+from neps.samplers.protocol import Sampler, Suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +60,15 @@ class SuccessiveHalving(BeginningAtARung):
         generator: np.random.Generator,  # noqa: ARG002
     ) -> Suggestion:
         """A promotion, or a new configuration."""
+        return _suggestion(self, history, self._kinds(history))
+
+    def continuable(self, history: History) -> frozenset[int]:
+        """See `Sampler.continuable`; nor those that their brackets have left behind."""
+        return _continuable(self, history, self._kinds(history))
+
+    def _kinds(self, history: History) -> list[Bracket]:
         rung_count = len(self.rungs(history.space))
-        return _suggestion(self, history, [successive_halving_bracket(rung_count, self.eta, self.early_stopping_rate)])
+        return [successive_halving_bracket(rung_count, self.eta, self.early_stopping_rate)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,7 +116,14 @@ class Hyperband(MultiFidelity):
         generator: np.random.Generator,  # noqa: ARG002
     ) -> Suggestion:
         """A promotion, or a new configuration."""
-        return _suggestion(self, history, hyperband_brackets(len(self.rungs(history.space)), self.eta))
+        return _suggestion(self, history, self._kinds(history))
+
+    def continuable(self, history: History) -> frozenset[int]:
+        """See `Sampler.continuable`; nor those that their brackets have left behind."""
+        return _continuable(self, history, self._kinds(history))
+
+    def _kinds(self, history: History) -> tuple[Bracket, ...]:
+        return hyperband_brackets(len(self.rungs(history.space)), self.eta)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -134,3 +155,10 @@ def _suggestion(sampler: MultiFidelity, history: History, kinds: Sequence[Bracke
     promotions = [(bracket, place) for bracket, place in places if place.previous is not None]
     new = (begun, Place(kinds[begun % len(kinds)].lowest, 0))
     return sampler.fill(history, *[*promotions, *places, new][0])
+
+
+def _continuable(sampler: MultiFidelity, history: History, kinds: Sequence[Bracket]) -> frozenset[int]:
+    """What may still be continued in brackets of these kinds."""
+    known = trials_by_bracket(history)
+    behind = (left_behind(kinds[bracket % len(kinds)], trials) for bracket, trials in known.items())
+    return Sampler.continuable(sampler, history).difference(*behind)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -84,3 +85,21 @@ class Sampler(abc.ABC):
         self, history: History, number: int, budget: Budget, generator: np.random.Generator
     ) -> Suggestion | Wait | Done:
         """What trial `number` evaluates, given all earlier decisions and the results known so far."""
+
+    def continuable(self, history: History) -> frozenset[int]:
+        """The numbers of the ended trials that later decisions may continue: `keep_checkpoints` keeps what they need.
+
+        An ended trial that isn't among them is given up for ever: no decision may name it as `previous` any more,
+        whatever results come in, and whether or not the worker that decides knows those of this `history`. So it rests
+        on what never changes: that a trial was decided, or has succeeded. In doubt, name it.
+
+        Unless overridden: each success with a finite loss below the fidelity's upper bound that no success continues.
+        """
+        top = history.space.highest_fidelity
+        continued = {trial.previous for trial in history.trials if trial.succeeded}
+        return frozenset(
+            trial.number
+            for trial in history.trials
+            if math.isfinite(trial.rank_key) and trial.number not in continued
+            if top is not None and trial.fidelity is not None and trial.fidelity < top
+        )

@@ -68,6 +68,7 @@ _SEED = 7
 _LOSSES = (0.5, float("nan"), None, 0.25, float("inf"), 2.0, float("-inf"), 0.25, 1e300)
 _COSTS = (1.0, 0.0, 1e-12, 3.5, None)
 _PENDING = (4, 9)
+_LATE = 4
 _DAMAGED = (6, 11)
 
 
@@ -193,6 +194,24 @@ class SamplerContract:
                 answers = {repr(_ask(sampler, _with(history, trials), number)) for trials in ({}, gaps)}
                 answers.add(repr(_ask(sampler, history, number)))
                 assert len(answers) == 1, f"{name}: number {number} depends on other trials: {answers}"
+
+    def test_what_is_given_up_is_never_continued(self) -> None:
+        """`continuable` holds for ever, whatever results come in later; here each is seen four decisions late."""
+        sampler = self.make()
+        for name, space in self._searchable():
+            trials: dict[int, Trial] = {}
+            given_up: set[int] = set()
+            for number in range(1, 2 * _COUNT if space.fidelity is not None else 1):
+                history = History(space, MappingProxyType(dict(trials)), _SEED)
+                given_up |= {t.number for t in history.trials if t.ended} - sampler.continuable(history)
+                answer = _ask(sampler, history, number)
+                if not isinstance(answer, Suggestion):
+                    break
+                assert answer.previous not in given_up, f"{name}: trial {number} continues one that was given up"
+                trials[number] = decided(space, number, answer)
+                if number > _LATE:
+                    late = number - _LATE
+                    trials[late] = ended(trials[late], _LOSSES[late % len(_LOSSES)], 1.0)
 
     def _searchable(self) -> Iterator[tuple[str, SearchSpace]]:
         for name, space in self.spaces().items():

@@ -19,6 +19,7 @@ from neps.trial import Trial
 from neps.worker.claiming import Claims
 from neps.worker.context import Context
 from neps.worker.evaluating import Evaluations
+from neps.worker.freeing import Disk
 from neps.worker.resuming import resume
 from neps.worker.steps import Held, Leave, Pause, Step
 
@@ -56,6 +57,7 @@ class Worker:
         self._view, self._signals, self._settings = context.view, context.signals, context.settings
         self._claims = Claims(context)
         self._evaluations = Evaluations(context, run_pipeline)
+        self._disk = Disk(context)
         self._on_change = on_change
         self._began = time.monotonic()
         self._evaluated = 0
@@ -76,9 +78,11 @@ class Worker:
                 case Held():
                     if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason != "fenced":
                         return ended
+                    self._disk.free()
                 case Pause():
                     self._pause(step)
                 case Leave():
+                    self._disk.free()
                     self._say_leaving(step)
                     return None
         return None

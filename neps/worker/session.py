@@ -14,7 +14,7 @@ from neps.samplers import Sampler
 from neps.space import SearchSpace
 from neps.worker.context import Context
 from neps.worker.loop import Worker
-from neps.worker.settings import Settings
+from neps.worker.settings import Keep, Settings
 from neps.worker.tenure import Tenure
 
 __all__ = ["prepare", "work"]
@@ -31,7 +31,8 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     # A budget of cost or fidelity needs numbers to be decided in turn, even where the sampler doesn't.
     budget = settings.budget
     independent = sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
-    view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=not independent), Spending()
+    details = not independent or settings.keep_checkpoints is not Keep.ALL
+    view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=details), Spending()
     brackets = None if independent else Brackets()
     view.observers = [spending] if brackets is None else [spending, brackets]
     return Context(

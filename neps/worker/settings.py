@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 
 from neps.budget import Budget, ExpectedCost
 
-__all__ = ["Settings"]
+__all__ = ["Keep", "Settings"]
+
+
+class Keep(enum.StrEnum):
+    """Which checkpoints stay on the disk beside those that somebody may need."""
+
+    ALL = "all"
+    PROMOTABLE = "promotable"
+    """Those of trials that reached the highest fidelity, too: they are finished models. And the incumbent's."""
+    BEST = "best"
+    """The incumbent's alone."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +33,7 @@ class Settings:
     loss_value_on_error: float | None = None
     cost_value_on_error: float | None = None
     max_attempts: int = 3
+    keep_checkpoints: Keep = Keep.ALL
 
     @property
     def bears_errors(self) -> bool:

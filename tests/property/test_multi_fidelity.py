@@ -25,6 +25,8 @@ from neps.samplers.protocol import Suggestion
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
 from neps.trial import Trial
+from neps.worker.freeing import freeable
+from neps.worker.settings import Keep
 
 SPACE = SearchSpace({"x": Float(0.0, 1.0, default=0.5), "epochs": Integer(1, 27, is_fidelity=True)})
 SYNCHRONOUS = [Hyperband(), Hyperband(eta=2), SuccessiveHalving(), SuccessiveHalvingPrior(early_stopping_rate=1)]
@@ -176,6 +178,53 @@ def test_finished_brackets_are_the_same_for_any_number_of_workers(
         assert alone[bracket] == many[bracket]
     if workers <= 4:
         assert many, "some bracket is finished by so few workers"
+
+
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+@settings(max_examples=10)
+@given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
+def test_what_is_freed_is_never_needed(sampler: MultiFidelity, workers: int, seed: int) -> None:
+    """By what was known at any time: either nobody continues it, ever, or who does has succeeded already."""
+    history, seen = Pool(sampler, workers, seed).run(COUNT)
+    successors = {trial.previous: trial.number for trial in history.trials if trial.previous is not None}
+    freed: set[int] = set()
+    for view in [*itertools.islice(seen.values(), 0, None, 5), history]:
+        new = freeable(view, sampler.continuable(view), Keep.BEST) - freed
+        freed |= new
+        assert all(view.by_number[number].succeeded for number in new)
+        for successor in new & successors.keys():
+            assert successors[successor] in view.by_number
+            assert view.by_number[successors[successor]].succeeded
+    assert history.best is not None
+    assert history.best.number not in freed
+
+
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+def test_what_is_left_in_the_end(sampler: MultiFidelity) -> None:
+    """In closed brackets failed trials and what they continue, and finished models or the best of them."""
+    history, _ = Pool(sampler, 1, 1).run(COUNT)
+    continuable = sampler.continuable(history)
+    left = {keep: history.by_number.keys() - freeable(history, continuable, keep) for keep in Keep}
+    assert history.best is not None
+    failed = {trial.number for trial in history.trials if not trial.succeeded}
+    needed = failed | {history.by_number[number].previous for number in failed} - {None}
+    finished = {t.number for t in history.trials if t.fidelity == 27 and math.isfinite(t.rank_key)}
+    assert len(finished) > 1
+    assert len(failed) > 1
+    assert left[Keep.ALL] == set(range(1, COUNT + 1))
+    assert left[Keep.BEST] == needed | continuable | {history.best.number}
+    assert left[Keep.PROMOTABLE] == left[Keep.BEST] | finished
+
+
+@pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)
+def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
+    history, _ = Pool(sampler, 1, 1, failing=0.0).run(COUNT)
+    finished, continuable = _finished(history, sampler), sampler.continuable(history)
+    assert finished
+    assert continuable  # those of the bracket that is open
+    for trial in history.trials:
+        assert trial.decision is not None
+        assert trial.decision.bracket not in finished or trial.number not in continuable
 
 
 @pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)

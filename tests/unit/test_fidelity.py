@@ -11,6 +11,7 @@ from neps.fidelity import (
     Bracket,
     asynchronous_promotion,
     hyperband_brackets,
+    left_behind,
     rungs,
     successive_halving_bracket,
     synchronous_place,
@@ -128,6 +129,15 @@ def test_the_best_are_promoted_in_order_and_once() -> None:
     assert last is not None
     assert last.previous is known[7]
     assert synchronous_place(SIX, [*known, _trial(9, 3, 0, 0.1, 8)]) is None
+
+
+def test_a_rung_is_left_behind_once_the_next_is_full_and_ended() -> None:
+    known = [_trial(n, 1, n - 1, 0.1 * n) for n in range(1, 7)]
+    assert left_behind(SIX, known) == set()
+    assert left_behind(SIX, [*known, _trial(7, 2, 0, 0.1, 1), _trial(8, 2, 1, previous=2)]) == set()
+    known += [_trial(7, 2, 0, 0.1, 1), _trial(8, 2, 1, math.inf, 2)]
+    assert left_behind(SIX, known) == {3, 4, 5, 6}
+    assert left_behind(SIX, [*known, _trial(9, 3, 0, 0.1, 7)]) == {3, 4, 5, 6, 8}
 
 
 def test_failures_leave_places_empty_and_the_bracket_closes() -> None:
