@@ -15,7 +15,7 @@ from typing import IO, Any, Literal
 
 import neps
 
-__all__ = ["Entry", "Event", "Objective", "journal", "journal_of", "spaces"]
+__all__ = ["Entry", "Event", "Objective", "journal", "journal_of", "record", "save", "spaces", "wait"]
 
 Event = Literal["begin", "step", "end"]
 
@@ -24,7 +24,7 @@ def spaces() -> Mapping[str, dict[str, Any]]:
     """Search spaces by name: plans of rounds are JSON."""
     return {
         "line": {"x": neps.Float(0, 1)},
-        "epochs": {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)},
+        "epochs": {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 27, is_fidelity=True)},
         "mixed": {
             "x": neps.Float(1e-4, 1.0, log=True, default=0.01),
             "width": neps.Integer(1, 3),
@@ -98,10 +98,10 @@ def wait(seconds: float) -> None:
         time.sleep(min(left, 0.01))
 
 
-def save(checkpoint: Path, step: int) -> None:
+def save(checkpoint: Path, content: object) -> None:
     """Replaces the checkpoint whole."""
     new = checkpoint.with_suffix(f".{os.getpid()}")
-    new.write_text(str(step))
+    new.write_text(str(content))
     new.replace(checkpoint)
 
 

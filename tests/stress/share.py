@@ -15,6 +15,7 @@ from unittest import mock
 
 import neps
 from stress import sabotage
+from stress.climbing import Climbing
 from stress.objective import Objective, spaces
 
 __all__ = ["Share"]
@@ -29,10 +30,11 @@ class Share:
     Args:
         root: its root directory.
         arguments: its other arguments; `space` is one of `spaces()`.
-        objective: the arguments of `Objective`.
+        objective: the arguments of `Objective`, or of `Climbing` where `climbs`.
         environment: set during the call.
         sabotage: the arguments of `sabotage.strike`, empty for none.
         delay: seconds before the call, by which it misses the common start.
+        climbs: whether what is evaluated continues earlier trials.
     """
 
     root: Path
@@ -41,6 +43,7 @@ class Share:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     sabotage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     delay: float = 0.0
+    climbs: bool = False
 
     def to_plan(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -59,4 +62,5 @@ class Share:
         if self.sabotage:
             sabotage.strike(**self.sabotage)
         with mock.patch.dict(os.environ, self.environment):
-            return neps.run(Objective(**self.objective), self.root, space, **arguments)
+            kind = Climbing if self.climbs else Objective
+            return neps.run(kind(**self.objective), self.root, space, **arguments)

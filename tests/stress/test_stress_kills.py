@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,16 +10,13 @@ from pathlib import Path
 import pytest
 
 from rigs.processes import Fleet, Host
-from stress.evidence import Watch, document, evaluations, leftovers, numbers, result, results
+from stress.evidence import document, evaluations, numbers, result, results
 from stress.objective import Entry, journal
 from stress.share import Share
+from stress.storm import Storm
 from stress.team import END, await_entry, await_path, await_waiting, nursery, solo
 
-TRIALS = 200
-KILLS = 140
-PACE = 0.7 * TRIALS / KILLS
-"""So many results are waited for between two kills, so that the last kill comes well before the last trial."""
-WORKERS = 4
+STORM = Storm(trials=200, kills=140, workers=4, seconds=4 * END)
 LEASE = 6.0
 HEARTBEAT = LEASE / 3
 POLL = LEASE / 12
@@ -31,45 +25,19 @@ POLL = LEASE / 12
 def test_100_kills_at_random_moments_over_200_trials(fleet: Fleet, tmp_path: Path, rng: random.Random) -> None:
     root = tmp_path / "root"
     arguments = {
-        "max_evaluations_total": TRIALS,
+        "max_evaluations_total": STORM.trials,
         "max_attempts": 1_000,
         "continue_until_max_evaluation_completed": True,
     }
-    crowd = nursery(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.02}), WORKERS)
-    watch, killed = Watch(root), list[int]()
-    deadline = time.monotonic() + 4 * END
-    while crowd.exit_code is None:
-        assert time.monotonic() < deadline, f"stuck with {results(root)}, {len(killed)} kills: {leftovers(root)}"
-        seen = watch.look()
-        at_work = {entry.pid for entry in journal(root)[-3 * WORKERS :]} & children(crowd.pid) - set(killed)
-        if at_work and len(killed) < KILLS and seen >= len(killed) * PACE:
-            time.sleep(rng.uniform(0.0, 0.04))
-            killed.append(rng.choice(sorted(at_work)))
-            with contextlib.suppress(ProcessLookupError):  # it has ended well meanwhile: there was nothing left to do
-                os.kill(killed[-1], signal.SIGKILL)
-    assert crowd.exit_code == 0, crowd.stderr
-    assert watch.look() == TRIALS
-    assert numbers(root) == list(range(1, TRIALS + 1))
-    assert results(root) == Counter(success=TRIALS)
-    moments = moments_of_death(root, killed)
-    print(f"{len(killed)} kills: {moments}")
+    crowd = nursery(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.02}), STORM.workers)
+    moments = STORM.rage(crowd, root, rng)
+    assert numbers(root) == list(range(1, STORM.trials + 1))
+    assert results(root) == Counter(success=STORM.trials)
     assert crowd.stdout.split().count("-9") >= 100
     assert moments["evaluating"] >= 30
     assert moments["claiming or publishing"] >= 5
     for number in numbers(root):
         assert_resumed_from_checkpoints(journal(root, number))
-
-
-def children(pid: int) -> set[int]:
-    with contextlib.suppress(OSError):
-        return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-    return set()
-
-
-def moments_of_death(root: Path, killed: list[int]) -> Counter[str]:
-    """Where each killed worker was, as its last entry in the journal tells."""
-    last = {entry.pid: entry.event for entry in journal(root)}
-    return Counter("claiming or publishing" if last[pid] == "end" else "evaluating" for pid in killed)
 
 
 def assert_resumed_from_checkpoints(entries: list[Entry]) -> None:

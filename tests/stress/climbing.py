@@ -1,0 +1,64 @@
+"""An objective with a fidelity: it goes on from the checkpoint of the trial that it continues, and insists on it.
+
+Called by `neps.run` in workers whose share `climbs`. It writes the same journal as `stress.objective`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from stress.objective import record, save, wait
+
+__all__ = ["CHECKPOINT", "ETA", "Climbing", "climbing_loss"]
+
+CHECKPOINT = "checkpoint.json"
+ETA = 3
+"""Between two rungs of the space "epochs"."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Climbing:
+    """What `neps.run` calls; an epoch takes so many seconds."""
+
+    seconds: float = 0.0
+
+    def __call__(
+        self, pipeline_directory: Path, previous_pipeline_directory: Path | None, x: float, epochs: int
+    ) -> float:
+        """Evaluate."""
+        root, number = pipeline_directory.parent, int(pipeline_directory.name.removeprefix("config_"))
+        own = pipeline_directory / CHECKPOINT
+        if own.exists():
+            done = _load(own, x, epochs)["done"]
+        elif previous_pipeline_directory is not None:
+            done = _load(previous_pipeline_directory / CHECKPOINT, x, epochs // ETA)["done"]
+            if done != epochs // ETA:
+                message = f"the checkpoint of {previous_pipeline_directory} has {done} epochs, not {epochs // ETA}"
+                raise ValueError(message)
+        else:
+            done = 0
+        record(root, "begin", number, done)
+        for epoch in range(done + 1, epochs + 1):
+            wait(self.seconds)
+            save(own, json.dumps({"x": x, "epochs": epochs, "done": epoch}))
+            record(root, "step", number, epoch)
+        record(root, "end", number, epochs)
+        return climbing_loss(x, epochs)
+
+
+def climbing_loss(x: float, epochs: int) -> float:
+    """Another order at each rung."""
+    return (x - 0.3) ** 2 + math.sin(50.0 * x) / epochs
+
+
+def _load(path: Path, x: float, epochs: int) -> dict[str, Any]:
+    """The checkpoint there, of this configuration at this fidelity."""
+    checkpoint: dict[str, Any] = json.loads(path.read_text())
+    if (checkpoint["x"], checkpoint["epochs"]) != (x, epochs):
+        message = f"{path} has {checkpoint}, not x={x}, epochs={epochs}"
+        raise ValueError(message)
+    return checkpoint
