@@ -11,46 +11,61 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from benchmarks.multifidelity.tables import cpu_table, ranking_tables, regret_tables, studies
+from benchmarks.driving.campaign import requests
+from benchmarks.driving.command_line import add_running, add_showing, campaign, ended, names, put, selected
+from benchmarks.multifidelity.accounts import FOLDER, results_in
+from benchmarks.multifidelity.methods import METHODS, find
+from benchmarks.multifidelity.running import perform
+from benchmarks.multifidelity.study import latest
+from benchmarks.multifidelity.tables import cpu_table, missing, ranking_tables, regret_tables, studies, tables
 from benchmarks.multifidelity.trying import parsed, try_all
 from benchmarks.problems import FIDELITY_REPORTED, FIDELITY_TUNED, fidelity_problem
 
-_TRIED = "asha,hyperband,successive_halving,async_hyperband"
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+_DOCS = Path(__file__).parents[2] / "docs"
+_TRIED = ("asha", "hyperband", "successive_halving", "async_hyperband")
+_TRIED_SEEDS = range(100, 104)
 
 
 def _problems(text: str) -> tuple[str, ...]:
     """Names of problems; "reported" and "tuned" stand for theirs."""
-    groups = {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED}
-    return tuple(name for part in _names(text) for name in groups.get(part, (part,)))
-
-
-def _seeds(text: str) -> list[int]:
-    """`0-9` or `0,3,4`."""
-    first, dash, last = text.partition("-")
-    return list(range(int(first), int(last) + 1)) if dash else [int(seed) for seed in _names(text)]
+    return selected(text, {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED})
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench multifidelity", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["try"])
-    parser.add_argument("--methods", type=_names, default=_names(_TRIED), metavar="A,B")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["run", "try"],
+        help="run: make the runs that are missing; try: print what searchers of ours are worth, recording nothing "
+        "(by default on the tuned problems and seeds 100-103); else show all runs",
+    )
+    parser.add_argument("--methods", type=names, metavar="A,B", help=f"{', '.join(METHODS)}; to try: {_TRIED_HELP}")
     parser.add_argument("--problems", type=_problems, metavar="X,Y", help="names, reported, or tuned")
-    parser.add_argument("--seeds", type=_seeds, metavar="100-109")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once (1)")
+    parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR", help="where runs are recorded")
+    add_running(parser)
+    add_showing(parser)
     return parser.parse_args(arguments)
 
 
+_TRIED_HELP = "hyperband, priorband@good, asha:eta=4 (any searcher of ours, with any settings)"
+
+
+def _run(options: argparse.Namespace) -> int:
+    methods = [find(name) for name in options.methods or METHODS]
+    problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    made = campaign(options, results_in(options.results), perform)
+    made.run(requests(methods, problems, options.seeds, None))
+    return ended(made)
+
+
 def _try(options: argparse.Namespace) -> int:
-    """Print what our searchers, with any settings, are worth on the tuned problems and seeds."""
-    methods = [parsed(name) for name in options.methods]
+    methods = [parsed(name) for name in options.methods or _TRIED]
     problems = [fidelity_problem(name) for name in options.problems or FIDELITY_TUNED]
     began = time.monotonic()
-    records = try_all(methods, [problem.name for problem in problems], options.seeds or range(100, 104), options.jobs)
+    records = try_all(methods, [problem.name for problem in problems], options.seeds or _TRIED_SEEDS, options.jobs)
     by_account = studies(records, problems, methods)
     for part in (*regret_tables(by_account), *ranking_tables(by_account), *cpu_table(records, methods)):
         print(f"{part}\n")
@@ -58,9 +73,30 @@ def _try(options: argparse.Namespace) -> int:
     return 0
 
 
+def _show(options: argparse.Namespace) -> int:
+    """Print the tables; write them, and draw, where that was asked for."""
+    methods = [find(name) for name in options.methods or METHODS]
+    problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    records = latest(results_in(options.results), problems, methods, dict(options.version))
+    if options.seeds is not None:
+        records = [record for record in records if record.key.seed in options.seeds]
+    text = tables(records, problems, methods)
+    print(text)
+    if options.write:
+        print(put(text, _DOCS / "benchmarks.md", "multifidelity tables"))
+    if options.figures or (options.methods is None and options.problems is None):
+        from benchmarks.multifidelity.plots import plots  # matplotlib is needed here only
+
+        for path in plots(studies(records, problems, methods), options.figures or _DOCS / "figures"):
+            print(f"Drawn: {path}")
+    print("\n".join(missing(records, problems, methods)))
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status."""
-    return _try(_options(arguments))
+    options = _options(arguments)
+    return {"run": _run, "try": _try}.get(options.command, _show)(options)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,18 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 
+from benchmarks.driving.results import Key, Results, rounded
 from benchmarks.problems import Config, Evaluator, FidelityProblem
-from benchmarks.regret.results import Key
 from benchmarks.regret.study import Array
 
-__all__ = ["ACCOUNTS", "BUDGET", "Account", "Evaluation", "Journal", "Record"]
+__all__ = ["ACCOUNTS", "BUDGET", "FOLDER", "Account", "Evaluation", "Journal", "Record", "results_in"]
+
+FOLDER = Path(__file__).parent / "results"
 
 Account = Literal["scratch", "continuation"]
 ACCOUNTS: tuple[Account, ...] = ("scratch", "continuation")
@@ -54,14 +57,30 @@ class Record:
     """
 
     key: Key
-    evaluations: Sequence[Evaluation]
+    trace: Sequence[Evaluation]
     watched: bool = False
+
+    @property
+    def evaluations(self) -> int:
+        """How many there were."""
+        return len(self.trace)
+
+    @property
+    def cpu(self) -> list[float]:
+        """What each suggestion cost, in seconds."""
+        return [each.cpu for each in self.trace]
+
+    @property
+    def summary(self) -> str:
+        """What it found, in some words."""
+        *_, last = incumbents(self.trace)
+        return f"{last.value:.6g} after {self.evaluations} evaluations"
 
     def previous(self) -> list[int]:
         """For each evaluation: the highest fidelity below at which its configuration was evaluated before, or 0."""
         known = dict[int, set[int]]()
         found = []
-        for each in self.evaluations:
+        for each in self.trace:
             fidelities = known.setdefault(each.config, set())
             found.append(max((fidelity for fidelity in fidelities if fidelity < each.fidelity), default=0))
             fidelities.add(each.fidelity)
@@ -72,25 +91,25 @@ class Record:
         saved = account == "continuation" or self.watched
         costs = [
             problem.cost(each.fidelity) - (problem.cost(previous) if saved and previous else 0.0)
-            for each, previous in zip(self.evaluations, self.previous(), strict=True)
+            for each, previous in zip(self.trace, self.previous(), strict=True)
         ]
         return np.cumsum(costs)
 
     def found(self, problem: FidelityProblem, account: Account, budgets: Array) -> Array:
         """The value of the incumbent once each of the budgets (n,) is spent, or NaN: (n,)."""
-        values = np.array([math.nan, *(each.value for each in incumbents(self.evaluations))])
+        values = np.array([math.nan, *(each.value for each in incumbents(self.trace))])
         done = np.searchsorted(self.spent(problem, account), budgets + _ROUNDING, side="right")
         return np.asarray(values[done])
 
     def line(self) -> str:
         """As JSON, with no more digits than matter."""
-        each = self.evaluations
         fields: dict[str, Any] = {**self.key._asdict(), "watched": self.watched}
-        fields["configs"] = [e.config for e in each]
-        fields["fidelities"] = [e.fidelity for e in each]
-        fields["losses"] = [_rounded(e.loss, 7) for e in each]
-        fields["values"] = {str(n): _rounded(e.value, 10) for n, e in enumerate(each) if not math.isnan(e.value)}
-        fields["cpu"] = [round(e.cpu, 3) for e in each]
+        fields["configs"] = [each.config for each in self.trace]
+        fields["fidelities"] = [each.fidelity for each in self.trace]
+        fields["losses"] = rounded([each.loss for each in self.trace], 7)
+        values = rounded([each.value for each in self.trace], 10)
+        fields["values"] = {str(index): value for index, value in enumerate(values) if value is not None}
+        fields["cpu"] = [round(each.cpu, 3) for each in self.trace]
         return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
 
     @classmethod
@@ -103,6 +122,11 @@ class Record:
             for n, (config, fidelity, loss, cpu) in enumerate(zip(*columns, strict=True))
         ]
         return cls(Key(*(fields[name] for name in Key._fields)), evaluations, fields["watched"])
+
+
+def results_in(folder: Path = FOLDER) -> Results[Record]:
+    """The records of a folder."""
+    return Results(folder, Record.parse)
 
 
 class Journal:
@@ -169,10 +193,6 @@ def _rank(evaluation: Evaluation) -> tuple[int, float]:
 def _identity(config: Config) -> tuple[Any, ...]:
     values = (config[name] for name in sorted(config))
     return tuple(f"{value:.{_DIGITS}g}" if isinstance(value, float) else value for value in values)
-
-
-def _rounded(number: float, digits: int) -> float | None:
-    return float(f"{number:.{digits}g}") if math.isfinite(number) else None
 
 
 def _float(number: float | None) -> float:

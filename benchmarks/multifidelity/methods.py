@@ -28,6 +28,7 @@ class Method:
         prior: what kind of a prior it gets.
         seeds: how many runs of each problem it has in the tables.
         watched: see `Record`.
+        evaluations: how many a run has at least: any, since all are run until the budget is spent.
     """
 
     argument: str
@@ -36,6 +37,7 @@ class Method:
     prior: Quality | None = None
     seeds: int = 10
     watched: bool = False
+    evaluations: int = 1
 
     @property
     def name(self) -> str:
@@ -56,6 +58,13 @@ def _each(method: Method, *, without: bool = True, priors: bool = True) -> Itera
         yield dataclasses.replace(method, prior=prior)
 
 
+def _neps(name: str, environment: str, *searchers: str) -> Iterator[Method]:
+    """Searchers of a published version; priorband with priors as well."""
+    for searcher in searchers:
+        method = Method(f"{name}-{searcher}", f"{environment}_driver.py", environment, seeds=3)
+        yield from _each(method, priors=searcher == "priorband")
+
+
 _OURS = (
     *_ours("successive_halving"),
     *_ours("hyperband"),
@@ -73,7 +82,22 @@ _OURS = (
     *_ours("random_search"),
 )
 
-METHODS = {method.name: method for method in _OURS}
+_PEERS = (
+    Method("one-step", "one_step_driver.py", "own"),
+    Method("dehb", "dehb_driver.py", "dehb"),
+    Method("smac-mf", "smac_driver.py", "smac", seeds=3),
+    *(
+        Method(f"optuna-{sampler}-{pruner}", "optuna_pruning_driver.py", "optuna", watched=True)
+        for sampler in ("tpe", "gp")
+        for pruner in ("hyperband", "asha")
+    ),
+    *_neps("neps-0.17", "neps017", "hyperband", "asha", "priorband"),
+    *_neps("neps-0.12.2", "neps012", "hyperband", "asha"),
+    # Without a default there, it fails.
+    *_each(Method("neps-0.12.2-priorband", "neps012_driver.py", "neps012", seeds=3), without=False),
+)
+
+METHODS = {method.name: method for method in (*_OURS, *_PEERS)}
 
 
 def find(name: str) -> Method:

@@ -11,12 +11,13 @@ from typing import Self
 
 import numpy as np
 
+from benchmarks.driving.results import Results
 from benchmarks.multifidelity.accounts import BUDGET, Account, Record
 from benchmarks.multifidelity.methods import Method
 from benchmarks.problems import FidelityProblem
 from benchmarks.regret.study import FLOOR, Array
 
-__all__ = ["BUDGETS", "GRID", "Study", "step_of"]
+__all__ = ["BUDGETS", "GRID", "Study", "latest", "step_of"]
 
 _PER_EVALUATION = 4
 GRID: Array = np.arange(1, int(BUDGET) * _PER_EVALUATION + 1) / _PER_EVALUATION
@@ -28,6 +29,21 @@ BUDGETS = (5, 10, 20)
 def step_of(budget: float) -> int:
     """Which step of a curve a budget is, from 0."""
     return round(budget * _PER_EVALUATION) - 1
+
+
+def latest(
+    results: Results[Record],
+    problems: Sequence[FidelityProblem],
+    methods: Sequence[Method],
+    versions: Mapping[str, str],
+) -> list[Record]:
+    """The recorded runs of each method in the version that `versions` names, else the one that was recorded last."""
+    known, found = {problem.name for problem in problems}, list[Record]()
+    for method in methods:
+        records = results.read(method.name)
+        version = versions.get(method.name, records[-1].key.version if records else "")
+        found += [each for each in records if each.key.version == version and each.key.problem in known]
+    return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from benchmarks.problems import FidelityProblem
 from benchmarks.regret.ranking import Ranking
 from benchmarks.regret.study import FLOOR, Array
 
-__all__ = ["cpu_table", "ranking_tables", "regret_tables", "studies"]
+__all__ = ["cpu_table", "missing", "ranking_tables", "regret_tables", "studies", "tables"]
 
 _NOTHING = "–"
 
@@ -30,6 +30,38 @@ def studies(
     names = {record.key.method for record in records}
     present = [method for method in methods if method.name in names]
     return {account: Study.of(records, problems, present, account) for account in ACCOUNTS}
+
+
+def tables(records: Sequence[Record], problems: Sequence[FidelityProblem], methods: Sequence[Method]) -> str:
+    """All tables, with the headings and the sentences that they need."""
+    return "\n\n".join(_parts(records, problems, methods)) + "\n"
+
+
+def _parts(records: Sequence[Record], problems: Sequence[FidelityProblem], methods: Sequence[Method]) -> Iterator[str]:
+    by_account = studies(records, problems, methods)
+    present = next(iter(by_account.values())).methods
+    versions = {record.key.method: record.key.version for record in records}
+    yield "Methods: " + ", ".join(f"{method.name} ({versions[method.name]})" for method in present)
+    yield "### Mean ranks without a prior"
+    without = [method for method in present if method.prior is None]
+    yield from ranking_tables(by_account, without)
+    for quality in ("good", "bad"):
+        yield f"### Mean ranks with a {quality} prior"
+        yield f"Those that use a {quality} prior, beside those without any."
+        yield from ranking_tables(by_account, [*without, *(each for each in present if each.prior == quality)])
+    yield "### Regret by problem"
+    yield from regret_tables(by_account)
+    yield "### Cost of suggestions"
+    yield from cpu_table(records, present)
+
+
+def missing(records: Sequence[Record], problems: Sequence[FidelityProblem], methods: Sequence[Method]) -> Iterator[str]:
+    """Which runs the tables are meant to have and don't."""
+    made = {(record.key.method, record.key.problem, record.key.seed) for record in records}
+    for method in methods:
+        wanted = {(method.name, problem.name, seed) for problem in problems for seed in range(method.seeds)}
+        if count := len(wanted - made):
+            yield f"Missing: {count} of {len(wanted)} runs of {method.name}"
 
 
 def ranking_tables(by_account: dict[str, Study], methods: Sequence[Method] | None = None) -> Iterator[str]:
@@ -113,8 +145,8 @@ def cpu_table(records: Sequence[Record], methods: Sequence[Method]) -> Iterator[
     for method in methods:
         mine = [record for record in records if record.key.method == method.name]
         if mine:
-            count = np.median([len(record.evaluations) for record in mine])
-            seconds = np.median([sum(each.cpu for each in record.evaluations) for record in mine])
+            count = np.median([record.evaluations for record in mine])
+            seconds = np.median([sum(record.cpu) for record in mine])
             rows.append([method.name, f"{count:.0f}", f"{seconds:.2g}"])
     yield str(Table(("method", "evaluations", "CPU seconds"), rows))
 

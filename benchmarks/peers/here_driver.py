@@ -1,14 +1,15 @@
 """Searchers of this repository, without files: `here_driver.py random|neps|neps-SEARCHER` (`neps-pibo`: pibo).
 
-A method of `benchmarks.regret`, run in neps's own environment; `pipe` says how the two talk.
+A method of `benchmarks.regret` and `benchmarks.multifidelity`, run in neps's own environment; `pipe` says how the two
+talk.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fingerprint import fingerprint
 from pipe import Host, Parameter, seed_everything
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from neps.space import SearchSpace
 
 _SEARCHERS = {"random": "random_search", "neps": "bayesian_optimization"}
+_ANYTHING: Parameter = {"type": "integer", "lower": 1, "upper": 9}
 
 
 def main(method: str) -> None:
@@ -24,37 +26,33 @@ def main(method: str) -> None:
     host = Host()
     import neps.samplers.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
     from neps.budget import Budget
-    from neps.history import History
-    from neps.samplers import Suggestion
     from neps.samplers.registry import resolve
-    from neps.testing.simulation import decided, generator_for
-    from neps.trial import Result, Status, Trial
+    from neps.testing.simulation import simulate
+
+    def objective(config: Mapping[str, Any]) -> Mapping[str, float]:
+        loss = host.evaluate(config)
+        return {"loss": loss, "cost": host.cost}
 
     searcher = _SEARCHERS.get(method, method.removeprefix("neps-").replace("-", "_"))
-    parameters, seed, evaluations = host.read_task(_version(searcher))
-    seed_everything(seed)
-    space = _space(parameters)
-    sampler = resolve(searcher, space, {})
-    budget = Budget(max_evaluations_total=evaluations)
-    trials: dict[int, Trial] = {}
-    for number in range(1, evaluations + 1):
-        history = History(space, MappingProxyType(dict(trials)), seed)
-        answer = sampler.decide(history, number, budget, generator_for(seed, number))
-        if not isinstance(answer, Suggestion):
-            sys.exit(f"{method} suggests nothing at evaluation {number} of {evaluations}: {answer.reason}")
-        decision = decided(space, number, answer).decision
-        result = Result(success=True, loss=host.evaluate(answer.config), cost=host.cost)
-        trials[number] = Trial(number=number, decision=decision, result=result, status=Status.SUCCESS, spent=host.cost)
+    task = host.read_task(_version(searcher))
+    seed_everything(task.seed)
+    space = _space(task.space)
+    limits = {"max_evaluations_total": task.evaluations} if task.budget is None else {"max_cost_total": task.budget}
+    history = simulate(resolve(searcher, space, {}), space, objective, Budget(**limits), seed=task.seed)
+    if task.budget is None and len(history.trials) < task.evaluations:
+        sys.exit(f"{method} suggests nothing after evaluation {len(history.trials)} of {task.evaluations}.")
 
 
 def _version(searcher: str) -> str:
-    """Of this working tree: the package's version, and a hash of what a suggestion by a model depends on."""
+    """Of this working tree: the package's version, and a hash of what a suggestion depends on, unless it is random."""
     import neps
+    from neps.samplers.registry import resolve
 
     if searcher == "random_search":
         return neps.__version__
-    modules = [f"neps.samplers.{searcher}", "neps.samplers.proposal"]
-    return f"{neps.__version__}+{fingerprint(Path(neps.__file__).parent, modules)}"
+    anything = _space([{**_ANYTHING, "name": "x", "default": 1}, {**_ANYTHING, "name": "z", "is_fidelity": True}])
+    module = type(resolve(searcher, anything, {})).__module__
+    return f"{neps.__version__}+{fingerprint(Path(neps.__file__).parent, [module])}"
 
 
 def _space(parameters: list[Parameter]) -> SearchSpace:

@@ -1,7 +1,7 @@
-"""NePS 0.17 (neural-pipeline-search), asked and told: `neps017_driver.py neps-0.17|neps-0.17-pibo`.
+"""NePS 0.17 (neural-pipeline-search), asked and told: `neps017_driver.py neps-0.17|neps-0.17-ALGORITHM`.
 
-A method of `benchmarks.regret`, run in an environment of its own, where `neps` is that package; `pipe` says how the
-two talk. Without `neps.run`, so CPU time holds no files.
+Methods of `benchmarks.regret` and, with a fidelity, of `benchmarks.multifidelity`, run in an environment of its own,
+where `neps` is that package; `pipe` says how the two talk. Without `neps.run`, so CPU time holds no files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from pipe import Host, Parameter, by_index, from_index, preload, seed_everything
 
-_SEARCHERS = {"neps-0.17": "bayesian_optimization", "neps-0.17-pibo": "pibo"}
+_NAME, _DEFAULT = "neps-0.17", "bayesian_optimization"
 
 
 def main(method: str) -> None:
@@ -21,19 +21,19 @@ def main(method: str) -> None:
     host = Host()
     neps: Any = importlib.import_module("neps")
     preload("sympy", "torch.fx.experimental.symbolic_shapes")
-    space, seed, evaluations = host.read_task(version("neural-pipeline-search"))
-    seed_everything(seed)
-    searcher = _SEARCHERS[method]
+    task = host.read_task(version("neural-pipeline-search"))
+    seed_everything(task.seed)
+    searcher = method.removeprefix(_NAME).removeprefix("-") or _DEFAULT
     # Not a PipelineSpace, which becomes this one but orders choices by their hash, anew in each process.
-    elements = {each["name"]: _element(neps, each, prior=searcher == "pibo") for each in by_index(space)}
+    elements = {each["name"]: _element(neps, each, prior=searcher != _DEFAULT) for each in by_index(task.space)}
     optimizer = neps.AskAndTell(getattr(neps.algorithms, searcher)(neps.SearchSpace(elements)))
-    for _ in range(evaluations):
+    for _ in task.turns:
         trial = optimizer.ask()
-        optimizer.tell(trial, host.evaluate(from_index(space, trial.config)))
+        optimizer.tell(trial, host.evaluate(from_index(task.space, trial.config)))
 
 
 def _element(neps: Any, parameter: Parameter, *, prior: bool) -> Any:
-    settings = {}
+    settings = {"is_fidelity": True} if "is_fidelity" in parameter else {}
     if prior and "default" in parameter:
         settings = {"prior": parameter["default"], "prior_confidence": parameter["default_confidence"]}
     if parameter["type"] == "categorical":

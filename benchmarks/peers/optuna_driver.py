@@ -13,8 +13,10 @@ from pipe import Host, Parameter, preload, seed_everything
 if TYPE_CHECKING:
     import optuna
 
-_SAMPLERS = {"optuna-gp": "GPSampler", "optuna-tpe": "TPESampler", "optuna-cmaes": "CmaEsSampler"}
-_GP_MODULES = ("acqf", "batched_lbfgsb", "gp", "optim_mixed", "prior", "search_space")
+__all__ = ["GP_MODULES", "SAMPLERS", "distribution"]
+
+SAMPLERS = {"optuna-gp": "GPSampler", "optuna-tpe": "TPESampler", "optuna-cmaes": "CmaEsSampler"}
+GP_MODULES = ("acqf", "batched_lbfgsb", "gp", "optim_mixed", "prior", "search_space")
 
 
 def main(method: str) -> None:
@@ -22,18 +24,19 @@ def main(method: str) -> None:
     host = Host()
     import optuna
 
-    preload("cmaes", "greenlet", "torch", *(f"optuna._gp.{name}" for name in _GP_MODULES))
+    preload("cmaes", "greenlet", "torch", *(f"optuna._gp.{name}" for name in GP_MODULES))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space, seed, evaluations = host.read_task(optuna.__version__)
+    space, seed, evaluations, _ = host.read_task(optuna.__version__)
     seed_everything(seed)
-    study = optuna.create_study(sampler=getattr(optuna.samplers, _SAMPLERS[method])(seed=seed))
-    distributions = {parameter["name"]: _distribution(parameter) for parameter in space}
+    study = optuna.create_study(sampler=getattr(optuna.samplers, SAMPLERS[method])(seed=seed))
+    distributions = {parameter["name"]: distribution(parameter) for parameter in space}
     for _ in range(evaluations):
         trial = study.ask(distributions)
         study.tell(trial, host.evaluate(trial.params))
 
 
-def _distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
+def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
+    """What Optuna draws the parameter from."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if parameter["type"] == "categorical":

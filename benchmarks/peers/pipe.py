@@ -7,12 +7,13 @@ it sets mathematics to one thread, so it has to come before numpy and torch.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import random
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 __all__ = ["Host", "Parameter", "Task", "by_index", "from_index", "preload", "seed_everything"]
@@ -26,11 +27,31 @@ for _library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
 
 
 class Task(NamedTuple):
-    """What to minimise over, the run's seed, and how many evaluations the run has."""
+    """What to minimise over, the run's seed, and how many evaluations the run has.
+
+    With a fidelity (a parameter that `is_fidelity`) the run ends once `budget` is spent, by killing the driver;
+    `evaluations` is then how many fit at the lowest fidelity.
+    """
 
     space: list[Parameter]
     seed: int
     evaluations: int
+    budget: float | None = None
+
+    @property
+    def fidelity(self) -> Parameter:
+        """The parameter that is the fidelity."""
+        return next(parameter for parameter in self.space if parameter.get("is_fidelity"))
+
+    @property
+    def turns(self) -> Iterable[int]:
+        """One for each evaluation: no end of them where the run is ended by its budget."""
+        return range(self.evaluations) if self.budget is None else itertools.count()
+
+    @property
+    def searched(self) -> list[Parameter]:
+        """The other parameters."""
+        return [parameter for parameter in self.space if not parameter.get("is_fidelity")]
 
 
 class Host:

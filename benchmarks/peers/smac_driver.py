@@ -1,7 +1,7 @@
-"""SMAC, sequentially, with its facades' own defaults: `smac_driver.py smac-bb|smac-hpo`.
+"""SMAC, sequentially, with its facades' own defaults: `smac_driver.py smac-bb|smac-hpo|smac-mf`.
 
-A method of `benchmarks.regret`, run in an environment of its own; `pipe` says how the two talk. CPU time includes
-that SMAC saves its history after each evaluation, as it does by default.
+Methods of `benchmarks.regret` and, smac-mf, of `benchmarks.multifidelity`, run in an environment of its own; `pipe`
+says how the two talk. CPU time includes that SMAC saves its history after each evaluation, as it does by default.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from pipe import Host, Parameter, by_index, from_index, seed_everything
 if TYPE_CHECKING:
     from ConfigSpace.hyperparameters import Hyperparameter
 
-_FACADES = {"smac-bb": "BlackBoxFacade", "smac-hpo": "HyperparameterOptimizationFacade"}
+_FACADES = {
+    "smac-bb": "BlackBoxFacade",
+    "smac-hpo": "HyperparameterOptimizationFacade",
+    "smac-mf": "MultiFidelityFacade",
+}
 
 
 def main(method: str) -> None:
@@ -27,18 +31,26 @@ def main(method: str) -> None:
     import smac
     from smac.runhistory import TrialValue
 
-    space, seed, evaluations = host.read_task(version("smac"))
-    seed_everything(seed)
+    task = host.read_task(version("smac"))
+    seed_everything(task.seed)
     configspace = ConfigSpace.ConfigurationSpace()
-    configspace.add([_hyperparameter(parameter) for parameter in by_index(space)])
+    configspace.add([_hyperparameter(parameter) for parameter in by_index(task.searched)])
+    fidelity = None if task.budget is None else task.fidelity
+    bounds = {"min_budget": fidelity["lower"], "max_budget": fidelity["upper"]} if fidelity else {}
     with tempfile.TemporaryDirectory() as directory:
         scenario = smac.Scenario(
-            configspace, output_directory=Path(directory), deterministic=True, n_trials=evaluations, seed=seed
+            configspace,
+            output_directory=Path(directory),
+            deterministic=True,
+            n_trials=task.evaluations,
+            seed=task.seed,
+            **bounds,
         )
         facade = getattr(smac, _FACADES[method])(scenario, logging_level=False)
-        for _ in range(evaluations):
+        for _ in task.turns:
             trial = facade.ask()
-            loss = host.evaluate(from_index(space, trial.config))
+            step = {fidelity["name"]: round(trial.budget)} if fidelity else {}
+            loss = host.evaluate({**from_index(task.searched, trial.config), **step})
             facade.tell(trial, TrialValue(cost=loss, time=host.cost))
 
 

@@ -21,6 +21,11 @@ class Method:
     evaluations: int = 100
     models: bool = True
 
+    @property
+    def argument(self) -> str:
+        """What its driver is told to be."""
+        return self.name
+
 
 OURS = "neps"
 

@@ -25,7 +25,7 @@ from benchmarks.regret.tables import BUDGETS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plots"]
+__all__ = ["STYLE", "legend", "plots", "written"]
 
 _COLOURS = {
     OURS: "#c1121f",
@@ -42,7 +42,7 @@ _COLOURS = {
 _DASHED = (0, (4, 2))
 _COLUMNS = 4
 _SHIFT = 0.006  # between the intervals of methods at one budget, of an axis
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "regret",
     "svg.fonttype": "none",
     "font.size": 9,
@@ -59,12 +59,13 @@ _STYLE: dict[Any, Any] = {
 def plots(study: Study, folder: Path) -> list[Path]:
     """Draw both figures into `folder`; the files written."""
     folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figures = {"regret-rank": _ranks(study), "regret-problems": _problems(study)}
-        return [path for name, figure in figures.items() for path in _written(figure, folder / name)]
+        return [path for name, figure in figures.items() for path in written(figure, folder / name)]
 
 
-def _written(figure: Figure, stem: Path) -> list[Path]:
+def written(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG and SVG, without a date; the files."""
     png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
     figure.savefig(png, dpi=150, metadata={"Software": None})
     figure.savefig(svg, metadata={"Date": None, "Creator": None})
@@ -79,7 +80,7 @@ def _ranks(study: Study) -> Figure:
     for place, methods, evaluations in ((axes[0], study.methods, BUDGETS[-2]), (axes[1], long, BUDGETS[-1])):
         _rank(place, study, methods, evaluations)
     axes[0].set_ylabel("mean rank (1 is best)")
-    _legend(figure, study.methods, 5)
+    legend(figure, [method.name for method in study.methods], 5)
     return figure
 
 
@@ -117,7 +118,7 @@ def _problems(study: Study) -> Figure:
         if number + _COLUMNS >= len(study.problems):
             axes.set_xlabel("evaluations")
     figure.supylabel("log10 regret, median over seeds", fontsize=9)
-    _legend(figure, study.methods, 5)
+    legend(figure, [method.name for method in study.methods], 5)
     return figure
 
 
@@ -148,10 +149,10 @@ def _line(axes: Axes, steps: npt.NDArray[np.int_], values: Array, method: Method
     )
 
 
-def _legend(figure: Figure, methods: Sequence[Method], columns: int) -> None:
-    """One for all axes."""
+def legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
+    """One for all axes, in this order."""
     handles = {
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    names = [method.name for method in methods if method.name in handles]
+    names = [label for label in labels if label in handles]
     figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=columns)

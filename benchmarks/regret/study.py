@@ -13,9 +13,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.driving.results import Results
 from benchmarks.problems import Problem
 from benchmarks.regret.methods import Method
-from benchmarks.regret.results import Record, Results
+from benchmarks.regret.record import Record
 
 __all__ = ["FLOOR", "Array", "Study"]
 
@@ -35,7 +36,11 @@ class Study:
 
     @classmethod
     def read(
-        cls, results: Results, problems: Sequence[Problem], methods: Sequence[Method], versions: Mapping[str, str]
+        cls,
+        results: Results[Record],
+        problems: Sequence[Problem],
+        methods: Sequence[Method],
+        versions: Mapping[str, str],
     ) -> Self:
         """Of each method the version that `versions` names, else the one that was recorded last."""
         runs = {(problem.name, method.name): dict[int, Record]() for problem in problems for method in methods}

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.regret.environments import Unavailable
+from benchmarks.driving.driver import RunFailed, version_of
+from benchmarks.driving.environments import Unavailable
 from benchmarks.regret.methods import METHODS
-from benchmarks.regret.running import RunFailed, version_of
 from benchmarks.suggest.measuring import OURS, PEERS, PLACES, Place, Sample, measure
 from benchmarks.suggest.starting import starting
 from benchmarks.suggest.tables import ratios, seconds

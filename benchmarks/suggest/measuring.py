@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.driving.driver import Driver
 from benchmarks.problems import PROBLEMS, Config, Problem
 from benchmarks.problems.problem import real
 from benchmarks.regret.methods import METHODS
-from benchmarks.regret.running import Driver
 from benchmarks.suggest.driver import SUGGESTIONS
 
 __all__ = ["OURS", "PEERS", "PLACES", "Place", "Sample", "measure"]

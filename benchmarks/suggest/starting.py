@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.coordination.report import Table
-from benchmarks.regret.environments import variables
+from benchmarks.driving.environments import variables
 
 __all__ = ["starting"]
 

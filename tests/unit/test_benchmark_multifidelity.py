@@ -1,22 +1,25 @@
-"""The multi-fidelity benchmark: two accounts of one run, incumbents, and ranks, on numbers made by hand."""
+"""The multi-fidelity benchmark: accounts, incumbents and ranks on numbers made by hand, and how runs go."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.driving.campaign import Campaign, requests
+from benchmarks.driving.results import Key
 from benchmarks.multifidelity.__main__ import main
-from benchmarks.multifidelity.accounts import ACCOUNTS, BUDGET, Evaluation, Journal, Record
-from benchmarks.multifidelity.methods import Method, find, parameters
-from benchmarks.multifidelity.study import GRID, Study, step_of
-from benchmarks.multifidelity.tables import ranking_tables, regret_tables, studies
+from benchmarks.multifidelity.accounts import ACCOUNTS, BUDGET, Evaluation, Journal, Record, results_in
+from benchmarks.multifidelity.methods import BEST, Method, find, parameters
+from benchmarks.multifidelity.running import perform
+from benchmarks.multifidelity.study import GRID, Study, latest, step_of
+from benchmarks.multifidelity.tables import missing, ranking_tables, regret_tables, studies, tables
 from benchmarks.multifidelity.trying import attempt, parsed
 from benchmarks.problems import Config, FidelityProblem, Quality, fidelity_problem
 from benchmarks.problems.problem import real, whole
-from benchmarks.regret.results import Key
 
 
 class _Bowl:
@@ -48,7 +51,7 @@ def _record(steps: Sequence[tuple[float, int]], *, watched: bool = False, method
 
 def test_a_configuration_goes_on_from_its_highest_fidelity_below() -> None:
     record = _record([(0.3, 1), (0.2, 1), (0.3, 4), (0.3, 10), (0.2, 2), (0.3, 4)])
-    assert [each.config for each in record.evaluations] == [1, 2, 1, 1, 2, 1]
+    assert [each.config for each in record.trace] == [1, 2, 1, 1, 2, 1]
     assert record.previous() == [0, 0, 1, 4, 1, 1]
     assert record.spent(_bowl(), "scratch") == pytest.approx([0.1, 0.2, 0.6, 1.6, 1.8, 2.2])
     assert record.spent(_bowl(), "continuation") == pytest.approx([0.1, 0.2, 0.5, 1.1, 1.2, 1.5])
@@ -62,7 +65,7 @@ def test_a_training_that_is_watched_is_charged_once_in_both_accounts() -> None:
 
 def test_digits_that_a_library_loses_make_no_other_configuration() -> None:
     record = _record([(1 / 3, 1), (1 / 3 + 1e-13, 4), (0.3334, 4)])
-    assert [each.config for each in record.evaluations] == [1, 1, 2]
+    assert [each.config for each in record.trace] == [1, 1, 2]
 
 
 def test_the_cost_of_an_evaluation_is_that_of_going_on() -> None:
@@ -82,7 +85,7 @@ def test_the_incumbent_has_the_lowest_loss_at_the_highest_fidelity_and_is_judged
     found = record.found(_bowl(), "scratch", budgets)
     assert found[1:] == pytest.approx([0.3, 0.3, 0.1, 0.9, 0.9, 0.8])
     assert math.isnan(found[0])
-    assert [math.isnan(each.value) for each in record.evaluations] == [False, True, False, False, True, False]
+    assert [math.isnan(each.value) for each in record.trace] == [False, True, False, False, True, False]
 
 
 def test_a_loss_that_is_not_a_number_is_never_an_incumbents_where_there_is_another() -> None:
@@ -154,7 +157,7 @@ def test_our_searchers_run_until_the_budget_is_spent(searcher: str) -> None:
 
 def test_settings_and_priors_change_the_run() -> None:
     runs = [attempt(parsed(text), "mf-hartmann3-good", 100) for text in ("asha", "asha:eta=5", "asha_prior@good")]
-    first = [[(each.config, each.fidelity, each.loss) for each in run.evaluations] for run in runs]
+    first = [[(each.config, each.fidelity, each.loss) for each in run.trace] for run in runs]
     assert first[0] != first[1]
     assert first[0] != first[2]
 
@@ -176,6 +179,132 @@ def test_methods_are_found_by_name() -> None:
             find(name)
     with pytest.raises(SystemExit, match="the prior of 'asha@best' is 'best', but it must be good or bad"):
         parsed("asha@best")
+
+
+_DRIVER = """
+import json, sys
+print(json.dumps({"version": "1.0"}), flush=True)
+task = json.loads(sys.stdin.readline())
+assert (task["evaluations"], task["budget"]) == (200, 20.0)
+number = 0
+while True:
+    x, z = X, Z
+    print(json.dumps({"evaluate": {"x": x, "z": z}, "cpu": 0.25}), flush=True)
+    reply = json.loads(sys.stdin.readline())
+    number += 1
+"""
+
+
+def _campaign(folder: Path, x: str, z: str, *, watched: bool = False) -> Campaign[FidelityProblem, Method, Record]:
+    """One run of a driver that suggests these expressions of the evaluation's number, in a folder of results."""
+    driver = folder / "fake_driver.py"
+    driver.write_text(_DRIVER.replace("X", x).replace("Z", z), encoding="utf-8")
+    method = Method("fake", str(driver), "own", watched=watched)
+    campaign = Campaign(results_in(folder), perform, jobs=1, run_seconds=60, seconds=60)
+    campaign.run(requests([method], [_bowl()], [3], None))
+    return campaign
+
+
+def test_a_run_ends_when_its_checkpoints_have_cost_the_budget_and_is_recorded_once(tmp_path: Path) -> None:
+    """Every configuration is evaluated at 4 and then at 10: from scratch that is 1.4 times as much."""
+    campaign = _campaign(tmp_path, "(1 + number // 2) / 100", "10 if number % 2 else 4", watched=False)
+    (record,) = results_in(tmp_path).read("fake")
+    assert (campaign.made, campaign.failures) == (1, [])
+    assert (record.key, record.evaluations, record.watched) == (Key("bowl", "fake", "1.0", 3), 40, False)
+    assert record.spent(_bowl(), "continuation")[-1] == pytest.approx(20)
+    assert record.spent(_bowl(), "scratch")[-1] == pytest.approx(28)
+    assert set(record.cpu) == {0.25}
+    assert record.summary == "0.01 after 40 evaluations"
+    assert _campaign(tmp_path, "0", "10").made == 0
+
+
+@pytest.mark.parametrize(("x", "z"), [("0", "11"), ("0", "9.5"), ("2", "10")])
+def test_a_suggestion_outside_of_the_space_ends_a_run(tmp_path: Path, x: str, z: str) -> None:
+    campaign = _campaign(tmp_path, x, z)
+    assert campaign.made == 0
+    assert "outside of {'name': " in campaign.failures[0]
+
+
+def test_our_driver_makes_the_same_run_as_in_memory(tmp_path: Path) -> None:
+    name, mf = "neps-hyperband-prior@good", fidelity_problem("mf-hartmann3-good")
+    campaign = Campaign(results_in(tmp_path), perform, jobs=1, run_seconds=60, seconds=60)
+    campaign.run(requests([find(name)], [mf], [100], None))
+    (record,) = results_in(tmp_path).read(name)
+    again = attempt(parsed("hyperband_prior@good"), mf.name, 100)
+    assert [each.fidelity for each in record.trace] == [each.fidelity for each in again.trace]
+    assert [each.loss for each in record.trace] == pytest.approx([each.loss for each in again.trace])
+
+
+def test_the_humble_baseline_trains_the_best_three_of_a_round_to_the_end(tmp_path: Path) -> None:
+    campaign = Campaign(results_in(tmp_path), perform, jobs=1, run_seconds=60, seconds=60)
+    campaign.run(requests([find("one-step")], [fidelity_problem("mf-hartmann3-good")], [0], None))
+    (record,) = results_in(tmp_path).read("one-step")
+    one_step = int(2 / (0.05 + 0.95 * 0.03**2))
+    first = record.trace[: one_step + 3]
+    assert [each.fidelity for each in first] == [3] * one_step + [100] * 3
+    best = sorted(first[:one_step], key=lambda each: each.loss)[:3]
+    assert [each.config for each in first[one_step:]] == [each.config for each in best]
+    assert record.spent(fidelity_problem("mf-hartmann3-good"), "scratch")[one_step + 2] <= 5
+
+
+def _two_runs() -> list[Record]:
+    return [_record([(x, 10)] * 20, method=method) for method, x in {"a": 0.1, "b": 0.5}.items()]
+
+
+def test_the_last_version_is_shown_unless_another_is_named(tmp_path: Path) -> None:
+    results = results_in(tmp_path)
+    for version in ("1", "2"):
+        results.append(Record(Key("bowl", "a", version, 0), _two_runs()[0].trace))
+    (method,) = [Method("a", "", "own")]
+    assert [record.key.version for record in latest(results, [_bowl()], [method], {})] == ["2"]
+    assert [record.key.version for record in latest(results, [_bowl()], [method], {"a": "1"})] == ["1"]
+    assert latest(results, [], [method], {}) == []
+
+
+def test_tables_rank_priors_apart_and_say_what_is_missing() -> None:
+    methods = [
+        Method("a", "", "own", seeds=1),
+        Method("b", "", "own", "good", seeds=1),
+        Method("c", "", "own", seeds=2),
+    ]
+    first, second = _two_runs()
+    records = [first, Record(Key("bowl", "b@good", "7", 0), second.trace)]
+    text = tables(records, [_bowl()], methods)
+    assert text.startswith("Methods: a (1), b@good (7)\n")
+    _, without, good, bad = text.split("### Mean ranks with")
+    assert "| a | 1.00" in without
+    assert "b@good" not in without
+    assert "| a | 1.00" in good
+    assert "| b@good | 2.00" in good
+    assert "b@good" not in bad.split("### Regret")[0]
+    assert "| a | 20 | 10 |" in text
+    assert list(missing(records, [_bowl()], methods)) == ["Missing: 2 of 2 runs of c"]
+
+
+def test_both_figures_are_drawn_without_a_date(tmp_path: Path) -> None:
+    from benchmarks.multifidelity.plots import plots  # matplotlib takes a while
+
+    records = [_record([(x, 10)] * 20, method=method) for method, x in {BEST: 0.1, "dehb": 0.5}.items()]
+    paths = plots(studies(records, [_bowl(), _bowl(None)], [find(BEST), find("dehb")]), tmp_path / "figures")
+    assert [path.name for path in paths] == [
+        "multifidelity-rank.png",
+        "multifidelity-rank.svg",
+        "multifidelity-problems.png",
+        "multifidelity-problems.svg",
+    ]
+    drawn = [path.read_text(encoding="utf-8") for path in paths if path.suffix == ".svg"]
+    assert all("<dc:date>" not in text and "dehb" in text for text in drawn)
+
+
+def test_the_command_line_runs_and_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [f"--results={tmp_path}", "--methods=one-step", "--problems=mf-hartmann3-good"]
+    assert main(["run", *options, "--seeds=0"]) == 0
+    assert "1 runs recorded." in capsys.readouterr().out
+    assert main([*options, "--seeds=0"]) == 0
+    text = capsys.readouterr().out
+    assert "Methods: one-step (1)" in text
+    assert "Missing: 9 of 10 runs of one-step" in text
+    assert not (tmp_path / "figures").exists()
 
 
 def test_trying_prints_tables(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,14 @@ from typing import IO
 import numpy as np
 import pytest
 
+from benchmarks.driving.campaign import Campaign, Request, requests
+from benchmarks.driving.command_line import put, seeds
+from benchmarks.driving.results import Key, Results
 from benchmarks.problems.problem import Problem, real
-from benchmarks.regret.__main__ import _put, _seeds
-from benchmarks.regret.campaign import Campaign, Request, requests
 from benchmarks.regret.methods import Method, find
 from benchmarks.regret.ranking import Ranking
-from benchmarks.regret.results import Key, Record, Results
+from benchmarks.regret.record import Record, results_in
+from benchmarks.regret.running import perform
 from benchmarks.regret.study import FLOOR, Study
 from benchmarks.regret.tables import missing, tables
 from rigs.waiting import wait_until
@@ -43,8 +45,10 @@ def _method(folder: Path, before: str = "pass", *, name: str = "fake", seeds: in
     return Method(name, str(driver), "own", seeds, evaluations)
 
 
-def _campaign(results: Results, wanted: Sequence[Request], run_seconds: float = 60) -> Campaign:
-    campaign = Campaign(results, jobs=1, run_seconds=run_seconds, seconds=math.inf)
+def _campaign(
+    results: Results[Record], wanted: Sequence[Request[Problem, Method]], run_seconds: float = 60
+) -> Campaign[Problem, Method, Record]:
+    campaign = Campaign(results, perform, jobs=1, run_seconds=run_seconds, seconds=math.inf)
     campaign.run(wanted)
     return campaign
 
@@ -54,7 +58,7 @@ def _record(method: str, seed: int, losses: Sequence[float], *, problem: str = "
 
 
 def _study(tmp_path: Path, records: Sequence[Record], methods: Sequence[Method], **versions: str) -> Study:
-    results = Results(tmp_path)
+    results = results_in(tmp_path)
     for record in records:
         results.append(record)
     return Study.read(results, [_BOWL], methods, versions)
@@ -66,7 +70,7 @@ def _study(tmp_path: Path, records: Sequence[Record], methods: Sequence[Method],
 def test_a_run_is_recorded_as_it_went_and_never_made_again_unless_longer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results, method = Results(tmp_path / "results"), _method(tmp_path)
+    results, method = results_in(tmp_path / "results"), _method(tmp_path)
     assert _campaign(results, requests([method], [_BOWL], [4], 3)).made == 1
     assert results.read("fake") == [Record(Key("bowl", "fake", "1.0", 4), [1, 0.25, 0.1111111111], [0.25] * 3)]
     assert _campaign(results, requests([method], [_BOWL], [4], 2)).made == 0
@@ -76,7 +80,7 @@ def test_a_run_is_recorded_as_it_went_and_never_made_again_unless_longer(
 
 
 def test_the_noise_of_a_problem_is_the_same_for_each_method_and_its_values_have_none(tmp_path: Path) -> None:
-    results = Results(tmp_path / "results")
+    results = results_in(tmp_path / "results")
     methods = [_method(tmp_path), _method(tmp_path, name="other")]
     _campaign(results, requests(methods, [_NOISY], [0, 1], 3))
     (first, second), (same, _) = results.read("fake"), results.read("other")
@@ -95,7 +99,7 @@ def test_the_noise_of_a_problem_is_the_same_for_each_method_and_its_values_have_
     ],
 )
 def test_a_driver_that_fails_is_reported_and_nothing_recorded(tmp_path: Path, before: str, message: str) -> None:
-    results = Results(tmp_path / "results")
+    results = results_in(tmp_path / "results")
     campaign = _campaign(results, requests([_method(tmp_path, before)], [_BOWL], [0], 3))
     assert campaign.made == 0
     assert len(campaign.failures) == 1
@@ -105,7 +109,7 @@ def test_a_driver_that_fails_is_reported_and_nothing_recorded(tmp_path: Path, be
 
 def test_a_method_that_cannot_start_does_not_keep_others_from_running(tmp_path: Path) -> None:
     methods = [Method("gone", str(tmp_path / "gone.py"), "own"), _method(tmp_path)]
-    campaign = _campaign(Results(tmp_path / "results"), requests(methods, [_BOWL], [0], 3))
+    campaign = _campaign(results_in(tmp_path / "results"), requests(methods, [_BOWL], [0], 3))
     assert campaign.made == 1
     assert campaign.failures[0].startswith("gone cannot be started: the driver ended early, with exit status 2")
 
@@ -114,7 +118,7 @@ def test_a_driver_that_hangs_is_killed_with_all_that_it_started_and_not_tried_ag
     lock = tmp_path / "lock"
     child = f"import fcntl, subprocess; held = open({str(lock)!r}, 'w'); fcntl.flock(held, fcntl.LOCK_EX)"
     hang = f"{child}; subprocess.Popen(['sleep', '60'], pass_fds=[held.fileno()]); time.sleep(60)"
-    results, method = Results(tmp_path / "results"), _method(tmp_path, hang)
+    results, method = results_in(tmp_path / "results"), _method(tmp_path, hang)
     campaign = _campaign(results, requests([method], [_BOWL], [0, 1], 3), run_seconds=0.6)
     assert [failure.split(": ")[1] for failure in campaign.failures] == [
         "killed at the limit of 0.01 minutes",
@@ -127,7 +131,7 @@ def test_a_driver_that_hangs_is_killed_with_all_that_it_started_and_not_tried_ag
 def test_a_signal_ends_the_run_that_is_under_way_and_starts_no_other(tmp_path: Path) -> None:
     method = _method(tmp_path, "number and (os.kill(os.getppid(), 15), time.sleep(60))")
     before = signal.getsignal(signal.SIGTERM)
-    campaign = _campaign(Results(tmp_path / "results"), requests([method], [_BOWL], [0, 1], 3))
+    campaign = _campaign(results_in(tmp_path / "results"), requests([method], [_BOWL], [0, 1], 3))
     assert (campaign.stopped, campaign.made, campaign.failures) == (True, 0, [])
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -148,9 +152,9 @@ def test_seeds_are_the_outer_loop_and_each_method_has_its_own_number_of_them() -
     ]
 
 
-@pytest.mark.parametrize(("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("0,4", [0, 4])])
-def test_seeds_are_given_as_a_range_or_a_list(text: str, seeds: list[int]) -> None:
-    assert _seeds(text) == seeds
+@pytest.mark.parametrize(("text", "expected"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("0,4", [0, 4])])
+def test_seeds_are_given_as_a_range_or_a_list(text: str, expected: list[int]) -> None:
+    assert seeds(text) == expected
 
 
 def test_any_searcher_of_this_repository_is_a_method() -> None:
@@ -165,14 +169,14 @@ def test_any_searcher_of_this_repository_is_a_method() -> None:
 def test_records_that_are_appended_at_once_are_all_there(tmp_path: Path) -> None:
     records = [_record("a", seed, [0.1 * seed] * 2000) for seed in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(Results(tmp_path).append, records))
-    assert {record.key.seed for record in Results(tmp_path).read("a")} == set(range(40))
+        list(pool.map(results_in(tmp_path).append, records))
+    assert {record.key.seed for record in results_in(tmp_path).read("a")} == set(range(40))
 
 
 def test_a_failed_evaluation_is_recorded_and_never_the_incumbent(tmp_path: Path) -> None:
-    Results(tmp_path).append(_record("a", 0, [math.nan, 2.0, math.nan, 1.0]))
+    results_in(tmp_path).append(_record("a", 0, [math.nan, 2.0, math.nan, 1.0]))
     assert '"losses": [null, 2.0, null, 1.0]' in (tmp_path / "a.jsonl").read_text(encoding="utf-8")
-    (record,) = Results(tmp_path).read("a")
+    (record,) = results_in(tmp_path).read("a")
     assert record.incumbents() == pytest.approx([math.nan, 2, 2, 1], nan_ok=True)
 
 
@@ -182,11 +186,11 @@ def test_the_incumbent_is_chosen_by_what_was_observed_and_judged_by_its_value() 
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
-    Results(tmp_path).append(_record("a", 0, [1.0]))
+    results_in(tmp_path).append(_record("a", 0, [1.0]))
     with (tmp_path / "a.jsonl").open("a") as file:
         file.write('{"problem": "bo')
     with pytest.raises(SystemExit, match=r"a\.jsonl, line 2 is no record"):
-        Results(tmp_path).read("a")
+        results_in(tmp_path).read("a")
 
 
 # ------------------------------------------------------------------------------------------------------- ranking
@@ -251,9 +255,9 @@ def test_runs_that_are_missing_are_counted_and_how_to_make_them(tmp_path: Path) 
 
 def test_tables_are_put_between_the_marks_of_a_page(tmp_path: Path) -> None:
     page, begin, end = tmp_path / "page.md", "<!-- regret tables: begin -->", "<!-- regret tables: end -->"
-    assert _put("new", page).startswith("Not written")
+    assert put("new", page, "regret tables").startswith("Not written")
     page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", encoding="utf-8")
-    assert _put("new\n", page).startswith("Written")
+    assert put("new\n", page, "regret tables").startswith("Written")
     assert page.read_text(encoding="utf-8") == f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
 
 

@@ -80,6 +80,7 @@ ENVIRONMENTS = {
         # Without greenlet Optuna's GP climbs from one start after the other, and is slower.
         Environment("optuna", "optuna, torch, cmaes, greenlet", ("optuna>=5", "torch", "scipy", "cmaes", "greenlet")),
         Environment("smac", "smac", ("smac>=2.4,<2.5",)),
+        Environment("dehb", "dehb", ("DEHB>=0.1,<0.2",)),
         Environment("neps017", "neps", ("neural-pipeline-search>=0.17,<0.18",)),
         Environment("neps012", "neps", ("neural-pipeline-search==0.12.2",)),
     )

@@ -1,6 +1,6 @@
 """Many runs: which are missing, in which order they are made, several at once if asked, and a clean end at any time.
 
-Called by the command line. How one run goes is `running`'s.
+Called by the command lines of benchmarks, which say how one run goes.
 """
 
 from __future__ import annotations
@@ -9,24 +9,48 @@ import dataclasses
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
+from typing import Generic, Protocol, TypeVar
 
-from benchmarks.problems import Problem
-from benchmarks.regret.environments import Unavailable
-from benchmarks.regret.methods import Method
-from benchmarks.regret.results import Key, Record, Results
-from benchmarks.regret.running import Driver, OutOfTime, RunFailed, StopRequested, perform, version_of
+from benchmarks.driving.driver import Driver, OutOfTime, Program, RunFailed, StopRequested, version_of
+from benchmarks.driving.environments import Unavailable
+from benchmarks.driving.results import Key, Recorded, Results
 
-__all__ = ["Campaign", "Request", "requests"]
+__all__ = ["Campaign", "Named", "Planned", "Request", "requests"]
+
+
+class Named(Protocol):
+    """A problem, whatever else it is."""
+
+    @property
+    def name(self) -> str:
+        """Unique among all problems."""
+
+
+class Planned(Program, Protocol):
+    """A method, and how much of it is run by default."""
+
+    @property
+    def seeds(self) -> int:
+        """How many runs of each problem."""
+
+    @property
+    def evaluations(self) -> int:
+        """Of each run, at least."""
+
+
+_Problem = TypeVar("_Problem", bound=Named)
+_Method = TypeVar("_Method", bound=Planned)
+_Record = TypeVar("_Record", bound=Recorded)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Request:
-    """A run that is wanted."""
+class Request(Generic[_Problem, _Method]):
+    """A run that is wanted, of at least so many evaluations."""
 
-    problem: Problem
-    method: Method
+    problem: _Problem
+    method: _Method
     seed: int
     evaluations: int
 
@@ -35,8 +59,8 @@ class Request:
 
 
 def requests(
-    methods: Sequence[Method], problems: Sequence[Problem], seeds: Sequence[int] | None, evaluations: int | None
-) -> list[Request]:
+    methods: Sequence[_Method], problems: Sequence[_Problem], seeds: Sequence[int] | None, evaluations: int | None
+) -> list[Request[_Problem, _Method]]:
     """Seeds in the outer loop, so that stopping early leaves balanced results. None: as each method has by default."""
     every = range(max(method.seeds for method in methods)) if seeds is None else seeds
     return [
@@ -48,18 +72,27 @@ def requests(
     ]
 
 
-class Campaign:
+class Campaign(Generic[_Problem, _Method, _Record]):
     """Makes the requested runs that are not recorded.
 
     Args:
         results: where records are looked up and added.
+        perform: makes a run with a driver that has been started, and returns its record.
         jobs: how many runs at once.
         run_seconds: after which a run is killed.
         seconds: after which no further run is started.
     """
 
-    def __init__(self, results: Results, *, jobs: int, run_seconds: float, seconds: float) -> None:
-        self._results, self._jobs, self._run_seconds = results, jobs, run_seconds
+    def __init__(
+        self,
+        results: Results[_Record],
+        perform: Callable[[Request[_Problem, _Method], Driver], _Record],
+        *,
+        jobs: int,
+        run_seconds: float,
+        seconds: float,
+    ) -> None:
+        self._results, self._make, self._jobs, self._run_seconds = results, perform, jobs, run_seconds
         self._deadline = time.monotonic() + seconds
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._slow = set[tuple[str, str]]()
@@ -67,7 +100,7 @@ class Campaign:
         self.failures: list[str] = []
         self.stopped = False
 
-    def run(self, wanted: Iterable[Request]) -> None:
+    def run(self, wanted: Iterable[Request[_Problem, _Method]]) -> None:
         """Make the runs; return when all are made, the time is over, or SIGINT or SIGTERM came."""
         handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -89,7 +122,7 @@ class Campaign:
         self.stopped = True
         self._stop.set()
 
-    def _missing(self, wanted: Iterable[Request]) -> list[Request]:
+    def _missing(self, wanted: Iterable[Request[_Problem, _Method]]) -> list[Request[_Problem, _Method]]:
         """Those that are not recorded in the version that is installed, of the methods that can be started."""
         wanted = list(wanted)
         versions, recorded = dict[str, str](), dict[Key, int]()
@@ -106,7 +139,7 @@ class Campaign:
             and recorded.get(_key(request, version), 0) < request.evaluations
         ]
 
-    def _work(self, source: Iterator[tuple[int, Request]], total: int) -> None:
+    def _work(self, source: Iterator[tuple[int, Request[_Problem, _Method]]], total: int) -> None:
         while not self._stop.is_set() and time.monotonic() < self._deadline:
             with self._lock:
                 number, request = next(source, (0, None))
@@ -114,7 +147,7 @@ class Campaign:
                 return
             self._attempt(request, f"[{number}/{total}] {request}")
 
-    def _attempt(self, request: Request, title: str) -> None:
+    def _attempt(self, request: Request[_Problem, _Method], title: str) -> None:
         """Make and record a run, or report why there is none."""
         place = (request.problem.name, request.method.name)
         if place in self._slow:
@@ -132,27 +165,26 @@ class Campaign:
         else:
             self._note(record, title)
 
-    def _perform(self, request: Request) -> Record | None:
+    def _perform(self, request: Request[_Problem, _Method]) -> _Record | None:
         """The record of a run; None if another process has made it in the meantime."""
         with Driver(request.method, self._stop, self._run_seconds) as driver:
             if self._results.has(_key(request, driver.version), request.evaluations):
                 return None
-            record = perform(request.problem, request.method, request.seed, request.evaluations, driver)
+            record = self._make(request, driver)
         self._results.append(record)
         return record
 
-    def _note(self, record: Record | None, title: str) -> None:
+    def _note(self, record: _Record | None, title: str) -> None:
         if record is None:
             print(f"{title}: recorded by another process", flush=True)
             return
         self.made += 1
-        found = f"{record.incumbents()[-1]:.6g} after {record.evaluations} evaluations"
-        print(f"{title}: {found}, {sum(record.cpu):.1f} s of CPU", flush=True)
+        print(f"{title}: {record.summary}, {sum(record.cpu):.1f} s of CPU", flush=True)
 
     def _report(self, failure: str) -> None:
         print(f"FAILED {failure}", flush=True)
         self.failures.append(failure)
 
 
-def _key(request: Request, version: str) -> Key:
+def _key(request: Request[_Problem, _Method], version: str) -> Key:
     return Key(request.problem.name, request.method.name, version, request.seed)

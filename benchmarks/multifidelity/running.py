@@ -1,0 +1,34 @@
+"""One run: a driver suggests, this process evaluates the problem at what fidelity it says, and a record comes out.
+
+The protocol's other end is `benchmarks/peers/pipe.py`. `benchmarks.driving.campaign` decides what is run.
+"""
+
+from __future__ import annotations
+
+import math
+
+from benchmarks.driving.campaign import Request
+from benchmarks.driving.driver import Driver, check_suggestion
+from benchmarks.multifidelity.accounts import BUDGET, Journal, Record
+from benchmarks.multifidelity.methods import Method, parameters
+from benchmarks.problems import FidelityProblem
+
+__all__ = ["perform"]
+
+
+def perform(request: Request[FidelityProblem, Method], driver: Driver) -> Record:
+    """Let a started driver minimise the problem until its budget is spent; it is killed in its next suggestion.
+
+    It is told the budget, and how many evaluations at the lowest fidelity that is.
+    """
+    problem, method = request.problem, request.method
+    space = parameters(problem, method.prior, request.seed)
+    most = math.ceil(BUDGET / problem.cost(problem.fidelity["lower"]))
+    driver.send({"space": space, "seed": request.seed, "evaluations": most, "budget": BUDGET})
+    journal = Journal(problem, request.seed, watched=method.watched)
+    while not journal.full:
+        message = driver.receive()
+        check_suggestion(space, message["evaluate"])
+        loss, cost = journal.evaluate(message["evaluate"], float(message["cpu"]))
+        driver.send({"loss": loss, "cost": cost})
+    return journal.record(method.name, driver.version)
