@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
         searcher: a searcher's name, a `Sampler`, or "default": hyperband where a parameter is a fidelity
-            (hyperband_prior with a default), else pibo where one has a default, else bayesian_optimization. The choice
+            (priorband with a default), else pibo where one has a default, else bayesian_optimization. The choice
             is logged.
         max_evaluations_total: trials over all workers, for ever; failed ones count. None: no limit.
         max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.

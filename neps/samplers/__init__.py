@@ -12,6 +12,7 @@ from neps.samplers.cost_cooling import CostCooling
 from neps.samplers.grid_search import GridSearch
 from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
 from neps.samplers.pibo import PiBO
+from neps.samplers.priorband import PriorBand
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.samplers.random_search import RandomSearch
 from neps.samplers.regularized_evolution import RegularizedEvolution
@@ -29,6 +30,7 @@ __all__ = [
     "Hyperband",
     "HyperbandPrior",
     "PiBO",
+    "PriorBand",
     "RandomSearch",
     "RegularizedEvolution",
     "Sampler",

@@ -33,6 +33,8 @@ class ASHA(BeginningAtARung):
         eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
         early_stopping_rate: how many rungs above the lowest configurations begin, from 0 (the default).
         sample_default_first: whether the first configuration is the default one. Default False.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
@@ -40,17 +42,19 @@ class ASHA(BeginningAtARung):
 
     Example:
         >>> ASHA(early_stopping_rate=1).settings()
-        {'eta': 3.0, 'sample_default_first': False, 'early_stopping_rate': 1}
+        {'eta': 3.0, 'sample_default_first': False, 'sample_default_at_target': False, 'early_stopping_rate': 1}
     """
 
     def decide(
         self,
         history: History,
-        number: int,  # noqa: ARG002
+        number: int,
         budget: Budget,  # noqa: ARG002
         generator: np.random.Generator,  # noqa: ARG002
     ) -> Suggestion:
         """A promotion, or a new configuration."""
+        if (default := self.default_at_target(history.space, number)) is not None:
+            return default
         trials = trials_by_bracket(history).get(0, BracketMembers())
         promotion = asynchronous_promotion(len(self.rungs(history.space)), self.eta, trials)
         return self.fill(history, 0, promotion or _new(self.early_stopping_rate, trials))
@@ -64,6 +68,8 @@ class ASHAPrior(ASHA):
         eta: see `ASHA`.
         early_stopping_rate: see `ASHA`.
         sample_default_first: whether the first configuration is the default one. Default True.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: as `ASHA`, and from `check`, if no parameter has a default.
@@ -83,6 +89,8 @@ class AsyncHyperband(MultiFidelity):
     Args:
         eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
         sample_default_first: whether the first configuration of the first bracket is the default one. Default False.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
@@ -90,17 +98,19 @@ class AsyncHyperband(MultiFidelity):
 
     Example:
         >>> AsyncHyperband(eta=2).settings()
-        {'eta': 2.0, 'sample_default_first': False}
+        {'eta': 2.0, 'sample_default_first': False, 'sample_default_at_target': False}
     """
 
     def decide(
         self,
         history: History,
-        number: int,  # noqa: ARG002 - the generator was seeded with it
+        number: int,
         budget: Budget,  # noqa: ARG002
         generator: np.random.Generator,
     ) -> Suggestion:
         """A promotion, of the bracket that begins lowest first, or a new configuration in a bracket that is drawn."""
+        if (default := self.default_at_target(history.space, number)) is not None:
+            return default
         kinds = hyperband_brackets(len(self.rungs(history.space)), self.eta)
         known = trials_by_bracket(history)
         for bracket in range(len(kinds)):
@@ -108,7 +118,7 @@ class AsyncHyperband(MultiFidelity):
             if promotion is not None:
                 return self.fill(history, bracket, promotion)
         begin = np.array([kind.sizes[0] for kind in kinds], dtype=np.float64)
-        first = self.sample_default_first and not known
+        first = self.sample_default_first and not self.sample_default_at_target and not known
         bracket = 0 if first else int(generator.choice(len(kinds), p=begin / begin.sum()))
         return self.fill(history, bracket, _new(kinds[bracket].lowest, known.get(bracket, BracketMembers())))
 
@@ -120,6 +130,8 @@ class AsyncHyperbandPrior(AsyncHyperband):
     Args:
         eta: see `AsyncHyperband`.
         sample_default_first: whether the first configuration is the default one. Default True.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: as `AsyncHyperband`, and from `check`, if no parameter has a default.

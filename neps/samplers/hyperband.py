@@ -42,6 +42,8 @@ class SuccessiveHalving(BeginningAtARung):
         eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
         early_stopping_rate: how many rungs above the lowest configurations begin, from 0 (the default).
         sample_default_first: whether the first configuration is the default one. Default False.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
@@ -49,18 +51,18 @@ class SuccessiveHalving(BeginningAtARung):
 
     Example:
         >>> SuccessiveHalving(eta=4).settings()
-        {'eta': 4.0, 'sample_default_first': False, 'early_stopping_rate': 0}
+        {'eta': 4.0, 'sample_default_first': False, 'sample_default_at_target': False, 'early_stopping_rate': 0}
     """
 
     def decide(
         self,
         history: History,
-        number: int,  # noqa: ARG002
+        number: int,
         budget: Budget,  # noqa: ARG002
         generator: np.random.Generator,  # noqa: ARG002
     ) -> Suggestion:
         """A promotion, or a new configuration."""
-        return _suggestion(self, history, self._kinds(history))
+        return self.default_at_target(history.space, number) or _suggestion(self, history, self._kinds(history))
 
     def continuable(self, history: History) -> frozenset[int]:
         """See `Sampler.continuable`; nor those that their brackets have left behind."""
@@ -79,6 +81,8 @@ class SuccessiveHalvingPrior(SuccessiveHalving):
         eta: see `SuccessiveHalving`.
         early_stopping_rate: see `SuccessiveHalving`.
         sample_default_first: whether the first configuration is the default one. Default True.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: as `SuccessiveHalving`, and from `check`, if no parameter has a default.
@@ -98,6 +102,8 @@ class Hyperband(MultiFidelity):
     Args:
         eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
         sample_default_first: whether the first configuration is the default one. Default False.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
@@ -105,18 +111,18 @@ class Hyperband(MultiFidelity):
 
     Example:
         >>> Hyperband().settings()
-        {'eta': 3.0, 'sample_default_first': False}
+        {'eta': 3.0, 'sample_default_first': False, 'sample_default_at_target': False}
     """
 
     def decide(
         self,
         history: History,
-        number: int,  # noqa: ARG002
+        number: int,
         budget: Budget,  # noqa: ARG002
         generator: np.random.Generator,  # noqa: ARG002
     ) -> Suggestion:
         """A promotion, or a new configuration."""
-        return _suggestion(self, history, self._kinds(history))
+        return self.default_at_target(history.space, number) or _suggestion(self, history, self._kinds(history))
 
     def continuable(self, history: History) -> frozenset[int]:
         """See `Sampler.continuable`; nor those that their brackets have left behind."""
@@ -133,6 +139,8 @@ class HyperbandPrior(Hyperband):
     Args:
         eta: see `Hyperband`.
         sample_default_first: whether the first configuration is the default one. Default True.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
+            Default False.
 
     Raises:
         ArgumentError: as `Hyperband`, and from `check`, if no parameter has a default.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neps.space import SearchSpace
     from neps.trial import Value
 
-__all__ = ["BeginningAtARung", "MultiFidelity", "trials_by_bracket"]
+__all__ = ["BeginningAtARung", "MultiFidelity", "slot_generator", "trials_by_bracket"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class MultiFidelity(Sampler):
         eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
         sample_default_first: whether the first configuration is the default one. Default False, or True where
             configurations come from the prior.
+        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets,
+            instead of at the first one's lowest rung. Default False.
     """
 
     from_prior: ClassVar[bool] = False
@@ -40,12 +42,19 @@ class MultiFidelity(Sampler):
 
     eta: float = 3.0
     sample_default_first: bool = False
+    sample_default_at_target: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings."""
         object.__setattr__(self, "eta", checked_number("eta", self.eta, above=1.0))
-        if not isinstance(self.sample_default_first, bool):
-            raise ArgumentError(f"sample_default_first must be True or False, not {self.sample_default_first!r}.")
+        for name in ("sample_default_first", "sample_default_at_target"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(f"{name} must be True or False, not {getattr(self, name)!r}.")
+        if self.sample_default_at_target and not self.sample_default_first:
+            raise ArgumentError(
+                "sample_default_at_target=True says where the first default configuration runs, but "
+                "sample_default_first is False: set it to True, too, or leave sample_default_at_target out."
+            )
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without exactly one fidelity, or whose fidelity may be 0, or without the prior it needs."""
@@ -64,7 +73,8 @@ class MultiFidelity(Sampler):
             what = "a prior" if self.from_prior else "a default for sample_default_first=True"
             raise ArgumentError(
                 f"this searcher needs {what}, but no parameter of the search space has a default. "
-                "Give at least one a default, as in Float(0, 1, default=0.3)."
+                "Give at least one a default, as in Float(0, 1, default=0.3), or use a searcher that needs none, such "
+                "as hyperband."
             )
 
     def settings(self) -> dict[str, Any]:
@@ -76,28 +86,43 @@ class MultiFidelity(Sampler):
         fidelity = _fidelity(space)
         return rungs(fidelity.lower, fidelity.upper, self.eta, whole=isinstance(fidelity, Integer))
 
+    def default_at_target(self, space: SearchSpace, number: int) -> Suggestion | None:
+        """The default configuration at the highest fidelity, as trial 1, where that is wanted; it has no bracket."""
+        if not self.sample_default_at_target or number != 1 or (default := space.default_config()) is None:
+            return None
+        return Suggestion(config=space.at_fidelity(default, self.rungs(space)[-1]), reasons={"by": "default"})
+
     def fill(self, history: History, bracket: int, place: Place) -> Suggestion:
-        """The trial for a place: a promotion, or a new configuration that depends on seed, bracket and slot alone."""
+        """The trial for a place: a promotion, the default configuration first of all, or a new one."""
         space, previous = history.space, place.previous
+        first = self.sample_default_first and not self.sample_default_at_target and bracket == place.slot == 0
+        reasons: dict[str, Any]
         if previous is not None:
-            config, by = dict(previous.config), "promotion"
-        elif self.sample_default_first and bracket == place.slot == 0 and (default := space.default_config()):
-            config, by = default, "default"
+            config, reasons = dict(previous.config), {"by": "promotion"}
+        elif first and (default := space.default_config()):
+            config, reasons = default, {"by": "default"}
         else:
-            config, by = self._drawn(history, bracket, place.slot), "prior" if self.from_prior else "random"
+            config, reasons = self.new_configuration(history, bracket, place)
         return Suggestion(
             config=space.at_fidelity(config, self.rungs(space)[place.rung]),
             previous=previous.number if previous else None,
             bracket=bracket,
             rung=place.rung,
             slot=place.slot,
-            reasons={"by": by},
+            reasons=reasons,
         )
 
-    def _drawn(self, history: History, bracket: int, slot: int) -> dict[str, Value]:
-        sequence = np.random.SeedSequence(history.seed, spawn_key=(bracket, slot))
-        generator = np.random.Generator(np.random.PCG64(sequence))
-        return history.space.sample_prior(generator) if self.from_prior else history.space.sample(generator)
+    def new_configuration(
+        self, history: History, bracket: int, place: Place
+    ) -> tuple[dict[str, Value], dict[str, Any]]:
+        """A configuration for a place at which one begins, at any fidelity, and the reasons to remember.
+
+        It depends on seed, bracket and slot alone. A searcher that draws otherwise overrides this, and nothing else.
+        """
+        generator = slot_generator(history.seed, bracket, place.slot)
+        if self.from_prior:
+            return history.space.sample_prior(generator), {"by": "prior"}
+        return history.space.sample(generator), {"by": "random"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,6 +151,11 @@ class BeginningAtARung(MultiFidelity):
                 f"early_stopping_rate is {self.early_stopping_rate}, but it must be below {rung_count}, the number of "
                 "rungs between the fidelity's bounds: lower it, or lower eta or the lower bound."
             )
+
+
+def slot_generator(seed: int, bracket: int, slot: int) -> np.random.Generator:
+    """The generator of a place at which a configuration begins, the same for any number of workers."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(bracket, slot))))
 
 
 def trials_by_bracket(history: History) -> Brackets:

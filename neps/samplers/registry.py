@@ -34,13 +34,13 @@ _CLASSES = {
     "asha_prior": ("neps.samplers.asha", "ASHAPrior"),
     "async_hyperband": ("neps.samplers.asha", "AsyncHyperband"),
     "async_hyperband_prior": ("neps.samplers.asha", "AsyncHyperbandPrior"),
+    "priorband": ("neps.samplers.priorband", "PriorBand"),
 }
 
 _INSTEAD = {
     "mobster": "async_hyperband",
     "freeze_thaw": "hyperband",
-    "priorband": "hyperband_prior",
-    "priorband_bo": "hyperband_prior",
+    "priorband_bo": "priorband",
 }
 """Searchers of later versions, and what comes closest now."""
 
@@ -84,7 +84,7 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
     """
     if space.fidelity is not None:
         if space.has_prior:
-            return "hyperband_prior", "the space has a fidelity and a prior; priorband is not in this version yet"
+            return "priorband", "the space has a fidelity and a prior"
         return "hyperband", "the space has a fidelity"
     if space.has_prior:
         return "pibo", "the space has a prior"

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from neps.errors import ArgumentError
 from neps.samplers.claimed import Claimed
-from neps.samplers.grid_search import every_value
 from neps.samplers.initial_design import InitialDesign
+from neps.samplers.mutation import mutated_in_one
 from neps.samplers.protocol import Done, Sampler, Suggestion
 from neps.samplers.settings import whole
-from neps.space import AnyParameter, Categorical, Float, Integer, Value
-from neps.space.prior import TruncatedNormal
-from neps.space.scale import from_unit, to_unit
+from neps.space import Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,39 +113,7 @@ def _child(claimed: Claimed, parent: Mapping[str, Value], generator: np.random.G
     """The parent with one mutation, or as many more as make it a new configuration; where 20 do not, any new one."""
     config = dict(parent)
     for _ in range(_MUTATIONS):
-        config = _mutated(claimed.space, config, generator)
+        config = mutated_in_one(claimed.space, config, _DEVIATION, generator)
         if config not in claimed:
             return config
     return claimed.another(generator)
-
-
-def _mutated(space: SearchSpace, config: Mapping[str, Value], generator: np.random.Generator) -> dict[str, Value]:
-    """`config` with another value of one parameter, each of those that have several being as likely."""
-    names = [name for name in space.searched if _varies(space.parameters[name])]
-    name = names[generator.integers(len(names))]
-    return dict(config) | {name: _another_value(space.parameters[name], config[name], generator)}
-
-
-def _varies(parameter: AnyParameter) -> bool:
-    values = every_value(parameter, most=1)
-    return values is None or len(values) > 1
-
-
-def _another_value(parameter: AnyParameter, value: Value, generator: np.random.Generator) -> Value:
-    if isinstance(parameter, Categorical):
-        count = len(parameter.choices)
-        return parameter.choices[(parameter.index(value) + int(generator.integers(1, count))) % count]
-    if isinstance(parameter, Float | Integer):
-        return _after_a_step(parameter, value, generator.random())
-    return value
-
-
-def _after_a_step(parameter: Float | Integer, value: Value, probability: float) -> float:
-    """The number at this quantile of steps from `value`; where an integer would stay, its neighbour on that side."""
-    position = to_unit(parameter, value)
-    reached = TruncatedNormal(position, _DEVIATION).quantile(probability)
-    number = parameter.parse(from_unit(parameter, reached))
-    if isinstance(parameter, Float) or number != value:
-        return number
-    upwards = number < parameter.upper and (reached > position or number == parameter.lower)
-    return number + 1 if upwards else number - 1

@@ -16,6 +16,7 @@ from neps.samplers import (
     Hyperband,
     HyperbandPrior,
     PiBO,
+    PriorBand,
     RandomSearch,
     Sampler,
     Sobol,
@@ -130,6 +131,21 @@ class TestAsyncHyperband(SamplerContract):
 class TestAsyncHyperbandPrior(SamplerContract):
     def make(self) -> Sampler:
         return AsyncHyperbandPrior(eta=4)
+
+
+class TestAsyncHyperbandFromTheDefaultAtTheTarget(SamplerContract):
+    def make(self) -> Sampler:
+        return AsyncHyperband(sample_default_first=True, sample_default_at_target=True)
+
+
+class TestPriorBand(SamplerContract):
+    def make(self) -> Sampler:
+        return PriorBand()
+
+
+class TestPriorBandWithOtherSettings(SamplerContract):
+    def make(self) -> Sampler:
+        return PriorBand(eta=4, sample_default_at_target=True, prior_confidence="high", inc_mutation_rate=0.0)
 
 
 @dataclasses.dataclass(frozen=True)

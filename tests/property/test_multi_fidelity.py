@@ -21,6 +21,7 @@ from neps.history import History
 from neps.samplers.asha import ASHA, AsyncHyperband
 from neps.samplers.hyperband import Hyperband, SuccessiveHalving, SuccessiveHalvingPrior
 from neps.samplers.multi_fidelity import MultiFidelity
+from neps.samplers.priorband import PriorBand
 from neps.samplers.protocol import Suggestion
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
@@ -30,6 +31,8 @@ from neps.worker.settings import Keep
 
 SPACE = SearchSpace({"x": Float(0.0, 1.0, default=0.5), "epochs": Integer(1, 27, is_fidelity=True)})
 SYNCHRONOUS = [Hyperband(), Hyperband(eta=2), SuccessiveHalving(), SuccessiveHalvingPrior(early_stopping_rate=1)]
+ENSEMBLE = [PriorBand(), PriorBand(eta=2, sample_default_at_target=True)]
+"""Synchronous, too, but later brackets depend on what results were seen."""
 ASYNCHRONOUS = [ASHA(), ASHA(eta=2, early_stopping_rate=1), AsyncHyperband()]
 COUNT = 150
 
@@ -92,6 +95,9 @@ def _by_rung(history: History) -> dict[tuple[int, int], list[Trial]]:
     rungs: dict[tuple[int, int], list[Trial]] = defaultdict(list)
     for trial in history.trials:
         assert trial.decision is not None
+        if trial.decision.reasons.get("by") == "default" and trial.decision.bracket is None:
+            assert (trial.number, trial.fidelity) == (1, 27), "the default at the target"
+            continue
         assert trial.decision.bracket is not None
         assert trial.decision.rung is not None
         rungs[trial.decision.bracket, trial.decision.rung].append(trial)
@@ -102,12 +108,14 @@ def _check_promotions(history: History, sampler: MultiFidelity) -> None:
     """Each continues a finite trial of the rung below, with the same configuration at the next fidelity, only once."""
     promoted = [trial.previous for trial in history.trials if trial.previous is not None]
     assert len(promoted) == len(set(promoted)), "a trial is promoted twice"
-    places = [(d.bracket, d.rung, d.slot) for d in (trial.decision for trial in history.trials) if d is not None]
+    decisions = [trial.decision for trial in history.trials if trial.decision is not None]
+    places = [(d.bracket, d.rung, d.slot) for d in decisions]
     assert len(places) == len(set(places)), "a place is filled twice"
     rungs = sampler.rungs(SPACE)
     for trial in history.trials:
         assert trial.decision is not None
-        assert trial.fidelity == rungs[trial.decision.rung or 0]
+        if trial.decision.bracket is not None:
+            assert trial.fidelity == rungs[trial.decision.rung or 0]
         if trial.previous is not None:
             previous = history.by_number[trial.previous]
             assert previous.decision is not None
@@ -117,7 +125,7 @@ def _check_promotions(history: History, sampler: MultiFidelity) -> None:
             assert {**previous.config, "epochs": 0} == {**trial.config, "epochs": 0}
 
 
-@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
 @settings(max_examples=20)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
 def test_promotions_are_right_whatever_the_pool(sampler: MultiFidelity, workers: int, seed: int) -> None:
@@ -180,7 +188,7 @@ def test_finished_brackets_are_the_same_for_any_number_of_workers(
         assert many, "some bracket is finished by so few workers"
 
 
-@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
 @settings(max_examples=10)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
 def test_what_is_freed_is_never_needed(sampler: MultiFidelity, workers: int, seed: int) -> None:
@@ -199,7 +207,7 @@ def test_what_is_freed_is_never_needed(sampler: MultiFidelity, workers: int, see
     assert history.best.number not in freed
 
 
-@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
 def test_what_is_left_in_the_end(sampler: MultiFidelity) -> None:
     """In closed brackets failed trials and what they continue, and finished models or the best of them."""
     history, _ = Pool(sampler, 1, 1).run(COUNT)
@@ -227,7 +235,32 @@ def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
         assert trial.decision.bracket not in finished or trial.number not in continuable
 
 
-@pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)
+@pytest.mark.parametrize("sampler", ENSEMBLE, ids=repr)
+@settings(max_examples=20)
+@given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
+def test_without_the_incumbent_an_ensemble_draws_by_the_place_alone(
+    sampler: MultiFidelity, workers: int, seed: int
+) -> None:
+    alone, many = (Pool(sampler, *pool).run(COUNT)[0] for pool in ((1, 0), (workers, seed)))
+    first, second = (_drawn(history) for history in (alone, many))
+    same = {place for place in first.keys() & second.keys() if first[place][0] == second[place][0] != "incumbent"}
+    assert all(first[place] == second[place] for place in same)
+    assert {place for place in first if place[0] == 0} <= same, "all of the first bracket"
+    finished = [_finished(history, sampler) for history in (alone, many)]
+    assert finished[0][0] == finished[1].get(0, finished[0][0])
+
+
+def _drawn(history: History) -> dict[tuple[int, int], tuple[str, Any]]:
+    """How each configuration that begins was drawn, and what it is, by bracket and slot."""
+    decisions = [trial.decision for trial in history.trials if trial.decision and trial.decision.bracket is not None]
+    return {
+        (decision.bracket or 0, decision.slot or 0): (decision.reasons["by"], decision.config["x"])
+        for decision in decisions
+        if decision.previous is None
+    }
+
+
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE], ids=repr)
 def test_a_finished_rung_has_promoted_its_best(sampler: MultiFidelity) -> None:
     for seed, workers in itertools.product(range(3), (1, 7, 32)):
         history, _ = Pool(sampler, workers, seed).run(COUNT)
@@ -240,7 +273,7 @@ def test_a_finished_rung_has_promoted_its_best(sampler: MultiFidelity) -> None:
                 assert promoted == ranked[: len(promoted)]
 
 
-@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ASYNCHRONOUS], ids=repr)
+@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
 def test_all_fail_and_the_search_goes_on(sampler: MultiFidelity) -> None:
     history, _ = Pool(sampler, 5, 1, failing=2.0).run(COUNT)
     assert len(history.trials) == COUNT

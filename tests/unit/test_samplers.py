@@ -22,6 +22,7 @@ from neps.samplers import (
     Hyperband,
     HyperbandPrior,
     PiBO,
+    PriorBand,
     RandomSearch,
     RegularizedEvolution,
     Sampler,
@@ -241,6 +242,7 @@ class _Size(enum.IntEnum):
         (RegularizedEvolution, {"population_size": _Size.FOUR, "sample_size": np.int64(2)}),
         (ASHA, {"early_stopping_rate": np.int64(1), "eta": np.float64(2.5)}),
         (SuccessiveHalving, {"early_stopping_rate": _Size.FOUR}),
+        (PriorBand, {"inc_mutation_rate": np.float32(0.25), "inc_mutation_std": 1, "prior_confidence": np.str_("low")}),
     ],
 )
 def test_settings_become_plain_python(kind: type[Sampler], settings: dict[str, Any]) -> None:
@@ -258,6 +260,12 @@ def test_settings_become_plain_python(kind: type[Sampler], settings: dict[str, A
         (Hyperband, {"eta": 1}, "eta must be a finite number greater than 1, not 1"),
         (Hyperband, {"eta": "3"}, "eta must be a finite number greater than 1, not '3'"),
         (Hyperband, {"sample_default_first": 1}, "sample_default_first must be True or False, not 1"),
+        (Hyperband, {"sample_default_at_target": 1}, "sample_default_at_target must be True or False, not 1"),
+        (ASHA, {"sample_default_at_target": True}, "but sample_default_first is False: set it to True, too, or leave"),
+        (PriorBand, {"prior_confidence": "hihg"}, "prior_confidence must be 'low'.* Did you mean 'high'"),
+        (PriorBand, {"inc_mutation_rate": 1.1}, "inc_mutation_rate must be a number from 0 to 1, not 1.1"),
+        (PriorBand, {"inc_mutation_std": 0}, "inc_mutation_std must be a finite number greater than 0, not 0"),
+        (PriorBand, {"eta": 1}, "eta must be a finite number greater than 1, not 1"),
         (ASHA, {"early_stopping_rate": -1}, "early_stopping_rate must be a whole number of at least 0, not -1"),
         (SuccessiveHalving, {"early_stopping_rate": 1.0}, "must be a whole number of at least 0, not 1.0"),
     ],
@@ -278,6 +286,8 @@ def test_more_wrong_settings_are_refused(kind: type[Sampler], settings: dict[str
             "'e' has the lower bound 0, but it must be",
         ),
         (HyperbandPrior(), {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}, "needs a prior, but no parameter"),
+        (PriorBand(), {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}, "needs a prior.* such as hyperband"),
+        (PriorBand(), {"x": Float(0, 1, default=0.5)}, "needs one fidelity, but the space has none"),
         (
             Hyperband(sample_default_first=True),
             {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)},

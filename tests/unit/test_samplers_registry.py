@@ -74,7 +74,7 @@ def test_an_instance_stays_itself() -> None:
     [
         ("random_serch", {}, r"unknown searcher 'random_serch'.*'sobol'.*Did you mean 'random_search'\?"),
         ("freeze_thaw", {}, "searcher 'freeze_thaw' is not in this version yet: use hyperband instead"),
-        ("priorband", {}, "searcher 'priorband' is not in this version yet: use hyperband_prior instead"),
+        ("priorband_bo", {}, "searcher 'priorband_bo' is not in this version yet: use priorband instead"),
         ("hyperband", {}, r"needs one fidelity, but the space has none\. Mark one .* or use bayesian_optimization"),
         ("pibo", {}, "pibo needs a prior.*or use bayesian_optimization"),
         ("cost_cooling", {"prior_weight": 3}, "unknown argument 'prior_weight': searcher 'cost_cooling' takes"),
@@ -112,7 +112,7 @@ def test_mistakes_are_explained(searcher: Any, settings: dict[str, Any], message
         (PLAIN, "bayesian_optimization", "^the space has neither a fidelity nor a prior$"),
         (PRIOR, "pibo", "^the space has a prior$"),
         (FIDELITY, "hyperband", "^the space has a fidelity$"),
-        (BOTH, "hyperband_prior", "^the space has a fidelity and a prior; priorband is not in this version yet$"),
+        (BOTH, "priorband", "^the space has a fidelity and a prior$"),
     ],
 )
 def test_the_default_is_chosen_by_the_space_and_says_why(space: SearchSpace, expected: str, reason: str) -> None:
@@ -156,7 +156,7 @@ def test_a_sampler_of_ones_own_is_described_by_its_class() -> None:
 
 
 def _of_fidelities(name: str) -> bool:
-    return _CLASSES[name][0] in ("neps.samplers.hyperband", "neps.samplers.asha")
+    return _CLASSES[name][0] in ("neps.samplers.hyperband", "neps.samplers.asha", "neps.samplers.priorband")
 
 
 @pytest.mark.parametrize("name", sorted(_CLASSES))
