@@ -26,6 +26,9 @@ from benchmarks.problems import FIDELITY_REPORTED, FIDELITY_TUNED, fidelity_prob
 _DOCS = Path(__file__).parents[2] / "docs"
 _TRIED = ("asha", "hyperband", "successive_halving", "async_hyperband")
 _TRIED_SEEDS = range(100, 104)
+_TRIED_HELP = "hyperband, priorband@good, asha:eta=4 (any searcher of ours, with any settings)"
+_SEEDS = range(10)
+"""Results are reported on these."""
 
 
 def _problems(text: str) -> tuple[str, ...]:
@@ -48,9 +51,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_running(parser)
     add_showing(parser)
     return parser.parse_args(arguments)
-
-
-_TRIED_HELP = "hyperband, priorband@good, asha:eta=4 (any searcher of ours, with any settings)"
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -78,8 +78,7 @@ def _show(options: argparse.Namespace) -> int:
     methods = [find(name) for name in options.methods or METHODS]
     problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
     records = latest(results_in(options.results), problems, methods, dict(options.version))
-    if options.seeds is not None:
-        records = [record for record in records if record.key.seed in options.seeds]
+    records = [record for record in records if record.key.seed in (options.seeds or _SEEDS)]
     text = tables(records, problems, methods)
     print(text)
     if options.write:

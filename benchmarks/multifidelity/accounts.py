@@ -140,7 +140,7 @@ class Journal:
 
     def __init__(self, problem: FidelityProblem, seed: int, *, watched: bool = False) -> None:
         self._problem, self._seed, self._watched = problem, seed, watched
-        self._evaluator: Evaluator = problem.evaluator(seed)
+        self._evaluator: Evaluator = problem.evaluator(problem.run_seed(seed))
         self._numbers = dict[tuple[Any, ...], int]()
         self._reached = dict[int, set[int]]()
         self._configs = list[Config]()

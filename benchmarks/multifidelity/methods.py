@@ -116,6 +116,6 @@ def parameters(problem: FidelityProblem, prior: Quality | None, seed: int) -> li
     """The space of a problem with its fidelity, as it is sent to a driver; with the prior's centre."""
     space = [dict(param) for param in problem.space]
     if prior is not None:
-        default = problem.default(prior, seed)
+        default = problem.default(prior, problem.run_seed(seed))
         space = [{**param, "default": default[param["name"]], "default_confidence": _CONFIDENCE} for param in space]
     return [*space, {**problem.fidelity, "is_fidelity": True}]

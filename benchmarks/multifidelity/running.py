@@ -24,7 +24,7 @@ def perform(request: Request[FidelityProblem, Method], driver: Driver) -> Record
     problem, method = request.problem, request.method
     space = parameters(problem, method.prior, request.seed)
     most = math.ceil(BUDGET / problem.cost(problem.fidelity["lower"]))
-    driver.send({"space": space, "seed": request.seed, "evaluations": most, "budget": BUDGET})
+    driver.send({"space": space, "seed": problem.run_seed(request.seed), "evaluations": most, "budget": BUDGET})
     journal = Journal(problem, request.seed, watched=method.watched)
     while not journal.full:
         message = driver.receive()

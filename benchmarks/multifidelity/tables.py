@@ -46,9 +46,10 @@ def _parts(records: Sequence[Record], problems: Sequence[FidelityProblem], metho
     without = [method for method in present if method.prior is None]
     yield from ranking_tables(by_account, without)
     for quality in ("good", "bad"):
-        yield f"### Mean ranks with a {quality} prior"
-        yield f"Those that use a {quality} prior, beside those without any."
-        yield from ranking_tables(by_account, [*without, *(each for each in present if each.prior == quality)])
+        if having := [method for method in present if method.prior == quality]:
+            yield f"### Mean ranks with a {quality} prior"
+            yield f"Those that use a {quality} prior, beside those without any."
+            yield from ranking_tables(by_account, [*without, *having])
     yield "### Regret by problem"
     yield from regret_tables(by_account)
     yield "### Cost of suggestions"

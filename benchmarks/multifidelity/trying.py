@@ -48,7 +48,7 @@ def attempt(method: Method, problem_name: str, seed: int) -> Record:
     space = space_of(parameters(problem, method.prior, seed))
     sampler = resolve(searcher.removeprefix("neps-").replace("-", "_"), space, dict(map(_setting, settings)))
     resumed = time.process_time()
-    simulate(sampler, space, objective, Budget(max_cost_total=BUDGET), seed=seed)
+    simulate(sampler, space, objective, Budget(max_cost_total=BUDGET), seed=problem.run_seed(seed))
     return journal.record(method.name, "tried")
 
 

@@ -44,8 +44,8 @@ class FidelityProblem:
         space: its parameters, without the fidelity.
         fidelity: the integer that is the fidelity.
         cost: of an evaluation at a fidelity from scratch: 1 at the highest.
-        evaluator: what a run with this seed sees.
-        default: the centre of a good or bad prior, for a run with this seed.
+        evaluator: what a run that is seeded so sees.
+        default: the centre of a good or bad prior, for a run that is seeded so.
         optimum: the smallest value that any configuration has; None where it is not known.
     """
 
@@ -56,6 +56,10 @@ class FidelityProblem:
     evaluator: Callable[[int], Evaluator]
     default: Callable[[Quality, int], Config]
     optimum: float | None = None
+
+    def run_seed(self, seed: int) -> int:
+        """What a run is seeded with, so that the same seed isn't the same luck on each of several similar problems."""
+        return zlib.crc32(f"{self.name} {seed}".encode()) % 2**31
 
 
 def moved(space: tuple[Param, ...], config: Config, seed: int) -> Config:

@@ -68,6 +68,14 @@ def test_noise_is_a_constant_of_seed_configuration_and_fidelity() -> None:
     assert len({loss, mf.evaluator(2).loss(config, 30), evaluator.loss(other, 30), evaluator.loss(config, 31)}) == 4
 
 
+def test_a_seed_is_not_the_same_luck_on_each_problem() -> None:
+    good, bad = fidelity_problem("mf-hartmann3-good"), fidelity_problem("mf-hartmann3-bad")
+    seeds = {mf.run_seed(seed) for mf in (good, bad) for seed in range(100)}
+    assert len(seeds) == 200
+    assert max(seeds) < 2**31
+    assert good.run_seed(7) == good.run_seed(7)
+
+
 def test_costs_are_in_full_evaluations() -> None:
     mf = fidelity_problem("mf-hartmann3-good")
     assert [mf.cost(z) for z in (3, 50, 100)] == pytest.approx([0.050855, 0.2875, 1.0])
