@@ -32,8 +32,9 @@ _SEEDS = range(10)
 
 
 def _problems(text: str) -> tuple[str, ...]:
-    """Names of problems; "reported" and "tuned" stand for theirs."""
-    return selected(text, {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED})
+    """Names of problems; "reported" and "tuned" stand for theirs, "pits" for those tuned ones that train nothing."""
+    pits = tuple(name for name in FIDELITY_TUNED if name.startswith("mf-pits"))
+    return selected(text, {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED, "pits": pits})
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -46,7 +47,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "(by default on the tuned problems and seeds 100-103); else show all runs",
     )
     parser.add_argument("--methods", type=names, metavar="A,B", help=f"{', '.join(METHODS)}; to try: {_TRIED_HELP}")
-    parser.add_argument("--problems", type=_problems, metavar="X,Y", help="names, reported, or tuned")
+    parser.add_argument("--problems", type=_problems, metavar="X,Y", help="names, reported, tuned, or pits")
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR", help="where runs are recorded")
     add_running(parser)
     add_showing(parser)

@@ -59,10 +59,14 @@ def _parts(records: Sequence[Record], problems: Sequence[FidelityProblem], metho
 def missing(records: Sequence[Record], problems: Sequence[FidelityProblem], methods: Sequence[Method]) -> Iterator[str]:
     """Which runs the tables are meant to have and don't."""
     made = {(record.key.method, record.key.problem, record.key.seed) for record in records}
+    lacking = list[str]()
     for method in methods:
         wanted = {(method.name, problem.name, seed) for problem in problems for seed in range(method.seeds)}
         if count := len(wanted - made):
+            lacking.append(method.name)
             yield f"Missing: {count} of {len(wanted)} runs of {method.name}"
+    if lacking:
+        yield f"Make them with: scripts/bench multifidelity run --methods {','.join(lacking)}"
 
 
 def ranking_tables(by_account: dict[str, Study], methods: Sequence[Method] | None = None) -> Iterator[str]:
@@ -104,7 +108,7 @@ def regret_tables(by_account: dict[str, Study], budgets: Sequence[int] = BUDGETS
     yield (
         "Median over seeds of log10(value of the incumbent - optimum), at least "
         f"{math.log10(FLOOR):.0f}; for problems in italics, whose optimum is not known, the median loss. In brackets: "
-        "the number of seeds. **Best** of all. The last line is the mean of those with a known optimum."
+        "the number of seeds. **Best** of all. The last column is the mean of those with a known optimum."
     )
     for account, study in by_account.items():
         for budget in budgets:
@@ -113,26 +117,30 @@ def regret_tables(by_account: dict[str, Study], budgets: Sequence[int] = BUDGETS
 
 
 def _regret_table(study: Study, budget: int) -> Table:
-    counts = [[len(study.seeds(problem, method)) for problem in study.problems] for method in study.methods]
-    heading = [f"{method.name} ({_span(count)})" for method, count in zip(study.methods, counts, strict=True)]
+    """One row for each method."""
     medians = np.array(
-        [[study.median(problem, m)[step_of(budget)] for m in study.methods] for problem in study.problems]
-    ).reshape(len(study.problems), len(study.methods))
-    rows = [_row(problem, row) for problem, row in zip(study.problems, medians, strict=True)]
-    known = medians[[problem.optimum is not None for problem in study.problems]]
-    return Table(("problem", *heading), [*rows, ["mean", *(_figure(mean, ".2f") for mean in _means(known))]])
+        [[study.median(problem, m)[step_of(budget)] for problem in study.problems] for m in study.methods]
+    ).reshape(len(study.methods), len(study.problems))
+    columns = [_cells(problem, column) for problem, column in zip(study.problems, medians.T, strict=True)]
+    known = medians[:, [problem.optimum is not None for problem in study.problems]]
+    means = known.mean(axis=1) if known.size else np.full(len(study.methods), np.nan)
+    counts = [_span([len(study.seeds(problem, m)) for problem in study.problems]) for m in study.methods]
+    rows = [
+        [f"{method.name} ({counts[m]})", *(column[m] for column in columns), _figure(float(means[m]), ".2f")]
+        for m, method in enumerate(study.methods)
+    ]
+    return Table(("method", *map(_title, study.problems), "mean"), rows)
 
 
-def _means(figures: Array) -> Array:
-    return figures.mean(axis=0) if len(figures) else np.full(figures.shape[1], np.nan)
+def _title(problem: FidelityProblem) -> str:
+    name = problem.name.removeprefix("mf-")
+    return name if problem.optimum is not None else f"*{name}*"
 
 
-def _row(problem: FidelityProblem, medians: Array) -> list[str]:
-    known = problem.optimum is not None
+def _cells(problem: FidelityProblem, medians: Array) -> list[str]:
     best = np.nanmin([*medians, np.inf])
-    texts = ((median, _figure(median, ".2f" if known else ".4g")) for median in medians)
-    cells = [f"**{text}**" if median == best else text for median, text in texts]
-    return [problem.name if known else f"*{problem.name}*", *cells]
+    texts = ((median, _figure(median, ".4g" if problem.optimum is None else ".2f")) for median in medians)
+    return [f"**{text}**" if median == best else text for median, text in texts]
 
 
 def _figure(number: float, form: str) -> str:

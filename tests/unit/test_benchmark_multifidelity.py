@@ -129,9 +129,9 @@ def test_tables_show_the_median_and_mark_the_best() -> None:
         for seed, x in enumerate(xs)
     ]
     text = "\n".join(regret_tables(dict(_study(records, ["a", "b"]))))
-    assert "| problem | a (2) | b (2) |" in text
-    assert "| bowl | **-1.50** | -0.30 |" in text
-    assert "| mean | -1.50 | -0.30 |" in text
+    assert "| method | bowl | mean |" in text
+    assert "| a (2) | **-1.50** | -1.50 |" in text
+    assert "| b (2) | -0.30 | -0.30 |" in text
 
 
 def test_without_a_shared_seed_there_is_no_rank() -> None:
@@ -278,7 +278,11 @@ def test_tables_rank_priors_apart_and_say_what_is_missing() -> None:
     assert "| b@good | 2.00" in good
     assert "bad prior" not in text
     assert "| a | 20 | 10 |" in text
-    assert list(missing(records, [_bowl()], methods)) == ["Missing: 2 of 2 runs of c"]
+    assert list(missing(records, [_bowl()], methods)) == [
+        "Missing: 2 of 2 runs of c",
+        "Make them with: scripts/bench multifidelity run --methods c",
+    ]
+    assert not list(missing(records, [_bowl()], methods[:2]))
 
 
 def test_both_figures_are_drawn_without_a_date(tmp_path: Path) -> None:
@@ -311,5 +315,6 @@ def test_trying_prints_tables(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["try", "--methods", "random_search,asha", "--problems", "mf-pits4-good", "--seeds", "100"]
     assert main(options) == 0
     text = capsys.readouterr().out
-    assert "| problem | random_search (1) | asha (1) |" in text
+    assert "| method | pits4-good | mean |" in text
+    assert "| asha (1) | " in text
     assert "2 runs in" in text
