@@ -1,4 +1,7 @@
-"""Tune a small PyTorch network on scikit-learn's handwritten digits.
+"""Tune a small convolutional network, in PyTorch, on scikit-learn's handwritten digits, over epochs.
+
+Most configurations show after an epoch or two that they are no good. So epochs are a fidelity: neps trains many
+configurations for a few epochs, and continues the best of them, from their checkpoints, for more.
 
 Start it in as many terminals as you like, whenever you like; all of them work on the same search:
 
@@ -29,38 +32,50 @@ from torch import nn
 
 import neps
 
-EPOCHS = 120
-BATCH_SIZE = 32
+EPOCHS = 27
 TRAINING_IMAGES = 1200  # the other 597 are for validation
 
 pipeline_space = {
-    "learning_rate": neps.Float(1e-4, 1.0, log=True, default=1e-3),
-    "weight_decay": neps.Float(1e-6, 1e-1, log=True, default=1e-4),
-    "width_1": neps.Integer(8, 256, log=True, default=32),
-    "width_2": neps.Integer(8, 256, log=True, default=32),
-    "dropout": neps.Float(0.0, 0.6, default=0.2),
-    "activation": neps.Categorical(["relu", "tanh", "gelu"], default="tanh"),
-    "optimizer": neps.Categorical(["sgd", "adamw", "rmsprop"], default="sgd"),
+    "epochs": neps.Integer(1, EPOCHS, is_fidelity=True),
+    "learning_rate": neps.Float(1e-4, 1.0, log=True),
+    "momentum": neps.Float(0.0, 0.99),
+    "weight_decay": neps.Float(1e-6, 1e-1, log=True),
+    "batch_size": neps.Integer(16, 256, log=True),
+    "channels": neps.Integer(2, 16, log=True),
+    "dropout": neps.Float(0.0, 0.6),
+    "activation": neps.Categorical(["relu", "tanh", "gelu"]),
 }
 
 
-def run_pipeline(pipeline_directory: Path, optimizer: str, learning_rate: float, **config: Any) -> dict[str, Any]:
-    """Train one network and return its validation error: this is what neps minimizes.
+def run_pipeline(
+    pipeline_directory: Path, previous_pipeline_directory: Path | None, epochs: int, **config: Any
+) -> dict[str, Any]:
+    """Train one network for so many epochs in all, and return its validation error: this is what neps minimizes.
 
-    A worker that is killed leaves its checkpoint in `pipeline_directory`; whoever takes the trial over goes on
-    from there, and comes to the same error.
+    A promoted trial goes on where the previous one stopped; one whose worker was killed goes on from its own last
+    checkpoint. Both come to exactly the weights of a training that nothing interrupts.
     """
     torch.manual_seed(0)  # the first weights, the order of the images, dropout
     training, validation = load_images()
-    model = build_model(config["width_1"], config["width_2"], config["activation"], config["dropout"])
-    steps = build_optimizer(optimizer, model, learning_rate, config["weight_decay"])
+    model, optimizer = build(**config)
 
-    checkpoint = pipeline_directory / "checkpoint.pt"
-    first_epoch = load_checkpoint(checkpoint, model, steps)
-    for epoch in range(first_epoch, EPOCHS):
-        train_one_epoch(model, steps, *training)
-        if (epoch + 1) % 10 == 0:
-            save_checkpoint(checkpoint, epoch + 1, model, steps)
+    first_epoch = 0
+    if state := neps.checkpoint.load(pipeline_directory, previous_pipeline_directory):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        first_epoch = state["epoch"]
+
+    for epoch in range(first_epoch + 1, epochs + 1):
+        train_one_epoch(model, optimizer, config["batch_size"], *training)
+        neps.report(epoch, error_rate(model, *validation))
+        state = {
+            "epoch": epoch,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        neps.checkpoint.save(pipeline_directory, state)
 
     return {
         "loss": error_rate(model, *validation),
@@ -69,40 +84,36 @@ def run_pipeline(pipeline_directory: Path, optimizer: str, learning_rate: float,
 
 
 def load_images() -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """The images (rows of 64 pixels in 0 … 1) and labels for training, and those for validation: always the same."""
+    """The images (8 × 8 pixels in 0 … 1) and labels for training, and those for validation: always the same."""
     digits = load_digits()
-    images = torch.tensor(digits.data, dtype=torch.float32) / 16
+    images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16
     labels = torch.tensor(digits.target)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     training, validation = order[:TRAINING_IMAGES], order[TRAINING_IMAGES:]
     return (images[training], labels[training]), (images[validation], labels[validation])
 
 
-def build_model(width_1: int, width_2: int, activation: str, dropout: float) -> nn.Sequential:
-    """A network with two hidden layers."""
-    activate = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}[activation]
-    return nn.Sequential(
-        *(nn.Linear(64, width_1), activate(), nn.Dropout(dropout)),
-        *(nn.Linear(width_1, width_2), activate(), nn.Dropout(dropout)),
-        nn.Linear(width_2, 10),
+def build(**config: Any) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A network with two convolutional layers, and what trains it."""
+    activate = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}[config["activation"]]
+    channels = config["channels"]
+    model = nn.Sequential(
+        *(nn.Conv2d(1, channels, 3, padding=1), activate(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(channels, 2 * channels, 3, padding=1), activate(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Dropout(config["dropout"]), nn.Linear(8 * channels, 10)),
     )
-
-
-def build_optimizer(name: str, model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """The optimizer of that name, with what it has to be told."""
-    if name == "sgd":
-        return torch.optim.SGD(model.parameters(), learning_rate, momentum=0.9, weight_decay=weight_decay)
-    if name == "adamw":
-        return torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay)
-    return torch.optim.RMSprop(model.parameters(), learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.SGD(
+        model.parameters(), config["learning_rate"], config["momentum"], weight_decay=config["weight_decay"]
+    )
+    return model, optimizer
 
 
 def train_one_epoch(
-    model: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor
+    model: nn.Module, optimizer: torch.optim.Optimizer, batch_size: int, images: torch.Tensor, labels: torch.Tensor
 ) -> None:
     """Show each image once, in a new order."""
     model.train()
-    for batch in torch.randperm(len(images)).split(BATCH_SIZE):
+    for batch in torch.randperm(len(images)).split(batch_size):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
         optimizer.step()
@@ -115,48 +126,23 @@ def error_rate(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> 
         return float((model(images).argmax(dim=1) != labels).double().mean())
 
 
-def save_checkpoint(path: Path, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write beside, then replace: a worker that is killed in the middle leaves the old checkpoint whole."""
-    state = {
-        "epoch": epoch,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "random": torch.get_rng_state(),
-    }
-    torch.save(state, path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
-
-
-def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Restore everything from the checkpoint, if there is one, and return the epoch to go on with."""
-    if not path.exists():
-        return 0
-    state = torch.load(path)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["random"])
-    return int(state["epoch"])
-
-
-def work(root_directory: Path, evaluations: int) -> None:
-    """Be one worker: evaluate configurations until all workers together have done `evaluations`."""
+def work(root_directory: Path, trainings: float) -> None:
+    """Be one worker, until all workers together have trained as many epochs as so many full trainings have."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     torch.set_num_threads(1)  # one core for each worker: more workers, not more threads
     neps.run(
         run_pipeline=run_pipeline,
         pipeline_space=pipeline_space,
         root_directory=root_directory,
-        max_evaluations_total=evaluations,
-        searcher="bayesian_optimization",
-        sample_default_first=True,
+        max_fidelity_total=trainings * EPOCHS,
     )
 
 
-def launch(workers: int, root_directory: Path, evaluations: int) -> None:
+def launch(workers: int, root_directory: Path, trainings: float) -> None:
     """Start this script `workers` times, wait, and report. Ctrl-C ends all of them."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)  # like Ctrl-C
-    command = [sys.executable, __file__, f"--root-directory={root_directory}", f"--evaluations={evaluations}"]
+    command = [sys.executable, __file__, f"--root-directory={root_directory}", f"--trainings={trainings}"]
     # In process groups of their own they don't see Ctrl-C themselves, but the polite SIGTERM below.
     processes = [subprocess.Popen(command, process_group=0) for _ in range(workers)]
     try:
@@ -173,37 +159,53 @@ def launch(workers: int, root_directory: Path, evaluations: int) -> None:
 
 
 def report(history: neps.History, root_directory: Path) -> None:
-    """Print the best configuration beside the default one, which was the first trial, and where everything lies."""
-    best, default = history.best, history.trials[0]
-    if best is None or best.loss is None or default.loss is None:
-        sys.exit(f"\nThere is nothing to compare: see the errors in {root_directory}")
-    print(f"\nAll {len(history.succeeded)} evaluations are done. The best configuration is number {best.number}:\n")
-    print(f"  {'':18}{'best':>10}{'default':>12}")
+    """Print how the best network came about, what continuing has saved, and where everything lies."""
+    best, spent = history.best, history.fidelity_spent
+    if best is None or spent is None:
+        sys.exit(f"\nNothing was trained: see the errors in {root_directory}")
+    print("\nThe best network so far (of those trained for the most epochs), by how much all workers had trained:\n")
+    print("  full trainings   its epochs   its validation error")
+    for trainings, incumbent in anytime_curve(history):
+        error = incumbent.loss or 0.0
+        print(f"  {trainings:14.1f}{incumbent.fidelity:13g}{error:10.2%}  {'█' * round(50 * error)}")
+    begun = sum(trial.previous is None for trial in history.trials)
+    saved = 1 - spent.continued / spent.from_scratch
+    print(f"\n{begun} configurations were tried, for the price of {spent.continued / EPOCHS:.1f} full trainings.")
+    print(f"The {spent.trials} trials took {spent.continued:g} epochs. From scratch they would have taken")
+    print(f"{spent.from_scratch:g}: continuing from checkpoints saved {saved:.0%}.")
+    print(f"\nThe best configuration is number {best.number}:\n")
     for name, value in best.config.items():
-        print(f"  {name:18}{shown(value):>10}{shown(default.config[name]):>12}")
-    print(f"  {'validation error':18}{best.loss:>10.2%}{default.loss:>12.2%}")
+        print(f"  {name:18}{f'{value:.3g}' if isinstance(value, float) else value:>10}")
     print(f"\nEverything lies in {root_directory}")
     print(f"The best network:  {root_directory / f'config_{best.number}' / 'checkpoint.pt'}")
     print(f"All trials:        {root_directory / 'summary' / 'trials.csv'}")
     print(f"How it stands:     {sys.executable} -m neps status {root_directory}")
 
 
-def shown(value: object) -> str:
-    """A parameter's value, short."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def anytime_curve(history: neps.History) -> list[tuple[float, neps.Trial]]:
+    """The incumbent each time that another full training's epochs were spent, and at the end."""
+    curve: list[tuple[float, neps.Trial]] = []
+    spent, incumbent = 0.0, None
+    for trial in sorted(history.succeeded, key=lambda trial: str(trial.finished)):
+        previous = history.by_number.get(trial.previous or 0)
+        spent += ((trial.fidelity or 0) - (previous.fidelity or 0 if previous else 0)) / EPOCHS
+        incumbent = trial if incumbent is None else min(trial, incumbent, key=lambda trial: trial.incumbent_key)
+        if not curve or spent >= curve[-1][0] + 1:
+            curve.append((spent, incumbent))
+    return curve if incumbent is None or curve[-1] == (spent, incumbent) else [*curve, (spent, incumbent)]
 
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Tune a small network on handwritten digits.")
+    parser = argparse.ArgumentParser(description="Tune a small convolutional network on handwritten digits.")
     parser.add_argument("--root-directory", type=Path, default=Path("results/digits"), help="what the workers share")
-    parser.add_argument("--evaluations", type=int, default=28, help="of all workers together")
+    parser.add_argument("--trainings", type=float, default=14, help="for how many, in epochs, all workers together")
     parser.add_argument("--workers", type=int, default=None, help="start so many workers, and report at the end")
     options = parser.parse_args()
     if options.workers is None:
-        work(options.root_directory, options.evaluations)
+        work(options.root_directory, options.trainings)
     else:
-        launch(options.workers, options.root_directory.absolute(), options.evaluations)
+        launch(options.workers, options.root_directory.absolute(), options.trainings)
 
 
 if __name__ == "__main__":
