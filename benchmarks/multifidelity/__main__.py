@@ -16,12 +16,12 @@ from pathlib import Path
 from benchmarks.driving.campaign import requests
 from benchmarks.driving.command_line import add_running, add_showing, campaign, ended, names, put, selected
 from benchmarks.multifidelity.accounts import FOLDER, results_in
-from benchmarks.multifidelity.methods import METHODS, find
+from benchmarks.multifidelity.methods import METHODS, Method, find
 from benchmarks.multifidelity.running import perform
 from benchmarks.multifidelity.study import latest
 from benchmarks.multifidelity.tables import cpu_table, missing, ranking_tables, regret_tables, studies, tables
 from benchmarks.multifidelity.trying import parsed, try_all
-from benchmarks.problems import FIDELITY_REPORTED, FIDELITY_TUNED, fidelity_problem
+from benchmarks.problems import FIDELITY_REPORTED, FIDELITY_TUNED, FidelityProblem, fidelity_problem
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _TRIED = ("asha", "hyperband", "successive_halving", "async_hyperband")
@@ -54,9 +54,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _selection(options: argparse.Namespace) -> tuple[list[Method], list[FidelityProblem]]:
+    """By default everything that is reported."""
     methods = [find(name) for name in options.methods or METHODS]
-    problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    return methods, [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+
+
+def _run(options: argparse.Namespace) -> int:
+    methods, problems = _selection(options)
     made = campaign(options, results_in(options.results), perform)
     made.run(requests(methods, problems, options.seeds, None))
     return ended(made)
@@ -76,8 +81,7 @@ def _try(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     """Print the tables; write them, and draw, where that was asked for."""
-    methods = [find(name) for name in options.methods or METHODS]
-    problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    methods, problems = _selection(options)
     records = latest(results_in(options.results), problems, methods, dict(options.version))
     records = [record for record in records if record.key.seed in (options.seeds or _SEEDS)]
     text = tables(records, problems, methods)
