@@ -210,6 +210,30 @@ def test_checkpoints_are_continued(tmp_path: Path, workers: int) -> None:
             assert trial.fidelity == 3 * begun
 
 
+def test_checkpoints_are_found_after_the_root_was_moved(tmp_path: Path) -> None:
+    """After each rung of a bracket, by `mv`: whatever is promoted next continues what lies at the new place."""
+    fidelity = 'pipeline_space["element_3"] = neps.Integer(1, 9, is_fidelity=True)\n'
+    roots, totals = ["results/snippet", "elsewhere", "results/deeper/down"], [9, 12, 13]
+    script = fidelity + CHECKPOINTS + CALL.format(arguments='searcher="hyperband"')
+    for step, (root, total) in enumerate(zip(roots, totals, strict=True)):
+        if step:
+            (tmp_path / root).parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["mv", roots[step - 1], root], cwd=tmp_path, check=True)
+        here = script.replace("results/snippet", root).replace(
+            "max_evaluations_total=4", f"max_evaluations_total={total}"
+        )
+        run(tmp_path, here, workers=1 + step)
+        history = neps.load(tmp_path / root)
+        assert len(history.succeeded) == len(history.trials) == total
+        assert not step or not (tmp_path / roots[step - 1]).exists()
+    assert [trial.fidelity for trial in history.trials] == [1] * 9 + [3] * 3 + [9]
+    for trial in history.trials:
+        before = history.by_number[trial.previous] if trial.previous is not None else None
+        steps, config = (trial.fidelity or 0) - ((before.fidelity if before else 0) or 0), trial.config
+        assert trial.loss == pytest.approx(steps * (config["element_1"] - config["element_2"]))  # type: ignore[operator]
+        assert (before is None) == (trial.fidelity == 1)
+
+
 def test_checkpoints(tmp_path: Path) -> None:
     """Without a multi-fidelity searcher the fidelity is at its upper bound, and nothing is continued."""
     fidelity = 'pipeline_space["element_3"] = neps.Integer(1, 5, is_fidelity=True)\n'

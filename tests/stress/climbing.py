@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from stress.objective import record, save, wait
+from stress.objective import record, save, save_fenced, wait
 
 __all__ = ["CHECKPOINT", "ETA", "Climbing", "climbing_loss"]
 
@@ -22,9 +22,13 @@ ETA = 3
 
 @dataclasses.dataclass(frozen=True)
 class Climbing:
-    """What `neps.run` calls; an epoch takes so many seconds."""
+    """What `neps.run` calls; an epoch takes so many seconds.
+
+    With `fenced`, `neps.checkpoint` saves.
+    """
 
     seconds: float = 0.0
+    fenced: bool = False
 
     def __call__(
         self, pipeline_directory: Path, previous_pipeline_directory: Path | None, x: float, epochs: int
@@ -44,7 +48,7 @@ class Climbing:
         record(root, "begin", number, done)
         for epoch in range(done + 1, epochs + 1):
             wait(self.seconds)
-            save(own, json.dumps({"x": x, "epochs": epochs, "done": epoch}))
+            (save_fenced if self.fenced else save)(own, json.dumps({"x": x, "epochs": epochs, "done": epoch}))
             record(root, "step", number, epoch)
         record(root, "end", number, epochs)
         return climbing_loss(x, epochs)

@@ -15,7 +15,7 @@ from typing import IO, Any, Literal
 
 import neps
 
-__all__ = ["Entry", "Event", "Objective", "journal", "journal_of", "record", "save", "spaces", "wait"]
+__all__ = ["Entry", "Event", "Objective", "journal", "journal_of", "record", "save", "save_fenced", "spaces", "wait"]
 
 Event = Literal["begin", "step", "end"]
 
@@ -78,10 +78,7 @@ class Objective:
             die(self.manner)
         for step in range(done + 1, self.steps + 1):
             wait(self.seconds)
-            if self.fenced:
-                neps.checkpoint.save(pipeline_directory, str(step).encode(), checkpoint.name, write=_write)
-            else:
-                save(checkpoint, step)
+            (save_fenced if self.fenced else save)(checkpoint, step)
             record(pipeline_directory.parent, "step", number, step)
             if number == self.slow and attempts == 1:
                 wait(60.0)
@@ -105,8 +102,13 @@ def save(checkpoint: Path, content: object) -> None:
     new.replace(checkpoint)
 
 
-def _write(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)
+def save_fenced(checkpoint: Path, content: object) -> None:
+    """The same by `neps.checkpoint`, which knows the file as its own and keeps zombies from it."""
+
+    def write(text: str, file: IO[bytes]) -> None:
+        file.write(text.encode())
+
+    neps.checkpoint.save(checkpoint.parent, str(content), checkpoint.name, write=write)
 
 
 def die(manner: str) -> None:

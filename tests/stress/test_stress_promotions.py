@@ -22,6 +22,7 @@ KINDS = hyperband_brackets(len(RUNGS), ETA)
 ROUND = sum(sum(kind.sizes) for kind in KINDS)
 """So many trials has each kind of bracket once."""
 STORM = Storm(trials=2 * ROUND, kills=60, workers=8, seconds=4 * END)
+FREEING = Storm(trials=ROUND + 30, kills=30, workers=8, seconds=4 * END)
 
 Decisions = dict[int, dict[str, Any]]
 """What each trial.yaml says, by number."""
@@ -56,6 +57,38 @@ def test_50_kills_of_8_workers_leave_complete_brackets_whose_promotions_have_the
     assert found.keys() >= set(range(len(KINDS))), "one of each kind is complete"
     assert found == {bracket: expected[bracket] for bracket in found}
     print(f"complete brackets: {sorted(found)}; of a single worker: {sorted(expected)}")
+
+
+def test_kills_while_checkpoints_are_freed(fleet: Fleet, tmp_path: Path, rng: random.Random) -> None:
+    """Each worker frees by its own view; a trial fails where the checkpoint that it continues is missing."""
+    root = tmp_path / "root"
+    arguments = {
+        "space": "epochs",
+        "searcher": "hyperband",
+        "max_evaluations_total": FREEING.trials,
+        "max_attempts": 1_000,
+        "lease_seconds": 3.0,
+        "continue_until_max_evaluation_completed": True,
+        "keep_checkpoints": "best",
+    }
+    crowd = nursery(fleet, Share(root, arguments, {"seconds": 0.02, "fenced": True}, climbs=True), FREEING.workers)
+    FREEING.rage(crowd, root, rng)
+    assert results(root) == Counter(success=FREEING.trials)
+    decisions = decisions_of(root)
+    assert_each_place_and_promotion_once(decisions)
+    for number, decision in decisions.items():
+        if (previous := previous_of(decision)) is not None:
+            assert journal(root, number)[0].step == decisions[previous]["fidelity"]
+    left = {number for number in numbers(root) if (root / f"config_{number}" / CHECKPOINT).exists()}
+    best = min(numbers(root), key=lambda number: (-decisions[number]["fidelity"], result(root, number)["loss"]))
+    assert best in left
+    assert {number for number in left if decisions[number]["fidelity"] == RUNGS[-1]} == {best}
+    assert not left & {previous_of(decision) for decision in decisions.values()}
+    closed = finished_brackets(root)
+    assert closed
+    assert not {number for number in left - {best} if decisions[number]["bracket"] in closed}
+    hidden = [path.name for path in root.glob(f"config_*/.{CHECKPOINT}*")]
+    assert hidden == [f".{CHECKPOINT}.neps"] * len(left)  # and nothing of those that were killed while they saved
 
 
 def decisions_of(root: Path) -> Decisions:
