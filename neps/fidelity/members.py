@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from neps.fidelity.brackets import Bracket
@@ -32,8 +32,8 @@ class RungMembers:
         self._trials: dict[int, Trial] = {}
         self._ranked: list[_Rank] = []
         self._waiting: list[_Rank] = []
-        self._promoted: Counter[int] = Counter()
-        self._slots: Counter[int] = Counter()
+        self._promoted: defaultdict[int, int] = defaultdict(int)
+        self._slots: defaultdict[int, int] = defaultdict(int)
         self._free = 0
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class RungMembers:
     @property
     def free_slot(self) -> int:
         """The first slot that none has."""
-        while self._slots[self._free]:
+        while self._slots.get(self._free):
             self._free += 1
         return self._free
 
@@ -67,10 +67,10 @@ class RungMembers:
         self._trials[trial.number] = trial
         self.ended += trial.ended
         self._slots[_slot(trial)] += 1
-        if math.isfinite(trial.rank_key):
-            bisect.insort(self._ranked, _rank(trial))
-            if not self._promoted[trial.number]:
-                bisect.insort(self._waiting, _rank(trial))
+        if (rank := _rank(trial)) is not None:
+            bisect.insort(self._ranked, rank)
+            if not self._promoted.get(trial.number):
+                bisect.insort(self._waiting, rank)
 
     def remove(self, trial: Trial) -> None:
         """One less, as it was when it was added."""
@@ -78,33 +78,33 @@ class RungMembers:
         self.ended -= trial.ended
         self._slots[_slot(trial)] -= 1
         self._free = min(self._free, _slot(trial))
-        if math.isfinite(trial.rank_key):
-            _take(self._ranked, _rank(trial))
-            if not self._promoted[trial.number]:
-                _take(self._waiting, _rank(trial))
+        if (rank := _rank(trial)) is not None:
+            _take(self._ranked, rank)
+            if not self._promoted.get(trial.number):
+                _take(self._waiting, rank)
 
     def promote(self, number: int) -> None:
         """The rung above has a trial that continues this one, whether or not it is known here yet."""
-        if not self._promoted[number] and (rank := self._finite(number)) is not None:
+        if not self._promoted[number] and (rank := self._rank(number)) is not None:
             _take(self._waiting, rank)
         self._promoted[number] += 1
 
     def demote(self, number: int) -> None:
         """It no longer has."""
         self._promoted[number] -= 1
-        if not self._promoted[number] and (rank := self._finite(number)) is not None:
+        if not self._promoted[number] and (rank := self._rank(number)) is not None:
             bisect.insort(self._waiting, rank)
 
-    def _finite(self, number: int) -> _Rank | None:
+    def _rank(self, number: int) -> _Rank | None:
         trial = self._trials.get(number)
-        return _rank(trial) if trial is not None and math.isfinite(trial.rank_key) else None
+        return _rank(trial) if trial is not None else None
 
 
 class BracketMembers:
     """The trials of one bracket."""
 
     def __init__(self) -> None:
-        self._rungs: dict[int, RungMembers] = {}
+        self._rungs: defaultdict[int, RungMembers] = defaultdict(RungMembers)
 
     @classmethod
     def of(cls, trials: Iterable[Trial] | BracketMembers) -> BracketMembers:
@@ -133,7 +133,7 @@ class BracketMembers:
 
     def rung(self, rung: int) -> RungMembers:
         """Those at one rung, counted from 0 at the lowest of all."""
-        return self._rungs.setdefault(rung, RungMembers())
+        return self._rungs[rung]
 
     def add(self, trial: Trial) -> None:
         """One more."""
@@ -167,12 +167,14 @@ class Brackets(Mapping[int, BracketMembers]):
         self.begun = 0
         """One more than the highest number."""
         self._placed: dict[int, Trial] = {}
-        self._members: dict[int, BracketMembers] = {}
+        self._members: defaultdict[int, BracketMembers] = defaultdict(BracketMembers)
         self._unclosed: dict[tuple[Bracket, ...], set[int]] = {}
         for trial in trials:
             self.seen(trial)
 
     def __getitem__(self, bracket: int) -> BracketMembers:
+        if bracket not in self._members:
+            raise KeyError(bracket)
         return self._members[bracket]
 
     def __iter__(self) -> Iterator[int]:
@@ -188,7 +190,7 @@ class Brackets(Mapping[int, BracketMembers]):
         if decision is None or decision.bracket is None or decision.rung is None:
             return
         self._placed[trial.number] = trial
-        self._members.setdefault(decision.bracket, BracketMembers()).add(trial)
+        self._members[decision.bracket].add(trial)
         self._changed(decision.bracket)
 
     def gone(self, number: int) -> None:
@@ -218,9 +220,13 @@ class Brackets(Mapping[int, BracketMembers]):
         self.begun = max(self.begun, bracket + 1)
 
 
-def _rank(trial: Trial) -> _Rank:
-    """Lower losses first; of equal ones the earlier slot, which, unlike the number, no timing decides."""
-    return trial.rank_key, _slot(trial), trial.number
+def _rank(trial: Trial) -> _Rank | None:
+    """Lower losses first; of equal ones the earlier slot, which, unlike the number, no timing decides.
+
+    None without a finite loss.
+    """
+    loss = trial.rank_key
+    return (loss, _slot(trial), trial.number) if math.isfinite(loss) else None
 
 
 def _take(ranks: list[_Rank], rank: _Rank) -> None:
