@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import signal
 import subprocess
 import sys
@@ -164,10 +165,10 @@ def report(history: neps.History, root_directory: Path) -> None:
     if best is None or spent is None:
         sys.exit(f"\nNothing was trained: see the errors in {root_directory}")
     print("\nThe best network so far (of those trained for the most epochs), by how much all workers had trained:\n")
-    print("  full trainings   its epochs   its validation error")
+    print("  full trainings   its epochs   its validation error (bars: logarithmic)")
     for trainings, incumbent in anytime_curve(history):
         error = incumbent.loss or 0.0
-        print(f"  {trainings:14.1f}{incumbent.fidelity:13g}{error:10.2%}  {'█' * round(50 * error)}")
+        print(f"  {trainings:14.1f}{incumbent.fidelity:13g}{error:10.2%}  {bar(error)}")
     begun = sum(trial.previous is None for trial in history.trials)
     saved = 1 - spent.continued / spent.from_scratch
     print(f"\n{begun} configurations were tried, for the price of {spent.continued / EPOCHS:.1f} full trainings.")
@@ -193,6 +194,11 @@ def anytime_curve(history: neps.History) -> list[tuple[float, neps.Trial]]:
         if not curve or spent >= curve[-1][0] + 1:
             curve.append((spent, incumbent))
     return curve if incumbent is None or curve[-1] == (spent, incumbent) else [*curve, (spent, incumbent)]
+
+
+def bar(error: float) -> str:
+    """Longer by the same for each factor of the error, from 0.1 % on."""
+    return "█" * round(15 * (3 + math.log10(max(error, 0.001))))
 
 
 def main() -> None:

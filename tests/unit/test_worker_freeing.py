@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,13 +14,14 @@ import pytest
 import neps
 from neps.checkpoint import load, save
 from neps.cli import main
-from neps.errors import ArgumentError
+from neps.errors import ArgumentError, DirectoryError
 from neps.history import History
 from neps.samplers.asha import ASHA
 from neps.samplers.hyperband import SuccessiveHalving
 from neps.trial import Decision, Result, Status, Trial
 from neps.worker.freeing import freeable
 from neps.worker.settings import Keep
+from neps.worker.tenure import Tenure
 
 EPOCHS = neps.SearchSpace({"x": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)})
 PLAIN = neps.SearchSpace({"x": neps.Float(0, 1)})
@@ -192,6 +194,22 @@ def test_what_can_not_be_deleted_is_said_and_stops_nobody(
     warnings = [text for text in caplog.messages if "keeps its checkpoints" in text]
     assert len(warnings) == 12  # once each
     assert f"See {tmp_path}/config_1" in "".join(warnings)
+
+
+def test_nothing_is_deleted_in_a_run_that_took_the_folders_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that slept through the move of its run, and wakes after the last evaluation."""
+    run(tmp_path)
+
+    def moved(tenure: Tenure) -> None:
+        if sys._getframe(1).f_code.co_name == "_delete":
+            raise DirectoryError("the run was moved")
+
+    monkeypatch.setattr(Tenure, "check", moved)
+    with pytest.raises(DirectoryError, match="the run was moved"):
+        run(tmp_path, keep_checkpoints="best")
+    assert kept(tmp_path) == set(range(1, 14))
 
 
 @pytest.mark.parametrize("value", ["promoteable", "", None, True, 3])
