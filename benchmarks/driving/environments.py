@@ -101,8 +101,11 @@ def interpreter(name: str) -> Path:
 
 
 def variables() -> dict[str, str]:
-    """The environment variables of drivers: one thread each, and sets in the same order each time, which SMAC needs."""
-    kept = {key: value for key, value in os.environ.items() if key not in _BLAS}
+    """The environment variables of drivers: one thread each, and sets in the same order each time, which SMAC needs.
+
+    No path of Python's is handed on: a driver of a published neps must not find this one.
+    """
+    kept = {key: value for key, value in os.environ.items() if key not in {*_BLAS, "PYTHONPATH"}}
     return kept | dict.fromkeys(_THREADS, "1") | {"PYTHONHASHSEED": "0"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import math
+import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pytest
 
 from benchmarks.driving.campaign import Campaign, Request, requests
 from benchmarks.driving.command_line import put, seeds
+from benchmarks.driving.environments import variables
 from benchmarks.driving.results import Key, Results
 from benchmarks.problems.problem import Problem, real
 from benchmarks.regret.methods import Method, find
@@ -134,6 +136,15 @@ def test_a_signal_ends_the_run_that_is_under_way_and_starts_no_other(tmp_path: P
     campaign = _campaign(results_in(tmp_path / "results"), requests([method], [_BOWL], [0, 1], 3))
     assert (campaign.stopped, campaign.made, campaign.failures) == (True, 0, [])
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_driver_finds_no_modules_of_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a driver of a published neps would run this one."""
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert "PYTHONPATH" not in variables()
+    assert variables()["OMP_NUM_THREADS"] == "1"
+    assert variables()["PATH"] == os.environ["PATH"]
 
 
 def test_seeds_are_the_outer_loop_and_each_method_has_its_own_number_of_them() -> None:
