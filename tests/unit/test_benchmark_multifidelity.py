@@ -134,6 +134,21 @@ def test_tables_show_the_median_and_mark_the_best() -> None:
     assert "| b (2) | -0.30 | -0.30 |" in text
 
 
+def test_methods_with_more_seeds_are_ranked_on_all_of_them() -> None:
+    methods = [Method("a", "", "own", seeds=2), Method("b", "", "own", seeds=2), Method("c", "", "own", seeds=1)]
+    records = [
+        _record([(x, 10)] * 20, method=method, seed=seed)
+        for method, xs in {"a": (0.1, 0.2), "b": (0.2, 0.1), "c": (0.3,)}.items()
+        for seed, x in enumerate(xs)
+    ]
+    every, most = tables(records, [_bowl()], methods).split("Those of which there are 2 seeds, or will be:")
+    assert "with 1 seeds each" in every
+    assert "| a | 1.00" in every
+    assert "with 2 seeds each" in most
+    assert "| a | 1.50" in most
+    assert "| c | " not in most.split("###")[0]
+
+
 def test_without_a_shared_seed_there_is_no_rank() -> None:
     records = [_record([(0.1, 10)] * 20, method="a", seed=0), _record([(0.1, 10)] * 20, method="b", seed=1)]
     assert list(ranking_tables(dict(_study(records, ["a", "b"])))) == [
