@@ -13,9 +13,11 @@ from neps.trial import Decision, Trial
 
 __all__ = ["Spending"]
 
+_TOLERANCE = 1e-9
+
 
 class Spending:
-    """What is known of a run, summed exactly, so that ten times 0.1 is 1.
+    """What is known of a run, summed exactly, in whatever order: ten times 0.1 is 1.
 
     Call `seen` for each trial that becomes known, in any order, and again when it has a result or is reopened.
 
@@ -117,7 +119,7 @@ class Spending:
             pending: the decisions without a result.
             expected: whether the user has said what a trial is expected to cost.
         """
-        if budget.max_fidelity_total is not None and self._fidelity >= budget.max_fidelity_total:
+        if budget.max_fidelity_total is not None and _uses_up(self._fidelity, budget.max_fidelity_total):
             spent = f"max_fidelity_total={budget.max_fidelity_total:g} is spent ({self.fidelity:g})"
             return Limit(done=True, reason=spent)
         if budget.max_cost_total is not None:
@@ -125,15 +127,20 @@ class Spending:
         return None
 
     def _cost_limit(self, most: float, waiting: list[Decision], *, expected: bool) -> Limit | None:
-        if self.total >= most:
+        if _uses_up(self.total, most):
             return Limit(done=True, reason=f"max_cost_total={most:g} is spent ({self.total:g})")
         if waiting and self.mean is None and not expected:
             reason = f"trial {waiting[0].number} to return the first cost, a wait that expected_cost=… would spare"
             return Limit(done=False, reason=reason)
-        if waiting and self.total_with(waiting) >= most:
+        if waiting and _uses_up(self.total_with(waiting), most):
             cost = f"running trials ({len(waiting)}), whose expected cost uses up max_cost_total={most:g}"
             return Limit(done=False, reason=f"{cost}: raise it to go on")
         return None
+
+
+def _uses_up(amount: float | Fraction, budget: float) -> bool:
+    """Whether nothing is left. Decimals aren't what a float holds: ten times 0.7 is a little less than 7."""
+    return amount >= budget * (1 - _TOLERANCE)
 
 
 def _float(amount: Fraction) -> float:

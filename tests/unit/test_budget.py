@@ -62,6 +62,22 @@ def test_ten_times_a_tenth_is_1() -> None:
     assert spending(*(ended(pending(number), 0.1) for number in range(1, 11))).total == 1
 
 
+@pytest.mark.parametrize(("each", "times", "all_of_them"), [(0.7, 10, 7.0), (0.3, 10, 3.0), (0.03, 11, 0.33)])
+def test_decimals_use_a_budget_up_that_floats_just_miss(each: float, times: int, all_of_them: float) -> None:
+    fidelity, cost = Budget(max_fidelity_total=all_of_them), Budget(max_cost_total=all_of_them)
+    most = spending(*(ended(pending(number, each), each) for number in range(1, times)))
+    assert most.limit(fidelity, [], expected=False) is None
+    assert most.limit(cost, [], expected=False) is None
+    limit = most.limit(cost, [decision(each)], expected=False)
+    assert limit is not None
+    assert not limit.done
+    most.seen(ended(pending(times, each), each))
+    for budget in (fidelity, cost):
+        limit = most.limit(budget, [], expected=False)
+        assert limit is not None
+        assert limit.done
+
+
 def test_a_number_that_is_decided_anew_counts_as_it_is_then() -> None:
     known = spending(pending(1, 1), ended(pending(2, 9, 1), 4.0), pending(3, 27, 2))
     known.gone(2)
