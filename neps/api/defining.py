@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import secrets
@@ -80,7 +81,7 @@ class Proposal:
     def _compare(self, found: Definition) -> None:
         differences = list(self.space.differences(SearchSpace.from_definition(dict(found.space))))
         if not self.joins_any_searcher:
-            differences += _searcher_differences(found.searcher, describe(self.sampler()))
+            differences += _searcher_differences(self._completed(found.searcher), describe(self.sampler()))
         if self.seed is not None and self.seed != found.seed:
             differences.append(f"seed is {found.seed} there and {self.seed} here")
         if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
@@ -92,6 +93,12 @@ class Proposal:
                 "it, choose another root_directory, or pass overwrite_working_directory=True to move it aside."
             )
             raise DefinitionMismatchError(message)
+
+    def _completed(self, published: Mapping[str, Any]) -> Mapping[str, Any]:
+        """With the settings that the version which published it didn't have yet: they stand at their defaults."""
+        with contextlib.suppress(ArgumentError):  # of one's own, or with what this version has no more
+            return describe(resolve(published["name"], self.space, dict(published.get("settings") or {})))
+        return published
 
 
 def _searcher_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,46 @@
+"""Joining a run that an earlier version has begun: what its definition doesn't say yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import neps
+from neps.errors import DefinitionMismatchError
+
+SPACE = {"x": neps.Float(0, 1, default=0.5), "epochs": neps.Integer(1, 9, is_fidelity=True)}
+
+
+def search(root: Path, searcher: str, trials: int, **settings: Any) -> int:
+    def evaluate(x: float, epochs: int) -> float:
+        return x / epochs
+
+    history = neps.run(evaluate, root, SPACE, searcher, trials, seed=1, post_run_summary=False, **settings)
+    return len(history.trials)
+
+
+def begun_by_an_earlier_version(root: Path, searcher: str) -> None:
+    search(root, searcher, 1)
+    definition = root / "neps.yaml"
+    text = definition.read_text()
+    assert "    sample_default_at_target: false\n" in text
+    definition.write_text(text.replace("    sample_default_at_target: false\n", ""))
+
+
+@pytest.mark.parametrize("searcher", ["hyperband", "asha_prior", "priorband"])
+def test_a_setting_that_was_not_there_yet_stands_at_its_default(tmp_path: Path, searcher: str) -> None:
+    begun_by_an_earlier_version(tmp_path, searcher)
+    assert search(tmp_path, searcher, 2) == 2
+    assert search(tmp_path, "default", 3) == 3
+    with pytest.raises(DefinitionMismatchError, match="sample_default_at_target is False there and True here"):
+        search(tmp_path, searcher, 4, sample_default_first=True, sample_default_at_target=True)
+
+
+def test_what_this_version_does_not_know_is_no_default(tmp_path: Path) -> None:
+    search(tmp_path, "hyperband", 1)
+    definition = tmp_path / "neps.yaml"
+    definition.write_text(definition.read_text().replace("    eta: 3.0\n", "    eta: 3.0\n    novel: 7\n"))
+    with pytest.raises(DefinitionMismatchError, match="novel is 7 there and None here"):
+        search(tmp_path, "hyperband", 2)
