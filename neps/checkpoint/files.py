@@ -34,11 +34,17 @@ def replace(folder: str, name: str, write: Callable[[IO[bytes]], object], before
             write(file)
         _sync(staged)  # opened again: `write` may have written by the file's name, or closed it
         before()
-        os.close(os.open(f"{folder}/.{name}.neps", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        _sign(folder, name)
         os.replace(staged, f"{folder}/{name}")  # noqa: PTH105
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(staged)  # noqa: PTH108
+
+
+def _sign(folder: str, name: str) -> None:
+    """Make sure of the sign; one that is there need not be writable, as little as the checkpoint that is replaced."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(f"{folder}/.{name}.neps", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
 
 
 def _sync(path: str) -> None:

@@ -153,6 +153,15 @@ class TestAtomic:
         save(tmp_path, b"four", write=raw)
         assert events == ["fsync 4", "replace"]
 
+    def test_files_that_can_not_be_written_to_are_replaced(self, tmp_path: Path) -> None:
+        save(tmp_path, "old")
+        (tmp_path / "checkpoint.pt").chmod(0o444)
+        sign = tmp_path / ".checkpoint.pt.neps"
+        sign.unlink()
+        sign.mkdir()  # root may write to any file, but not to this
+        save(tmp_path, "new")
+        assert load(tmp_path) == "new"
+
     def test_what_a_killed_worker_was_writing_is_discarded(self, tmp_path: Path) -> None:
         program = f"import neps, os; neps.checkpoint.save({str(tmp_path)!r}, 1, write=lambda *_: os._exit(9))"
         assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
