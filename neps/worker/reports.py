@@ -21,9 +21,10 @@ def reports_of(held: Held, context: Context) -> Reports:
 
 
 class _Appending:
-    """Appends to an attempt's file. Who may have been thought dead first looks whether it is still his.
+    """Appends to an attempt's file. Who may have been thought dead first looks whether it is still open, and his.
 
-    Else a worker that was frozen, while the run was moved aside and another began in its place, would write there.
+    Else a worker that was frozen would add to the curve of the trial that another one took over, or, where the run was
+    moved aside and another began in its place, write there.
     """
 
     def __init__(self, held: Held, context: Context) -> None:
@@ -33,12 +34,14 @@ class _Appending:
 
     def __call__(self, points: Sequence[Point]) -> None:
         now = time.monotonic()
-        if now - self._looked > self._bearable and not self._held.folder.is_held(
-            self._held.standing.start.attempt, self._me
-        ):
+        if now - self._looked > self._bearable and self._is_lost():
             return
         self._looked = now
         self._file.append(points)
+
+    def _is_lost(self) -> bool:
+        folder, attempt = self._held.folder, self._held.standing.start.attempt
+        return folder.superseded(attempt) or not folder.is_held(attempt, self._me)
 
 
 def curve_of(held: Held, points: Mapping[float, float]) -> tuple[list[float], list[float]] | None:

@@ -17,6 +17,7 @@ import yaml
 
 import neps
 from neps.ledger.layout import Layout
+from neps.ledger.records import End
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import reports as module
@@ -165,18 +166,23 @@ class TestWhileItRuns:
         assert work(tmp_path, run_pipeline, lease_seconds=0.1).succeeded
         assert folder.last_report(1) == (2.0, 0.25)
 
-    def test_a_worker_that_was_replaced_writes_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After a silence, by which the run may have been moved aside and its folders be another's."""
+    @pytest.mark.parametrize("how", ["run moved", "taken over"])
+    def test_a_worker_that_was_replaced_writes_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        """After a silence, by which another goes on with the trial, or the folder is another run's."""
         scene = Scene(tmp_path)
         scene.define()
         folder = scene.claim(1, here())
         standing = scene.running(1, here())
-        context: Any = type("Context", (), {"me": dead(), "lease": 0.3})
+        context: Any = type("Context", (), {"me": dead() if how == "run moved" else here(), "lease": 0.3})
         reports = module.reports_of(Held(folder, standing), context)
         reports.add(1, 0.5)
         assert folder.curve(1).points() == {1.0: 0.5}
         now = time.monotonic()
         monkeypatch.setattr(time, "monotonic", lambda: now + 10)
+        if how == "taken over":
+            folder.end_attempt(1, End.DIED, dead())
         reports.add(2, 0.25)
         reports.flush()
         assert folder.curve(1).points() == {1.0: 0.5}
