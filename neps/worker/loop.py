@@ -114,6 +114,7 @@ class Worker:
         if not self._joined:
             self._view.join()
             self._joined = True
+            self._disk.free()  # it may be full, so that the first evaluation would fail
         if (share := self._share_done()) is not None:
             return share
         self._context.tenure.check()

@@ -14,7 +14,7 @@ import pytest
 import neps
 from neps.checkpoint import load, save
 from neps.cli import main
-from neps.errors import ArgumentError, DirectoryError
+from neps.errors import ArgumentError, DirectoryError, EvaluationError
 from neps.history import History
 from neps.samplers.asha import ASHA
 from neps.samplers.hyperband import SuccessiveHalving
@@ -137,6 +137,17 @@ def test_it_is_deleted_as_soon_as_nobody_needs_it(tmp_path: Path) -> None:
     assert seen[9] == set(range(1, 10))
     assert len(seen[11]) == 9 + 2 - 2
     assert seen[12] == {10, 11, 12}
+
+
+def test_a_full_disk_is_freed_before_anything_is_evaluated(tmp_path: Path) -> None:
+    run(tmp_path)
+
+    def save_on_a_full_disk(x: float, epochs: int) -> float:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(EvaluationError, match="trial 14 failed"):
+        neps.run(save_on_a_full_disk, tmp_path, EPOCHS, "hyperband", 14, seed=1, keep_checkpoints="best")
+    assert kept(tmp_path) == {13}
 
 
 def test_it_says_what_it_has_deleted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
