@@ -53,7 +53,8 @@ def save(
     Raises:
         neps.errors.CheckpointError: if it can't be written, or another worker has taken the trial over. The last one
             stays.
-        neps.errors.ArgumentError: if `name` isn't a plain file name, or one that neps itself uses.
+        neps.errors.ArgumentError: if `pipeline_directory` isn't a path, `name` isn't a plain file name, or it is one
+            that neps itself uses.
 
     Example:
         >>> import tempfile
@@ -66,7 +67,7 @@ def save(
         >>> load(folder, name="notes.txt", read=lambda file: file.read())
         b'notes'
     """
-    folder = os.path.abspath(pipeline_directory)  # noqa: PTH100 - not resolved: messages name what the user knows
+    folder = _folder(pipeline_directory)
     path = Path(folder, _checked(name))
     try:
         files.replace(folder, name, lambda file: (write or _torch_save)(state, file), lambda: check_open(folder))
@@ -78,9 +79,8 @@ def save(
                 f"there is no folder {folder} to save {name} in. It is not made here: pass pipeline_directory, or make "
                 "the folder first."
             ) from error
-        raise CheckpointError(
-            f"{path} can't be saved: {_gist(error)}. What was saved before is still there."
-        ) from error
+        rest = " What was saved before is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
+        raise CheckpointError(f"{path} can't be saved: {_gist(error)}.{rest}") from error
     return path
 
 
@@ -113,6 +113,7 @@ def load(
 
     Raises:
         neps.errors.CheckpointError: if a checkpoint is there and can't be read.
+        neps.errors.ArgumentError: as `save`.
 
     Example:
         >>> import tempfile
@@ -127,10 +128,10 @@ def load(
         {'epoch': 7}
     """
     _checked(name)
-    for directory in (pipeline_directory, previous_pipeline_directory):
-        if directory is None:
-            continue
-        folder = os.path.abspath(directory)  # noqa: PTH100 - as above
+    folders = [_folder(pipeline_directory)]
+    if previous_pipeline_directory is not None:
+        folders.append(_folder(previous_pipeline_directory))
+    for folder in folders:
         with _explained(Path(folder, name)):
             file = files.open_to_read(folder, name)
             if file is not None:
@@ -140,6 +141,15 @@ def load(
         message = "There is no %s in %s, which this trial continues, and none of its own: it begins anew."
         _logger.warning(message, name, previous_pipeline_directory)
     return default
+
+
+def _folder(directory: Directory) -> str:
+    if not isinstance(directory, str | os.PathLike):
+        raise ArgumentError(
+            f"the folder of a checkpoint is {directory!r}; it must be a path, such as pipeline_directory, which "
+            "run_pipeline gets if its signature names it."
+        )
+    return os.path.abspath(directory)  # noqa: PTH100 - not resolved: messages name what the user knows
 
 
 def _checked(name: str) -> str:

@@ -223,8 +223,22 @@ class TestErrors:
             save(tmp_path / "nowhere", 1)
         assert names(tmp_path) == []
 
+    @pytest.mark.parametrize("folder", [None, 3, b"/tmp"])
+    def test_a_folder_must_be_a_path(self, folder: Any) -> None:
+        for use in (save, load):
+            with pytest.raises(ArgumentError, match=r"folder of a checkpoint is .*must be a path, such as pipeline"):
+                use(folder, 1)  # type: ignore[arg-type]
+
+    def test_a_name_that_no_folder_takes(self, tmp_path: Path) -> None:
+        with pytest.raises(CheckpointError, match=r"can't be saved: OSError: .* too long"):
+            save(tmp_path, 1, "x" * 300)
+
     def test_what_can_not_be_written(self, tmp_path: Path) -> None:
-        with pytest.raises(CheckpointError, match=r"/checkpoint.pt can't be saved: .*pickle"):
+        with pytest.raises(CheckpointError, match=r"/checkpoint.pt can't be saved: .*pickle") as raised:
+            save(tmp_path, lambda: None)
+        assert "saved before" not in str(raised.value)
+        save(tmp_path, 1)
+        with pytest.raises(CheckpointError, match=r"pickle.*\. What was saved before is still there\.$"):
             save(tmp_path, lambda: None)
 
     def test_what_only_trust_can_load(self, tmp_path: Path) -> None:
