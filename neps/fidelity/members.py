@@ -10,6 +10,7 @@ import bisect
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from neps.fidelity.brackets import Bracket
 from neps.trial import Trial
@@ -17,6 +18,7 @@ from neps.trial import Trial
 __all__ = ["BracketMembers", "Brackets", "RungMembers"]
 
 _Rank = tuple[float, int, int]
+_Ranked = TypeVar("_Ranked", _Rank, tuple[float, int])
 
 
 class RungMembers:
@@ -169,6 +171,7 @@ class Brackets(Mapping[int, BracketMembers]):
         self._placed: dict[int, Trial] = {}
         self._members: defaultdict[int, BracketMembers] = defaultdict(BracketMembers)
         self._unclosed: dict[tuple[Bracket, ...], set[int]] = {}
+        self._ranked: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
         for trial in trials:
             self.seen(trial)
 
@@ -191,6 +194,8 @@ class Brackets(Mapping[int, BracketMembers]):
             return
         self._placed[trial.number] = trial
         self._members[decision.bracket].add(trial)
+        if math.isfinite(trial.rank_key):
+            bisect.insort(self._ranked[decision.rung], (trial.rank_key, trial.number))
         self._changed(decision.bracket)
 
     def gone(self, number: int) -> None:
@@ -200,10 +205,24 @@ class Brackets(Mapping[int, BracketMembers]):
             return
         bracket = trial.decision.bracket
         self._members[bracket].remove(trial)
+        if math.isfinite(trial.rank_key):
+            _take(self._ranked[_rung(trial)], (trial.rank_key, trial.number))
         self._changed(bracket)
         if not self._members[bracket]:
             del self._members[bracket]
             self.begun = max(self._members, default=-1) + 1
+
+    def finite(self, rung: int) -> int:
+        """How many trials at this rung, in all brackets, have a finite loss."""
+        return len(self._ranked.get(rung, ()))
+
+    def best(self, rung: int, count: int) -> list[Trial]:
+        """So many of these at most, the best first; of equal ones the earlier."""
+        return [self._placed[number] for _, number in self._ranked.get(rung, [])[:count]]
+
+    def highest_rung(self, least: float) -> int | None:
+        """The highest rung that has at least so many of these; None if none has."""
+        return max((rung for rung, ranked in self._ranked.items() if len(ranked) >= least), default=None)
 
     def unclosed(self, kinds: tuple[Bracket, ...]) -> list[int]:
         """The begun brackets that may need something, where they come as these kinds in turn; the oldest first."""
@@ -229,7 +248,7 @@ def _rank(trial: Trial) -> _Rank | None:
     return (loss, _slot(trial), trial.number) if math.isfinite(loss) else None
 
 
-def _take(ranks: list[_Rank], rank: _Rank) -> None:
+def _take(ranks: list[_Ranked], rank: _Ranked) -> None:
     del ranks[bisect.bisect_left(ranks, rank)]
 
 

@@ -6,13 +6,15 @@ NumPy only. `priorband` calls it.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neps.fidelity import FidelityStep
+from neps.fidelity import Brackets, FidelityStep
 from neps.space import Constant, SearchSpace, Value
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["followed"]
 
 _TOLERANCE = 1e-9
+
+_Values = tuple[Value, ...]
+"""Of a configuration, those of the parameters that are searched."""
 
 
 def followed(history: History, prior: SearchSpace, eta: float, budget: float) -> tuple[Trial, float] | None:
@@ -41,18 +46,36 @@ def followed(history: History, prior: SearchSpace, eta: float, budget: float) ->
     Returns:
         None as long as less was run, no trial at the highest fidelity has a finite loss, or no rung has so many.
     """
-    incumbent = history.best
-    if incumbent is None or not math.isfinite(incumbent.rank_key) or incumbent.fidelity != prior.highest_fidelity:
+    incumbent = _incumbent(history)
+    if incumbent is None or incumbent.fidelity != prior.highest_fidelity:
         return None
-    best = _best_of_a_rung(history.trials, eta)
+    best = _best_of_a_rung(history.brackets, eta)
     if not best or not _has_run(history, budget):
         return None
-    return incumbent, _share(best, prior, _moved(prior, incumbent.config))
+    values = [tuple(trial.config[name] for name in prior.searched) for trial in (incumbent, *best)]
+    return incumbent, _share(prior, values[0], tuple(values[1:]))
+
+
+def _outside(history: History) -> Iterator[Trial]:
+    """The default configuration at the highest fidelity, where that ran before all else."""
+    first = history.by_number.get(1)
+    if first is not None and first.decision is not None and first.decision.bracket is None:
+        yield first
+
+
+def _incumbent(history: History) -> Trial | None:
+    """The best trial of the highest rung, if it has a finite loss."""
+    top = history.brackets.highest_rung(1)
+    best = history.brackets.best(top, 1) if top is not None else []
+    finite = (trial for trial in (*best, *_outside(history)) if math.isfinite(trial.rank_key))
+    return min(finite, key=lambda trial: trial.incumbent_key, default=None)
 
 
 def _has_run(history: History, budget: float) -> bool:
+    """Looks at the first brackets alone, as soon as they have run so much."""
+    brackets = (history.brackets.get(number, ()) for number in range(history.brackets.begun))
     run = 0.0
-    for trial in history.trials:
+    for trial in itertools.chain(_outside(history), itertools.chain.from_iterable(brackets)):
         if trial.ended and (step := FidelityStep.of(trial.decision, history.by_number)) is not None:
             run += max(step.end - step.begin, 0.0)
             if run >= budget * (1 - _TOLERANCE):
@@ -60,29 +83,30 @@ def _has_run(history: History, budget: float) -> bool:
     return False
 
 
-def _best_of_a_rung(trials: Iterable[Trial], eta: float) -> list[Trial]:
+def _best_of_a_rung(brackets: Brackets, eta: float) -> list[Trial]:
     """The best 1 / eta of the highest rung with eta or more finite losses, in order; none if there is no such rung."""
-    rungs: dict[int, list[Trial]] = {}
-    for trial in trials:
-        if trial.decision is not None and trial.decision.rung is not None and math.isfinite(trial.rank_key):
-            rungs.setdefault(trial.decision.rung, []).append(trial)
-    full = [rung for rung, members in rungs.items() if len(members) >= eta]
-    members = sorted(rungs[max(full)], key=lambda trial: (trial.rank_key, trial.number)) if full else []
-    return members[: math.floor(len(members) / eta + _TOLERANCE)]
+    rung = brackets.highest_rung(eta)
+    return brackets.best(rung, math.floor(brackets.finite(rung) / eta + _TOLERANCE)) if rung is not None else []
 
 
-def _moved(prior: SearchSpace, config: Mapping[str, Value]) -> SearchSpace:
-    """The prior around a configuration: each confidence stays, and is low where there was no default."""
-    parameters = dict(prior.parameters)
-    for name in prior.searched:
-        parameter = parameters[name]
-        if not isinstance(parameter, Constant):
-            parameters[name] = dataclasses.replace(parameter, default=config[name])  # type: ignore[arg-type]
-    return SearchSpace(parameters)
+@functools.lru_cache(maxsize=16)
+def _share(prior: SearchSpace, incumbent: _Values, best: tuple[_Values, ...]) -> float:
+    """The share of the prior around the incumbent, from 0 to 1; asked again and again until one of them changes.
 
-
-def _share(best: Sequence[Trial], prior: SearchSpace, around: SearchSpace) -> float:
-    """The share of `around`, from 0 to 1; densities are compared as logarithms, since they may be beyond all floats."""
-    logs = np.array([[space.log_prior(trial.config) for trial in best] for space in (prior, around)])
+    Densities are compared as logarithms, since they may be beyond all floats.
+    """
+    spaces = (prior, _moved(prior, incumbent))
+    configs = [dict(zip(prior.searched, values, strict=True)) for values in best]
+    logs = np.array([[space.log_prior(config) for config in configs] for space in spaces])
     scores = np.exp(logs - logs.max()) @ np.arange(len(best), 0, -1, dtype=np.float64)
     return float(scores[1] / scores.sum())
+
+
+def _moved(prior: SearchSpace, values: _Values) -> SearchSpace:
+    """The prior around a configuration: each confidence stays, and is low where there was no default."""
+    parameters = dict(prior.parameters)
+    for name, value in zip(prior.searched, values, strict=True):
+        parameter = parameters[name]
+        if not isinstance(parameter, Constant):
+            parameters[name] = dataclasses.replace(parameter, default=value)  # type: ignore[arg-type]
+    return SearchSpace(parameters)

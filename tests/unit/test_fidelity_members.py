@@ -46,7 +46,8 @@ def state(brackets: Brackets) -> Any:
                 (len(here), here.ended, here.free_slot, here.waiting, repr(here.best_waiting)),
             )
         told[bracket, "all"] = (len(members), members.ended, [each.number for each in members])
-    return told, brackets.begun
+    best = [[each.number for each in brackets.best(rung, brackets.finite(rung))] for rung in range(4)]
+    return told, brackets.begun, best, [brackets.highest_rung(least) for least in (1, 2.5, 4)]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -70,6 +71,18 @@ def test_kept_up_it_says_the_same_as_made_anew(seed: int) -> None:
         if number in known:
             kept_up.seen(known[number])
         assert state(kept_up) == state(Brackets(known.values()))
+
+
+def test_the_best_of_a_rung_over_all_brackets() -> None:
+    losses = {1: 0.3, 2: 0.1, 3: np.nan, 4: 0.1, 5: None}
+    brackets = Brackets([ended(trial(number, 1, number), loss) for number, loss in losses.items()] + [trial(6, 2)])
+    assert brackets.finite(1) == 3
+    assert [each.number for each in brackets.best(1, 2)] == [2, 4]
+    assert [each.number for each in brackets.best(1, 9)] == [2, 4, 1]
+    assert (brackets.finite(2), brackets.best(2, 1), brackets.best(7, 1)) == (0, [], [])
+    assert [brackets.highest_rung(least) for least in (1, 3, 3.5)] == [1, 1, None]
+    brackets.gone(2)
+    assert [each.number for each in brackets.best(1, 2)] == [4, 1]
 
 
 def test_trials_without_a_place_are_in_no_bracket() -> None:

@@ -111,6 +111,15 @@ class TestShares:
         assert evidence is not None
         assert evidence[1] == pytest.approx(around / (prior + around), rel=1e-12)
 
+    def test_the_default_at_the_target_may_be_the_incumbent(self) -> None:
+        config: dict[str, Value] = {"x": 0.5, "epochs": 9}
+        moved = [trial(30 + number, number / 10, number, 0) for number in range(1, 10)]
+        for loss, expected in ((0.5, 1), (1.0, 1), (1.5, 20), (None, 20), (math.nan, 20)):
+            default = ended(decided(LINE, 1, Suggestion(config=config)), loss)
+            evidence = followed(history(default, *moved, *MIDDLE, TOP), LINE, 3, FIRST_BRACKET)
+            assert evidence is not None
+            assert evidence[0].number == expected
+
     def test_a_parameter_without_a_default_is_a_reason_for_the_incumbent(self) -> None:
         space = SearchSpace({"x": Float(0, 1), "y": Float(0, 1, default=0.5), "epochs": EPOCHS})
         trials = [*BASE, *MIDDLE, TOP]
@@ -164,6 +173,13 @@ class TestNothingIsFollowed:
         assert self.nothing(*BASE[:8], *MIDDLE, TOP)
         pending = Trial(number=9, decision=BASE[8].decision)
         assert self.nothing(*BASE[:8], pending, *MIDDLE, TOP)
+
+    def test_the_default_at_the_target_has_run(self) -> None:
+        default = ended(decided(LINE, 1, Suggestion(config={"x": 0.5, "epochs": 9})), None)
+        base = [trial(30 + number, number / 10, number, 0) for number in range(1, 9)]
+        middle = [trial(10 + number, number / 10, number, 1, 30 + number) for number in range(1, 4)]
+        assert not self.nothing(default, *base, *middle, TOP)
+        assert self.nothing(*base, *middle, TOP)
 
     def test_a_failed_trial_has_run(self) -> None:
         assert not self.nothing(*BASE[:8], trial(9, 0.9, None, 0), *MIDDLE, TOP)
