@@ -68,7 +68,7 @@ class History:
 
     @property
     def best(self) -> Trial | None:
-        """The incumbent: the lowest loss among the highest fidelity that any trial finished (None without one)."""
+        """The incumbent: the lowest loss among the highest fidelity at which any is finite; None without a success."""
         return min(self.succeeded, key=lambda trial: trial.incumbent_key, default=None)
 
     @property

@@ -195,9 +195,13 @@ class Trial:
         return self.result is not None and self.result.success
 
     @property
-    def incumbent_key(self) -> tuple[bool, float, float, int]:
-        """Smallest for the incumbent: a success, at the highest fidelity, with the lowest loss, the earliest."""
-        return not self.succeeded, -(self.fidelity or 0.0), self.rank_key, self.number
+    def incumbent_key(self) -> tuple[bool, bool, float, float, int]:
+        """Smallest for the incumbent: a success, of finite loss, at the highest fidelity, with the lowest, the earliest.
+
+        A training that diverged at the highest fidelity is worse than one that went well at a lower.
+        """
+        loss = self.rank_key
+        return not self.succeeded, not math.isfinite(loss), -(self.fidelity or 0.0), loss, self.number
 
     @property
     def rank_key(self) -> float:

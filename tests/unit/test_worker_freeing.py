@@ -76,8 +76,13 @@ class TestWhich:
         assert freed("best", trial(1, 9, 0.1), trial(2, 9, None), trial(3, 9, "runs"), trial(4, 9, "waits")) == set()
 
     def test_the_incumbent_below_the_top(self) -> None:
-        assert freed("best", trial(1, 1, 0.1), trial(2, 3, NAN, previous=1)) == {1}  # trial 2 is it, at the higher one
+        assert freed("best", trial(1, 1, 0.1), trial(2, 3, 0.2, previous=1), trial(3, 1, NAN)) == {1, 3}
         assert freed("best", trial(1, 3, NAN)) == set()
+
+    @pytest.mark.parametrize("loss", [NAN, INF, -INF])
+    def test_one_that_diverged_is_no_incumbent_while_another_is_well(self, loss: float) -> None:
+        """The best model that there is stays, though what continues it has ended, at the highest fidelity."""
+        assert freed("best", trial(1, 1, 0.2), trial(2, 3, 0.1, previous=1), trial(3, 9, loss, previous=2)) == {1, 3}
 
     def test_without_a_fidelity_each_is_a_finished_model(self) -> None:
         trials = (trial(1, None, 0.2), trial(2, None, 0.1), trial(3, None, NAN), trial(4, None, None))
