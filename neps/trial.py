@@ -196,7 +196,7 @@ class Trial:
 
     @property
     def incumbent_key(self) -> tuple[bool, bool, float, float, int]:
-        """Smallest for the incumbent: a success, of finite loss, at the highest fidelity, with the lowest, the earliest.
+        """Smallest for the incumbent: a success, of finite loss, at the highest fidelity, the lowest, the earliest.
 
         A training that diverged at the highest fidelity is worse than one that went well at a lower.
         """
