@@ -153,7 +153,7 @@ def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> R
         cost=_cost(fields.get("cost")),
         account_for_cost=fields.get("account_for_cost", True),
         info_dict=fields.get("info_dict", {}),
-        learning_curve=fields.get("learning_curve"),
+        learning_curve=_numbers(fields.get("learning_curve")),
         learning_curve_steps=_steps(fields),
         error=str(error) if error is not None else None,
         damaged=damaged,
@@ -169,9 +169,19 @@ def _listed(values: Sequence[float] | None) -> list[float] | None:
     return None if values is None else list(values)
 
 
+def _numbers(values: Any) -> list[float] | None:
+    """A list of numbers; whoever shows it relies on that."""
+    if values is None:
+        return None
+    if not isinstance(values, list):
+        message = f"{values!r} is no list of numbers"
+        raise TypeError(message)
+    return [float(value) for value in values]
+
+
 def _steps(fields: Mapping[str, Any]) -> list[float] | None:
     """The steps of a learning curve, as many as there are losses."""
-    steps: list[float] | None = fields.get("learning_curve_steps")
+    steps = _numbers(fields.get("learning_curve_steps"))
     if steps is not None and len(steps) != len(fields["learning_curve"]):
         message = f"learning_curve_steps has {len(steps)} steps for {len(fields['learning_curve'])} losses"
         raise ValueError(message)

@@ -231,3 +231,16 @@ def test_as_many_steps_as_losses_or_it_is_not_to_be_trusted(tmp_path: Path) -> N
         path.write_bytes(content)
     (tmp_path / ".neps").rename(tmp_path / "unused")
     assert not neps.load(tmp_path).trials[0].succeeded
+
+
+@pytest.mark.parametrize("curve", ["5", "[[1.0, 0.5]]", "'12'", "[half]", "{1: 0.5}"])
+def test_what_is_no_list_of_numbers_is_not_to_be_trusted(tmp_path: Path, curve: str) -> None:
+    work(tmp_path, lambda x: {"loss": x, "learning_curve": [0.5]})
+    for name in ("result.yaml", "attempt_1.end.yaml"):
+        path = tmp_path / "config_1" / name
+        content = path.read_text().replace("learning_curve:\n- 0.5\n", f"learning_curve: {curve}\n")
+        assert curve in content
+        os.unlink(path)  # noqa: PTH108
+        path.write_text(content)
+    (tmp_path / ".neps").rename(tmp_path / "unused")
+    assert neps.load(tmp_path).to_dict()["trials"][0]["status"] != "success"
