@@ -10,7 +10,7 @@ from benchmarks.problems.fidelities import FidelityProblem
 
 __all__ = ["BEST", "METHODS", "Method", "find", "parameters"]
 
-BEST = "neps-hyperband"
+BEST = "neps-freeze-thaw"
 """Our best searcher, chosen on the tuned problems before the reported runs were made."""
 
 _PRIORS: tuple[Quality, ...] = ("good", "bad")
@@ -76,8 +76,8 @@ _OURS = (
     *_ours("async_hyperband_prior", without=False, priors=True),
     *_ours("mobster"),
     *_ours("freeze_thaw"),
-    *_ours("priorband", priors=True),
-    *_ours("priorband_bo", priors=True),
+    *_ours("priorband", without=False, priors=True),
+    *_ours("priorband_bo", without=False, priors=True),
     *_ours("bayesian_optimization"),
     *_ours("random_search"),
 )

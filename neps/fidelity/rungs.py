@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["rungs", "whole_powers"]
+__all__ = ["evenly_spaced", "rungs", "whole_powers"]
 
 _TOLERANCE = 1e-9
 
@@ -32,6 +32,22 @@ def rungs(lower: float, upper: float, eta: float, *, whole: bool = False) -> tup
     if whole:
         levels = [min(max(math.floor(level + 0.5), lower), upper) for level in levels]
     return tuple(sorted(set(levels)))
+
+
+def evenly_spaced(lower: float, upper: float, step: float) -> tuple[float, ...]:
+    """Evenly spaced fidelities: lower, lower + step, lower + 2 step, …, and the upper bound, where the last step ends.
+
+    Args:
+        lower: the fidelity's lower bound.
+        upper: its upper bound.
+        step: above 0; a whole number where the fidelity is one.
+
+    Example:
+        >>> evenly_spaced(1, 10, 4)
+        (1, 5, 9, 10)
+    """
+    count = math.ceil((upper - lower) / step - _TOLERANCE)
+    return (*(lower + step * k for k in range(count)), upper)
 
 
 def whole_powers(ratio: float, eta: float) -> int:

@@ -20,7 +20,18 @@ from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.kernel import matern52, matern52_slope, squared_differences
 from neps.models.main_effects import DEGREES, MainEffects
 
-__all__ = ["NOISE_FLOOR", "NegativeLogPosterior", "beginnings", "bounded", "fit", "most_probable"]
+__all__ = [
+    "NOISE_FLOOR",
+    "NegativeLogPosterior",
+    "NegativeLogPrior",
+    "beginnings",
+    "bounded",
+    "bounds",
+    "fit",
+    "from_theta",
+    "most_probable",
+    "to_theta",
+]
 
 _Array = NDArray[np.float64]
 
@@ -42,14 +53,38 @@ _IMPOSSIBLE = 1e10
 _TOLERANCE = 1e-6  # of the log posterior, relative: what is closer is as probable
 
 
-class NegativeLogPosterior:
-    """-log p(y | X, θ) - log p(θ) and its gradient, at θ = log (length scales, signal, noise, effects), (d + 6,).
+class NegativeLogPrior:
+    """-log p(θ) and its gradient, at θ = log (length scales, signal, noise, effects), (d + 6,).
 
     Length scales have the prior LogNormal(√2 + log(d)/2, 1): that of Hvarfner et al. (2024, "Vanilla Bayesian
     optimization performs great in high dimensions"), by which a function of many dimensions is assumed to be no harder
     than one of few, but narrower (they have √3). Signal, noise and each degree's effects have LogNormal(1, 1),
     LogNormal(-8, 3) and LogNormal(-4, 2): our choice, wide enough for noisy training runs. The mode is taken in the
     parameters themselves, not in their logarithms, but for the effects, which could never be all but absent then.
+
+    Args:
+        d: how many dimensions there are.
+        lengthscale: the logarithm of a length scale's median, less log(d)/2.
+    """
+
+    def __init__(self, d: int, lengthscale: float = 2.0**0.5) -> None:
+        self._mean = np.array(
+            [lengthscale + 0.5 * math.log(d)] * d + [_SIGNAL_PRIOR[0], _NOISE_PRIOR[0]] + [_EFFECTS_PRIOR[0]] * DEGREES
+        )
+        self._sigma = np.array(
+            [_LENGTHSCALE_SIGMA] * d + [_SIGNAL_PRIOR[1], _NOISE_PRIOR[1]] + [_EFFECTS_PRIOR[1]] * DEGREES
+        )
+        self._per_parameter = np.array([1.0] * (d + 2) + [0.0] * DEGREES)
+
+    def __call__(self, theta: _Array) -> tuple[float, _Array]:
+        """Value and gradient (d + 6,) at theta (d + 6,)."""
+        standard = (theta - self._mean) / self._sigma
+        value = float(np.sum(self._per_parameter * theta + 0.5 * standard**2))
+        return value, self._per_parameter + standard / self._sigma
+
+
+class NegativeLogPosterior:
+    """-log p(y | X, θ) - log p(θ) and its gradient, at θ as in `NegativeLogPrior`.
 
     Args:
         X: (n, d).
@@ -65,13 +100,7 @@ class NegativeLogPosterior:
         self._differences = np.ascontiguousarray(squared_differences(X[first], X[second], choices).T)
         effects = MainEffects(choices)
         self._features, self._degrees = effects.features(X), effects.degrees
-        self._prior_mean = np.array(
-            [2.0**0.5 + 0.5 * math.log(d)] * d + [_SIGNAL_PRIOR[0], _NOISE_PRIOR[0]] + [_EFFECTS_PRIOR[0]] * DEGREES
-        )
-        self._prior_sigma = np.array(
-            [_LENGTHSCALE_SIGMA] * d + [_SIGNAL_PRIOR[1], _NOISE_PRIOR[1]] + [_EFFECTS_PRIOR[1]] * DEGREES
-        )
-        self._per_parameter = np.array([1.0] * (d + 2) + [0.0] * DEGREES)
+        self._prior = NegativeLogPrior(d)
 
     def given(self, y: _Array) -> Self:
         """The same at other targets (n,)."""
@@ -82,9 +111,8 @@ class NegativeLogPosterior:
     def __call__(self, theta: _Array) -> tuple[float, _Array]:
         """Value and gradient (d + 6,) at theta (d + 6,)."""
         likelihood, likelihood_gradient = self._likelihood(theta)
-        standard = (theta - self._prior_mean) / self._prior_sigma
-        prior = float(np.sum(self._per_parameter * theta + 0.5 * standard**2))
-        return likelihood + prior, likelihood_gradient + self._per_parameter + standard / self._prior_sigma
+        prior, prior_gradient = self._prior(theta)
+        return likelihood + prior, likelihood_gradient + prior_gradient
 
     def _likelihood(self, theta: _Array) -> tuple[float, _Array]:
         """Minus the log marginal likelihood (Rasmussen and Williams 2006, equations 2.30 and 5.9).
@@ -158,7 +186,7 @@ def beginnings(d: int) -> list[Hyperparameters]:
 
 def bounded(hyperparameters: Hyperparameters) -> Hyperparameters:
     """The same, moved into the bounds within which `most_probable` searches."""
-    return _from_theta(_to_theta(hyperparameters), len(hyperparameters.lengthscales))
+    return from_theta(to_theta(hyperparameters), len(hyperparameters.lengthscales))
 
 
 def most_probable(
@@ -168,23 +196,25 @@ def most_probable(
     d = len(starts[0].lengthscales)
     options = {"maxiter": iterations, "ftol": _TOLERANCE}
     found = [
-        minimize(objective, _to_theta(start), jac=True, method="L-BFGS-B", bounds=_bounds(d), options=options)
+        minimize(objective, to_theta(start), jac=True, method="L-BFGS-B", bounds=bounds(d), options=options)
         for start in starts
     ]
     best = min(found, key=lambda result: float(result.fun))
-    return _from_theta(best.x, d), float(best.fun)
+    return from_theta(best.x, d), float(best.fun)
 
 
-def _bounds(d: int) -> _Array:
+def bounds(d: int) -> _Array:
+    """Within which θ is searched: (d + 6, 2)."""
     return np.array([_BOUNDS_LENGTHSCALE] * d + [_BOUNDS_SIGNAL, _BOUNDS_NOISE] + [_BOUNDS_EFFECTS] * DEGREES)
 
 
-def _to_theta(h: Hyperparameters) -> _Array:
-    """Logarithms, within the bounds: (d + 6,)."""
-    theta: _Array = np.clip(np.log([*h.lengthscales, h.signal, h.noise, *h.effects]), *_bounds(len(h.lengthscales)).T)
+def to_theta(h: Hyperparameters) -> _Array:
+    """Their logarithms, moved into the bounds: (d + 6,)."""
+    theta: _Array = np.clip(np.log([*h.lengthscales, h.signal, h.noise, *h.effects]), *bounds(len(h.lengthscales)).T)
     return theta
 
 
-def _from_theta(theta: _Array, d: int) -> Hyperparameters:
+def from_theta(theta: _Array, d: int) -> Hyperparameters:
+    """What `theta` (d + 6,) stands for."""
     values = np.exp(theta)
     return Hyperparameters(values[:d], float(values[d]), float(values[d + 1]), values[d + 2 :])

@@ -63,9 +63,13 @@ class GaussianProcess:
         self._effects = MainEffects(choices)
         self._weights: _Array = hyperparameters.effects[self._effects.degrees]
         self._phi: _Array = self._effects.features(X) * self._weights
-        K = self._between(X, X, self._phi)
-        K[np.diag_indices_from(K)] += hyperparameters.noise
-        self._solve(self._factor(K))
+        self._solve(self._factor(self._covariance()))
+
+    def _covariance(self) -> _Array:
+        """That of the targets, noise included: (n, n)."""
+        K = self._between(self.X, self.X, self._phi)
+        K[np.diag_indices_from(K)] += self.hyperparameters.noise
+        return K
 
     def _solve(self, L: _Array) -> None:
         self._cholesky = L

@@ -6,7 +6,9 @@ Arrays in, arrays out. Samplers call `surrogate`.
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +17,10 @@ from neps.models.fitting import NegativeLogPosterior, beginnings, bounded, most_
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS, Targets
 
-__all__ = ["Surrogate", "surrogate"]
+__all__ = ["Surrogate", "explanation", "surrogate"]
 
 _Array = NDArray[np.float64]
+H = TypeVar("H")
 
 _FEW = 20  # with so few results all bends are compared each time, and with more each eighth time
 _SELDOM = 8
@@ -53,34 +56,56 @@ def surrogate(
     Returns:
         The same for the same arguments: nothing is drawn.
     """
-    n, (start, bend) = len(X), remembered or (None, BENDS[0])
+    part = _part(losses)
+
+    @functools.cache
+    def objective() -> NegativeLogPosterior:
+        return NegativeLogPosterior(X[part], np.zeros(len(part)), choices)
+
+    def search(y: _Array, starts: Sequence[Hyperparameters], iterations: int) -> tuple[Hyperparameters, float]:
+        return most_probable(objective().given(y), starts, iterations)
+
+    found, targets = explanation(losses, part, search, beginnings(len(choices)), remembered)
+    if remembered is not None and found is remembered[0]:
+        found = bounded(found)
+    return Surrogate(GaussianProcess(X, targets.values, choices, found), targets.bend)
+
+
+def explanation(
+    losses: _Array,
+    part: NDArray[np.intp],
+    search: Callable[[_Array, Sequence[H], int], tuple[H, float]],
+    beginnings: Sequence[H],
+    remembered: tuple[H, float] | None,
+) -> tuple[H, Targets]:
+    """The hyperparameters and the bend that are most probable together, for any kind of process.
+
+    Args:
+        losses: (n,), NaN where an evaluation failed.
+        part: which of them hyperparameters are found on.
+        search: from targets of the part, hyperparameters to begin with, and how many steps to take from each, to the
+            most probable hyperparameters and their negative log posterior.
+        beginnings: where to begin without anything better.
+        remembered: earlier hyperparameters and their bend, which a long run keeps for seven results of eight.
+    """
+    n, (start, bend) = len(losses), remembered or (None, BENDS[0])
     thorough = start is None or n <= _FEW or n % _SELDOM == 0
     if start is not None and n > _FRESH and not thorough:
-        return Surrogate(GaussianProcess(X, Targets(losses, bend).values, choices, bounded(start)), bend)
+        return start, Targets(losses, bend)
     afresh = start is None or (thorough and n <= _FRESH)
-    starts = [*([] if start is None else [start]), *(beginnings(len(choices)) if afresh else [])][:2]
-    part = _part(losses)
-    objective = NegativeLogPosterior(X[part], np.zeros(len(part)), choices)
+    starts = [*([] if start is None else [start]), *(beginnings if afresh else [])][:2]
 
-    def fitted(targets: Targets, starts: list[Hyperparameters], iterations: int) -> _Fitted:
-        found, value = most_probable(objective.given(targets.values[part]), starts, iterations)
-        return _Fitted(value - float(targets.log_slopes[part].sum()), found, targets)
+    def fitted(targets: Targets, starts: Sequence[H], iterations: int) -> tuple[float, H, Targets]:
+        found, value = search(targets.values[part], starts, iterations)
+        return value - float(targets.log_slopes[part].sum()), found, targets
 
     best = fitted(Targets(losses, bend), starts, _ITERATIONS if afresh else _FEW_ITERATIONS)
-    if thorough and best.targets.values.any():
+    _, found, targets = best
+    if thorough and targets.values.any():
         rivals = (Targets(losses, other) for other in BENDS if other != bend)
-        others = [fitted(rival, [best.hyperparameters], _FEW_ITERATIONS) for rival in rivals]
-        best = min([best, *others], key=lambda fitted: fitted.cost)
-    process = GaussianProcess(X, best.targets.values, choices, best.hyperparameters)
-    return Surrogate(process, best.targets.bend)
-
-
-class _Fitted(NamedTuple):
-    """Hyperparameters for targets, and minus the log posterior of the losses at these."""
-
-    cost: float
-    hyperparameters: Hyperparameters
-    targets: Targets
+        others = [fitted(rival, [found], _FEW_ITERATIONS) for rival in rivals]
+        _, found, targets = min([best, *others], key=lambda fitted: fitted[0])
+    return found, targets
 
 
 def _part(losses: _Array) -> NDArray[np.intp]:

@@ -61,9 +61,7 @@ class BayesianOptimization(Sampler):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        self._design()
-        if self.initial_design_size is not None:
-            object.__setattr__(self, "initial_design_size", int(self.initial_design_size))
+        object.__setattr__(self, "initial_design_size", self._design().size)
         interleave = probability("random_interleave_prob", self.random_interleave_prob)
         object.__setattr__(self, "random_interleave_prob", interleave)
 

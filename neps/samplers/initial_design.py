@@ -59,7 +59,7 @@ class InitialDesign:
         """Check the settings, which users know by other names."""
         first = self.default_first
         if self.size is not None:
-            whole("initial_design_size", self.size, least=1, or_none=True)
+            object.__setattr__(self, "size", whole("initial_design_size", self.size, least=1, or_none=True))
         if not isinstance(first, bool):
             raise ArgumentError(f"sample_default_first must be True or False, not {first!r}.")
 
@@ -76,14 +76,18 @@ class InitialDesign:
         space, claimed = history.space, Claimed.of(history)
         if (done := claimed.exhausted) is not None:
             return done
-        results = sum(trial.ended and trial.decision is not None for trial in history.trials)
-        if results >= (self.size or min(space.dimensions + 1, _LARGEST)):
+        if self.is_over(history):
             return None
         default = space.default_config() if self.default_first and number == 1 else None
         config = default or self.draw(history, number, generator)
         if space.is_finite and config in claimed:
             config = claimed.another(generator)
         return Suggestion(config=config, reasons={"by": _BY})
+
+    def is_over(self, history: History) -> bool:
+        """Whether as many results are in as it has trials."""
+        results = sum(trial.ended and trial.decision is not None for trial in history.trials)
+        return results >= (self.size or min(history.space.dimensions + 1, _LARGEST))
 
 
 def is_initial(trial: Trial) -> bool:

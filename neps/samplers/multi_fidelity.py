@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neps.space import SearchSpace
     from neps.trial import Value
 
-__all__ = ["BeginningAtARung", "MultiFidelity", "slot_generator", "trials_by_bracket"]
+__all__ = ["BeginningAtARung", "MultiFidelity", "fidelity_of", "slot_generator", "trials_by_bracket"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class MultiFidelity(Sampler):
                 f"a multi-fidelity searcher needs one fidelity, but the space has {list(space.fidelities) or 'none'}. "
                 "Mark one parameter, as in Integer(1, 81, is_fidelity=True), or use bayesian_optimization."
             )
-        lower = _fidelity(space).lower
+        lower = fidelity_of(space).lower
         if not lower > 0:
             raise ArgumentError(
                 f"the fidelity {space.fidelity!r} has the lower bound {lower:g}, but it must be above 0, since rungs "
@@ -83,7 +83,7 @@ class MultiFidelity(Sampler):
 
     def rungs(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which configurations are compared, from the lowest."""
-        fidelity = _fidelity(space)
+        fidelity = fidelity_of(space)
         return rungs(fidelity.lower, fidelity.upper, self.eta, whole=isinstance(fidelity, Integer))
 
     def default_at_target(self, space: SearchSpace, number: int) -> Suggestion | None:
@@ -166,7 +166,8 @@ def trials_by_bracket(history: History) -> Brackets:
     return history.brackets
 
 
-def _fidelity(space: SearchSpace) -> Float | Integer:
+def fidelity_of(space: SearchSpace) -> Float | Integer:
+    """The fidelity's parameter, of a space that has one."""
     parameter = space.parameters[space.fidelity or ""]
     if not isinstance(parameter, Float | Integer):
         raise TypeError(f"a fidelity is a number, not {parameter!r}")

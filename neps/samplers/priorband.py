@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neps.history import History
     from neps.space import SearchSpace
     from neps.space.parameters import Confidence
-    from neps.trial import Value
+    from neps.trial import Trial, Value
 
 __all__ = ["PriorBand"]
 
@@ -93,7 +93,7 @@ class PriorBand(Hyperband):
         uniform, lot = 1.0 / (1.0 + self.eta**place.rung), generator.random()
         if lot < uniform:
             return prior.sample(generator), {"by": "random"}
-        evidence = followed(history, prior, self.eta, self._first_brackets_fidelity(history.space))
+        evidence = self.evidence(history)
         if evidence is not None:
             incumbent, share = evidence
             if lot >= 1.0 - (1.0 - uniform) * share:
@@ -102,6 +102,11 @@ class PriorBand(Hyperband):
                 )
                 return config, {"by": "incumbent", "incumbent": incumbent.number, "share": round(share, 4)}
         return prior.sample_prior(generator), {"by": "prior"}
+
+    def evidence(self, history: History) -> tuple[Trial, float] | None:
+        """The incumbent and its share of what isn't drawn uniformly, once it has one; see `ensemble.followed`."""
+        prior = with_confidence(history.space, self.prior_confidence)
+        return followed(history, prior, self.eta, self._first_brackets_fidelity(history.space))
 
     def _first_brackets_fidelity(self, space: SearchSpace) -> float:
         """What a full first bracket runs, where promotions go on from checkpoints."""

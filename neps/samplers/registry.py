@@ -34,15 +34,11 @@ _CLASSES = {
     "asha_prior": ("neps.samplers.asha", "ASHAPrior"),
     "async_hyperband": ("neps.samplers.asha", "AsyncHyperband"),
     "async_hyperband_prior": ("neps.samplers.asha", "AsyncHyperbandPrior"),
+    "mobster": ("neps.samplers.mobster", "MOBSTER"),
     "priorband": ("neps.samplers.priorband", "PriorBand"),
+    "priorband_bo": ("neps.samplers.mobster", "PriorBandBO"),
+    "freeze_thaw": ("neps.samplers.freeze_thaw", "FreezeThaw"),
 }
-
-_INSTEAD = {
-    "mobster": "async_hyperband",
-    "freeze_thaw": "hyperband",
-    "priorband_bo": "priorband",
-}
-"""Searchers of later versions, and what comes closest now."""
 
 
 def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, Any]) -> Sampler:
@@ -110,8 +106,6 @@ def _from_name(searcher: object, space: SearchSpace, settings: Mapping[str, Any]
         hint = f" Write {searcher.__name__}()." if isinstance(searcher, type) and issubclass(searcher, Sampler) else ""
         raise ArgumentError(f"searcher must be a name or an instance of a Sampler, not {searcher!r}.{hint}")
     name = default_name(space)[0] if searcher == "default" else searcher
-    if name in _INSTEAD:
-        raise ArgumentError(f"searcher {name!r} is not in this version yet: use {_INSTEAD[name]} instead.")
     if name not in _CLASSES:
         known = ["default", *_CLASSES]
         raise ArgumentError(f"unknown searcher {name!r}: it must be one of {known}.{nearest(name.lower(), known)}")

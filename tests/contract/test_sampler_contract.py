@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from neps.samplers import (
     ASHA,
+    MOBSTER,
     ASHAPrior,
     AsyncHyperband,
     AsyncHyperbandPrior,
     BayesianOptimization,
     CostCooling,
+    FreezeThaw,
     GridSearch,
     Hyperband,
     HyperbandPrior,
     PiBO,
     PriorBand,
+    PriorBandBO,
     RandomSearch,
     Sampler,
     Sobol,
@@ -146,6 +149,26 @@ class TestPriorBand(SamplerContract):
 class TestPriorBandWithOtherSettings(SamplerContract):
     def make(self) -> Sampler:
         return PriorBand(eta=4, sample_default_at_target=True, prior_confidence="high", inc_mutation_rate=0.0)
+
+
+class TestPriorBandBO(SamplerContract):
+    def make(self) -> Sampler:
+        return PriorBandBO()
+
+
+class TestMOBSTER(SamplerContract):
+    def make(self) -> Sampler:
+        return MOBSTER(random_interleave_prob=0.2)
+
+
+class TestFreezeThaw(SamplerContract):
+    def make(self) -> Sampler:
+        return FreezeThaw()
+
+
+class TestFreezeThawWithOtherSettings(SamplerContract):
+    def make(self) -> Sampler:
+        return FreezeThaw(eta=2, initial_design_size=1, random_interleave_prob=0.5, sample_default_first=True)
 
 
 @dataclasses.dataclass(frozen=True)

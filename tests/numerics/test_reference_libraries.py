@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from neps.models.acquisition import LogExpectedImprovement, log_h, log_h_slope
+from neps.models.fidelity_process import FidelityHyperparameters, FidelityProcess
 from neps.models.fitting import NegativeLogPosterior
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.kernel import matern52, one_hot, squared_distances
@@ -25,6 +26,7 @@ with warnings.catch_warnings():
     from botorch.acquisition.analytic import LogExpectedImprovement as BoTorchLogExpectedImprovement
     from botorch.acquisition.analytic import _log_ei_helper
     from botorch.models import SingleTaskGP
+    from botorch.posteriors.gpytorch import GPyTorchPosterior
     from botorch.settings import validate_input_scaling
     from gpytorch.constraints import Positive  # type: ignore[import-untyped]
     from gpytorch.kernels import Kernel, LinearKernel, MaternKernel, ScaleKernel  # type: ignore[import-untyped]
@@ -107,6 +109,38 @@ def test_the_posterior(choices: NDArray[np.intp], effects: Array, noise: float) 
     mean, variance = process.predict(Z)
     np.testing.assert_allclose(mean, posterior.mean[:, 0].numpy(), rtol=1e-7, atol=1e-8)
     np.testing.assert_allclose(variance, posterior.variance[:, 0].numpy(), rtol=1e-6, atol=1e-9)
+
+
+class _OverFidelities(Kernel):  # type: ignore[misc]
+    """What the last column, the distance from the highest fidelity, makes of a kernel of the others."""
+
+    def __init__(self, top: Kernel, hyperparameters: FidelityHyperparameters) -> None:
+        super().__init__()
+        self.top, self.hyperparameters = top, hyperparameters
+
+    def forward(self, x: torch.Tensor, z: torch.Tensor, **_: object) -> torch.Tensor:
+        h, u, v = self.hyperparameters, x[..., :, -1:], z[..., None, :, -1]
+        least, product = torch.minimum(u, v), u * v
+        top = self.top(x, z).to_dense()
+        return torch.as_tensor(top * (1.0 + h.walk * least + h.slope * product) + h.trend * (least + product))
+
+
+def test_the_posterior_over_fidelities() -> None:
+    plain, Z, u = _process(MIXED, NONE), points(12, MIXED, seed=1), np.resize([1.0, 0.4, 0.0], 25)
+    h = FidelityHyperparameters(plain.hyperparameters, walk=0.3, slope=0.7, trend=0.4, early_noise=0.05)
+    process, levels = FidelityProcess(plain.X, u, plain.y, MIXED, h), np.array([1.0, 0.3, 0.0])
+    data = tensor(np.column_stack([_columns(plain, plain.X), u])), tensor(plain.y[:, None])
+    kernel = _OverFidelities(_matern(plain), h)
+    with validate_input_scaling(state=False), torch.no_grad():
+        noise = tensor(process.noise(u)[:, None])
+        model = SingleTaskGP(*data, noise, covar_module=kernel, mean_module=ZeroMean(), outcome_transform=None)
+        at = np.column_stack([np.repeat(_columns(plain, Z), 3, axis=0), np.tile(levels, 12)])
+        posterior = model.posterior(tensor(at.reshape(12, 3, -1)))
+    assert isinstance(posterior, GPyTorchPosterior)
+    means, covariances = process.joint(Z, levels)
+    np.testing.assert_allclose(means, posterior.mean[..., 0].numpy(), rtol=1e-7, atol=1e-8)
+    theirs = posterior.distribution.covariance_matrix.numpy()
+    np.testing.assert_allclose(covariances, theirs, rtol=1e-6, atol=1e-9)
 
 
 @SPACES

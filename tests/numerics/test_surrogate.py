@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from neps.models.gaussian_process import Hyperparameters
 from neps.models.losses import BENDS, Targets
-from neps.models.surrogate import Surrogate, surrogate
+from neps.models.surrogate import Surrogate, explanation, surrogate
 from numerics.cube import points
 from numerics.dense_process import posterior, tensor
 
@@ -138,6 +140,50 @@ def test_the_same_results_give_the_same_bits() -> None:
     assert (ours.signal, ours.noise, first.bend) == (other.signal, other.noise, second.bend)
     Z = points(30, MIXED, seed=1)
     np.testing.assert_array_equal(first.process.predict(Z), second.process.predict(Z))
+
+
+# ---------------------------------------------------------------------------------------------------------- explanation
+
+
+def _explained(
+    n: int, remembered: tuple[str, float] | None, favourite: float = BENDS[2]
+) -> tuple[str, float, list[tuple[list[str], int]]]:
+    """What is found of n losses by a search that likes one bend, and which searches that took."""
+    searches: list[tuple[list[str], int]] = []
+    losses = np.linspace(1.0, 2.0, n) ** 2
+    slopes = {Targets(losses, bend).values[0]: Targets(losses, bend).log_slopes.sum() for bend in BENDS}
+    liked = Targets(losses, favourite).values[0]
+
+    def search(y: Array, starts: Sequence[str], iterations: int) -> tuple[str, float]:
+        searches.append((list(starts), iterations))
+        return f"found {len(searches)}", float(slopes[y[0]] + (0.0 if y[0] == liked else 1.0))
+
+    found, targets = explanation(losses, np.arange(n), search, ["short", "long"], remembered)
+    np.testing.assert_array_equal(targets.values, Targets(losses, targets.bend).values)
+    return found, targets.bend, searches
+
+
+def test_without_a_memory_all_bends_are_compared_from_the_beginnings() -> None:
+    found, bend, searches = _explained(30, None)
+    assert searches == [(["short", "long"], 50), *[(["found 1"], 10)] * (len(BENDS) - 1)]
+    assert (found, bend) == ("found 3", BENDS[2])
+
+
+def test_a_memory_is_one_of_the_beginnings_and_its_bend_is_kept_between_comparisons() -> None:
+    assert _explained(16, ("old", 5.0))[2][0] == (["old", "short"], 50)
+    found, bend, searches = _explained(30, ("old", -0.9))
+    assert searches == [(["old"], 10)]
+    assert (found, bend) == ("found 1", -0.9)
+    assert _explained(32, ("old", -0.9))[1] == BENDS[2]
+
+
+@pytest.mark.parametrize(("n", "searches"), [(71, 0), (72, len(BENDS)), (73, 0), (2000, len(BENDS)), (2001, 0)])
+def test_a_long_run_searches_each_eighth_time(n: int, searches: int) -> None:
+    found, bend, made = _explained(n, ("old", -0.9))
+    assert len(made) == searches
+    assert all(iterations == 10 for _, iterations in made)
+    assert bend == (BENDS[2] if searches else -0.9)
+    assert (found == "old") is (searches == 0)
 
 
 # --------------------------------------------------------------------------------------------------------- many results

@@ -19,7 +19,9 @@ from neps.budget import Budget
 from neps.fidelity import Bracket, Brackets, hyperband_brackets, successive_halving_bracket
 from neps.history import History
 from neps.samplers.asha import ASHA, AsyncHyperband
+from neps.samplers.freeze_thaw import FreezeThaw
 from neps.samplers.hyperband import Hyperband, SuccessiveHalving, SuccessiveHalvingPrior
+from neps.samplers.mobster import MOBSTER, PriorBandBO
 from neps.samplers.multi_fidelity import MultiFidelity
 from neps.samplers.priorband import PriorBand
 from neps.samplers.protocol import Suggestion
@@ -34,7 +36,9 @@ SYNCHRONOUS = [Hyperband(), Hyperband(eta=2), SuccessiveHalving(), SuccessiveHal
 ENSEMBLE = [PriorBand(), PriorBand(eta=2, sample_default_at_target=True)]
 """Synchronous, too, but later brackets depend on what results were seen."""
 ASYNCHRONOUS = [ASHA(), ASHA(eta=2, early_stopping_rate=1), AsyncHyperband()]
-COUNT = 150
+MODELS = [MOBSTER(), PriorBandBO(eta=4)]
+"""What is new in these depends on results; brackets and promotions are those of AsyncHyperband and Hyperband."""
+COUNT, FEWER = 150, 50
 
 
 def _loss(config: Any, failing: float) -> float | None:
@@ -123,6 +127,35 @@ def _check_promotions(history: History, sampler: MultiFidelity) -> None:
             assert previous.decision.bracket == trial.decision.bracket
             assert (previous.decision.rung or 0) + 1 == trial.decision.rung
             assert {**previous.config, "epochs": 0} == {**trial.config, "epochs": 0}
+
+
+@pytest.mark.parametrize("sampler", MODELS, ids=repr)
+@settings(max_examples=3)
+@given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
+def test_promotions_are_right_where_a_model_says_what_is_new(sampler: MultiFidelity, workers: int, seed: int) -> None:
+    history, _ = Pool(sampler, workers, seed).run(FEWER)
+    _check_promotions(history, sampler)
+
+
+@pytest.mark.parametrize("sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2)], ids=repr)
+@settings(max_examples=3)
+@given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
+def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, seed: int) -> None:
+    history, seen = Pool(sampler, workers, seed).run(FEWER)
+    continued = [trial.previous for trial in history.trials if trial.previous is not None]
+    assert len(continued) == len(set(continued)), "a trial is continued twice"
+    levels = sampler.levels(SPACE)
+    for trial in history.trials:
+        assert trial.decision is not None
+        level = levels.index(trial.fidelity or 0.0)
+        assert level == trial.decision.rung
+        if trial.previous is None:
+            assert level == 0, "what is new begins at the lowest fidelity"
+            continue
+        previous = seen[trial.number].by_number[trial.previous]
+        assert math.isfinite(previous.rank_key), "it had ended, and with a finite loss"
+        assert previous.fidelity == levels[level - 1], "and runs to the next level"
+        assert {**previous.config, "epochs": 0} == {**trial.config, "epochs": 0}
 
 
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)

@@ -73,8 +73,8 @@ def test_an_instance_stays_itself() -> None:
     ("searcher", "settings", "message"),
     [
         ("random_serch", {}, r"unknown searcher 'random_serch'.*'sobol'.*Did you mean 'random_search'\?"),
-        ("freeze_thaw", {}, "searcher 'freeze_thaw' is not in this version yet: use hyperband instead"),
-        ("priorband_bo", {}, "searcher 'priorband_bo' is not in this version yet: use priorband instead"),
+        ("freeze_thaw", {}, r"needs one fidelity, but the space has none"),
+        ("priorband_bo", {"prior_wieght": 3}, r"unknown argument 'prior_wieght'.*Did you mean 'prior_weight'\?"),
         ("hyperband", {}, r"needs one fidelity, but the space has none\. Mark one .* or use bayesian_optimization"),
         ("pibo", {}, "pibo needs a prior.*or use bayesian_optimization"),
         ("cost_cooling", {"prior_weight": 3}, "unknown argument 'prior_weight': searcher 'cost_cooling' takes"),

@@ -1,0 +1,294 @@
+"""What a model over configurations and fidelities makes of a history: new configurations, and what to continue.
+
+Needs scipy, so samplers import it when they first need a model. The mathematics is in `neps.models`; here it meets
+trials: failures, pending ones, checkpoints, learning curves, and what earlier decisions remember.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neps.fidelity import FidelityStep
+from neps.history import History
+from neps.models.acquisition import Acquisition, LogExpectedImprovement, Sum
+from neps.models.fidelity_process import FidelityHyperparameters, FidelityProcess
+from neps.models.fidelity_surrogate import FidelitySurrogate, fidelity_surrogate
+from neps.models.gaussian_process import Hyperparameters
+from neps.models.losses import BENDS
+from neps.models.main_effects import DEGREES
+from neps.models.stopping import Stages
+from neps.models.threads import one_thread
+from neps.samplers.axes import Axes, axes_of
+from neps.samplers.claimed import Claimed
+from neps.samplers.maximisation import candidates
+from neps.samplers.proposal import Term
+from neps.trial import Trial, Value
+
+__all__ = ["continuation", "new_configuration"]
+
+_Array = NDArray[np.float64]
+
+_EXPLORATION = 0.1
+"""How much of the model's standard deviation counts where a new configuration is looked for. Cheap evaluations are many
+and worth more near what is known to be good. The choice between it and what may be continued counts all of it."""
+_INCUMBENTS = 3
+_TOLERANCE = 1e-9
+_DIGITS = 4
+_OWN = ("walk", "slope", "trend", "early_noise")
+
+
+def new_configuration(
+    history: History, levels: Sequence[float], generator: np.random.Generator, term: Term | None = None
+) -> tuple[dict[str, Value], dict[str, Any]] | None:
+    """The configuration that promises most at the highest fidelity.
+
+    Args:
+        history: with at least one ended trial.
+        levels: the rungs, from the lowest.
+        generator: draws the candidates.
+        term: what to add to log expected improvement.
+
+    Returns:
+        The configuration and the reasons to remember, or None where all configurations are taken.
+    """
+    with _calm():
+        beliefs = _Beliefs(history, levels)
+        point = beliefs.newcomer(generator, term)
+        return None if point is None else (history.space.decode(point), beliefs.reasons)
+
+
+def continuation(
+    history: History,
+    levels: Sequence[float],
+    rungs: Sequence[float],
+    generator: np.random.Generator,
+    random_interleave_prob: float = 0.0,
+) -> tuple[dict[str, Value], Trial | None, int, dict[str, Any]] | None:
+    """What to run next: a trial's continuation, or a new configuration.
+
+    Args:
+        history: with at least one ended trial.
+        levels: the fidelities at which there is a choice, from the lowest.
+        rungs: those of them that a plan beyond the next step looks at; with the lowest and the highest.
+        generator: draws the candidates for a new configuration.
+        random_interleave_prob: with this probability the new configuration is drawn uniformly.
+
+    Returns:
+        The configuration, the trial to continue, which of the levels to run to, and the reasons to remember; or None
+        where there is nothing to continue, and nothing new.
+    """
+    with _calm():
+        beliefs = _Beliefs(history, levels)
+        frozen = beliefs.frozen
+        drawn = random_interleave_prob > 0.0 and generator.random() < random_interleave_prob
+        newcomer = beliefs.random(generator) if drawn else beliefs.newcomer(generator)
+        points = beliefs.axes.encode(trial.config for trial in frozen)
+        if newcomer is not None:
+            points = np.concatenate([points, newcomer[None, :]])
+        if not len(points):
+            return None
+        begun = np.array([*(beliefs.level(trial.fidelity) for trial in frozen), -1][: len(points)])
+        leader = beliefs.stages(points, begun, rungs).leader()
+        thawed = frozen[leader] if leader < len(frozen) else None
+        config = dict(thawed.config) if thawed is not None else history.space.decode(points[leader])
+        return config, thawed, int(begun[leader]) + 1, beliefs.reasons
+
+
+@contextlib.contextmanager
+def _calm() -> Iterator[None]:
+    # A caller that has set numpy to raise must not lose its worker to an underflow in exp(-r).
+    with np.errstate(all="ignore"), one_thread():
+        yield
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Beliefs:
+    """What is believed, given a history: a process over its configurations and fidelities, pending trials included."""
+
+    history: History
+    levels: Sequence[float]
+
+    @functools.cached_property
+    def axes(self) -> Axes:
+        return axes_of(self.history.space)
+
+    @functools.cached_property
+    def decided(self) -> list[Trial]:
+        return [trial for trial in self.history.trials if trial.decision is not None]
+
+    @functools.cached_property
+    def frozen(self) -> list[Trial]:
+        """The trials that may be continued: not yet at the highest fidelity, with a finite loss, continued by none."""
+        continued = {trial.previous for trial in self.decided}
+        return [
+            trial
+            for trial in self.decided
+            if math.isfinite(trial.rank_key)
+            and trial.number not in continued
+            and self.level(trial.fidelity) < len(self.levels) - 1
+        ]
+
+    @functools.cached_property
+    def surrogate(self) -> FidelitySurrogate:
+        trials, fidelities, losses = zip(*self._observations(), strict=True)
+        points = self.axes.encode(trial.config for trial in trials)
+        return fidelity_surrogate(
+            points, self._distances(fidelities), np.array(losses), self.axes.choices, self._remembered()
+        )
+
+    @functools.cached_property
+    def process(self) -> FidelityProcess:
+        """The surrogate's, as if pending trials had ended as it predicts."""
+        process = self.surrogate.process
+        pending = [trial for trial in self.decided if not trial.ended]
+        if not pending:
+            return process
+        points = self.axes.encode(trial.config for trial in pending)
+        return process.believing_at(points, self._distances([trial.fidelity for trial in pending]))
+
+    @functools.cached_property
+    def means(self) -> _Array:
+        """What is predicted, at the highest fidelity, of each observation's configuration: (n,)."""
+        return self.process.predict(self.process.X)[0]
+
+    @functools.cached_property
+    def best(self) -> float:
+        """What is predicted of the best that is at the highest fidelity; of the worst of all, before there is one."""
+        finished = self.process.u == 0.0
+        return float(self.means[finished].min() if finished.any() else self.means.max())
+
+    @property
+    def reasons(self) -> dict[str, Any]:
+        """What a decision remembers: where the next fit begins."""
+        h = self.surrogate.process.over_fidelities
+        own = {name: getattr(h, name) for name in _OWN}
+        model = dataclasses.asdict(h.top) | own | {"bend": self.surrogate.bend}
+        return {"by": "model", "model": {name: _short(value) for name, value in model.items()}}
+
+    def newcomer(self, generator: np.random.Generator, term: Term | None = None) -> _Array | None:
+        """The point that promises most at the highest fidelity, of those that no trial has: (d,), or None."""
+        best = min(self.best, float(self.means.min()))
+        improvement = LogExpectedImprovement(self.process, best)
+        acquisition: Acquisition = dataclasses.replace(improvement, exploration=_EXPLORATION)
+        if term is not None:
+            acquisition = Sum((acquisition, term(self.axes, self.decided, improvement)))
+        if self.axes.few:
+            Z = self.axes.everything
+        else:
+            incumbents = self.process.X[np.argsort(self.means, kind="stable")[:_INCUMBENTS]]
+            Z = candidates(self.axes, acquisition, incumbents, generator)
+        Z = Z[np.argsort(-acquisition(Z), kind="stable")]
+        config = self.axes.first_unclaimed(Z, self.axes.encode(trial.config for trial in self.decided))
+        return self.random(generator) if config is None else self.axes.encode([config])[0]
+
+    def random(self, generator: np.random.Generator) -> _Array | None:
+        """A point that is drawn uniformly of those that no trial has: (d,), or None."""
+        claimed = Claimed.of(self.history)
+        return None if claimed.exhausted else self.axes.encode([claimed.another(generator)])[0]
+
+    def level(self, fidelity: float | None) -> int:
+        """The highest level that a fidelity has reached; -1 below the lowest."""
+        return int(np.searchsorted(self.levels, (fidelity or 0.0) * (1.0 + _TOLERANCE), side="right")) - 1
+
+    def stages(self, points: _Array, begun: NDArray[np.intp], rungs: Sequence[float]) -> Stages:
+        """What is ahead of candidates (m, d) that have reached the levels `begun` (m,), -1 of none."""
+        levels = np.array(self.levels)
+        planned = np.isin(levels, rungs)
+        index = np.arange(len(levels))
+        ahead = [np.flatnonzero((index > last) & (planned | (index == last + 1))) for last in begun]
+        width = max(map(len, ahead))
+        distances = self._distances(self.levels)
+        noise = self.process.noise(distances)
+        means, covariances = self.process.joint(points, distances)
+        deviations, costs = np.zeros((2, len(points), width))
+        total = np.concatenate([[0.0], np.cumsum(self._costs())])
+        for row, (stages, covariance) in enumerate(zip(ahead, covariances, strict=True)):
+            deviations[row, width - len(stages) :] = _changes(covariance, noise, stages)
+            costs[row, width - len(stages) :] = np.diff(total[[begun[row] + 1, *(stages + 1)]])
+        return Stages(means[:, -1], deviations, costs, self.best)
+
+    def _observations(self) -> Iterator[tuple[Trial, float, float]]:
+        """Losses at the ends of trials, and where their learning curves pass levels on the way."""
+        for trial in self.decided:
+            if not trial.ended:
+                continue
+            step = FidelityStep.of(trial.decision, self.history.by_number)
+            if step is not None and trial.succeeded:
+                for low, level in itertools.pairwise((0.0, *self.levels)):
+                    passed = [at for at in trial.learning_curve if low < at[0] <= level * (1.0 + _TOLERANCE)]
+                    if passed and step.begin < level < step.end and math.isfinite(passed[-1][1]):
+                        yield trial, *passed[-1]
+            yield trial, trial.fidelity or self.levels[-1], _loss(trial)
+
+    def _costs(self) -> _Array:
+        """What each level costs from the one below: what that has cost on average, else its share of the fidelity."""
+        widths = np.diff([0.0, *self.levels]) / self.levels[-1]
+        seen: list[list[float]] = [[] for _ in self.levels]
+        for trial in self.decided:
+            step = FidelityStep.of(trial.decision, self.history.by_number)
+            if step is not None and trial.succeeded and trial.cost:
+                level = self.level(step.end)
+                if self.level(step.begin) == level - 1:
+                    seen[level].append(trial.cost)
+        known = [level for level, costs in enumerate(seen) if costs]
+        if not known:
+            return widths
+        price = np.mean(seen[known[-1]]) / widths[known[-1]]
+        return np.array([np.mean(costs) if costs else price * width for costs, width in zip(seen, widths, strict=True)])
+
+    def _distances(self, fidelities: Sequence[float | None]) -> _Array:
+        """How far fidelities are from the highest, in logarithms: from 0 there to 1 at the lowest level."""
+        low, high = self.levels[0], self.levels[-1]
+        if low == high:
+            return np.zeros(len(fidelities))
+        return np.array([math.log(high / (fidelity or high)) / math.log(high / low) for fidelity in fidelities])
+
+    def _remembered(self) -> tuple[FidelityHyperparameters, float] | None:
+        """What the latest decision by a model remembers, or None; of another version, or damaged, it's none."""
+        for trial in reversed(self.decided):
+            memory = trial.decision.reasons.get("model") if trial.decision else None
+            if isinstance(memory, Mapping):
+                return _read(memory, self.axes.dimensions)
+        return None
+
+
+def _changes(covariance: _Array, noise: _Array, stages: NDArray[np.intp]) -> list[float]:
+    """By how much each of these levels, seen after the other, is expected to change what is predicted at the top."""
+    changes = []
+    for stage in stages:
+        seen = covariance[stage] / math.sqrt(max(covariance[stage, stage], 0.0) + noise[stage])
+        covariance = covariance - np.outer(seen, seen)
+        changes.append(abs(float(seen[-1])))
+    return changes
+
+
+def _loss(trial: Trial) -> float:
+    return math.nan if trial.loss is None or not trial.succeeded else trial.loss
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_short(each) for each in value.tolist()]
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _read(memory: Mapping[str, Any], d: int) -> tuple[FidelityHyperparameters, float] | None:
+    try:
+        lengthscales, effects = (np.array(memory[name], dtype=np.float64) for name in ("lengthscales", "effects"))
+        signal, noise, bend, *own = (float(memory[name]) for name in ("signal", "noise", "bend", *_OWN))
+    except (KeyError, OverflowError, TypeError, ValueError):
+        return None
+    values = np.concatenate([lengthscales.ravel(), effects.ravel(), [signal, noise, *own]])
+    finite = np.isfinite(values).all() and (values > 0).all()
+    if lengthscales.shape != (d,) or effects.shape != (DEGREES,) or not finite or bend not in BENDS:
+        return None
+    return FidelityHyperparameters(Hyperparameters(lengthscales, signal, noise, effects), *own), bend

@@ -1,0 +1,131 @@
+"""Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
+
+Used through `searcher="freeze_thaw"`. The model-based step is in `neps.samplers.fidelity_proposal`, which needs scipy
+and is imported when the first model is fitted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from neps.errors import ArgumentError
+from neps.fidelity import evenly_spaced
+from neps.samplers.initial_design import InitialDesign
+from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of
+from neps.samplers.protocol import Done, Suggestion, Wait
+from neps.samplers.settings import number as checked_number
+from neps.samplers.settings import probability
+from neps.space import Integer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.budget import Budget
+    from neps.history import History
+    from neps.space import SearchSpace
+
+__all__ = ["FreezeThaw"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FreezeThaw(MultiFidelity):
+    """Bayesian optimization that freezes configurations, and thaws those that promise most for what they cost.
+
+    A Gaussian process over configurations and fidelities predicts each one's loss at the highest fidelity. After each
+    step there is a choice: continue any configuration from its checkpoint, or begin the new one with the highest
+    expected improvement. The one is taken whose expected improvement is largest per expected cost, given that it may be
+    given up again after each further step: an index of optimal stopping (Weitzman 1979, "Optimal search for the best
+    alternative"), from which follows what is thawed and how long it runs.
+
+    The idea is that of Swersky et al. (2014, "Freeze-thaw Bayesian optimization"), who choose what to run by the
+    entropy of the optimum. The process and the choice are our own: no shape of learning curves is assumed, and nothing
+    is learned beforehand from other runs, as in ifBO (Rakotoarison et al. 2024). DyHPO (Wistuba et al. 2022) chooses by
+    what the next step improves; here it is what the last one does.
+
+    A step costs what such steps have cost on average, where `run_pipeline` returns costs, and else its share of the
+    fidelity. Reported learning curves are learned from where they pass rungs. Failed evaluations, and losses that
+    aren't finite, count as the worst loss seen, and are never continued. Priors are ignored: a default is only looked
+    at with `sample_default_first`.
+
+    Args:
+        eta: the factor between the fidelities at which there is a choice, above 1. Default 3.
+        step: the difference between them instead, above 0, and a whole number where the fidelity is one; a step of 1
+            decides after each epoch. None (the default) takes factors, and so makes far fewer trials.
+        initial_design_size: how many results there must be before a model is trusted, at least 1; until then points of
+            a Sobol sequence begin at the lowest fidelity. None (the default) means one more than the space has
+            dimensions, but 8 at most.
+        sample_default_first: whether the first configuration is the default one. Default False.
+        sample_default_at_target: whether that runs at the highest fidelity before all else. Default False.
+
+    Raises:
+        ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
+            lower bound isn't above 0, the step isn't whole where the fidelity is, or there is no default and one is
+            asked for.
+
+    Example:
+        >>> FreezeThaw(step=1).settings()["step"]
+        1.0
+    """
+
+    step: float | None = None
+    initial_design_size: int | None = None
+    random_interleave_prob: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        MultiFidelity.__post_init__(self)
+        object.__setattr__(self, "initial_design_size", self._design().size)
+        interleave = probability("random_interleave_prob", self.random_interleave_prob)
+        object.__setattr__(self, "random_interleave_prob", interleave)
+        if self.step is not None:
+            object.__setattr__(self, "step", checked_number("step", self.step, above=0.0))
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space without one fidelity, and a step that isn't whole where the fidelity is."""
+        MultiFidelity.check(self, space)
+        if self.step is not None and isinstance(fidelity_of(space), Integer) and self.step != int(self.step):
+            raise ArgumentError(
+                f"step is {self.step:g}, but the fidelity {space.fidelity!r} is a whole number: give a whole step."
+            )
+
+    def levels(self, space: SearchSpace) -> tuple[float, ...]:
+        """The fidelities at which there is a choice, from the lowest."""
+        if self.step is None:
+            return self.rungs(space)
+        fidelity = fidelity_of(space)
+        return evenly_spaced(fidelity.lower, fidelity.upper, self.step)
+
+    def decide(
+        self,
+        history: History,
+        number: int,
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,
+    ) -> Suggestion | Wait | Done:
+        """A point of the initial design, a trial's continuation, or a new configuration."""
+        space, levels = history.space, self.levels(history.space)
+        if (target := self.default_at_target(space, number)) is not None:
+            return target
+        first = self._design().decide(history, number, generator)
+        if isinstance(first, Suggestion):
+            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[0]), rung=0)
+        if not any(trial.ended and trial.decision is not None for trial in history.trials):
+            return Wait("the first result: all configurations have begun")
+        from neps.samplers.fidelity_proposal import continuation
+
+        found = continuation(history, levels, self.rungs(space), generator, self.random_interleave_prob)
+        if found is None:
+            if history.pending:
+                return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
+            return Done("every configuration has been evaluated, and those that promise something up to the highest")
+        config, previous, rung, reasons = found
+        return Suggestion(
+            config=space.at_fidelity(config, levels[rung]),
+            previous=previous.number if previous is not None else None,
+            rung=rung,
+            reasons=reasons,
+        )
+
+    def _design(self) -> InitialDesign:
+        return InitialDesign(self.initial_design_size, self.sample_default_first and not self.sample_default_at_target)

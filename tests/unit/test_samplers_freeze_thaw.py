@@ -1,0 +1,281 @@
+"""freeze_thaw, mobster and priorband_bo: what a model over configurations and fidelities makes of a history."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neps.budget import Budget
+from neps.errors import ArgumentError
+from neps.fidelity import Place
+from neps.history import History
+from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, PriorBandBO, Sampler, Suggestion, Wait
+from neps.samplers.fidelity_proposal import continuation
+from neps.space import Categorical, Float, Integer, SearchSpace, Value
+from neps.testing.simulation import decided, ended, generator_for, simulate
+from neps.trial import Trial
+
+EPOCHS = Integer(1, 27, is_fidelity=True)
+LINE = SearchSpace({"x": Float(0, 1), "epochs": EPOCHS})
+PLANE = SearchSpace({"x": Float(0, 1), "y": Float(0, 1), "epochs": EPOCHS})
+LEVELS = (1, 3, 9, 27)
+
+
+def trial(
+    number: int, x: float, epochs: int, loss: float | None = None, previous: int | None = None, **more: Any
+) -> Trial:
+    """A trial of LINE, pending without a loss."""
+    config: dict[str, Value] = {"x": x, "epochs": epochs}
+    pending = decided(LINE, number, Suggestion(config=config, previous=previous))
+    if loss is None:
+        return pending
+    done = ended(pending, loss, more.pop("cost", None))
+    assert done.result is not None
+    return dataclasses.replace(done, result=dataclasses.replace(done.result, **more)) if more else done
+
+
+def history(*trials: Trial, space: SearchSpace = LINE) -> History:
+    return History(space, MappingProxyType({trial.number: trial for trial in trials}), 3)
+
+
+def curve(x: float, epochs: float) -> float:
+    """Falls to (x - 0.3)² as epochs go on, faster where x is right."""
+    return (x - 0.3) ** 2 + (0.2 + abs(x - 0.3)) / epochs
+
+
+def line(config: Mapping[str, Any]) -> float:
+    return curve(config["x"], config["epochs"])
+
+
+def bowl(config: Mapping[str, Any]) -> float:
+    return float(curve(config["x"], config["epochs"]) + 0.5 * (config["y"] - 0.6) ** 2)
+
+
+def answer(sampler: Sampler, known: History) -> Suggestion | Wait | Done:
+    number = len(known.trials) + 1
+    return sampler.decide(known, number, Budget(), generator_for(3, number))
+
+
+def suggestion(sampler: Sampler, known: History) -> Suggestion:
+    decision = answer(sampler, known)
+    assert isinstance(decision, Suggestion)
+    return decision
+
+
+BEGUN = [trial(number, number / 10, 1, curve(number / 10, 1)) for number in range(1, 10)]
+
+
+class TestFreezeThaw:
+    def test_it_begins_with_a_design_at_the_lowest_fidelity(self) -> None:
+        first = simulate(FreezeThaw(), PLANE, bowl, 3)
+        assert [(t.fidelity, t.previous) for t in first.trials] == [(1, None)] * 3
+        points = [(t.config["x"], t.config["y"]) for t in simulate(BayesianOptimization(), PLANE, bowl, 3).trials]
+        assert [(t.config["x"], t.config["y"]) for t in first.trials] == points, "that of Bayesian optimization"
+
+    def test_it_continues_what_promises_most(self) -> None:
+        known = history(*BEGUN, trial(10, 0.5, 27, curve(0.5, 27)))
+        thawed = []
+        for _ in range(3):
+            found = suggestion(FreezeThaw(), known)
+            if found.previous is not None:
+                thawed.append(found)
+            number = len(known.trials) + 1
+            new = ended(decided(LINE, number, found), line(found.config))
+            known = history(*known.trials, new)
+        assert thawed, "a configuration near the optimum is known"
+        assert all(abs(float(found.config["x"]) - 0.3) < 0.15 for found in thawed)  # type: ignore[arg-type]
+
+    def test_a_bad_configuration_is_never_continued_where_a_good_one_is(self) -> None:
+        after = simulate(FreezeThaw(), PLANE, bowl, 60)
+        finished = [t for t in after.trials if t.fidelity == 27]
+        assert 3 <= len(finished) <= 20
+        assert np.median([bowl({**t.config, "epochs": 27}) for t in finished]) < 0.05
+        assert after.best is not None
+        assert after.best.loss is not None
+        assert after.best.loss < curve(0.3, 27) + 0.005
+
+    def test_it_needs_less_fidelity_than_full_evaluations(self) -> None:
+        """As good a configuration, for half of what Bayesian optimization at the highest fidelity runs."""
+        frozen, full = simulate(FreezeThaw(), PLANE, bowl, 60), simulate(BayesianOptimization(), PLANE, bowl, 20)
+        assert frozen.best is not None
+        assert full.best is not None
+        spent = 0.0
+        for t in frozen.trials:
+            spent += t.fidelity - (frozen.by_number[t.previous].fidelity if t.previous else 0)  # type: ignore[operator]
+            if t.fidelity == 27 and t.rank_key <= full.best.rank_key + 0.002:
+                break
+        assert spent <= 10 * 27
+
+    def test_what_failed_or_runs_or_was_continued_stays_frozen(self) -> None:
+        best = [trial(1, 0.30, 1, math.nan), trial(2, 0.31, 1, 0.2), trial(3, 0.31, 3, previous=2)]
+        others = [trial(number, 0.5 + number / 100, 1, curve(0.5 + number / 100, 1)) for number in range(4, 9)]
+        known = history(*best, *others, trial(9, 0.29, 1))
+        found = continuation(known, LEVELS, LEVELS, np.random.default_rng(0))
+        assert found is not None
+        assert found[1] is None or found[1].number in range(4, 9)
+
+    def test_steps_instead_of_factors(self) -> None:
+        sampler = FreezeThaw(step=10, initial_design_size=2)
+        assert sampler.levels(LINE) == (1, 11, 21, 27)
+        after = simulate(sampler, LINE, line, 30)
+        assert {t.fidelity for t in after.trials} == {1, 11, 21, 27}
+        for t in after.trials:
+            if t.previous is not None:
+                begin = after.by_number[t.previous].fidelity
+                assert t.fidelity == {1: 11, 11: 21, 21: 27}[begin]  # type: ignore[index]
+
+    def test_the_default_at_the_target_comes_first(self) -> None:
+        space = SearchSpace({"x": Float(0, 1, default=0.7), "epochs": EPOCHS})
+        first = answer(FreezeThaw(sample_default_first=True, sample_default_at_target=True), history(space=space))
+        assert isinstance(first, Suggestion)
+        assert first.config == {"x": 0.7, "epochs": 27}
+        lowest = answer(FreezeThaw(sample_default_first=True), history(space=space))
+        assert isinstance(lowest, Suggestion)
+        assert lowest.config == {"x": 0.7, "epochs": 1}
+
+    def test_a_finite_space_waits_for_what_runs_and_then_is_done(self) -> None:
+        space = SearchSpace({"c": Categorical(["a", "b"]), "epochs": Integer(1, 3, is_fidelity=True)})
+
+        def of(number: int, choice: str, epochs: int, previous: int | None = None) -> Trial:
+            return decided(space, number, Suggestion(config={"c": choice, "epochs": epochs}, previous=previous))
+
+        begun = [of(1, "a", 1), of(2, "b", 1)]
+        nothing = answer(FreezeThaw(), history(*begun, space=space))
+        assert isinstance(nothing, Wait)
+        assert "first result" in nothing.reason
+        one = [ended(begun[0], 1.0), begun[1]]
+        assert suggestion(FreezeThaw(), history(*one, space=space)).previous == 1
+        running = [*one, of(3, "a", 3, 1)]
+        waiting = answer(FreezeThaw(), history(*running, space=space))
+        assert isinstance(waiting, Wait)
+        assert "running trials (2)" in waiting.reason
+        over = [*one[:1], ended(begun[1], None), ended(running[2], 0.5)]
+        done = answer(FreezeThaw(), history(*over, space=space))
+        assert isinstance(done, Done)
+        assert done.reason.startswith("every configuration has been evaluated")
+
+    def test_a_fidelity_of_one_value(self) -> None:
+        space = SearchSpace({"x": Float(0, 1), "epochs": Integer(5, 5, is_fidelity=True)})
+        after = simulate(FreezeThaw(), space, lambda config: abs(float(config["x"] or 0) - 0.3), 12)
+        assert {t.previous for t in after.trials} == {None}
+        assert after.best is not None
+        assert after.best.loss is not None
+        assert after.best.loss < 1e-3
+
+    def test_costs_that_were_seen_count_instead_of_fidelities(self) -> None:
+        """Where the way to the top costs next to nothing more, what has begun goes on."""
+        known = history(*[dataclasses.replace(t) for t in BEGUN], trial(10, 0.4, 27, curve(0.4, 27)))
+        cheap = [ended(t, t.loss, 100.0) for t in known.trials[:9]]
+        steps = [trial(11, 0.9, 3, curve(0.9, 3), 9, cost=1e-3), trial(12, 0.9, 9, curve(0.9, 9), 11, cost=1e-3)]
+        steps.append(trial(13, 0.9, 27, curve(0.9, 27), 12, cost=1e-3))
+        found = suggestion(FreezeThaw(), history(*cheap, known.trials[9], *steps))
+        assert found.previous is not None
+
+    def test_learning_curves_are_learned_from_where_they_pass_levels(self) -> None:
+        steps, losses = [1.0, 2.0, 3.0, 9.0], [curve(0.5, step) for step in (1, 2, 3, 9)]
+        plain = trial(10, 0.5, 9, losses[-1])
+        known, reported = (
+            history(*BEGUN, each)
+            for each in (plain, trial(10, 0.5, 9, losses[-1], learning_curve=losses, learning_curve_steps=steps))
+        )
+        assert reported.trials[-1].learning_curve == tuple(zip(steps, losses, strict=True))
+        models = [suggestion(FreezeThaw(), each).reasons["model"] for each in (known, reported)]
+        assert models[0] != models[1]
+        beyond = trial(10, 0.5, 9, losses[-1], learning_curve=[7.0, losses[-1]], learning_curve_steps=[12.0, 9.0])
+        assert suggestion(FreezeThaw(), history(*BEGUN, beyond)).reasons["model"] == models[0]
+
+    @pytest.mark.parametrize("memory", [{}, {"lengthscales": ["x"]}, "no mapping", {"lengthscales": [math.nan]}])
+    def test_a_memory_that_makes_no_sense_is_ignored(self, memory: object) -> None:
+        strange = decided(LINE, 10, Suggestion(config={"x": 0.5, "epochs": 1}, reasons={"model": memory}))
+        plain = decided(LINE, 10, Suggestion(config={"x": 0.5, "epochs": 1}))
+        answers = [suggestion(FreezeThaw(), history(*BEGUN, ended(each, 0.4))) for each in (strange, plain)]
+        assert answers[0] == answers[1]
+
+    def test_what_was_fitted_is_where_the_next_fit_begins(self) -> None:
+        after = simulate(FreezeThaw(), PLANE, bowl, 20)
+        model = after.trials[-1].decision.reasons["model"]  # type: ignore[union-attr]
+        assert set(model) == {
+            "lengthscales", "signal", "noise", "effects", "walk", "slope", "trend", "early_noise", "bend"
+        }  # fmt: skip
+        again = suggestion(FreezeThaw(), after)
+        assert again == suggestion(FreezeThaw(), after)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"step": 0}, "step must be a finite number greater than 0, not 0"),
+            ({"initial_design_size": 0}, "initial_design_size must be a whole number of at least 1, or None, not 0"),
+            ({"random_interleave_prob": 2}, "random_interleave_prob must be a number from 0 to 1, not 2"),
+        ],
+    )
+    def test_bad_settings(self, settings: dict[str, Any], message: str) -> None:
+        with pytest.raises(ArgumentError, match=message):
+            FreezeThaw(**settings)
+
+    def test_a_step_that_is_not_whole_where_the_fidelity_is(self) -> None:
+        FreezeThaw(step=0.5).check(SearchSpace({"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}))
+        with pytest.raises(ArgumentError, match=r"step is 0\.5, but the fidelity 'epochs' is a whole number"):
+            FreezeThaw(step=0.5).check(LINE)
+
+
+class TestMOBSTER:
+    def test_new_configurations_are_random_at_first_and_then_what_the_model_says(self) -> None:
+        after = simulate(MOBSTER(), PLANE, bowl, 60)
+        by = [t.decision.reasons["by"] for t in after.trials if t.previous is None]  # type: ignore[union-attr]
+        assert by[:3] == ["random"] * 3
+        assert set(by[8:]) == {"model"}
+        late = [t.config for t in after.trials[30:] if t.previous is None]
+        assert np.median([bowl({**config, "epochs": 27}) for config in late]) < 0.05
+
+    def test_some_may_stay_random(self) -> None:
+        after = simulate(MOBSTER(random_interleave_prob=0.5), PLANE, bowl, 60)
+        late = [t.decision.reasons["by"] for t in after.trials[20:] if t.previous is None]  # type: ignore[union-attr]
+        assert {"random", "model"} <= set(late)
+
+    def test_a_finite_space_goes_on(self) -> None:
+        space = SearchSpace({"c": Categorical(["a", "b"]), "epochs": EPOCHS})
+        after = simulate(MOBSTER(), space, lambda config: float(config["c"] == "a"), 12)
+        assert len(after.trials) == 12
+
+    @pytest.mark.parametrize("settings", [{"random_interleave_prob": -1}, {"initial_design_size": 0.5}])
+    def test_bad_settings(self, settings: dict[str, Any]) -> None:
+        with pytest.raises(ArgumentError, match=f"{next(iter(settings))} must be"):
+            MOBSTER(**settings)
+
+
+class TestPriorBandBO:
+    SPACE = SearchSpace({"x": Float(0, 1, default=0.35), "y": Float(0, 1, default=0.5), "epochs": EPOCHS})
+    WRONG = SearchSpace({"x": Float(0, 1, default=0.95), "y": Float(0, 1, default=0.05), "epochs": EPOCHS})
+
+    def test_a_model_replaces_prior_and_incumbent_but_not_chance(self) -> None:
+        after = simulate(PriorBandBO(), self.SPACE, bowl, 80)
+        by = {t.decision.reasons["by"] for t in after.trials[10:] if t.previous is None}  # type: ignore[union-attr]
+        assert by == {"random", "model"}
+
+    def test_a_right_prior_draws_the_model_to_it_and_a_wrong_one_loses_its_pull(self) -> None:
+        sampler = PriorBandBO(initial_design_size=2)
+        for space in (self.SPACE, self.WRONG):
+            after = simulate(sampler, space, bowl, 120)
+            assert after.best is not None
+            assert after.best.loss is not None
+            assert after.best.loss < curve(0.3, 27) + 0.02
+
+    def test_where_results_say_nothing_the_prior_does(self) -> None:
+        flat = simulate(PriorBandBO(), self.WRONG, lambda _: 1.0, 4)
+        places = {}
+        for weight in (1e-6, 1e3):
+            sampler = PriorBandBO(initial_design_size=1, prior_weight=weight)
+            config, reasons = sampler.new_configuration(flat, 0, Place(3, 1))
+            assert reasons["by"] == "model"
+            places[weight] = math.dist((config["x"], config["y"]), (0.95, 0.05))  # type: ignore[arg-type]
+        assert places[1e3] < 0.1 < places[1e-6]
+
+    def test_bad_settings(self) -> None:
+        with pytest.raises(ArgumentError, match="prior_weight must be a finite number greater than 0, not 0"):
+            PriorBandBO(prior_weight=0)
