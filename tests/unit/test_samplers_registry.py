@@ -24,6 +24,7 @@ from neps.samplers import (
     Sobol,
     Suggestion,
 )
+from neps.samplers.multi_fidelity import MultiFidelity
 from neps.samplers.registry import _CLASSES, default_name, describe, resolve
 from neps.space import Float, Integer, SearchSpace
 
@@ -156,7 +157,8 @@ def test_a_sampler_of_ones_own_is_described_by_its_class() -> None:
 
 
 def _of_fidelities(name: str) -> bool:
-    return _CLASSES[name][0] in ("neps.samplers.hyperband", "neps.samplers.asha", "neps.samplers.priorband")
+    module, kind = _CLASSES[name]
+    return issubclass(getattr(importlib.import_module(module), kind), MultiFidelity)
 
 
 @pytest.mark.parametrize("name", sorted(_CLASSES))
