@@ -68,9 +68,8 @@ class NegativeLogPrior:
     """
 
     def __init__(self, d: int, lengthscale: float = 2.0**0.5) -> None:
-        self._mean = np.array(
-            [lengthscale + 0.5 * math.log(d)] * d + [_SIGNAL_PRIOR[0], _NOISE_PRIOR[0]] + [_EFFECTS_PRIOR[0]] * DEGREES
-        )
+        median = lengthscale + 0.5 * math.log(max(d, 1))
+        self._mean = np.array([median] * d + [_SIGNAL_PRIOR[0], _NOISE_PRIOR[0]] + [_EFFECTS_PRIOR[0]] * DEGREES)
         self._sigma = np.array(
             [_LENGTHSCALE_SIGMA] * d + [_SIGNAL_PRIOR[1], _NOISE_PRIOR[1]] + [_EFFECTS_PRIOR[1]] * DEGREES
         )

@@ -42,6 +42,8 @@ _EXPLORATION = 0.1
 and worth more near what is known to be good. The choice between it and what may be continued counts all of it."""
 _INCUMBENTS = 3
 _TOLERANCE = 1e-9
+_BLOCK = 2**24  # how many covariances are looked at together
+_NEGLIGIBLE = 1e-12
 _DIGITS = 4
 _OWN = ("walk", "slope", "trend", "early_noise")
 
@@ -176,6 +178,8 @@ class _Beliefs:
 
     def newcomer(self, generator: np.random.Generator, term: Term | None = None) -> _Array | None:
         """The point that promises most at the highest fidelity, of those that no trial has: (d,), or None."""
+        if Claimed.of(self.history).exhausted is not None:
+            return None
         best = min(self.best, float(self.means.min()))
         improvement = LogExpectedImprovement(self.process, best)
         acquisition: Acquisition = dataclasses.replace(improvement, exploration=_EXPLORATION)
@@ -204,17 +208,28 @@ class _Beliefs:
         levels = np.array(self.levels)
         planned = np.isin(levels, rungs)
         index = np.arange(len(levels))
-        ahead = [np.flatnonzero((index > last) & (planned | (index == last + 1))) for last in begun]
-        width = max(map(len, ahead))
-        distances = self._distances(self.levels)
-        noise = self.process.noise(distances)
-        means, covariances = self.process.joint(points, distances)
-        deviations, costs = np.zeros((2, len(points), width))
+        means, (deviations, costs) = np.zeros(len(points)), np.zeros((2, len(points), len(levels)))
         total = np.concatenate([[0.0], np.cumsum(self._costs())])
-        for row, (stages, covariance) in enumerate(zip(ahead, covariances, strict=True)):
-            deviations[row, width - len(stages) :] = _changes(covariance, noise, stages)
-            costs[row, width - len(stages) :] = np.diff(total[[begun[row] + 1, *(stages + 1)]])
-        return Stages(means[:, -1], deviations, costs, self.best)
+        for last in np.unique(begun):
+            ahead = np.flatnonzero((index > last) & (planned | (index == last + 1)))
+            rows = np.flatnonzero(begun == last)
+            means[rows], deviations[rows, -len(ahead) :] = self._expected(points[rows], levels[ahead])
+            widths = np.diff(total[[last + 1, *(ahead + 1)]])
+            costs[rows, -len(ahead) :] = np.maximum(widths, _NEGLIGIBLE * total[-1])
+        used = (costs > 0.0).any(axis=0)
+        return Stages(means, deviations[:, used], costs[:, used], self.best)
+
+    def _expected(self, points: _Array, levels: _Array) -> tuple[_Array, _Array]:
+        """What is predicted of points (m, d) at the last of these levels (k,), and by how much each changes that.
+
+        (m,) and (m, k). They are looked at in blocks, or all covariances of many levels wouldn't fit into memory.
+        """
+        distances = self._distances(levels.tolist())
+        noise = self.process.noise(distances)
+        rows = max(_BLOCK // (len(self.process.X) * len(levels)), 1)
+        parts = [self.process.joint(points[at : at + rows], distances) for at in range(0, len(points), rows)]
+        means = np.concatenate([part[:, -1] for part, _ in parts])
+        return means, np.array([_changes(each, noise) for _, covariances in parts for each in covariances])
 
     def _observations(self) -> Iterator[tuple[Trial, float, float]]:
         """Losses at the ends of trials, and where their learning curves pass levels on the way."""
@@ -224,13 +239,14 @@ class _Beliefs:
             step = FidelityStep.of(trial.decision, self.history.by_number)
             if step is not None and trial.succeeded:
                 for low, level in itertools.pairwise((0.0, *self.levels)):
-                    passed = [at for at in trial.learning_curve if low < at[0] <= level * (1.0 + _TOLERANCE)]
-                    if passed and step.begin < level < step.end and math.isfinite(passed[-1][1]):
-                        yield trial, *passed[-1]
+                    if step.begin < level < step.end:
+                        passed = [at for at in trial.learning_curve if low < at[0] <= level * (1.0 + _TOLERANCE)]
+                        if passed and math.isfinite(passed[-1][1]):
+                            yield trial, *passed[-1]
             yield trial, trial.fidelity or self.levels[-1], _loss(trial)
 
     def _costs(self) -> _Array:
-        """What each level costs from the one below: what that has cost on average, else its share of the fidelity."""
+        """What each level costs from the one below, in any unit: what that has on average, or its fidelity."""
         widths = np.diff([0.0, *self.levels]) / self.levels[-1]
         seen: list[list[float]] = [[] for _ in self.levels]
         for trial in self.decided:
@@ -242,15 +258,18 @@ class _Beliefs:
         known = [level for level, costs in enumerate(seen) if costs]
         if not known:
             return widths
-        price = np.mean(seen[known[-1]]) / widths[known[-1]]
-        return np.array([np.mean(costs) if costs else price * width for costs, width in zip(seen, widths, strict=True)])
+        _, exponent = math.frexp(max(max(seen[level]) for level in known))  # or sums of 1e308 would overflow
+        means = {level: np.ldexp(seen[level], -exponent).mean() for level in known}
+        price = means[known[-1]] / widths[known[-1]]
+        return np.array([means.get(level, price * width) for level, width in enumerate(widths)])
 
     def _distances(self, fidelities: Sequence[float | None]) -> _Array:
-        """How far fidelities are from the highest, in logarithms: from 0 there to 1 at the lowest level."""
+        """How far fidelities are from the highest, in logarithms: from 0 there to 1 at the lowest level and below."""
         low, high = self.levels[0], self.levels[-1]
         if low == high:
             return np.zeros(len(fidelities))
-        return np.array([math.log(high / (fidelity or high)) / math.log(high / low) for fidelity in fidelities])
+        distances = [math.log(high / (fidelity or high)) / math.log(high / low) for fidelity in fidelities]
+        return np.minimum(distances, 1.0)  # a learning curve may begin anywhere above 0
 
     def _remembered(self) -> tuple[FidelityHyperparameters, float] | None:
         """What the latest decision by a model remembers, or None; of another version, or damaged, it's none."""
@@ -261,10 +280,10 @@ class _Beliefs:
         return None
 
 
-def _changes(covariance: _Array, noise: _Array, stages: NDArray[np.intp]) -> list[float]:
-    """By how much each of these levels, seen after the other, is expected to change what is predicted at the top."""
+def _changes(covariance: _Array, noise: _Array) -> list[float]:
+    """By how much each level (k,), seen after those before, is expected to change what is predicted at the last."""
     changes = []
-    for stage in stages:
+    for stage in range(len(noise)):
         seen = covariance[stage] / math.sqrt(max(covariance[stage, stage], 0.0) + noise[stage])
         covariance = covariance - np.outer(seen, seen)
         changes.append(abs(float(seen[-1])))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FreezeThaw"]
 
+_MOST_LEVELS = 1000
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FreezeThaw(MultiFidelity):
@@ -51,7 +53,8 @@ class FreezeThaw(MultiFidelity):
     Args:
         eta: the factor between the fidelities at which there is a choice, above 1. Default 3.
         step: the difference between them instead, above 0, and a whole number where the fidelity is one; a step of 1
-            decides after each epoch. None (the default) takes factors, and so makes far fewer trials.
+            decides after each epoch. There may be 1000 steps at most. None (the default) takes factors, and so makes
+            far fewer trials.
         initial_design_size: how many results there must be before a model is trusted, at least 1; until then points of
             a Sobol sequence begin at the lowest fidelity. None (the default) means one more than the space has
             dimensions, but 8 at most.
@@ -60,8 +63,8 @@ class FreezeThaw(MultiFidelity):
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
-            lower bound isn't above 0, the step isn't whole where the fidelity is, or there is no default and one is
-            asked for.
+            lower bound isn't above 0, the step isn't whole where the fidelity is, or far too small, or there is no
+            default and one is asked for.
 
     Example:
         >>> FreezeThaw(step=1).settings()["step"]
@@ -82,11 +85,20 @@ class FreezeThaw(MultiFidelity):
             object.__setattr__(self, "step", checked_number("step", self.step, above=0.0))
 
     def check(self, space: SearchSpace) -> None:
-        """Refuse a space without one fidelity, and a step that isn't whole where the fidelity is."""
+        """Refuse a space without one fidelity, and a step that isn't whole where the fidelity is, or far too small."""
         MultiFidelity.check(self, space)
-        if self.step is not None and isinstance(fidelity_of(space), Integer) and self.step != int(self.step):
+        if self.step is None:
+            return
+        fidelity = fidelity_of(space)
+        if isinstance(fidelity, Integer) and self.step != int(self.step):
             raise ArgumentError(
                 f"step is {self.step:g}, but the fidelity {space.fidelity!r} is a whole number: give a whole step."
+            )
+        if (least := (fidelity.upper - fidelity.lower) / _MOST_LEVELS) > self.step:
+            raise ArgumentError(
+                f"step is {self.step:g}, but the fidelity {space.fidelity!r} from {fidelity.lower:g} to "
+                f"{fidelity.upper:g} may have {_MOST_LEVELS} steps at most: give a step of at least {least:g}, "
+                "or none, to take factors of eta."
             )
 
     def levels(self, space: SearchSpace) -> tuple[float, ...]:

@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.fidelity import Place
 from neps.history import History
+from neps.models.fidelity_process import FidelityProcess
 from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, PriorBandBO, Sampler, Suggestion, Wait
-from neps.samplers.fidelity_proposal import continuation
-from neps.space import Categorical, Float, Integer, SearchSpace, Value
+from neps.samplers.fidelity_proposal import _Beliefs, continuation
+from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Trial
 
+Array = NDArray[np.float64]
 EPOCHS = Integer(1, 27, is_fidelity=True)
 LINE = SearchSpace({"x": Float(0, 1), "epochs": EPOCHS})
 PLANE = SearchSpace({"x": Float(0, 1), "y": Float(0, 1), "epochs": EPOCHS})
@@ -222,6 +225,66 @@ class TestFreezeThaw:
         FreezeThaw(step=0.5).check(SearchSpace({"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}))
         with pytest.raises(ArgumentError, match=r"step is 0\.5, but the fidelity 'epochs' is a whole number"):
             FreezeThaw(step=0.5).check(LINE)
+
+    def test_the_only_configuration_goes_on_to_the_highest_fidelity(self) -> None:
+        space = SearchSpace({"k": Constant(3), "epochs": EPOCHS})
+        after = simulate(FreezeThaw(), space, lambda config: 1.0 / float(config["epochs"] or 1), 9)
+        assert [(t.fidelity, t.previous) for t in after.trials] == [(1, None), (3, 1), (9, 2), (27, 3)]
+
+    @pytest.mark.parametrize("unit", [1e-300, 1e308])
+    def test_the_unit_of_costs_is_no_matter(self, unit: float) -> None:
+        """Sums of huge costs once were infinite, and the first trial went on whatever it had shown."""
+
+        def priced(unit: float) -> History:
+            return history(*(ended(t, t.loss, unit * (t.number / 9)) for t in BEGUN))
+
+        found, expected = (suggestion(FreezeThaw(), priced(each)) for each in (unit, 1.0))
+        assert (found.previous, found.config) == (expected.previous, expected.config)
+
+    def test_a_level_that_costs_next_to_nothing_is_not_free(self) -> None:
+        """Costs so far apart that their sum is the larger one."""
+        began = [ended(t, t.loss, 1e20) for t in BEGUN]
+        steps = [trial(10, 0.9, 3, curve(0.9, 3), 9, cost=1e-3), trial(11, 0.9, 9, curve(0.9, 9), 10, cost=1e-3)]
+        after = history(*began, *steps)
+        rates = _Beliefs(after, LEVELS).stages(np.array([[0.9], [0.3]]), np.array([2, -1]), LEVELS).log_rates
+        assert np.isfinite(rates).all()
+
+    def test_a_learning_curve_that_begins_far_below_the_lowest_level(self) -> None:
+        losses, steps = [2.0, curve(0.5, 9)], [1e-320, 9.0]
+        tiny, lowest = (
+            trial(10, 0.5, 9, losses[-1], learning_curve=losses, learning_curve_steps=[first, 9.0])
+            for first in (steps[0], 1.0)
+        )
+        found, expected = (suggestion(FreezeThaw(), history(*BEGUN, each)) for each in (tiny, lowest))
+        assert found.reasons == expected.reasons
+
+    def test_many_levels_take_no_more_memory_than_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is ahead of each is looked at, and that in blocks: it is the same whatever their size."""
+        space = SearchSpace({"x": Float(0, 1), "epochs": Integer(1, 100, is_fidelity=True)})
+        levels, rungs = tuple(range(1, 101)), (1, 11, 100)
+        known = history(*BEGUN, space=space)
+        points, begun = np.linspace(0.0, 1.0, 12)[:, None], np.arange(12) % 3 - 1
+        whole = _Beliefs(known, levels).stages(points, begun, rungs)
+        asked: list[int] = []
+        joint = FidelityProcess.joint
+
+        def counted(process: FidelityProcess, Z: Array, u: Array) -> tuple[Array, Array]:
+            asked.append(Z.size * u.size * len(process.X))
+            return joint(process, Z, u)
+
+        monkeypatch.setattr(FidelityProcess, "joint", counted)
+        monkeypatch.setattr("neps.samplers.fidelity_proposal._BLOCK", 100)
+        parts = _Beliefs(known, levels).stages(points, begun, rungs)
+        assert max(asked) <= 100
+        for name in ("means", "deviations", "costs"):
+            np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-9, atol=1e-12)
+        assert whole.costs.shape == (12, 3)
+
+    def test_a_step_that_is_far_too_small(self) -> None:
+        space = SearchSpace({"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)})
+        FreezeThaw(step=0.008).check(space)
+        with pytest.raises(ArgumentError, match=r"step is 1e-09, .* 1000 steps at most: .* at least 0\.008"):
+            FreezeThaw(step=1e-9).check(space)
 
 
 class TestMOBSTER:
