@@ -159,7 +159,7 @@ def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, se
 
 
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
 def test_promotions_are_right_whatever_the_pool(sampler: MultiFidelity, workers: int, seed: int) -> None:
     history, seen = Pool(sampler, workers, seed).run(COUNT)
@@ -207,7 +207,7 @@ def _finished(history: History, sampler: MultiFidelity) -> dict[int, dict[tuple[
 
 
 @pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
 def test_finished_brackets_are_the_same_for_any_number_of_workers(
     sampler: MultiFidelity, workers: int, seed: int
@@ -269,7 +269,7 @@ def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
 
 
 @pytest.mark.parametrize("sampler", ENSEMBLE, ids=repr)
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
 def test_without_the_incumbent_an_ensemble_draws_by_the_place_alone(
     sampler: MultiFidelity, workers: int, seed: int
