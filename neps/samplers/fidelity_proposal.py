@@ -30,7 +30,7 @@ from neps.models.threads import one_thread
 from neps.samplers.axes import Axes, axes_of
 from neps.samplers.claimed import Claimed
 from neps.samplers.maximisation import candidates
-from neps.samplers.proposal import Term
+from neps.samplers.proposal import Term, observed_loss, shortened
 from neps.trial import Trial, Value
 
 __all__ = ["continuation", "new_configuration"]
@@ -44,7 +44,6 @@ _INCUMBENTS = 3
 _TOLERANCE = 1e-9
 _BLOCK = 2**24  # how many covariances are looked at together
 _NEGLIGIBLE = 1e-12
-_DIGITS = 4
 _OWN = ("walk", "slope", "trend", "early_noise")
 
 
@@ -174,7 +173,7 @@ class _Beliefs:
         h = self.surrogate.process.over_fidelities
         own = {name: getattr(h, name) for name in _OWN}
         model = dataclasses.asdict(h.top) | own | {"bend": self.surrogate.bend}
-        return {"by": "model", "model": {name: _short(value) for name, value in model.items()}}
+        return {"by": "model", "model": {name: shortened(value) for name, value in model.items()}}
 
     def newcomer(self, generator: np.random.Generator, term: Term | None = None) -> _Array | None:
         """The point that promises most at the highest fidelity, of those that no trial has: (d,), or None."""
@@ -243,7 +242,7 @@ class _Beliefs:
                         passed = [at for at in trial.learning_curve if low < at[0] <= level * (1.0 + _TOLERANCE)]
                         if passed and math.isfinite(passed[-1][1]):
                             yield trial, *passed[-1]
-            yield trial, trial.fidelity or self.levels[-1], _loss(trial)
+            yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
 
     def _costs(self) -> _Array:
         """What each level costs from the one below, in any unit: what that has on average, or its fidelity."""
@@ -288,16 +287,6 @@ def _changes(covariance: _Array, noise: _Array) -> list[float]:
         covariance = covariance - np.outer(seen, seen)
         changes.append(abs(float(seen[-1])))
     return changes
-
-
-def _loss(trial: Trial) -> float:
-    return math.nan if trial.loss is None or not trial.succeeded else trial.loss
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_short(each) for each in value.tolist()]
-    return float(f"{value:.{_DIGITS}g}")
 
 
 def _read(memory: Mapping[str, Any], d: int) -> tuple[FidelityHyperparameters, float] | None:

@@ -27,7 +27,7 @@ from neps.samplers.maximisation import candidates
 from neps.samplers.protocol import Suggestion
 from neps.trial import Trial
 
-__all__ = ["Term", "propose"]
+__all__ = ["Term", "observed_loss", "propose", "shortened"]
 
 _Array = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def _propose(
     decided = [trial for trial in history.trials if trial.decision is not None]
     points = axes.encode(trial.config for trial in decided)
     ended = np.array([trial.ended for trial in decided])
-    losses = np.array([_loss(trial) for trial in decided if trial.ended])
+    losses = np.array([observed_loss(trial) for trial in decided if trial.ended])
     found = surrogate(points[ended], losses, axes.choices, _remembered(axes, decided))
     process = found.process if ended.all() else found.process.believing(points[~ended])
     means = process.predict(process.X)[0]
@@ -93,19 +93,21 @@ def _propose(
     return Suggestion(config=config, reasons=reasons)
 
 
-def _loss(trial: Trial) -> float:
+def observed_loss(trial: Trial) -> float:
+    """The loss of a trial that has ended; NaN where it failed."""
     return math.nan if trial.loss is None or not trial.succeeded else trial.loss
 
 
 def _memory(found: Surrogate) -> dict[str, Any]:
     """What the next fit begins with, as plain data."""
     values = dataclasses.asdict(found.process.hyperparameters) | {"bend": found.bend}
-    return {name: _short(value) for name, value in values.items()}
+    return {name: shortened(value) for name, value in values.items()}
 
 
-def _short(value: Any) -> Any:
+def shortened(value: Any) -> Any:
+    """A number, or an array as a list, with four digits: plain data for a decision to remember."""
     if isinstance(value, np.ndarray):
-        return [_short(each) for each in value.tolist()]
+        return [shortened(each) for each in value.tolist()]
     return float(f"{value:.{_DIGITS}g}")
 
 
