@@ -5,16 +5,14 @@ The contenders take turns; every worker has a fixed share, so all stop exactly a
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import statistics
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+from benchmarks.coordination.meeting import crowd, meet, meeting
 from benchmarks.coordination.plan import Plan
 from benchmarks.coordination.report import Figure, Section, Table, at_least
 
@@ -25,7 +23,6 @@ _PEERS = {"Optuna journal": 2, "Optuna SQLite": 6}
 """Crowds don't speed them up, and their cost grows with the run: they get the share of one worker, divided by this."""
 _LEAST_SHARE = 4
 _WARM_UP = 2
-_DEADLINE = 120.0
 _METHOD = """\
 Random search, 4 floats, an objective that does nothing. Each worker process has a fixed share of the trials (neps:
 `max_evaluations_per_run`, Optuna: `n_trials`). All processes have imported everything, opened the run and evaluated
@@ -36,8 +33,6 @@ folder and of the root. Ratios are of medians; where a disk's speed changes from
 ratios round by round says how far to trust them. Trials a second, median (min – max):"""
 
 Rates = dict[tuple[str, int], list[float]]
-
-_barrier: Barrier
 
 
 def throughput(plan: Plan) -> Section:
@@ -61,9 +56,7 @@ def _turns(plan: Plan) -> Iterator[tuple[Path, str, int]]:
 
 def _rate(name: str, directory: Path, workers: int, share: int) -> float:
     """Trials a second of one turn."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.coordination.contenders"])
-    with ProcessPoolExecutor(workers, context, _meet_at, (context.Barrier(workers, timeout=_DEADLINE),)) as pool:
+    with crowd(workers, preload=["benchmarks.coordination.contenders"]) as pool:
         pool.submit(_prepare, name, directory).result()
         spans = list(pool.map(_work, *zip(*[(name, directory, share)] * workers, strict=True)))
         finished = pool.submit(_finished, name, directory).result()
@@ -72,11 +65,6 @@ def _rate(name: str, directory: Path, workers: int, share: int) -> float:
         message = f"{name} with {workers} workers finished {finished} trials, not {expected}"
         raise RuntimeError(message)
     return workers * share / (max(end for _, end in spans) - min(begin for begin, _ in spans))
-
-
-def _meet_at(barrier: Barrier) -> None:
-    global _barrier  # noqa: PLW0603 - a process of the pool has no other place for it
-    _barrier = barrier
 
 
 def _contender(name: str) -> Any:
@@ -104,18 +92,15 @@ class _Laps:
     def __call__(self) -> None:
         self.calls += 1
         if self.calls == _WARM_UP:
-            _barrier.wait()
+            meet()
             self.begin = time.monotonic()
         self.end = time.monotonic()
 
 
 def _work(name: str, directory: Path, share: int) -> tuple[float, float]:
     laps = _Laps()
-    try:
+    with meeting():
         _contender(name).work(directory, share + _WARM_UP, laps)
-    except BaseException:
-        _barrier.abort()
-        raise
     return laps.begin, laps.end
 
 

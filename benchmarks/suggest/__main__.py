@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+
+if __name__ == "__main__":  # before numpy is imported
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+import argparse
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,13 +18,23 @@ from benchmarks.driving.environments import Unavailable
 from benchmarks.regret.methods import METHODS
 from benchmarks.suggest.measuring import OURS, PEERS, PLACES, Place, Sample, measure
 from benchmarks.suggest.starting import starting
-from benchmarks.suggest.tables import ratios, seconds
+from benchmarks.suggest.tables import ratios, seconds, throughput
+from benchmarks.suggest.throughput import measure as measure_workers
 
 _T = TypeVar("_T")
 
 _RESULTS = Path(__file__).with_name("results.jsonl")
 _RIVAL = "optuna-gp"
 _SIZES = dict.fromkeys(place.results for place in PLACES)
+_KNOWN, _SUGGESTIONS = 100, 100
+_THROUGHPUT = f"""\
+Each turn begins with {_KNOWN} results of six floats. Then {_SUGGESTIONS} suggestions by a model are timed, of workers
+in processes of their own, whose objective returns at once. Medians and ranges of the rounds, ratios round by round.
+
+- Cores had: other work on the machine leaves a crowd more of it than one worker, and the ratio is as much higher.
+- Processor seconds: of one suggestion, its files included.
+- Decisions: for one suggestion. More than 1 where another worker decided the same first, so it was decided anew.
+- Deciding: the part of the workers' time. The rest is files, and waiting for each other."""
 
 
 def _names(text: str) -> list[str]:
@@ -37,12 +51,20 @@ def _known(given: list[_T], known: Iterable[_T]) -> list[_T]:
     return given
 
 
-def _options() -> argparse.Namespace:
+def _counts(text: str) -> list[int]:
+    counts = [int(count) for count in text.split(",")]
+    if min(counts) < 1:
+        raise argparse.ArgumentTypeError(f"{min(counts)} workers make no suggestion: 1 or more do")
+    return list(dict.fromkeys(counts))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench suggest", description=__doc__)
     parser.add_argument("--peers", type=_names, default=list(PEERS), metavar="A,B", help=", ".join(PEERS))
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often, with other points (3)")
     parser.add_argument("--results", type=_sizes, default=list(_SIZES), metavar="N,M", help="how many are known; all")
-    return parser.parse_args()
+    parser.add_argument("--workers", type=_counts, metavar="N,M", help="time crowds of ours in real processes instead")
+    return parser.parse_args(arguments)
 
 
 def _versions(methods: list[str]) -> dict[str, str]:
@@ -72,10 +94,14 @@ def _measured(versions: dict[str, str], rounds: int, places: list[Place]) -> Ite
             print(f"FAILED {method} after {place.results} results: {failure}", flush=True)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, record, print."""
-    options = _options()
+    options = _options(arguments)
     print(f"# Suggestions\n\nLoad before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; one thread each.\n")
+    if options.workers:
+        turns = measure_workers(options.workers, max(options.rounds, 5), _KNOWN, _SUGGESTIONS)
+        print(f"{_THROUGHPUT}\n\n{throughput(turns, len(os.sched_getaffinity(0)))}")
+        return
     versions = _versions([*OURS, *options.peers])
     print("\n".join(f"- {method} {version}" for method, version in versions.items()), flush=True)
     places = [place for place in PLACES if place.results in options.results]

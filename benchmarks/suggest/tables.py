@@ -1,4 +1,7 @@
-"""Tables of what was timed: seconds of each method at each place, and how ours compare. Nothing is measured here."""
+"""Tables of what was timed: seconds of each method at each place, how ours compare, and what many workers make.
+
+Nothing is measured here.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.coordination.report import Table
 from benchmarks.suggest.measuring import OURS, Place, Sample
+from benchmarks.suggest.throughput import Turn
 
-__all__ = ["ratios", "seconds"]
+__all__ = ["ratios", "seconds", "throughput"]
 
 _Quantity = Callable[[Sample], float]
 
@@ -32,6 +36,42 @@ def ratios(samples: Sequence[Sample], rival: str) -> Table:
     return Table(("parameters", "results", f"{OURS[0]} / {rival}, processor", "wall"), rows)
 
 
+def throughput(rounds: Sequence[Sequence[Turn]], cores: int) -> Table:
+    """Each number of workers: medians and ranges of the rounds. Ratios are to the fewest, round by round."""
+    by_round = [{turn.workers: turn for turn in turns} for turns in rounds]
+    counts = sorted(by_round[0])
+    heading = (
+        "workers",
+        "suggestions a second",
+        f"ratio to {counts[0]}",
+        "min(workers, cores)",
+        "cores had",
+        "processor seconds",
+        "decisions",
+        "deciding",
+    )
+    return Table(
+        heading,
+        [
+            _crowd([turns[count] for turns in by_round], [turns[counts[0]] for turns in by_round], cores)
+            for count in counts
+        ],
+    )
+
+
+def _crowd(turns: Sequence[Turn], fewest: Sequence[Turn], cores: int) -> list[str]:
+    return [
+        str(turns[0].workers),
+        _median([turn.rate for turn in turns], ".1f"),
+        _median([turn.rate / one.rate for turn, one in zip(turns, fewest, strict=True)], ".2f"),
+        str(min(turns[0].workers, cores)),
+        _median([turn.cores for turn in turns], ".2f"),
+        _median([turn.cost for turn in turns], ".3f"),
+        _median([turn.effort for turn in turns], ".2f"),
+        _median([turn.share for turn in turns], ".0%"),
+    ]
+
+
 def _by_place(samples: Sequence[Sample]) -> dict[Place, list[Sample]]:
     places = dict.fromkeys(sample.place for sample in samples)
     return {place: [sample for sample in samples if sample.place == place] for place in places}
@@ -50,8 +90,12 @@ def _seconds(samples: Sequence[Sample]) -> str:
 
 
 def _ratio(pairs: Sequence[tuple[Sample, Sample]], quantity: _Quantity) -> str:
-    each = [quantity(ours) / quantity(other) for ours, other in pairs]
-    return f"{statistics.median(each):.2f} ({min(each):.2f} – {max(each):.2f})"
+    return _median([quantity(ours) / quantity(other) for ours, other in pairs], ".2f")
+
+
+def _median(each: Sequence[float], form: str) -> str:
+    """And the range."""
+    return f"{statistics.median(each):{form}} ({min(each):{form}} – {max(each):{form}})"
 
 
 def _cpu(sample: Sample) -> float:
