@@ -88,24 +88,30 @@ def explanation(
         beginnings: where to begin without anything better.
         remembered: earlier hyperparameters and their bend, which a long run keeps for seven results of eight.
     """
-    n, (start, bend) = len(losses), remembered or (None, BENDS[0])
-    thorough = start is None or n <= _FEW or n % _SELDOM == 0
-    if start is not None and n > _FRESH and not thorough:
-        return start, Targets(losses, bend)
-    afresh = start is None or (thorough and n <= _FRESH)
-    starts = [*([] if start is None else [start]), *(beginnings if afresh else [])][:2]
 
     def fitted(targets: Targets, starts: Sequence[H], iterations: int) -> tuple[float, H, Targets]:
         found, value = search(targets.values[part], starts, iterations)
         return value - float(targets.log_slopes[part].sum()), found, targets
 
-    best = fitted(Targets(losses, bend), starts, _ITERATIONS if afresh else _FEW_ITERATIONS)
-    _, found, targets = best
-    if thorough and targets.values.any():
-        rivals = (Targets(losses, other) for other in BENDS if other != bend)
+    def bent(best: tuple[float, H, Targets]) -> tuple[H, Targets]:
+        """The most probable of this and what begins there with any other bend; losses that are equal have none."""
+        _, found, targets = best
+        rivals = [Targets(losses, bend) for bend in BENDS if bend != targets.bend and targets.values.any()]
         others = [fitted(rival, [found], _FEW_ITERATIONS) for rival in rivals]
         _, found, targets = min([best, *others], key=lambda fitted: fitted[0])
-    return found, targets
+        return found, targets
+
+    if remembered is None:
+        return bent(fitted(Targets(losses, BENDS[0]), beginnings[:2], _ITERATIONS))
+    n, (start, bend) = len(losses), remembered
+    thorough = n <= _FEW or n % _SELDOM == 0
+    if n > _FRESH and not thorough:
+        return start, Targets(losses, bend)
+    if n > _FRESH or not thorough:
+        best = fitted(Targets(losses, bend), [start], _FEW_ITERATIONS)
+    else:
+        best = fitted(Targets(losses, bend), [start, *beginnings][:2], _ITERATIONS)
+    return bent(best) if thorough else best[1:]
 
 
 def _part(losses: _Array) -> NDArray[np.intp]:
