@@ -42,7 +42,7 @@ class Claims:
         self._context = context
         self._view = context.view
         self._slowest = 0.0
-        self._spare: Mapping[str, Value] | None = None
+        self._spare: Suggestion | None = None
 
     def next(self) -> Step:
         """Claim a trial, or say why not."""
@@ -125,11 +125,11 @@ class Claims:
         raise NepsError(message)
 
     def _use_spare(self, history: History) -> Suggestion | None:
-        """The configuration of a suggestion that lost its number, unless somebody has decided the same since."""
+        """A suggestion that lost its number, unless somebody has decided the same since."""
         spare, self._spare = self._spare, None
-        if spare is None or any(trial.config == spare for trial in history.by_number.values()):
+        if spare is None or any(trial.config == spare.config for trial in history.by_number.values()):
             return None
-        return Suggestion(config=spare)
+        return spare
 
     # Reserving and committing
 
@@ -152,7 +152,7 @@ class Claims:
     def _lost(self, number: int, suggestion: Suggestion) -> None:
         self._view.take(number)
         if self._context.sampler.bears_old_view and suggestion.previous is None and suggestion.rung is None:
-            self._spare = suggestion.config
+            self._spare = suggestion
 
     def _decision(self, number: int, suggestion: Suggestion) -> Decision:
         config = self._context.space.validate(suggestion.config)

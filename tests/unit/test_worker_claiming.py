@@ -15,8 +15,42 @@ from neps.budget import Budget
 from neps.errors import NepsError, SpaceError
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
+from rigs.processes import Fleet
 
 SPACE = {"x": neps.Float(0, 1)}
+
+AT_ONCE = """
+import sys
+from pathlib import Path
+
+import neps
+from neps.samplers import Sampler, Suggestion
+from rigs.barrier import await_start
+from rigs.waiting import wait_until
+
+
+def run_pipeline(x):
+    wait_until((Path(sys.argv[1]) / "config_2").exists, 60, "the other worker's trial")
+    return x
+
+
+class AtOnce(Sampler):
+    bears_old_view = True
+    waits = True
+
+    def settings(self):
+        return {}
+
+    def decide(self, history, number, budget, generator):
+        if self.waits:
+            self.waits = False
+            await_start()
+            return Suggestion(config={"x": float(sys.argv[2])}, reasons={"by": sys.argv[2]})
+        return Suggestion(config={"x": 0.9}, reasons={"by": "anew"})
+
+
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, AtOnce(), max_evaluations_total=2)
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,3 +127,14 @@ def test_a_float_of_few_values_is_no_endless_search(tmp_path: Path) -> None:
     space = {"x": neps.Float(1, 1.0000000000000004)}
     history = neps.run(lambda x: x, tmp_path, space, "bayesian_optimization", max_evaluations_total=6)
     assert len(history.succeeded) == 6
+
+
+def test_a_suggestion_that_lost_its_number_keeps_its_reasons(tmp_path: Path, fleet: Fleet) -> None:
+    """Of two workers that decide on the same number at the same moment, the second claims the next with what it has."""
+    for x in ("0.25", "0.75"):
+        fleet.start(AT_ONCE, tmp_path / "root", x)
+    fleet.release()
+    assert fleet.wait_all(60) == [0, 0]
+    trials = neps.load(tmp_path / "root").trials
+    found = {trial.config["x"]: trial.decision.reasons for trial in trials if trial.decision is not None}
+    assert found == {0.25: {"by": "0.25"}, 0.75: {"by": "0.75"}}
