@@ -77,10 +77,6 @@ class Stages:
             low, high = np.where(pays, middle, low), np.where(pays, high, middle)
         return np.asarray(self.straight + low)
 
-    def leader(self) -> int:
-        """The index of the candidate with the highest rate."""
-        return int(self.log_rates.argmax())
-
     def _gains(self, prices: _Array) -> _Array:
         """What is gained by beginning, where cost has the price (m,), in units of the rate without giving up: (m,)."""
         charges = prices[:, None] * self.costs

@@ -41,6 +41,9 @@ _EXPLORATION = 0.1
 """How much of the model's standard deviation counts where a new configuration is looked for. Cheap evaluations are many
 and worth more near what is known to be good. The choice between it and what may be continued counts all of it."""
 _INCUMBENTS = 3
+_FORGONE = 0.05
+"""How much of a new configuration's rate, in logarithms, is given away where that spares decisions: it begins at the
+highest rung of which no more is lost. The lowest ones tell little where they are noisy, or where it is too good."""
 _TOLERANCE = 1e-9
 _BLOCK = 2**24  # how many covariances are looked at together
 _NEGLIGIBLE = 1e-12
@@ -85,7 +88,8 @@ def continuation(
 
     Returns:
         The configuration, the trial to continue, which of the levels to run to, and the reasons to remember; or None
-        where there is nothing to continue, and nothing new.
+        where there is nothing to continue, and nothing new. A new configuration runs to the highest rung at which to
+        begin loses it no more than 5 % of its rate.
     """
     with _calm():
         beliefs = _Beliefs(history, levels)
@@ -93,15 +97,19 @@ def continuation(
         drawn = random_interleave_prob > 0.0 and generator.random() < random_interleave_prob
         newcomer = beliefs.random(generator) if drawn else beliefs.newcomer(generator)
         points = beliefs.axes.encode(trial.config for trial in frozen)
+        begun = np.array([beliefs.level(trial.fidelity) for trial in frozen], dtype=np.intp)
+        first, planned = begun + 1, np.flatnonzero(np.isin(levels, rungs))
         if newcomer is not None:
-            points = np.concatenate([points, newcomer[None, :]])
+            points = np.concatenate([points, np.tile(newcomer, (len(planned), 1))])
+            begun, first = np.append(begun, np.full_like(planned, -1)), np.append(first, planned)
         if not len(points):
             return None
-        begun = np.array([*(beliefs.level(trial.fidelity) for trial in frozen), -1][: len(points)])
-        leader = beliefs.stages(points, begun, rungs).leader()
-        thawed = frozen[leader] if leader < len(frozen) else None
-        config = dict(thawed.config) if thawed is not None else history.space.decode(points[leader])
-        return config, thawed, int(begun[leader]) + 1, beliefs.reasons
+        rates = beliefs.stages(points, begun, first, planned).log_rates
+        leader = int(rates.argmax())
+        if leader < len(frozen):
+            return dict(frozen[leader].config), frozen[leader], int(first[leader]), beliefs.reasons
+        leader = int(np.flatnonzero(rates >= rates[leader] - _FORGONE).max(initial=leader))
+        return history.space.decode(points[leader]), None, int(first[leader]), beliefs.reasons
 
 
 @contextlib.contextmanager
@@ -202,16 +210,19 @@ class _Beliefs:
         """The highest level that a fidelity has reached; -1 below the lowest."""
         return int(np.searchsorted(self.levels, (fidelity or 0.0) * (1.0 + _TOLERANCE), side="right")) - 1
 
-    def stages(self, points: _Array, begun: NDArray[np.intp], rungs: Sequence[float]) -> Stages:
-        """What is ahead of candidates (m, d) that have reached the levels `begun` (m,), -1 of none."""
+    def stages(
+        self, points: _Array, begun: NDArray[np.intp], first: NDArray[np.intp], planned: NDArray[np.intp]
+    ) -> Stages:
+        """What is ahead of candidates (m, d), which have reached the levels `begun` (m,), -1 of none.
+
+        They run to the levels `first` (m,), and from there from one that is planned to the next.
+        """
         levels = np.array(self.levels)
-        planned = np.isin(levels, rungs)
-        index = np.arange(len(levels))
         means, (deviations, costs) = np.zeros(len(points)), np.zeros((2, len(points), len(levels)))
         total = np.concatenate([[0.0], np.cumsum(self._costs())])
-        for last in np.unique(begun):
-            ahead = np.flatnonzero((index > last) & (planned | (index == last + 1)))
-            rows = np.flatnonzero(begun == last)
+        for last, to in np.unique(np.stack([begun, first], axis=1), axis=0):
+            ahead = np.append(to, planned[planned > to])
+            rows = np.flatnonzero((begun == last) & (first == to))
             means[rows], deviations[rows, -len(ahead) :] = self._expected(points[rows], levels[ahead])
             widths = np.diff(total[[last + 1, *(ahead + 1)]])
             costs[rows, -len(ahead) :] = np.maximum(widths, _NEGLIGIBLE * total[-1])
@@ -245,15 +256,18 @@ class _Beliefs:
             yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
 
     def _costs(self) -> _Array:
-        """What each level costs from the one below, in any unit: what that has on average, or its fidelity."""
+        """What each level costs from the one below, in any unit: what that has on average, or by its fidelity."""
         widths = np.diff([0.0, *self.levels]) / self.levels[-1]
-        seen: list[list[float]] = [[] for _ in self.levels]
+        alone: list[list[float]] = [[] for _ in self.levels]
+        shared: list[list[float]] = [[] for _ in self.levels]  # of trials that passed several
         for trial in self.decided:
             step = FidelityStep.of(trial.decision, self.history.by_number)
             if step is not None and trial.succeeded and trial.cost:
-                level = self.level(step.end)
-                if self.level(step.begin) == level - 1:
-                    seen[level].append(trial.cost)
+                passed = range(self.level(step.begin) + 1, self.level(step.end) + 1)
+                whole = sum(widths[level] for level in passed)
+                for level in passed:
+                    (alone if len(passed) == 1 else shared)[level].append(trial.cost * (widths[level] / whole))
+        seen = [single or several for single, several in zip(alone, shared, strict=True)]
         known = [level for level, costs in enumerate(seen) if costs]
         if not known:
             return widths

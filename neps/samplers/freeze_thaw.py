@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from neps.errors import ArgumentError
 from neps.fidelity import evenly_spaced
 from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of
+from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of, initial_design
 from neps.samplers.protocol import Done, Suggestion, Wait
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
@@ -56,8 +56,8 @@ class FreezeThaw(MultiFidelity):
             decides after each epoch. There may be 1000 steps at most. None (the default) takes factors, and so makes
             far fewer trials.
         initial_design_size: how many results there must be before a model is trusted, at least 1; until then points of
-            a Sobol sequence begin at the lowest fidelity. None (the default) means one more than the space has
-            dimensions, but 8 at most.
+            a Sobol sequence begin at the lowest fidelity. None (the default): as many as cost one full
+            evaluation, but 16 at most, and no fewer than `BayesianOptimization` has.
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else. Default False.
 
@@ -78,7 +78,9 @@ class FreezeThaw(MultiFidelity):
     def __post_init__(self) -> None:
         """Check the settings."""
         MultiFidelity.__post_init__(self)
-        object.__setattr__(self, "initial_design_size", self._design().size)
+        object.__setattr__(
+            self, "initial_design_size", InitialDesign(self.initial_design_size, default_first=False).size
+        )
         interleave = probability("random_interleave_prob", self.random_interleave_prob)
         object.__setattr__(self, "random_interleave_prob", interleave)
         if self.step is not None:
@@ -119,7 +121,9 @@ class FreezeThaw(MultiFidelity):
         space, levels = history.space, self.levels(history.space)
         if (target := self.default_at_target(space, number)) is not None:
             return target
-        first = self._design().decide(history, number, generator)
+        default_first = self.sample_default_first and not self.sample_default_at_target
+        design = initial_design(space, self.initial_design_size, default_first=default_first)
+        first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[0]), rung=0)
         if not any(trial.ended and trial.decision is not None for trial in history.trials):
@@ -138,6 +142,3 @@ class FreezeThaw(MultiFidelity):
             rung=rung,
             reasons=reasons,
         )
-
-    def _design(self) -> InitialDesign:
-        return InitialDesign(self.initial_design_size, self.sample_default_first and not self.sample_default_at_target)

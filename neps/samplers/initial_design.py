@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from neps.space import SearchSpace
 
-__all__ = ["InitialDesign", "interleaved", "is_initial", "sobol_point"]
+__all__ = ["InitialDesign", "interleaved", "is_initial", "sobol_point", "usual_size"]
 
 _BY = "initial design"
 _LARGEST = 8
@@ -87,7 +87,12 @@ class InitialDesign:
     def is_over(self, history: History) -> bool:
         """Whether as many results are in as it has trials."""
         results = sum(trial.ended and trial.decision is not None for trial in history.trials)
-        return results >= (self.size or min(history.space.dimensions + 1, _LARGEST))
+        return results >= (self.size or usual_size(history.space))
+
+
+def usual_size(space: SearchSpace) -> int:
+    """How many trials an initial design has where a user doesn't say."""
+    return min(space.dimensions + 1, _LARGEST)
 
 
 def is_initial(trial: Trial) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from neps.fidelity import fidelity_run
 from neps.samplers.asha import AsyncHyperband
 from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, slot_generator
+from neps.samplers.multi_fidelity import MultiFidelity, initial_design, slot_generator
 from neps.samplers.priorband import PriorBand
 from neps.samplers.priors import log_prior, promise, with_confidence
 from neps.samplers.settings import number as checked_number
@@ -47,7 +47,8 @@ class MOBSTER(AsyncHyperband):
         sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
             Default False.
         initial_design_size: how many results there must be before a model is trusted, at least 1; until then new
-            configurations are random. None (the default) means one more than the space has dimensions, but 8 at most.
+            configurations are random. None (the default): as many as cost one full evaluation at the lowest fidelity,
+            but 16 at most, and no fewer than `BayesianOptimization` has.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
@@ -64,7 +65,9 @@ class MOBSTER(AsyncHyperband):
     def __post_init__(self) -> None:
         """Check the settings."""
         AsyncHyperband.__post_init__(self)
-        object.__setattr__(self, "initial_design_size", _design(self.initial_design_size).size)
+        object.__setattr__(
+            self, "initial_design_size", InitialDesign(self.initial_design_size, default_first=False).size
+        )
         interleave = probability("random_interleave_prob", self.random_interleave_prob)
         object.__setattr__(self, "random_interleave_prob", interleave)
 
@@ -74,7 +77,7 @@ class MOBSTER(AsyncHyperband):
         """See `MultiFidelity.new_configuration`: what the model says, once there are results enough."""
         generator = slot_generator(history.seed, bracket, place.slot)
         drawn = generator.random() < self.random_interleave_prob
-        if drawn or not _design(self.initial_design_size).is_over(history):
+        if drawn or not initial_design(history.space, self.initial_design_size).is_over(history):
             return MultiFidelity.new_configuration(self, history, bracket, place)
         from neps.samplers.fidelity_proposal import new_configuration
 
@@ -98,8 +101,8 @@ class PriorBandBO(PriorBand):
         prior_confidence: see `PriorBand`. Default None.
         inc_mutation_rate: see `PriorBand`. Default 0.5.
         inc_mutation_std: see `PriorBand`. Default 0.25.
-        initial_design_size: how many results there must be before a model is trusted, at least 1. None (the default)
-            means one more than the space has dimensions, but 8 at most.
+        initial_design_size: how many results there must be before a model is trusted, at least 1. None (the default):
+            as for `MOBSTER`.
         prior_weight: see above, above 0. Default 3.
 
     Raises:
@@ -116,7 +119,9 @@ class PriorBandBO(PriorBand):
     def __post_init__(self) -> None:
         """Check the settings."""
         PriorBand.__post_init__(self)
-        object.__setattr__(self, "initial_design_size", _design(self.initial_design_size).size)
+        object.__setattr__(
+            self, "initial_design_size", InitialDesign(self.initial_design_size, default_first=False).size
+        )
         object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
 
     def new_configuration(
@@ -124,7 +129,7 @@ class PriorBandBO(PriorBand):
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: what model and prior say, once there are results enough."""
         drawn = PriorBand.new_configuration(self, history, bracket, place)
-        if drawn[1]["by"] == "random" or not _design(self.initial_design_size).is_over(history):
+        if drawn[1]["by"] == "random" or not initial_design(history.space, self.initial_design_size).is_over(history):
             return drawn
         from neps.samplers.fidelity_proposal import new_configuration
 
@@ -137,7 +142,3 @@ class PriorBandBO(PriorBand):
         space = with_confidence(axes.space, self.prior_confidence)
         run = fidelity_run(decided) / self.rungs(axes.space)[-1]
         return log_prior(space, promise(space, improvement) * share * self.prior_weight / max(run, 1.0))
-
-
-def _design(size: int | None) -> InitialDesign:
-    return InitialDesign(size, default_first=False)
