@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from neps.errors import ArgumentError
 from neps.fidelity import evenly_spaced
+from neps.samplers.fidelity_design import fidelity_design
 from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of, initial_design
+from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of
 from neps.samplers.protocol import Done, Suggestion, Wait
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
@@ -122,7 +123,7 @@ class FreezeThaw(MultiFidelity):
         if (target := self.default_at_target(space, number)) is not None:
             return target
         default_first = self.sample_default_first and not self.sample_default_at_target
-        design = initial_design(space, self.initial_design_size, default_first=default_first)
+        design = fidelity_design(space, self.initial_design_size, default_first=default_first)
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[0]), rung=0)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from neps.fidelity import fidelity_run
 from neps.samplers.asha import AsyncHyperband
+from neps.samplers.fidelity_design import fidelity_design
 from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, initial_design, slot_generator
+from neps.samplers.multi_fidelity import MultiFidelity, slot_generator
 from neps.samplers.priorband import PriorBand
 from neps.samplers.priors import log_prior, promise, with_confidence
 from neps.samplers.settings import number as checked_number
@@ -77,7 +78,7 @@ class MOBSTER(AsyncHyperband):
         """See `MultiFidelity.new_configuration`: what the model says, once there are results enough."""
         generator = slot_generator(history.seed, bracket, place.slot)
         drawn = generator.random() < self.random_interleave_prob
-        if drawn or not initial_design(history.space, self.initial_design_size).is_over(history):
+        if drawn or not fidelity_design(history.space, self.initial_design_size).is_over(history):
             return MultiFidelity.new_configuration(self, history, bracket, place)
         from neps.samplers.fidelity_proposal import new_configuration
 
@@ -129,7 +130,7 @@ class PriorBandBO(PriorBand):
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: what model and prior say, once there are results enough."""
         drawn = PriorBand.new_configuration(self, history, bracket, place)
-        if drawn[1]["by"] == "random" or not initial_design(history.space, self.initial_design_size).is_over(history):
+        if drawn[1]["by"] == "random" or not fidelity_design(history.space, self.initial_design_size).is_over(history):
             return drawn
         from neps.samplers.fidelity_proposal import new_configuration
 

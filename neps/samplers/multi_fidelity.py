@@ -12,7 +12,6 @@ import numpy as np
 
 from neps.errors import ArgumentError
 from neps.fidelity import Brackets, Place, rungs
-from neps.samplers.initial_design import InitialDesign, usual_size
 from neps.samplers.protocol import Sampler, Suggestion
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import whole
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
     from neps.space import SearchSpace
     from neps.trial import Value
 
-__all__ = ["BeginningAtARung", "MultiFidelity", "fidelity_of", "initial_design", "slot_generator", "trials_by_bracket"]
-
-_LARGEST_DESIGN = 16
+__all__ = ["BeginningAtARung", "MultiFidelity", "fidelity_of", "slot_generator", "trials_by_bracket"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,20 +156,6 @@ class BeginningAtARung(MultiFidelity):
 def slot_generator(seed: int, bracket: int, slot: int) -> np.random.Generator:
     """The generator of a place at which a configuration begins, the same for any number of workers."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(bracket, slot))))
-
-
-def initial_design(space: SearchSpace, size: int | None, *, default_first: bool = False) -> InitialDesign:
-    """What is evaluated before a model over fidelities is asked.
-
-    Args:
-        space: of the run.
-        size: `initial_design_size`. None: at the lowest fidelity results are cheap, but say little. So as many as cost
-            no more than one full evaluation, but 16 at most; or as many as without a fidelity, where that is more.
-        default_first: whether the first trial is the default configuration.
-    """
-    fidelity = fidelity_of(space)
-    cheap = int(min(fidelity.upper / fidelity.lower, _LARGEST_DESIGN))
-    return InitialDesign(size or max(cheap, usual_size(space)), default_first)
 
 
 def trials_by_bracket(history: History) -> Brackets:
