@@ -82,7 +82,7 @@ def continuation(
     Args:
         history: with at least one ended trial.
         levels: the fidelities at which there is a choice, from the lowest.
-        rungs: those of them that a plan beyond the next step looks at; with the lowest and the highest.
+        rungs: what a plan beyond the next step looks at, or the level before; with the lowest and the highest.
         generator: draws the candidates for a new configuration.
         random_interleave_prob: with this probability the new configuration is drawn uniformly.
 
@@ -98,7 +98,7 @@ def continuation(
         newcomer = beliefs.random(generator) if drawn else beliefs.newcomer(generator)
         points = beliefs.axes.encode(trial.config for trial in frozen)
         begun = np.array([beliefs.level(trial.fidelity) for trial in frozen], dtype=np.intp)
-        first, planned = begun + 1, np.flatnonzero(np.isin(levels, rungs))
+        first, planned = begun + 1, np.unique([beliefs.level(rung) for rung in rungs])
         if newcomer is not None:
             points = np.concatenate([points, np.tile(newcomer, (len(planned), 1))])
             begun, first = np.append(begun, np.full_like(planned, -1)), np.append(first, planned)
