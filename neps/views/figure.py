@@ -61,7 +61,8 @@ def _draw_anytime(axes: Axes, curve: Anytime, highest: float | None) -> None:
         part, label = slice(below + 1), "incumbent below the highest fidelity"
         axes.step(spent[part], losses[part], _INCUMBENT, where="post", linestyle="dotted", label=label)
     if below < len(losses):
-        axes.step(spent[below:], losses[below:], _INCUMBENT, where="post", label="incumbent")
+        label = "incumbent" if highest is None else "incumbent at the highest fidelity"
+        axes.step(spent[below:], losses[below:], _INCUMBENT, where="post", label=label)
     new, best = curve.changes, curve.incumbents[-1]
     axes.plot([spent[place] for place in new], [losses[place] for place in new], "o", color=_INCUMBENT, markersize=4)
     label = f"config_{best.number}, loss {best.rank_key:g}"
@@ -79,8 +80,8 @@ def _draw_curves(axes: Axes, curves: Sequence[Curve], best: Curve) -> None:
     last_steps, last_losses = zip(*(line[-1] for line in others), strict=True)
     axes.scatter(last_steps, last_losses, 8, ranks, cmap=_COLOURS)
     if highlighted:
-        axes.plot(*zip(*highlighted, strict=True), color=_BEST, linewidth=2)
-        axes.plot(*highlighted[-1], "o", color=_BEST, markersize=6)
+        axes.plot(*zip(*highlighted, strict=True), color=_BEST, linewidth=2, zorder=3)
+        axes.plot(*highlighted[-1], "o", color=_BEST, markersize=6, zorder=3)
     steps, losses = zip(*itertools.chain(*others), strict=True)
     _scale(axes, steps, losses)
 

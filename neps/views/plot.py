@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neps.errors import ArgumentError, DirectoryError, MissingPackageError, nearest
+from neps.errors import ArgumentError, DirectoryError, MissingPackageError
 from neps.history import History
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_trials
@@ -101,7 +101,7 @@ def write_plot(root_directory: str | Path, output: str | Path | None = None) -> 
 def _check(output: Path, *, folder_is_made: bool) -> None:
     problem = ""
     if output.suffix.lower() not in _SUFFIXES:
-        problem = f"its name must end with {', '.join(_SUFFIXES)}.{nearest(output.suffix, _SUFFIXES)}"
+        problem = "its name must end with .png, .pdf or .svg."
     elif output.is_dir():
         problem = "that is a folder. Choose another name."
     elif not folder_is_made and not output.parent.is_dir():
