@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         SearchSpace,
     )
     from neps.trial import Status, Trial
-    from neps.views import status
+    from neps.views import plot, status
 
 __version__ = "0.1.0"
 
@@ -48,6 +48,7 @@ _HOME = {
     "Trial": "trial",
     "checkpoint": "",
     "load": "api",
+    "plot": "views",
     "report": "evaluation",
     "run": "api",
     "status": "views",
@@ -70,6 +71,7 @@ __all__ = [
     "Trial",
     "checkpoint",
     "load",
+    "plot",
     "report",
     "run",
     "status",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import neps
 from neps.cli.retry import retry_trials
 from neps.errors import NepsError
+from neps.views.plot import write_plot
 
 __all__ = ["main"]
 
@@ -44,17 +45,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(options: argparse.Namespace) -> int:
     if options.command == "retry":
         return retry_trials(options.root, options.trial, failed=options.failed)
-    neps.status(options.root)
+    if options.command == "plot":
+        print(write_plot(options.root, options.output))
+    else:
+        neps.status(options.root)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="neps", description="Look at runs of neps, and reopen their failed trials.")
+    parser = argparse.ArgumentParser(
+        prog="neps", description="Look at runs of neps, plot them, and reopen their failed trials."
+    )
     parser.add_argument("--version", action="version", version=f"neps {neps.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     status = commands.add_parser("status", help="show how a run stands", description="Show how a run stands.")
     status.add_argument("root", metavar="ROOT", help="the root_directory of the run; may be read-only")
+
+    plot = commands.add_parser(
+        "plot",
+        help="draw the best loss so far, and learning curves",
+        description="Draw the best loss so far over what was spent, and learning curves where there are some.",
+    )
+    plot.add_argument("root", metavar="ROOT", help="the root_directory of the run")
+    plot.add_argument(
+        "--output", metavar="FILE", help="a .png, .pdf or .svg; if not given, ROOT/summary/plot.png is replaced"
+    )
 
     again = commands.add_parser(
         "retry",

@@ -16,7 +16,6 @@ import csv
 import io
 import logging
 import os
-import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -28,6 +27,7 @@ from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_trials
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Trial
+from neps.views.replacing import replace
 from neps.views.status import last_line
 
 __all__ = ["write_summary"]
@@ -80,15 +80,7 @@ def _replace(folder: str, name: str, content: bytes | None) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{folder}/{name}")  # noqa: PTH108
         return
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
-    try:
-        with open(temporary, "wb") as file:  # noqa: PTH123
-            file.write(content)
-        os.replace(temporary, f"{folder}/{name}")  # noqa: PTH105
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108
-        raise
+    replace(f"{folder}/{name}", content)
 
 
 def _incumbent(best: Trial) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_status_is_that_of_the_api(root: Path, capsys: Capture) -> None:
     assert "1 succeeded, 2 failed" in printed
 
 
-@pytest.mark.parametrize("command", ["status", "retry"])
+@pytest.mark.parametrize("command", ["status", "retry", "plot"])
 def test_where_there_is_no_run_it_says_so_in_one_line(tmp_path: Path, command: str, capsys: Capture) -> None:
     assert main([command, str(tmp_path / "absent")]) == 2
     out, err = capsys.readouterr()
@@ -58,6 +59,36 @@ def test_where_there_is_no_run_it_says_so_in_one_line(tmp_path: Path, command: s
     assert err.startswith(f"neps: {tmp_path}/absent ")
     assert err.count("\n") == 1
     assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("output", [None, "best.svg"])
+def test_plot_says_what_it_has_written(root: Path, tmp_path: Path, output: str | None, capsys: Capture) -> None:
+    path = root / "summary" / "plot.png" if output is None else tmp_path / output
+    assert main(["plot", str(root), *(["--output", str(path)] if output else [])]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    assert path.stat().st_size
+
+
+def failing(x: float) -> float:
+    raise ValueError("no good")
+
+
+@pytest.mark.parametrize("reason", ["suffix", "folder", "nothing finished", "no matplotlib"])
+def test_what_cannot_be_plotted_is_refused_in_one_line(
+    root: Path, tmp_path: Path, reason: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason == "nothing finished":
+        root = tmp_path / "failed"
+        evaluate(root, failing)
+    if reason == "no matplotlib":
+        monkeypatch.setitem(sys.modules, "neps.views.figure", None)
+    output = {"suffix": "a.jpg", "folder": "absent/a.png"}.get(reason, "a.png")
+    assert main(["plot", str(root), "--output", str(tmp_path / output)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("neps: ")
+    assert err.count("\n") == 1
+    assert [path for path in tmp_path.rglob("*") if path.suffix in {".png", ".jpg"}] == []
 
 
 def test_version(capsys: Capture) -> None:
