@@ -6,11 +6,14 @@ and is imported when the first model is fitted.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import itertools
+import math
 from typing import TYPE_CHECKING
 
 from neps.errors import ArgumentError
-from neps.fidelity import evenly_spaced
+from neps.fidelity import evenly_spaced, hyperband_brackets
 from neps.samplers.fidelity_design import fidelity_design
 from neps.samplers.initial_design import InitialDesign
 from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["FreezeThaw"]
 
 _MOST_LEVELS = 1000
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+_TOLERANCE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,8 +62,9 @@ class FreezeThaw(MultiFidelity):
             decides after each epoch. There may be 1000 steps at most. None (the default) takes factors, and so makes
             far fewer trials.
         initial_design_size: how many results there must be before a model is trusted, at least 1; until then points of
-            a Sobol sequence begin at the lowest fidelity. None (the default): as many as cost one full
-            evaluation, but 16 at most, and no fewer than `BayesianOptimization` has.
+            a Sobol sequence begin, at each rung as often as Hyperband begins configurations there. None (the default):
+            as many as cost one full evaluation at the lowest fidelity, but 16 at most, and no fewer than
+            `BayesianOptimization` has.
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else. Default False.
 
@@ -111,6 +117,18 @@ class FreezeThaw(MultiFidelity):
         fidelity = fidelity_of(space)
         return evenly_spaced(fidelity.lower, fidelity.upper, self.step)
 
+    def _beginning(self, space: SearchSpace, number: int) -> int:
+        """The level at which a trial of the initial design begins.
+
+        Over trials, each rung is as frequent as in Hyperband's brackets: the lowest ones show the model most
+        configurations, but only the highest show it what these are worth. Multiples of the golden ratio, of which
+        the whole part is dropped, are spread evenly however many there are.
+        """
+        levels, rungs = self.levels(space), self.rungs(space)
+        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in hyperband_brackets(len(rungs), self.eta)))
+        rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
+        return bisect.bisect_right(levels, rung * (1.0 + _TOLERANCE)) - 1
+
     def decide(
         self,
         history: History,
@@ -126,7 +144,8 @@ class FreezeThaw(MultiFidelity):
         design = fidelity_design(space, self.initial_design_size, default_first=default_first)
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
-            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[0]), rung=0)
+            level = self._beginning(space, number)
+            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), rung=level)
         if not any(trial.ended and trial.decision is not None for trial in history.trials):
             return Wait("the first result: all configurations have begun")
         from neps.samplers.fidelity_proposal import continuation
