@@ -193,7 +193,7 @@ def _check_together(settings: Settings) -> None:
     if settings.budget == Budget():
         _logger.info(
             "No budget is given (max_evaluations_total, max_cost_total, max_fidelity_total): the run goes on until it "
-            "is stopped, or all configurations of a finite space are claimed."
+            "is stopped, or until nothing new is left in a finite space: not all searchers stop there."
         )
 
 

@@ -6,6 +6,7 @@ trials: failures, pending ones, checkpoints, learning curves, and what earlier d
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import dataclasses
 import functools
@@ -249,10 +250,8 @@ class _Beliefs:
             step = FidelityStep.of(trial.decision, self.history.by_number)
             if step is not None and trial.succeeded:
                 for low, level in itertools.pairwise((0.0, *self.levels)):
-                    if step.begin < level < step.end:
-                        passed = [at for at in trial.learning_curve if low < at[0] <= level * (1.0 + _TOLERANCE)]
-                        if passed and math.isfinite(passed[-1][1]):
-                            yield trial, *passed[-1]
+                    if step.begin < level < step.end and (passed := _passed(trial, low, level)) is not None:
+                        yield trial, *passed
             yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
 
     def _costs(self) -> _Array:
@@ -291,6 +290,22 @@ class _Beliefs:
             if isinstance(memory, Mapping):
                 return _read(memory, self.axes.dimensions)
         return None
+
+
+def _passed(trial: Trial, low: float, level: float) -> tuple[float, float] | None:
+    """The last of (low, level] in `Trial.learning_curve`, if its loss is finite; without a look at all of that."""
+    if trial.result is None or trial.result.learning_curve is None:
+        return None
+    losses, steps = trial.result.learning_curve, trial.result.learning_curve_steps
+    begin = (trial.fidelity or 0.0) - len(losses) + 1
+
+    def step(place: int) -> float:
+        return steps[place] if steps is not None else begin + place
+
+    last = bisect.bisect_right(range(len(losses)), level * (1.0 + _TOLERANCE), key=step) - 1
+    if last < 0 or step(last) <= low or not math.isfinite(losses[last]):
+        return None
+    return float(step(last)), float(losses[last])
 
 
 def _changes(covariance: _Array, noise: _Array) -> list[float]:

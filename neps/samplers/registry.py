@@ -78,13 +78,15 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
         >>> default_name(SearchSpace({"x": Float(0, 1)}))
         ('bayesian_optimization', 'the space has neither a fidelity nor a prior')
     """
+    several = f"; its {len(space.fidelities)} fidelities stay at the upper bound" if len(space.fidelities) > 1 else ""
     if space.fidelity is not None:
         if space.has_prior:
             return "priorband", "the space has a fidelity and a prior"
         return "hyperband", "the space has a fidelity"
     if space.has_prior:
-        return "pibo", "the space has a prior"
-    return "bayesian_optimization", "the space has neither a fidelity nor a prior"
+        return "pibo", f"the space has a prior{several}"
+    neither = "no prior" if several else "neither a fidelity nor a prior"
+    return "bayesian_optimization", f"the space has {neither}{several}"
 
 
 def describe(sampler: Sampler) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.records import End, result_fields
 from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Result, Trial
+from neps.trial import Decision, Result, Trial
 from neps.worker.context import Context
 from neps.worker.reports import curve_of, reports_of
 from neps.worker.steps import Held
@@ -93,8 +93,7 @@ class Evaluations:
             folder.write_config(decision, self._context.me)
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
-        previous = Path(self._context.layout.trial(decision.previous)) if decision.previous is not None else None
-        arguments = keywords(self._directories, decision.config, folder.directory, previous)
+        arguments = keywords(self._directories, decision.config, folder.directory, self._previous(decision))
         fence = Fence()
         attempt, view = held.standing.start.attempt, self._context.view
 
@@ -107,6 +106,28 @@ class Evaluations:
             self._discard_unfinished(folder)
         with reports, open_attempt(folder, attempt, self._context.me, fence.interrupt):
             return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
+
+    def _previous(self, decision: Decision) -> Path | None:
+        """The folder with the checkpoint; none where somebody moved it away, and its number may be another's now."""
+        if decision.previous is None:
+            return None
+        folder = Path(self._context.layout.trial(decision.previous))
+        if self._is_continued(decision, folder):
+            return folder
+        _logger.warning(
+            "Trial %d continues a configuration whose folder %s was moved away, so it begins without a checkpoint.",
+            decision.number,
+            folder,
+        )
+        return None
+
+    def _is_continued(self, decision: Decision, folder: Path) -> bool:
+        known = self._context.view.known().get(decision.previous or 0)
+        if known is None:
+            return folder.is_dir()
+        if decision.rung is None or decision.fidelity is None or known.decision is None:
+            return True  # a sampler without rungs may change more than the fidelity
+        return self._context.space.at_fidelity(known.config, decision.fidelity) == decision.config
 
     @staticmethod
     def _discard_unfinished(folder: TrialFolder) -> None:

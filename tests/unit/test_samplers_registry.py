@@ -31,6 +31,7 @@ from neps.space import Float, Integer, SearchSpace
 PLAIN = SearchSpace({"x": Float(0.0, 1.0)})
 PRIOR = SearchSpace({"x": Float(0.0, 1.0, default=0.5)})
 FIDELITY = SearchSpace({"x": Float(0.0, 1.0), "epochs": Integer(1, 9, is_fidelity=True)})
+TWO = SearchSpace({"x": Float(0, 1), "e": Integer(1, 9, is_fidelity=True), "f": Integer(1, 9, is_fidelity=True)})
 BOTH = SearchSpace({"x": Float(0.0, 1.0, default=0.5), "epochs": Integer(1, 9, is_fidelity=True)})
 
 
@@ -114,6 +115,7 @@ def test_mistakes_are_explained(searcher: Any, settings: dict[str, Any], message
         (PRIOR, "pibo", "^the space has a prior$"),
         (FIDELITY, "hyperband", "^the space has a fidelity$"),
         (BOTH, "priorband", "^the space has a fidelity and a prior$"),
+        (TWO, "bayesian_optimization", "^the space has no prior; its 2 fidelities stay at the upper bound$"),
     ],
 )
 def test_the_default_is_chosen_by_the_space_and_says_why(space: SearchSpace, expected: str, reason: str) -> None:
