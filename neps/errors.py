@@ -16,7 +16,6 @@ __all__ = [
     "DirectoryError",
     "EvaluationError",
     "FormatVersionError",
-    "MissingPackageError",
     "NepsError",
     "ReturnValueError",
     "SpaceError",
@@ -46,10 +45,6 @@ class DirectoryError(NepsError, OSError):
 
 class FormatVersionError(DirectoryError):
     """The run was written in a format that this version of neps does not know."""
-
-
-class MissingPackageError(NepsError, ImportError):
-    """What was asked for needs a package that is optional, and not installed."""
 
 
 class ReturnValueError(NepsError, ValueError):

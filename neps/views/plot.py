@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neps.errors import ArgumentError, DirectoryError, MissingPackageError
+from neps.errors import ArgumentError, DirectoryError, NepsError
 from neps.history import History
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_trials
@@ -46,7 +46,7 @@ def plot(root_directory: str | Path) -> Figure:
 
     Raises:
         neps.errors.DirectoryError: if there is no run, or none of its trials has a finite loss yet.
-        neps.errors.MissingPackageError: an ImportError, if matplotlib is not installed: pip install 'neps[plots]'.
+        neps.errors.NepsError: if matplotlib is not installed: pip install 'neps[plots]'.
 
     Example:
         >>> import neps, tempfile
@@ -68,7 +68,7 @@ def plot(root_directory: str | Path) -> Figure:
         from neps.views.figure import draw
     except ImportError as error:
         message = "Plots need matplotlib, which is not installed: pip install 'neps[plots]'"
-        raise MissingPackageError(message) from error
+        raise NepsError(message) from error
     return draw(history, os.path.basename(root) or root)  # noqa: PTH119
 
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import neps
-from neps.errors import ArgumentError, DirectoryError, MissingPackageError
+from neps.errors import ArgumentError, DirectoryError, NepsError
 from neps.history import History
 from neps.trial import Status
 from neps.views.figure import draw
@@ -320,9 +320,8 @@ def test_without_matplotlib_it_says_what_to_install(root: Path, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, "neps.views.figure")
     before = contents(root)
     for act in (neps.plot, write_plot):
-        with pytest.raises(MissingPackageError, match=r"pip install 'neps\[plots\]'$") as raised:
+        with pytest.raises(NepsError, match=r"pip install 'neps\[plots\]'$"):
             act(root)
-        assert isinstance(raised.value, ImportError)
     assert contents(root) == before
 
 
