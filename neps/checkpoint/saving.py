@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -41,7 +42,8 @@ def save(
     Args:
         pipeline_directory: as run_pipeline gets it, or any folder that exists.
         state: what to save. By default `torch.save` takes it: a dictionary of `state_dict()`s, random states
-            (`torch.get_rng_state()`; of NumPy `generator.bit_generator.state`) and plain values, say.
+            (`torch.get_rng_state()`; of NumPy `generator.bit_generator.state`) and plain values, say. What `load` would
+            refuse is saved, with a warning.
         name: the file's name.
         write: called with `state` and a file that is open for writing bytes, instead of `torch.save`; for example
             `pickle.dump`, `lambda array, file: np.save(file, array)`, or, where a path is needed,
@@ -81,6 +83,8 @@ def save(
             ) from error
         rest = " What was saved before is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
         raise CheckpointError(f"{path} can't be saved: {_gist(error)}.{rest}") from error
+    if write is None:
+        _warn_of(name, _refused(path))
     return path
 
 
@@ -188,6 +192,29 @@ def _torch_save(state: Any, file: IO[bytes]) -> None:
     import torch
 
     torch.save(state, file)
+
+
+def _refused(path: Path) -> tuple[str, ...]:
+    """What in a file of torch.save `load` refuses by default. Nothing is loaded for that."""
+    from torch import serialization
+
+    if not hasattr(serialization, "get_unsafe_globals_in_checkpoint"):  # before torch 2.5
+        return ()
+    with contextlib.suppress(Exception):  # it may be gone again, and is no reason to fail: it has been saved
+        return tuple(sorted(serialization.get_unsafe_globals_in_checkpoint(path)))
+    return ()
+
+
+@functools.cache
+def _warn_of(name: str, refused: tuple[str, ...]) -> None:
+    """Once in a process: the next checkpoint will hold the same."""
+    if refused:
+        _logger.warning(
+            "%s holds %s, which neps.checkpoint.load refuses without weights_only=False. Pass that, or save tensors "
+            "and plain values: float(number), torch.from_numpy(array), str(path).",
+            name,
+            ", ".join(refused),
+        )
 
 
 def _torch_load(file: IO[bytes], *, weights_only: bool) -> Any:

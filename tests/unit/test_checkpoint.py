@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 import neps
-from neps.checkpoint import files, load, save
+from neps.checkpoint import files, load, save, saving
 from neps.errors import ArgumentError, CheckpointError
 
 
@@ -82,6 +83,37 @@ class TestRoundTrip:
         assert neps.checkpoint.save is save
         assert "checkpoint" in dir(neps)
         assert neps.checkpoint.__all__ == ["load", "save"]
+
+
+class TestWhatLoadRefuses:
+    @pytest.mark.parametrize(
+        ("state", "refused"),
+        [
+            ({"loss": np.float64(1)}, "numpy.dtype"),
+            ({"split": np.arange(3)}, "numpy.ndarray"),
+            (Path("x"), "pathlib.PosixPath"),
+        ],
+    )
+    def test_it_is_saved_with_a_warning(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, state: object, refused: str
+    ) -> None:
+        saving._warn_of.cache_clear()
+        save(tmp_path, state)
+        save(tmp_path, state)
+        (message,) = caplog.messages
+        assert re.match(rf"checkpoint\.pt holds .*{refused}.* which neps\.checkpoint\.load refuses", message)
+        with pytest.raises(CheckpointError, match="weights_only=False"):
+            load(tmp_path)
+        assert repr(load(tmp_path, weights_only=False)) == repr(state)
+
+    def test_what_it_takes_is_saved_without_a_word(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        model = torch.nn.Linear(2, 2)
+        optimizer = torch.optim.Adam(model.parameters())
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()}
+        save(tmp_path, {**state, "numpy": np.random.default_rng(0).bit_generator.state, "epoch": 3})
+        save(tmp_path, np.arange(3), "other", write=lambda array, file: np.save(file, array))
+        assert not caplog.messages
+        load(tmp_path)
 
 
 class TestWhichOne:
