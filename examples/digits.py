@@ -147,7 +147,7 @@ def launch(workers: int, root_directory: Path, trainings: float) -> None:
     # In process groups of their own they don't see Ctrl-C themselves, but the polite SIGTERM below.
     processes = [subprocess.Popen(command, process_group=0) for _ in range(workers)]
     try:
-        failed = [process.pid for process in processes if process.wait() != 0]
+        failed = [process.returncode for process in processes if process.wait() != 0]
     except KeyboardInterrupt:
         for process in processes:
             process.terminate()
@@ -155,7 +155,11 @@ def launch(workers: int, root_directory: Path, trainings: float) -> None:
             process.wait()
         sys.exit(f"\nStopped. The same command goes on where it stopped, in {root_directory}")
     if failed:
-        sys.exit(f"\n{len(failed)} of {workers} workers failed: see above. What is done is kept in {root_directory}")
+        print(
+            f"\n{len(failed)} of {workers} workers failed (exit status {', '.join(map(str, failed))}).", file=sys.stderr
+        )
+    if len(failed) == workers:
+        sys.exit(f"See above. What is done is kept in {root_directory}")
     report(neps.load(root_directory), root_directory)
 
 

@@ -72,7 +72,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
             into `info_dict`.
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
-        searcher: a searcher's name, a `Sampler`, or "default": hyperband where a parameter is a fidelity
+        searcher: a searcher's name, a `Sampler`, or "default": freeze_thaw where a parameter is a fidelity
             (priorband with a default), else pibo where one has a default, else bayesian_optimization. The choice
             is logged.
         max_evaluations_total: trials over all workers, for ever; failed ones count. None: no limit.

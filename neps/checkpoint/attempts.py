@@ -23,6 +23,7 @@ class _Attempt:
     attempt: int
     me: Identity
     on_superseded: Callable[[], object]
+    before_saving: Callable[[], object]
 
     def is_lost(self) -> bool:
         """Whether it has an end or a successor, or the folder is another run's by now."""
@@ -34,7 +35,11 @@ _attempts: dict[str, _Attempt] = {}
 
 @contextlib.contextmanager
 def open_attempt(
-    folder: TrialFolder, attempt: int, me: Identity, on_superseded: Callable[[], object]
+    folder: TrialFolder,
+    attempt: int,
+    me: Identity,
+    on_superseded: Callable[[], object],
+    before_saving: Callable[[], object] = lambda: None,
 ) -> Iterator[None]:
     """While this lasts, checkpoints in the trial's folder are replaced only as long as the attempt is the open one.
 
@@ -43,8 +48,9 @@ def open_attempt(
         attempt: the one that this worker evaluates.
         me: this worker.
         on_superseded: called by a `save` that finds the attempt taken over, in whichever thread that is.
+        before_saving: called by any other `save`, before the checkpoint is replaced.
     """
-    _attempts[folder.path] = mine = _Attempt(folder, attempt, me, on_superseded)
+    _attempts[folder.path] = mine = _Attempt(folder, attempt, me, on_superseded, before_saving)
     try:
         yield
     finally:
@@ -60,10 +66,13 @@ def check_open(folder: str) -> None:
     """
     path = os.path.realpath(folder)
     for evaluated, attempt in list(_attempts.items()):
-        if f"{path}/".startswith(f"{os.path.realpath(evaluated)}/") and attempt.is_lost():
+        if not f"{path}/".startswith(f"{os.path.realpath(evaluated)}/"):
+            continue
+        if attempt.is_lost():
             attempt.on_superseded()
             raise CheckpointError(
                 f"no checkpoint is saved in {folder}: another worker has taken trial {attempt.folder.number} over, "
                 "since this one was silent for longer than lease_seconds, and goes on from the last checkpoint. A "
                 "longer lease_seconds bears longer silences."
             )
+        attempt.before_saving()

@@ -35,7 +35,8 @@ def report(step: float, loss: float) -> None:
     `learning_curve` of its own. Where the worker dies, it is kept for the attempt that goes on: what that reports for
     the same step replaces it. `neps status` shows the last report of a running trial.
 
-    It costs a few microseconds: points are written to the trial's folder once a second, or by the hundred. It may be
+    It costs a few microseconds: points are written to the trial's folder once a second, by the hundred, or before
+    `neps.checkpoint.save` replaces a checkpoint. It may be
     called from any thread of the worker's process, as long as that evaluates one trial at a time. Everywhere else (in
     a script that runs alone, in a child process, between two evaluations) it does nothing, and says so to the logger
     `neps.evaluation` at level DEBUG: so a training script needs no second version.

@@ -82,7 +82,7 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
     if space.fidelity is not None:
         if space.has_prior:
             return "priorband", "the space has a fidelity and a prior"
-        return "hyperband", "the space has a fidelity"
+        return "freeze_thaw", "the space has a fidelity"
     if space.has_prior:
         return "pibo", f"the space has a prior{several}"
     neither = "no prior" if several else "neither a fidelity nor a prior"

@@ -146,7 +146,8 @@ class Claims:
         self._slowest = max(self._slowest, time.monotonic() - began)
         held = Held(folder, Standing(decision, AttemptStart(1, self._context.me)))
         self._view.begun(folder, held.standing)
-        _logger.info("Trial %d claimed: %s in %s", number, _readable(decision.config), folder.path)
+        goes_on = f", continuing trial {decision.previous}" if decision.previous is not None else ""
+        _logger.info("Trial %d claimed%s: %s in %s", number, goes_on, _readable(decision.config), folder.path)
         return held
 
     def _lost(self, number: int, suggestion: Suggestion) -> None:

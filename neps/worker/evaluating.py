@@ -104,7 +104,8 @@ class Evaluations:
         self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat)
         if attempt > 1:
             self._discard_unfinished(folder)
-        with reports, open_attempt(folder, attempt, self._context.me, fence.interrupt):
+        # What a checkpoint has seen is never reported again: so its reports are written first.
+        with reports, open_attempt(folder, attempt, self._context.me, fence.interrupt, reports.flush):
             return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
 
     def _previous(self, decision: Decision) -> Path | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 import neps
 from examples import digits
@@ -21,6 +22,7 @@ from neps.trial import Status
 
 SCRIPT = Path(digits.__file__)
 SECONDS = 240  # far more than any step takes on a busy machine
+TRAININGS = 5.0  # so that something is continued after the initial design
 CONFIG: dict[str, Any] = {
     "learning_rate": 0.1,
     "momentum": 0.9,
@@ -57,7 +59,7 @@ def test_two_workers_reach_the_budget_and_a_second_start_reports_it_again(tmp_pa
     root = tmp_path / "root"
     reports = []
     for _ in range(2):
-        process = start(root, trainings=1.5)
+        process = start(root, trainings=TRAININGS)
         output, _ = process.communicate(timeout=SECONDS)
         assert process.returncode == 0, output
         reports.append(output[output.index("\nThe best network so far") :])
@@ -66,7 +68,7 @@ def test_two_workers_reach_the_budget_and_a_second_start_reports_it_again(tmp_pa
     assert best is not None
     assert spent is not None
     assert reports[0] == reports[1]
-    assert spent.continued >= 1.5 * digits.EPOCHS
+    assert spent.continued >= TRAININGS * digits.EPOCHS
     assert {trial.status for trial in history.trials} == {Status.SUCCESS}
 
     promotions = [trial for trial in history.trials if trial.previous is not None]
@@ -88,6 +90,18 @@ def test_two_workers_reach_the_budget_and_a_second_start_reports_it_again(tmp_pa
         f"{best.fidelity:g}",
         f"{100 * (best.loss or 0):.2f}",
     )
+
+
+def test_one_worker_that_is_killed_costs_no_report(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    process = start(root, trainings=1.0)
+    wait_until((root / "config_1" / "trial.yaml").exists)
+    victim = yaml.safe_load((root / "config_1" / "trial.yaml").read_text())["pid"]
+    os.kill(victim, signal.SIGKILL)
+    output, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, output
+    assert "1 of 2 workers failed (exit status -9)." in output
+    assert "\nThe best network so far" in output
 
 
 def test_interrupting_the_launcher_ends_its_workers(tmp_path: Path) -> None:

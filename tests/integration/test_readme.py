@@ -107,12 +107,19 @@ def test_the_example_of_the_checkpoints_page(tmp_path: Path) -> None:
     assert names["run_pipeline"](folders[2], folders[1], learning_rate=0.1, epochs=5) == at_once
 
 
-def test_the_example_of_the_searchers_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_searchers_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     page = (README.parent / "docs/searchers.md").read_text()
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    exec(block, {})  # noqa: S102 - the same
+    for block in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        exec(block, {"__name__": "__main__"})  # noqa: S102 - the same
     assert len(neps.load("results/pibo").succeeded) == 10
+    history = neps.load("results/epochs")
+    spent, best = history.fidelity_spent, history.best
+    assert spent is not None
+    assert best is not None
+    assert 270 <= spent.continued < 270 + 27
+    assert {trial.previous is None for trial in history.succeeded} == {True, False}
+    assert [step for step, _ in best.learning_curve][-1] == 27
 
 
 def test_neps_status(folder: Path) -> None:

@@ -32,6 +32,15 @@ def test_while_it_is_the_open_one(scene: Scene) -> None:
     assert load(folder.directory) == "mine"
 
 
+def test_what_has_to_be_written_before_it_is(scene: Scene) -> None:
+    folder, seen = scene.claim(1, ME), []
+    with open_attempt(folder, 1, ME, pytest.fail, lambda: seen.append(load(folder.directory))):
+        save(folder.directory, "first")
+        save(folder.directory, "second")
+    save(folder.directory, "third")
+    assert seen == [None, "first"]
+
+
 @pytest.mark.parametrize("below", ["", "models"])
 def test_one_that_was_taken_over_replaces_nothing(scene: Scene, below: str) -> None:
     folder, asked = scene.claim(1, ME), []

@@ -125,6 +125,22 @@ class TestNextAttempt:
         assert died.returncode == -signal.SIGKILL
         assert work(tmp_path, reporting((2, 0.5))).learning_curve == ((1.0, 0.75), (2.0, 0.5))
 
+    def test_has_all_that_the_checkpoint_of_a_killed_one_had_seen(self, tmp_path: Path) -> None:
+        """What goes on from epoch 5 never reports epochs 1 to 5 again."""
+        program = (
+            "import neps, os, sys\n"
+            "def run_pipeline(x, pipeline_directory):\n"
+            "    for epoch in range(1, 6):\n"
+            "        neps.report(epoch, 1 / epoch)\n"
+            "    neps.checkpoint.save(pipeline_directory, b'5', 'state', write=lambda state, file: file.write(state))\n"
+            f"    os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
+            "neps.run(run_pipeline, sys.argv[1], {'x': neps.Float(0, 1)}, 'random_search', max_evaluations_total=1)\n"
+        )
+        died = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, check=False)
+        assert died.returncode == -signal.SIGKILL
+        trial = work(tmp_path, reporting((6, 1 / 6)), seed=None)
+        assert [step for step, _ in trial.learning_curve] == [1, 2, 3, 4, 5, 6]
+
     def test_a_returned_curve_wins_over_those_of_all_attempts(self, tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             work(tmp_path, reporting((1, 0.75), end=interrupt))
