@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.problems import Param, Quality
 from benchmarks.problems.fidelities import FidelityProblem
 
-__all__ = ["BEST", "METHODS", "Method", "find", "parameters"]
+__all__ = ["BEST", "METHODS", "PAIRS", "Method", "find", "parameters"]
 
 BEST = "neps-freeze-thaw"
 """Our best searcher, chosen on the tuned problems before the reported runs were made."""
@@ -98,6 +98,19 @@ _PEERS = (
 )
 
 METHODS = {method.name: method for method in (*_OURS, *_PEERS)}
+PAIRS: tuple[tuple[str, str], ...] = (
+    *((BEST, peer.name) for peer in _PEERS if peer.prior is None),
+    (BEST, "neps-hyperband"),
+    *((f"neps-{name}", f"neps-{version}-{name}") for name in ("hyperband", "asha") for version in ("0.17", "0.12.2")),
+    *(
+        (f"neps-priorband{form}@good", f"neps-{version}-priorband@good")
+        for form in ("", "-bo")
+        for version in ("0.17", "0.12.2")
+    ),
+    ("neps-priorband@bad", "neps-hyperband"),
+    ("neps-priorband-bo@bad", "neps-hyperband"),
+)
+"""Which two are compared run by run."""
 
 
 def find(name: str) -> Method:

@@ -90,6 +90,21 @@ class Study:
         values = np.where(np.isnan(values), np.inf, values)
         return values if problem.optimum is None else np.maximum(values - problem.optimum, FLOOR)
 
+    def differences(self, first: Method, second: Method, step: int) -> dict[str, Array]:
+        """By problem, for each seed that both have: log10 of the first one's regret (or loss) less the second one's.
+
+        Where one of them has no incumbent yet, the seed isn't counted.
+        """
+        found = dict[str, Array]()
+        for problem in self.problems:
+            seeds = self.shared_seeds(problem, (first, second), step + 1)
+            pair = [self.regrets(problem, method, seeds, step + 1)[:, step] for method in (first, second)]
+            with np.errstate(invalid="ignore"):  # between infinities
+                each = np.subtract(*np.log10(pair))
+            if np.isfinite(each).any():
+                found[problem.name] = each[np.isfinite(each)]
+        return found
+
     def median(self, problem: FidelityProblem, method: Method, quantile: float = 0.5) -> Array:
         """Of log10 regret, or else of the loss: the median or another quantile over all seeds, [steps]."""
         regrets = self.regrets(problem, method, self.seeds(problem, method), len(GRID))

@@ -12,13 +12,14 @@ import numpy as np
 
 from benchmarks.coordination.report import Table
 from benchmarks.multifidelity.accounts import ACCOUNTS, Record
-from benchmarks.multifidelity.methods import Method
+from benchmarks.multifidelity.methods import PAIRS, Method
 from benchmarks.multifidelity.study import BUDGETS, GRID, Study, step_of
 from benchmarks.problems import FidelityProblem
 from benchmarks.regret.ranking import Ranking
 from benchmarks.regret.study import FLOOR, Array
+from benchmarks.simulated.pooling import pooled
 
-__all__ = ["cpu_table", "missing", "ranking_tables", "regret_tables", "studies", "tables"]
+__all__ = ["cpu_table", "difference_table", "missing", "ranking_tables", "regret_tables", "studies", "tables"]
 
 _NOTHING = "–"
 
@@ -55,6 +56,7 @@ def _parts(records: Sequence[Record], problems: Sequence[FidelityProblem], metho
             yield f"### Mean ranks with a {quality} prior"
             yield f"Those that use a {quality} prior, beside those without any."
             yield from ranking_tables(by_account, [*without, *having])
+    yield from difference_table(by_account, PAIRS)
     yield "### Regret by problem"
     yield from regret_tables(by_account)
     yield "### Cost of suggestions"
@@ -106,6 +108,31 @@ def _rank_columns(ranking: Ranking[FidelityProblem, Method]) -> Iterator[list[st
 
 def _headings() -> list[str]:
     return [f"{account}, {budget}" for account in ACCOUNTS for budget in BUDGETS]
+
+
+def difference_table(by_account: dict[str, Study], pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """What pairs of methods, by their names, differ in; of those that are there and share a run."""
+    rows = []
+    for names in pairs:
+        cells = [_difference(study, names, step_of(budget)) for study in by_account.values() for budget in BUDGETS]
+        if any(cell != _NOTHING for cell in cells):
+            rows.append([" − ".join(names), *cells])  # noqa: RUF001 - a minus, since names have hyphens
+    if rows:
+        yield "### Differences, run by run"
+        yield (
+            "log10 of the regret (where the optimum isn't known: of the loss) of the first method less that of the "
+            "second: below 0 where the first is better. Of the seeds that both have, the mean over problems; in "
+            "brackets the 95 % bootstrap interval over problems and seeds."
+        )
+        yield str(Table(("methods", *_headings()), rows))
+
+
+def _difference(study: Study, names: tuple[str, str], step: int) -> str:
+    present = {method.name: method for method in study.methods}
+    if not present.keys() >= set(names):
+        return _NOTHING
+    figures = study.differences(present[names[0]], present[names[1]], step)
+    return pooled(figures).text("+.2f") if figures else _NOTHING
 
 
 def regret_tables(by_account: dict[str, Study], budgets: Sequence[int] = BUDGETS) -> Iterator[str]:

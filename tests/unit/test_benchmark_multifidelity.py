@@ -13,10 +13,17 @@ from benchmarks.driving.campaign import Campaign, requests
 from benchmarks.driving.results import Key
 from benchmarks.multifidelity.__main__ import main
 from benchmarks.multifidelity.accounts import ACCOUNTS, BUDGET, Evaluation, Journal, Record, results_in
-from benchmarks.multifidelity.methods import BEST, Method, find, parameters
+from benchmarks.multifidelity.methods import BEST, METHODS, PAIRS, Method, find, parameters
 from benchmarks.multifidelity.running import perform
 from benchmarks.multifidelity.study import GRID, Study, latest, step_of
-from benchmarks.multifidelity.tables import missing, ranking_tables, regret_tables, studies, tables
+from benchmarks.multifidelity.tables import (
+    difference_table,
+    missing,
+    ranking_tables,
+    regret_tables,
+    studies,
+    tables,
+)
 from benchmarks.multifidelity.trying import attempt, parsed
 from benchmarks.problems import Config, FidelityProblem, Quality, fidelity_problem
 from benchmarks.problems.problem import real, whole
@@ -132,6 +139,26 @@ def test_tables_show_the_median_and_mark_the_best() -> None:
     assert "| method | bowl | mean |" in text
     assert "| a (2) | **-1.50** | -1.50 |" in text
     assert "| b (2) | -0.30 | -0.30 |" in text
+
+
+def test_differences_are_of_runs_with_the_same_seed() -> None:
+    """By a factor of 10 and of 1000; the third seed lacks its partner."""
+    records = [
+        _record([(x, 10)] * 20, method=method, seed=seed)
+        for method, xs in {"a": (0.01, 0.001, 0.5), "b": (0.1, 1.0)}.items()
+        for seed, x in enumerate(xs)
+    ]
+    pairs = [("a", "b"), ("b", "a"), ("a", "absent")]
+    _, sentence, table = difference_table(dict(_study(records, ["a", "b"])), pairs)
+    assert "below 0 where the first is better" in sentence
+    assert "| a − b | -2.00 [-3.00, -1.00] |" in table  # noqa: RUF001 - a minus
+    assert "| b − a | +2.00 [+1.00, +3.00] |" in table  # noqa: RUF001
+    assert "absent" not in table
+    assert not list(difference_table(dict(_study(records, ["a", "b"])), pairs[2:]))
+
+
+def test_what_is_compared_is_known() -> None:
+    assert {name for pair in PAIRS for name in pair} <= METHODS.keys()
 
 
 def test_methods_with_more_seeds_are_ranked_on_all_of_them() -> None:
