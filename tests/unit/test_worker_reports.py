@@ -44,6 +44,17 @@ def reporting(*points: tuple[float, float], end: Callable[[], Any] = lambda: 0.5
     return run_pipeline
 
 
+def killed_after(root: Path, *lines: str) -> None:
+    """A worker whose run_pipeline has these lines, and then kills it."""
+    body = "".join(f"    {line}\n" for line in (*lines, f"os.kill(os.getpid(), {int(signal.SIGKILL)})"))
+    program = (
+        f"import os, sys, neps\ndef run_pipeline(x, pipeline_directory):\n{body}"
+        "neps.run(run_pipeline, sys.argv[1], {'x': neps.Float(0, 1)}, 'random_search', seed=1)\n"
+    )
+    died = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL
+
+
 def fail() -> None:
     raise RuntimeError("out of memory")
 
@@ -114,31 +125,17 @@ class TestNextAttempt:
         assert (trial.attempts, trial.learning_curve) == (2, ((1.0, 0.75), (2.0, 0.25), (3.0, 0.125)))
 
     def test_has_what_a_killed_one_had_written(self, tmp_path: Path) -> None:
-        program = (
-            "import os, sys, neps\n"
-            "def run_pipeline(x):\n"
-            "    neps.report(1, 0.75)\n"
-            f"    os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
-            "neps.run(run_pipeline, sys.argv[1], {'x': neps.Float(0, 1)}, 'random_search', seed=1)\n"
-        )
-        died = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, check=False)
-        assert died.returncode == -signal.SIGKILL
+        killed_after(tmp_path, "neps.report(1, 0.75)")
         assert work(tmp_path, reporting((2, 0.5))).learning_curve == ((1.0, 0.75), (2.0, 0.5))
 
     def test_has_all_that_the_checkpoint_of_a_killed_one_had_seen(self, tmp_path: Path) -> None:
         """What goes on from epoch 5 never reports epochs 1 to 5 again."""
-        program = (
-            "import neps, os, sys\n"
-            "def run_pipeline(x, pipeline_directory):\n"
-            "    for epoch in range(1, 6):\n"
-            "        neps.report(epoch, 1 / epoch)\n"
-            "    neps.checkpoint.save(pipeline_directory, b'5', 'state', write=lambda state, file: file.write(state))\n"
-            f"    os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
-            "neps.run(run_pipeline, sys.argv[1], {'x': neps.Float(0, 1)}, 'random_search', max_evaluations_total=1)\n"
+        killed_after(
+            tmp_path,
+            "for epoch in range(1, 6): neps.report(epoch, 1 / epoch)",
+            "neps.checkpoint.save(pipeline_directory, b'5', 'state', write=lambda state, file: file.write(state))",
         )
-        died = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, check=False)
-        assert died.returncode == -signal.SIGKILL
-        trial = work(tmp_path, reporting((6, 1 / 6)), seed=None)
+        trial = work(tmp_path, reporting((6, 1 / 6)))
         assert [step for step, _ in trial.learning_curve] == [1, 2, 3, 4, 5, 6]
 
     def test_a_returned_curve_wins_over_those_of_all_attempts(self, tmp_path: Path) -> None:
