@@ -48,6 +48,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
         run       /...
         searcher  random_search, seed 1
         trials    1 succeeded, 0 failed, 0 running, 0 waiting
+        time      the first began ... ago, the last result ... ago
         <BLANKLINE>
         best: trial 1, loss 1.5
           x  3
@@ -99,6 +100,8 @@ def _summary(root: Path, definition: Definition, view: View, history: History, d
         ("searcher", f"{definition.searcher.get('name')}, seed {definition.seed}"),
         ("trials", ", ".join(trials)),
     ]
+    if ages := _ages(history.trials):
+        rows.append(("time", ages))
     if any(trial.cost is not None for trial in view.trials.values()) or history.total_cost:
         rows.append(("cost", f"{history.total_cost:g}"))
     if (spent := history.fidelity_spent) is not None:
@@ -123,6 +126,14 @@ def _waiting(view: View) -> str:
         "not readable now": unreadable,
     }
     return _count("waiting", sum(reasons.values()), **reasons)
+
+
+def _ages(trials: Sequence[Trial]) -> str:
+    """When the first trial was claimed and the last one ended, as far as there are such."""
+    claimed = [trial.decision.claimed.timestamp() for trial in trials if trial.decision and trial.decision.claimed]
+    finished = [trial.finished.timestamp() for trial in trials if trial.finished]
+    parts = [("the first began", min(claimed, default=None)), ("the last result", max(finished, default=None))]
+    return ", ".join(f"{what} {_ago(when)}" for what, when in parts if when is not None)
 
 
 def _incumbent(root: Path, best: Trial | None) -> list[str]:
@@ -165,6 +176,10 @@ def _sign_of_life(pending: Pending, lease: float) -> str:
     seconds = max(0.0, time.time() - when)
     beyond = f", longer than the lease of {lease:g} s" if seconds > lease else ""
     return f"{what} {_age(seconds)} ago{beyond}"
+
+
+def _ago(when: float) -> str:
+    return f"{_age(max(0.0, time.time() - when))} ago"
 
 
 def _age(seconds: float) -> str:

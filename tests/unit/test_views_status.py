@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import io
 import os
 import subprocess
@@ -104,6 +105,19 @@ def test_all_states_are_counted(every_state: Root, caplog: pytest.LogCaptureFixt
         "cost      4.5",
     ]
     assert "config_9" in caplog.text
+
+
+def test_it_says_when_the_run_began_and_when_the_last_result_came(root: Root) -> None:
+    now = dt.datetime.now(dt.UTC)
+    for number, (began, ended) in enumerate([(400, 150), (180, 90), (500, 120)], start=1):
+        folder = root.folder(number)
+        folder.reserve()
+        minutes = dt.timedelta(minutes=1)
+        folder.commit(Decision(number=number, config={"rate": 0.0, "kind": "1"}, claimed=now - began * minutes), HERE)
+        if number != 3:
+            result = Result(success=True, loss=0.5, finished=now - ended * minutes)
+            folder.end_with_result(1, result_fields(result), HERE)
+    assert "\ntime      the first began 8 h ago, the last result 90 min ago\n" in root.status
 
 
 def test_the_incumbent_is_shown_so_that_it_can_be_copied(every_state: Root) -> None:
