@@ -186,6 +186,27 @@ def _friedman() -> Split:
     return Split(inputs[:300], targets[:300], inputs[300:], targets[300:])
 
 
+def _friedmans(number: int) -> Split:
+    """Friedman's second or third function (1991), of four inputs."""
+    import sklearn.datasets
+
+    inputs, targets = getattr(sklearn.datasets, f"make_friedman{number}")(1300, random_state=_SEED)
+    inputs, targets = inputs / inputs.std(axis=0), (targets - targets.mean()) / targets.std()
+    targets = targets + 0.2 * np.random.default_rng(_SEED).standard_normal(len(targets))
+    return Split(inputs[:300], targets[:300], inputs[300:], targets[300:])
+
+
+def _gratings() -> Split:
+    """Noisy waves over images of 8 x 8, in ten orientations and any phase: most networks learn nothing at first."""
+    generator = np.random.default_rng(_SEED)
+    targets = generator.integers(10, size=1200)
+    angles, phases = np.pi * targets / 10, generator.uniform(0, 2 * np.pi, size=1200)
+    x, y = np.meshgrid(np.arange(8), np.arange(8))
+    along = np.cos(angles)[:, None] * x.ravel() + np.sin(angles)[:, None] * y.ravel()
+    inputs = np.sin(1.5 * along + phases[:, None]) + 0.7 * generator.standard_normal((1200, 64))
+    return Split(inputs[:400], targets[:400], inputs[400:], targets[400:])
+
+
 _STEPS = (
     real("learning_rate", 1e-4, 1, log=True),
     real("momentum", 0, 0.99),
@@ -260,6 +281,36 @@ TUNED = (
         {
             "good": (0.009, 0.26, 5e-6, 0.49, 24, "adamw", 87, 1, "tanh"),
             "bad": (0.146, 0.75, 1e-3, 0.08, 43, "adamw", 121, 3, "relu"),
+        },
+    ),
+    _problem(
+        "friedman2",
+        _Task(lambda: _friedmans(2), _perceptron, 1.0),
+        _MLP,
+        81,
+        {
+            "good": (0.011, 0.51, 0.0058, 0.089, 155, "adamw", 70, 1, "tanh"),
+            "bad": (1.3e-4, 0.75, 4.9e-4, 0.2, 142, "sgd", 27, 1, "relu"),
+        },
+    ),
+    _problem(
+        "friedman3",
+        _Task(lambda: _friedmans(3), _perceptron, 1.0),
+        _MLP,
+        81,
+        {
+            "good": (0.074, 0.27, 4.7e-6, 0.028, 25, "sgd", 34, 2, "tanh"),
+            "bad": (1.3e-4, 0.75, 4.9e-4, 0.2, 142, "sgd", 27, 1, "relu"),
+        },
+    ),
+    _problem(
+        "gratings",
+        _Task(_gratings, _convolutions, math.log(10), 10),
+        _CNN,
+        27,
+        {
+            "good": (0.0073, 0.091, 0.0014, 0.37, 17, "adamw", 10),
+            "bad": (0.13, 0.78, 0.0063, 0.36, 204, "adamw", 5),
         },
     ),
 )
