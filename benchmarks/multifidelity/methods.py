@@ -61,7 +61,7 @@ def _each(method: Method, *, without: bool = True, priors: bool = True) -> Itera
 def _neps(name: str, environment: str, *searchers: str) -> Iterator[Method]:
     """Searchers of a published version; priorband with priors as well."""
     for searcher in searchers:
-        method = Method(f"{name}-{searcher}", f"{environment}_driver.py", environment, seeds=5)
+        method = Method(f"{name}-{searcher}", f"{environment}_driver.py", environment)
         yield from _each(method, priors=searcher == "priorband")
 
 
@@ -85,7 +85,7 @@ _OURS = (
 _PEERS = (
     Method("one-step", "one_step_driver.py", "own"),
     Method("dehb", "dehb_driver.py", "dehb"),
-    Method("smac-mf", "smac_driver.py", "smac", seeds=5),
+    Method("smac-mf", "smac_driver.py", "smac"),
     *(
         Method(f"optuna-{sampler}-{pruner}", "optuna_pruning_driver.py", "optuna", watched=True)
         for sampler in ("tpe", "gp")
@@ -94,7 +94,7 @@ _PEERS = (
     *_neps("neps-0.17", "neps017", "hyperband", "asha", "priorband"),
     *_neps("neps-0.12.2", "neps012", "hyperband", "asha"),
     # Without a default there, it fails.
-    *_each(Method("neps-0.12.2-priorband", "neps012_driver.py", "neps012", seeds=5), without=False),
+    *_each(Method("neps-0.12.2-priorband", "neps012_driver.py", "neps012"), without=False),
 )
 
 METHODS = {method.name: method for method in (*_OURS, *_PEERS)}

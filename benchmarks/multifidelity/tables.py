@@ -46,11 +46,6 @@ def _parts(records: Sequence[Record], problems: Sequence[FidelityProblem], metho
     yield "### Mean ranks without a prior"
     without = [method for method in present if method.prior is None]
     yield from ranking_tables(by_account, without)
-    most = max((method.seeds for method in without), default=0)
-    quick = [method for method in without if method.seeds == most]
-    if len(quick) < len(without):
-        yield f"Those of which there are {most} seeds, or will be:"
-        yield from ranking_tables(by_account, quick)
     for quality in ("good", "bad"):
         if having := [method for method in present if method.prior == quality]:
             yield f"### Mean ranks with a {quality} prior"
