@@ -2,97 +2,48 @@
 
 from __future__ import annotations
 
-import dataclasses
-import heapq
+import functools
 import itertools
 import math
 from collections import defaultdict
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neps.budget import Budget
-from neps.fidelity import Bracket, Brackets, hyperband_brackets, successive_halving_bracket
+from neps.fidelity import Bracket, hyperband_brackets, successive_halving_bracket
 from neps.history import History
-from neps.samplers.asha import ASHA, AsyncHyperband
+from neps.samplers.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
 from neps.samplers.freeze_thaw import FreezeThaw
-from neps.samplers.hyperband import Hyperband, SuccessiveHalving, SuccessiveHalvingPrior
+from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
 from neps.samplers.mobster import MOBSTER, PriorBandBO
 from neps.samplers.multi_fidelity import MultiFidelity
 from neps.samplers.priorband import PriorBand
-from neps.samplers.protocol import Suggestion
-from neps.space import Float, Integer, SearchSpace
-from neps.testing.simulation import decided, ended, generator_for
 from neps.trial import Trial
 from neps.worker.freeing import freeable
 from neps.worker.settings import Keep
+from rigs.pool import SPACE, Pool
 
-SPACE = SearchSpace({"x": Float(0.0, 1.0, default=0.5), "epochs": Integer(1, 27, is_fidelity=True)})
-SYNCHRONOUS = [Hyperband(), Hyperband(eta=2), SuccessiveHalving(), SuccessiveHalvingPrior(early_stopping_rate=1)]
+SYNCHRONOUS = [
+    *(Hyperband(), Hyperband(eta=2), HyperbandPrior()),
+    *(SuccessiveHalving(), SuccessiveHalvingPrior(early_stopping_rate=1)),
+]
 ENSEMBLE = [PriorBand(), PriorBand(eta=2, sample_default_at_target=True)]
 """Synchronous, too, but later brackets depend on what results were seen."""
-ASYNCHRONOUS = [ASHA(), ASHA(eta=2, early_stopping_rate=1), AsyncHyperband()]
+ASYNCHRONOUS = [ASHA(), ASHA(eta=2, early_stopping_rate=1), ASHAPrior(), AsyncHyperband(), AsyncHyperbandPrior()]
 MODELS = [MOBSTER(), PriorBandBO(eta=4)]
 """What is new in these depends on results; brackets and promotions are those of AsyncHyperband and Hyperband."""
 COUNT, FEWER = 150, 50
 
 
-def _loss(config: Any, failing: float) -> float | None:
-    """Depends on the configuration alone, so that all pools see the same; some fail, some are NaN."""
-    x, epochs = config["x"], config["epochs"]
-    luck = math.modf(1e4 * x + 0.37 * epochs)[0]
-    if luck < failing:
-        return None if luck < failing / 2 else math.nan
-    return float((x - 0.3) ** 2 + math.sin(50.0 * x) / epochs)
-
-
-@dataclasses.dataclass
-class Pool:
-    """Workers whose evaluations take random times; the results are seen some time after they end."""
-
-    sampler: MultiFidelity
-    workers: int
-    seed: int
-    failing: float = 0.2
-    dying: float = 0.1
-    late: float = 1.0
-
-    def run(self, count: int) -> tuple[History, dict[int, History]]:
-        """The history after `count` decisions and all their results, and what each decision had seen."""
-        random = np.random.default_rng(self.seed)
-        trials: dict[int, Trial] = {}
-        kept_up = Brackets()
-        seen: dict[int, History] = {}
-        events: list[tuple[float, int, int]] = [(0.0, -worker, 0) for worker in range(1, self.workers + 1)]
-        heapq.heapify(events)
-        while events:
-            now, number, again = heapq.heappop(events)
-            if number > 0:  # a result becomes visible
-                trials[number] = ended(trials[number], _loss(trials[number].config, self.failing))
-                kept_up.seen(trials[number])
-                continue
-            if len(trials) == count:
-                continue
-            new = len(trials) + 1
-            history = History(SPACE, MappingProxyType(dict(trials)), 3)
-            answer = self.sampler.decide(history, new, Budget(), generator_for(3, new))
-            assert isinstance(answer, Suggestion), "no worker idles"
-            quick = self.sampler.decide(
-                dataclasses.replace(history, index=kept_up), new, Budget(), generator_for(3, new)
-            )
-            assert quick == answer, "what is kept up says the same as what is made anew"
-            trials[new], seen[new] = decided(SPACE, new, answer), history
-            kept_up.seen(trials[new])
-            duration = random.exponential() * trials[new].config["epochs"]  # type: ignore[operator]
-            while random.random() < self.dying:  # another worker resumes it after a while
-                duration += 5.0 + random.exponential()
-            heapq.heappush(events, (now + duration, number, again + 1))
-            heapq.heappush(events, (now + duration + self.late * random.exponential(), new, 0))
-        return History(SPACE, MappingProxyType(trials), 3), seen
+def test_a_pool_has_half_claims_races_and_views_that_differ() -> None:
+    pool = Pool(ASHA(), 16, 1)
+    _, seen = pool.run(COUNT)
+    known = [{number for number, trial in seen[n].by_number.items() if trial.ended} for n in sorted(seen)]
+    assert pool.vanished > 2, "numbers that were reserved and not committed"
+    assert pool.beaten > 2, "decisions that another one of the same number preceded"
+    assert sum(bool(before - after) for before, after in itertools.pairwise(known)) > COUNT / 4, "results seen late"
 
 
 def _by_rung(history: History) -> dict[tuple[int, int], list[Trial]]:
@@ -133,8 +84,10 @@ def _check_promotions(history: History, sampler: MultiFidelity) -> None:
 @settings(max_examples=3)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
 def test_promotions_are_right_where_a_model_says_what_is_new(sampler: MultiFidelity, workers: int, seed: int) -> None:
-    history, _ = Pool(sampler, workers, seed).run(FEWER)
+    history, seen = Pool(sampler, workers, seed).run(FEWER)
     _check_promotions(history, sampler)
+    if isinstance(sampler, AsyncHyperband):
+        _check_all_best(history, seen, sampler.eta)
 
 
 @pytest.mark.parametrize("sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2)], ids=repr)
@@ -167,18 +120,27 @@ def test_promotions_are_right_whatever_the_pool(sampler: MultiFidelity, workers:
     assert len(history.trials) == COUNT
     _check_promotions(history, sampler)
     if sampler in ASYNCHRONOUS:
-        for trial in history.trials:
-            if trial.previous is not None:
-                _check_best_third(seen[trial.number], trial.previous, sampler.eta)
+        _check_all_best(history, seen, sampler.eta)
 
 
-def _check_best_third(history: History, promoted: int, eta: float) -> None:
+def _check_all_best(history: History, seen: dict[int, History], eta: float) -> None:
+    for trial in history.trials:
+        if trial.previous is not None:
+            _check_among_best(seen[trial.number], trial.previous, eta)
+
+
+def _check_among_best(history: History, promoted: int, eta: float) -> None:
     """By what was seen when it was decided."""
     trial = history.by_number[promoted]
     assert trial.decision is not None
     members = [t for t in _by_rung(history)[trial.decision.bracket or 0, trial.decision.rung or 0] if t.ended]
     better = sum(member.rank_key < trial.rank_key for member in members)
     assert better < math.floor(len(members) / eta + 1e-9)
+
+
+@functools.cache
+def _alone(sampler: MultiFidelity) -> History:
+    return Pool(sampler, 1, 0).run(COUNT)[0]
 
 
 def _kinds(sampler: MultiFidelity) -> list[Bracket]:
@@ -213,7 +175,7 @@ def _finished(history: History, sampler: MultiFidelity) -> dict[int, dict[tuple[
 def test_finished_brackets_are_the_same_for_any_number_of_workers(
     sampler: MultiFidelity, workers: int, seed: int
 ) -> None:
-    alone = _finished(Pool(sampler, 1, 0).run(COUNT)[0], sampler)
+    alone = _finished(_alone(sampler), sampler)
     many = _finished(Pool(sampler, workers, seed).run(COUNT)[0], sampler)
     assert alone
     for bracket in alone.keys() & many.keys():
@@ -226,8 +188,18 @@ def test_finished_brackets_are_the_same_for_any_number_of_workers(
 @settings(max_examples=10)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
 def test_what_is_freed_is_never_needed(sampler: MultiFidelity, workers: int, seed: int) -> None:
-    """By what was known at any time: either nobody continues it, ever, or who does has succeeded already."""
-    history, seen = Pool(sampler, workers, seed).run(COUNT)
+    _check_freed(*Pool(sampler, workers, seed).run(COUNT), sampler)
+
+
+@pytest.mark.parametrize("sampler", [*MODELS, FreezeThaw()], ids=repr)
+@settings(max_examples=2)
+@given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
+def test_what_is_freed_is_never_needed_by_a_model(sampler: MultiFidelity, workers: int, seed: int) -> None:
+    _check_freed(*Pool(sampler, workers, seed).run(FEWER), sampler)
+
+
+def _check_freed(history: History, seen: dict[int, History], sampler: MultiFidelity) -> None:
+    """By what anybody knew at any time: either nobody continues it, ever, or who does has succeeded already."""
     successors = {trial.previous: trial.number for trial in history.trials if trial.previous is not None}
     freed: set[int] = set()
     for view in [*itertools.islice(seen.values(), 0, None, 5), history]:
@@ -275,7 +247,7 @@ def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
 def test_without_the_incumbent_an_ensemble_draws_by_the_place_alone(
     sampler: MultiFidelity, workers: int, seed: int
 ) -> None:
-    alone, many = (Pool(sampler, *pool).run(COUNT)[0] for pool in ((1, 0), (workers, seed)))
+    alone, many = _alone(sampler), Pool(sampler, workers, seed).run(COUNT)[0]
     first, second = (_drawn(history) for history in (alone, many))
     same = {place for place in first.keys() & second.keys() if first[place][0] == second[place][0] != "incumbent"}
     assert all(first[place] == second[place] for place in same)

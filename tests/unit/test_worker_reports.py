@@ -209,6 +209,20 @@ class TestWhileItRuns:
         assert work(tmp_path, run_pipeline).learning_curve == ((1.0, 0.5),)
 
 
+def test_a_report_costs_next_to_nothing(tmp_path: Path) -> None:
+    """A few microseconds, as is promised; more on slow machines, and while coverage is measured."""
+
+    def run_pipeline(x: float) -> dict[str, Any]:
+        began = time.process_time()
+        for step in range(10_000):
+            neps.report(step, x)
+        return {"loss": x, "info_dict": {"seconds": (time.process_time() - began) / 10_000}}
+
+    result = work(tmp_path, run_pipeline).result
+    assert result is not None
+    assert result.info_dict["seconds"] < 100e-6
+
+
 @pytest.mark.parametrize(
     ("fidelity", "result", "curve"),
     [
