@@ -83,11 +83,12 @@ def _check_promotions(history: History, sampler: MultiFidelity) -> None:
 @pytest.mark.parametrize("sampler", MODELS, ids=repr)
 @settings(max_examples=3)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
-def test_promotions_are_right_where_a_model_says_what_is_new(sampler: MultiFidelity, workers: int, seed: int) -> None:
+def test_the_same_where_a_model_says_what_is_new(sampler: MultiFidelity, workers: int, seed: int) -> None:
     history, seen = Pool(sampler, workers, seed).run(FEWER)
     _check_promotions(history, sampler)
     if isinstance(sampler, AsyncHyperband):
         _check_all_best(history, seen, sampler.eta)
+    _check_freed(history, seen, sampler)
 
 
 @pytest.mark.parametrize("sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2)], ids=repr)
@@ -110,17 +111,19 @@ def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, se
         assert math.isfinite(previous.rank_key), "it had ended, and with a finite loss"
         assert previous.fidelity == levels[level - 1], "and runs to the next level"
         assert {**previous.config, "epochs": 0} == {**trial.config, "epochs": 0}
+    _check_freed(history, seen, sampler)
 
 
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
-def test_promotions_are_right_whatever_the_pool(sampler: MultiFidelity, workers: int, seed: int) -> None:
+def test_promotions_are_right_and_what_is_freed_is_not_needed(sampler: MultiFidelity, workers: int, seed: int) -> None:
     history, seen = Pool(sampler, workers, seed).run(COUNT)
     assert len(history.trials) == COUNT
     _check_promotions(history, sampler)
     if sampler in ASYNCHRONOUS:
         _check_all_best(history, seen, sampler.eta)
+    _check_freed(history, seen, sampler)
 
 
 def _check_all_best(history: History, seen: dict[int, History], eta: float) -> None:
@@ -170,7 +173,7 @@ def _finished(history: History, sampler: MultiFidelity) -> dict[int, dict[tuple[
 
 
 @pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
 def test_finished_brackets_are_the_same_for_any_number_of_workers(
     sampler: MultiFidelity, workers: int, seed: int
@@ -182,20 +185,6 @@ def test_finished_brackets_are_the_same_for_any_number_of_workers(
         assert alone[bracket] == many[bracket]
     if workers <= 4:
         assert many, "some bracket is finished by so few workers"
-
-
-@pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
-@settings(max_examples=10)
-@given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
-def test_what_is_freed_is_never_needed(sampler: MultiFidelity, workers: int, seed: int) -> None:
-    _check_freed(*Pool(sampler, workers, seed).run(COUNT), sampler)
-
-
-@pytest.mark.parametrize("sampler", [*MODELS, FreezeThaw()], ids=repr)
-@settings(max_examples=2)
-@given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
-def test_what_is_freed_is_never_needed_by_a_model(sampler: MultiFidelity, workers: int, seed: int) -> None:
-    _check_freed(*Pool(sampler, workers, seed).run(FEWER), sampler)
 
 
 def _check_freed(history: History, seen: dict[int, History], sampler: MultiFidelity) -> None:
@@ -242,7 +231,7 @@ def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
 
 
 @pytest.mark.parametrize("sampler", ENSEMBLE, ids=repr)
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
 def test_without_the_incumbent_an_ensemble_draws_by_the_place_alone(
     sampler: MultiFidelity, workers: int, seed: int
@@ -268,7 +257,7 @@ def _drawn(history: History) -> dict[tuple[int, int], tuple[str, Any]]:
 
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE], ids=repr)
 def test_a_finished_rung_has_promoted_its_best(sampler: MultiFidelity) -> None:
-    for seed, workers in itertools.product(range(3), (1, 7, 32)):
+    for seed, workers in enumerate((1, 7, 32)):
         history, _ = Pool(sampler, workers, seed).run(COUNT)
         rungs, finished = _by_rung(history), _finished(history, sampler)
         for bracket, rung in rungs:
