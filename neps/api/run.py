@@ -23,6 +23,7 @@ from neps.samplers.registry import describe
 from neps.space import Parameter, SearchSpace
 from neps.views.progress import check_progress, progress_display
 from neps.views.summary import write_summary
+from neps.worker import anew
 from neps.worker.session import prepare, work
 from neps.worker.settings import Keep, Settings
 
@@ -171,7 +172,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             _check_budget(sampler, settings.budget)
-            work(prepare(opened, space, sampler, settings), run_pipeline, on_change)
+            with anew.working(settings, overwrite=overwrite):
+                work(prepare(opened, space, sampler, settings), run_pipeline, on_change)
         finally:
             opened.heartbeat.stop()
     history = load(root)
