@@ -31,7 +31,16 @@ _POKES = (signal.SIGURG, signal.SIGIO, signal.SIGWINCH)
 """One of those that nobody handles: its handler is run, without the signal, to look again whether to raise."""
 _LONGEST_PUT_OFF = 20.0
 """SLURM kills 30 s after SIGTERM, and an attempt that is handed back is no death."""
-_NEVER_IN = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+_IMPORTS = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+_SWALLOWING = frozenset(
+    f"{holder}.__init__.<locals>.{callback}"
+    for holder, callback in (
+        ("WeakSet", "_remove"),
+        ("WeakKeyDictionary", "remove"),
+        ("WeakValueDictionary", "remove"),
+    )
+) | {"finalize.__call__"}
+"""Callbacks that the interpreter runs at any time, as it does `__del__`: what they raise is only printed."""
 
 
 class Interruption(BaseException):
@@ -220,7 +229,8 @@ class Signals:
     def _is_delicate(self, frame: FrameType | None) -> bool:
         """Whether an exception now would leave half a module, or be swallowed by the interpreter."""
         while frame is not None and frame is not self._region:
-            if frame.f_code.co_filename in _NEVER_IN or frame.f_code.co_name == "__del__":
+            code = frame.f_code
+            if code.co_filename in _IMPORTS or code.co_name == "__del__" or code.co_qualname in _SWALLOWING:
                 return True
             frame = frame.f_back
         return False
