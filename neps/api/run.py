@@ -117,7 +117,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`); it is recorded.
         neps.errors.DirectoryError: if the directory can't be used.
         KeyboardInterrupt: after SIGINT; the trial was left and will be resumed. Other signals (SIGTERM; SIGUSR1,
-            SIGUSR2, SIGHUP and SIGXCPU where they had no handler) end the process after that.
+            SIGUSR2, SIGHUP and SIGXCPU where they had no handler) end the process after that. A second signal ends it
+            whatever run_pipeline does, after a grace: 5 s for SIGINT, 30 s for others.
 
     Example:
         >>> import neps, tempfile

@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 _ALWAYS = (signal.SIGTERM, signal.SIGINT)
 _IF_DEFAULT = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXCPU)
-_POKES = (signal.SIGURG, signal.SIGIO, signal.SIGWINCH)
-"""One of those that nobody handles: its handler is run, without the signal, to look again whether to raise."""
+_POKES = (signal.SIGURG, signal.SIGWINCH)
+"""One of those that nobody handles, and that do nothing by default: to look again whether to raise."""
 _LONGEST_PUT_OFF = 20.0
 """SLURM kills 30 s after SIGTERM, and an attempt that is handed back is no death."""
 _IMPORTS = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
@@ -91,7 +91,7 @@ class Signals:
                 if action is not None and (signum in _ALWAYS or _is_default(signum, action)):
                     self._previous[signum] = action
                     signal.signal(signum, self._handle)
-            self._watch = Watch(list(self._previous), self._install_poke())
+            self._watch = Watch(list(self._previous), self._install_poke(), self._may_raise)
             self._watch.begin()
         return self
 
@@ -213,14 +213,19 @@ class Signals:
         return True
 
     def _look_again(self, signum: int, frame: FrameType | None) -> None:
-        """Run every few milliseconds after an interruption was put off; see `Watch.ask_again`."""
+        """Raise what was put off, or let it be asked again; see `Watch.ask_again`."""
         if self._put_off is not None and self._strikes_inside(frame):
             if self._is_delicate(frame) and time.monotonic() < self._raise_at:
-                return
+                return  # that was a moment ago
             signum, self._put_off = self._put_off, None
             self._asked()
             raise self._interruption(signum)
         self._asked()
+
+    def _may_raise(self) -> bool:
+        """Whether it seems so to another thread."""
+        main = threading.main_thread().ident or 0
+        return time.monotonic() >= self._raise_at or not self._is_delicate(sys._current_frames().get(main))  # noqa: SLF001
 
     def _asked(self) -> None:
         if self._watch is not None:

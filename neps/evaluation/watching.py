@@ -6,7 +6,6 @@ interruption that couldn't be raised at once. What signals mean, and where they 
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import ctypes
 import fcntl
@@ -40,17 +39,16 @@ class Watch:
 
     Args:
         signums: the signals to count.
-        poke: one whose Python handler the main thread is to run again and again after `ask_again`; None if there is
-            none.
+        poke: one that is sent to the main thread after `ask_again`; None if there is none.
+        is_ready: called in the watching thread: whether to send it now.
     """
 
-    def __init__(self, signums: Collection[int], poke: signal.Signals | None) -> None:
+    def __init__(self, signums: Collection[int], poke: signal.Signals | None, is_ready: Callable[[], bool]) -> None:
         self.first: int | None = None
         """The first signal that came."""
         self.last_words: Callable[[], object] | None = None
         """Called in a thread of its own before the process is ended; it has a few seconds."""
-        self._signums, self._poke = frozenset(signums), poke
-        self._process = os.getpid()
+        self._signums, self._poke, self._is_ready = frozenset(signums), poke, is_ready
         self._asking = self._stopping = False
         self._began = 0.0
         self._due: dict[Callable[[], None], float] = {}
@@ -84,7 +82,7 @@ class Watch:
             signal.set_wakeup_fd(wanted)
 
     def ask_again(self) -> bool:
-        """Have the main thread run the handler of `poke` every few milliseconds, until `asked`; False if it can't."""
+        """Send `poke` to the main thread every few milliseconds once it's ready, until `asked`; False if it can't."""
         self._asking = self._poke is not None and self._wake()
         return self._asking
 
@@ -153,8 +151,9 @@ class Watch:
             if now >= at:
                 del self._due[what]
                 what()
-        if self._asking and self._poke is not None:
-            _thread.interrupt_main(self._poke)
+        main = threading.main_thread().ident
+        if self._asking and self._poke is not None and main is not None and self._is_ready():
+            signal.pthread_kill(main, self._poke)  # a real one: it may have gone on to a call that waits
 
     def _say_first(self) -> None:
         _say(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.machinery
-import multiprocessing
 import os
 import signal
 import site
@@ -40,6 +39,7 @@ class _Process:
         self.directory = _directory()
         self.forked = False
         self.workers = 0
+        self.mask: set[int] = set()
         self.unrepeatable: str | None = None
         pid, _, times = os.environ.get(_VARIABLE, "").partition(":")
         self.times = int(times) if pid == str(os.getpid()) and times.isdecimal() else 0
@@ -66,6 +66,7 @@ def working(settings: Settings, *, overwrite: bool) -> Iterator[None]:
     if overwrite and launch_token() is None:
         _process.unrepeatable = "overwrite_working_directory would move this run aside (set NEPS_RUN_TOKEN)"
     _process.workers += 1
+    _process.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         yield
     finally:
@@ -102,6 +103,7 @@ def start() -> NoReturn:
     flushing.start()
     flushing.join(_SECONDS_OF_FLUSHING)  # the evaluation may sit in the lock of a stream for ever
     _end_children()
+    signal.pthread_sigmask(signal.SIG_SETMASK, _process.mask)  # not that of some library's thread
     os.environ[_VARIABLE] = f"{os.getpid()}:{_process.times + 1}"
     try:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is what is wanted
@@ -116,7 +118,8 @@ def _flush() -> None:
 
 
 def _is_forked() -> bool:
-    if _process.forked or multiprocessing.parent_process() is not None:
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if _process.forked or (multiprocessing is not None and multiprocessing.parent_process() is not None):
         return True
     with contextlib.suppress(OSError, ValueError, IndexError):
         flags = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[6]
@@ -168,7 +171,10 @@ def _children() -> list[int]:
     with contextlib.suppress(OSError):
         for path in Path("/proc/self/task").glob("*/children"):
             pids.extend(int(pid) for pid in path.read_text().split())
-    return pids
+    # It ends with its pipe, and then removes the semaphores and shared memory that were left.
+    tracker = sys.modules.get("multiprocessing.resource_tracker")
+    spared = getattr(getattr(tracker, "_resource_tracker", None), "_pid", None)
+    return [pid for pid in pids if pid != spared]
 
 
 def _runs(child: int) -> bool:

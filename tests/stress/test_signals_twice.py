@@ -136,18 +136,18 @@ whole = True
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_in_an_import_comes_after_it(fleet: Fleet, tmp_path: Path, signum: signal.Signals) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
-    before = f"sys.path.insert(0, {str(tmp_path)!r})"
-    body = "\n    ".join(
-        [
-            "try:",
-            "    import slow",
-            "    spin()",
-            "except BaseException as interruption:",
-            "    say(f'whole={sys.modules[\"slow\"].whole} {type(interruption).__name__}')",
-            "    raise",
-        ]
-    )
-    worker = start(fleet, tmp_path / "root", body, before)
+    before = f"""
+    sys.path.insert(0, {str(tmp_path)!r})
+
+    def import_and_spin():
+        try:
+            import slow
+            threading.Event().wait()  # which a signal has to interrupt
+        except BaseException as interruption:
+            say(f"whole={{sys.modules['slow'].whole}} {{type(interruption).__name__}}")
+            raise
+    """
+    worker = start(fleet, tmp_path / "root", "import_and_spin()", before)
     worker.signal(signum)
     assert worker.wait(END) == -signum
     name = "KeyboardInterrupt" if signum == signal.SIGINT else "Interruption"
