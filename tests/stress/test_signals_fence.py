@@ -16,6 +16,12 @@ from neps.evaluation import Fence, Interrupted, Outcome, Signals, check, evaluat
 RACES = 4_000
 
 
+def ask(times: int) -> float:
+    for _ in range(times):
+        check()
+    return float(times)
+
+
 def race(signals: Signals) -> Counter[str]:
     """Evaluations of random length, each fenced by another thread after a random time."""
     ends: Counter[str] = Counter()
@@ -38,9 +44,7 @@ def race(signals: Signals) -> Counter[str]:
 
             def run_pipeline(length: int = length, fence: Fence = fence) -> float:
                 running.put(fence)
-                for _ in range(length):
-                    check()
-                return float(length)
+                return ask(length)
 
             ended = evaluate(run_pipeline, {}, signals, fence)
             for _ in range(20):  # coordination: an exception that leaked would strike here
