@@ -91,9 +91,15 @@ class Signals:
                 if action is not None and (signum in _ALWAYS or _is_default(signum, action)):
                     self._previous[signum] = action
                     signal.signal(signum, self._handle)
-            self._watch = Watch(list(self._previous), self._install_poke(), self._may_raise)
+            self._watch = Watch(self._is_handled, self._install_poke(), self._may_raise)
             self._watch.begin()
         return self
+
+    @staticmethod
+    def _is_handled(signum: int) -> bool:
+        """Whether a signal would come to a handler here, rather than to one that run_pipeline has installed."""
+        action = signal.getsignal(signum) if signum in (*_ALWAYS, *_IF_DEFAULT) else None
+        return any(action == signals._handle for signals in list(_active))  # noqa: SLF001 - of this class
 
     def _install_poke(self) -> signal.Signals | None:
         poke = next((signum for signum in _POKES if signal.getsignal(signum) is signal.SIG_DFL), None)

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 __all__ = ["REPEAT_SECONDS", "Watch"]
 
@@ -38,17 +38,19 @@ class Watch:
     files in their place, then finds no bytes in them.
 
     Args:
-        signums: the signals to count.
+        counts: called in the watching thread with a signal's number: whether it is to end the process.
         poke: one that is sent to the main thread after `ask_again`; None if there is none.
         is_ready: called in the watching thread: whether to send it now.
     """
 
-    def __init__(self, signums: Collection[int], poke: signal.Signals | None, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, counts: Callable[[int], bool], poke: signal.Signals | None, is_ready: Callable[[], bool]
+    ) -> None:
         self.first: int | None = None
         """The first signal that came."""
         self.last_words: Callable[[], object] | None = None
         """Called in a thread of its own before the process is ended; it has a few seconds."""
-        self._signums, self._poke, self._is_ready = frozenset(signums), poke, is_ready
+        self._counts, self._poke, self._is_ready = counts, poke, is_ready
         self._asking = self._stopping = False
         self._began = 0.0
         self._due: dict[Callable[[], None], float] = {}
@@ -100,11 +102,12 @@ class Watch:
                 os.write(self._writing, bytes([signum]))
 
     def _wake(self) -> bool:
-        with contextlib.suppress(BlockingIOError):  # full: it wakes anyway
-            try:
-                os.write(self._writing, _WAKE)
-            except OSError:
-                return False
+        try:
+            os.write(self._writing, _WAKE)
+        except BlockingIOError:  # full: it wakes anyway
+            return True
+        except OSError:
+            return False
         return True
 
     # In the thread.
@@ -118,7 +121,8 @@ class Watch:
                     self._take(os.read(self._reading, 4096))
             except OSError:  # user code has closed it
                 return
-            self._act(time.monotonic())
+            if not self._stopping:  # what was due meanwhile is of no meaning any more
+                self._act(time.monotonic())
 
     def _timeout(self) -> float | None:
         due = [*self._due.values()]
@@ -131,7 +135,7 @@ class Watch:
             with contextlib.suppress(OSError):
                 os.write(self._chained, signums.replace(_WAKE, b""))
         for signum in signums:
-            if signum in self._signums:
+            if self._counts(signum):
                 self._count(signum, time.monotonic())
 
     def _count(self, signum: int, now: float) -> None:

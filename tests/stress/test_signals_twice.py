@@ -123,6 +123,28 @@ def test_asyncio_inside_and_around(fleet: Fleet, tmp_path: Path) -> None:
     assert left(root)
 
 
+def test_a_handler_that_run_pipeline_has_installed_has_its_signals_for_itself(fleet: Fleet, tmp_path: Path) -> None:
+    worker = start(fleet, tmp_path / "root", "signal.signal(signal.SIGUSR1, lambda *_: say('dumped')); swallow()")
+    for times in (1, 2):
+        worker.signal(signal.SIGUSR1)
+        await_words(worker, "dumped", times)
+    worker.signal(signal.SIGTERM)
+    await_words(worker, "SIGTERM came")
+    worker.signal(signal.SIGUSR1)
+    await_words(worker, "dumped", 3)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(END) == -signal.SIGTERM
+    assert "SIGTERM is the second signal" in worker.stderr
+    assert "SIGUSR1" not in worker.stderr
+
+
+def test_one_that_has_closed_every_descriptor_is_interrupted_all_the_same(fleet: Fleet, tmp_path: Path) -> None:
+    worker = start(fleet, tmp_path / "root", "os.closerange(3, 2000); say('ready'); spin()")
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(END) == -signal.SIGTERM
+    assert left(tmp_path / "root")
+
+
 SLOW = """
 import time
 whole = False
