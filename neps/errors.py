@@ -19,6 +19,7 @@ __all__ = [
     "NepsError",
     "ReturnValueError",
     "SpaceError",
+    "TakenOverError",
     "nearest",
 ]
 
@@ -57,6 +58,10 @@ class CheckpointError(NepsError, OSError):
 
 class EvaluationError(NepsError, RuntimeError):
     """`run_pipeline` failed; the trial is recorded as failed and the original error is the cause."""
+
+
+class TakenOverError(NepsError, RuntimeError):
+    """Another worker has taken over the trial that is evaluated here; raised in other threads than run_pipeline's."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

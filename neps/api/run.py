@@ -23,6 +23,7 @@ from neps.samplers.registry import describe
 from neps.space import Parameter, SearchSpace
 from neps.views.progress import check_progress, progress_display
 from neps.views.summary import write_summary
+from neps.worker import anew
 from neps.worker.session import prepare, work
 from neps.worker.settings import Keep, Settings
 
@@ -116,7 +117,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`); it is recorded.
         neps.errors.DirectoryError: if the directory can't be used.
         KeyboardInterrupt: after SIGINT; the trial was left and will be resumed. Other signals (SIGTERM; SIGUSR1,
-            SIGUSR2, SIGHUP and SIGXCPU where they had no handler) end the process after that.
+            SIGUSR2, SIGHUP and SIGXCPU where they had no handler) end the process after that. A second signal ends it
+            whatever run_pipeline does, after a grace: 5 s for SIGINT, 30 s for others.
 
     Example:
         >>> import neps, tempfile
@@ -171,7 +173,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             _check_budget(sampler, settings.budget)
-            work(prepare(opened, space, sampler, settings), run_pipeline, on_change)
+            with anew.working(settings, overwrite=overwrite):
+                work(prepare(opened, space, sampler, settings), run_pipeline, on_change)
         finally:
             opened.heartbeat.stop()
     history = load(root)

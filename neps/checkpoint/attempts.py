@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from neps.errors import CheckpointError
+from neps.evaluation import check
 from neps.ledger.identity import Identity
 from neps.ledger.trial_folder import TrialFolder
 
@@ -62,7 +63,8 @@ def check_open(folder: str) -> None:
     """Look whether the attempt that is evaluated in `folder`, or in one above it, is still open; fine where none is.
 
     Raises:
-        CheckpointError: if it isn't.
+        Fenced, TakenOverError: if it isn't, and this process evaluates it (see `neps.evaluation.check`).
+        CheckpointError: if it isn't, elsewhere: in a forked child.
     """
     path = os.path.realpath(folder)
     for evaluated, attempt in list(_attempts.items()):
@@ -70,6 +72,7 @@ def check_open(folder: str) -> None:
             continue
         if attempt.is_lost():
             attempt.on_superseded()
+            check()
             raise CheckpointError(
                 f"no checkpoint is saved in {folder}: another worker has taken trial {attempt.folder.number} over, "
                 "since this one was silent for longer than lease_seconds, and goes on from the last checkpoint. A "

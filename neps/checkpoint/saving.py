@@ -14,7 +14,8 @@ from typing import IO, Any
 
 from neps.checkpoint import files
 from neps.checkpoint.attempts import check_open
-from neps.errors import ArgumentError, CheckpointError
+from neps.errors import ArgumentError, CheckpointError, TakenOverError
+from neps.evaluation import check
 from neps.ledger.layout import is_ledger_name
 
 __all__ = ["load", "save"]
@@ -37,7 +38,7 @@ def save(
 
     Atomic: a worker that is killed meanwhile, even by a power loss, leaves the last checkpoint whole. Inside
     run_pipeline it first looks whether the trial was taken over by another worker; then nothing is replaced, and
-    run_pipeline is interrupted. Anywhere else it just saves.
+    run_pipeline is interrupted (in other threads and forked children an error is raised). Anywhere else it just saves.
 
     Args:
         pipeline_directory: as run_pipeline gets it, or any folder that exists.
@@ -53,8 +54,9 @@ def save(
         The checkpoint's path.
 
     Raises:
-        neps.errors.CheckpointError: if it can't be written, or another worker has taken the trial over. The last one
-            stays.
+        neps.errors.CheckpointError: if it can't be written, or, in a forked child, another worker has taken the trial
+            over. The last one stays.
+        neps.errors.TakenOverError: in other threads than run_pipeline's, if another worker has taken the trial over.
         neps.errors.ArgumentError: if `pipeline_directory` isn't a path, `name` isn't a plain file name, or it is one
             that neps itself uses.
 
@@ -71,9 +73,10 @@ def save(
     """
     folder = _folder(pipeline_directory)
     path = Path(folder, _checked(name))
+    check()
     try:
         files.replace(folder, name, lambda file: (write or _torch_save)(state, file), lambda: check_open(folder))
-    except CheckpointError:
+    except (CheckpointError, TakenOverError):
         raise
     except Exception as error:
         if not path.parent.is_dir():
@@ -117,7 +120,7 @@ def load(
 
     Raises:
         neps.errors.CheckpointError: if a checkpoint is there and can't be read.
-        neps.errors.ArgumentError: as `save`.
+        neps.errors.ArgumentError, neps.errors.TakenOverError: as `save`.
 
     Example:
         >>> import tempfile
@@ -135,6 +138,7 @@ def load(
     folders = [_folder(pipeline_directory)]
     if previous_pipeline_directory is not None:
         folders.append(_folder(previous_pipeline_directory))
+    check()
     for folder in folders:
         with _explained(Path(folder, name)):
             file = files.open_to_read(folder, name)

@@ -6,7 +6,7 @@ The worker calls it. It writes no file and knows neither the ledger nor samplers
 from __future__ import annotations
 
 from neps.evaluation.call import Interrupted, evaluate
-from neps.evaluation.fence import Fence, Fenced
+from neps.evaluation.fence import Fence, Fenced, check
 from neps.evaluation.outcome import Outcome, failure, read_return_value
 from neps.evaluation.plain import plain
 from neps.evaluation.reporting import Reports, report
@@ -21,6 +21,7 @@ __all__ = [
     "Outcome",
     "Reports",
     "Signals",
+    "check",
     "check_signature",
     "evaluate",
     "failure",

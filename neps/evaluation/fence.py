@@ -1,16 +1,18 @@
-"""Fencing: another thread interrupts an evaluation whose attempt somebody else has taken over.
+"""Fencing: an evaluation whose attempt somebody else has taken over ends at its next report, `save` or `load`.
 
-The heartbeat thread of a zombie calls `Fence.interrupt`. Who notices the takeover, and how, is decided elsewhere.
+Who notices the takeover, and what becomes of an evaluation that does none of these for long, is decided elsewhere.
 """
 
 from __future__ import annotations
 
-import ctypes
+import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["Fence", "Fenced"]
+from neps.errors import TakenOverError
+
+__all__ = ["Fence", "Fenced", "check"]
 
 T = TypeVar("T")
 
@@ -20,12 +22,15 @@ class Fenced(BaseException):
 
 
 class Fence:
-    """Lets another thread interrupt one call, once; for each evaluation a new one.
+    """Lets another thread end one call; for each evaluation a new one.
 
-    Works in any thread. Python raises the exception at the evaluating thread's next bytecode: a call that sits in C
-    code or in the operating system (a long kernel, `time.sleep`) is interrupted when that returns. Like
-    KeyboardInterrupt it may strike between taking a lock and the `try` that gives it back. It never reaches the code
-    around the call: whoever interrupts late finds the fence closed, and does nothing.
+    Nothing is ever raised at an arbitrary bytecode: such an exception may strike inside an import, which leaves half a
+    module behind, or in a callback of C code. The call itself asks, by `check`, and is told each time that it does.
+
+    Args:
+        abandon: called in a thread of its own where the call goes on for `grace` seconds after `interrupt`, once. The
+            call doesn't return meanwhile: so whatever `abandon` does to the process strikes nothing but this call.
+        grace: in seconds.
 
     Example:
         >>> fence = Fence()
@@ -34,54 +39,61 @@ class Fence:
         >>> fence.interrupt()  # too late: nothing happens
     """
 
-    def __init__(self) -> None:
+    def __init__(self, abandon: Callable[[], object] | None = None, grace: float = 0.0) -> None:
         self.broken = False
         """Whether the call was interrupted, or will be as soon as it begins."""
-        self._closed = False
-        self._thread: int | None = None
+        self.process, self.thread = os.getpid(), threading.get_ident()
+        self._abandon, self._grace = abandon, grace
+        self._over = threading.Event()
         self._lock = threading.Lock()
 
     def interrupt(self) -> None:
-        """Raise `Fenced` in the call, now or when it begins; do nothing if it's over, or at a second time."""
-        with self._lock:
-            if self._closed or self.broken:
-                return
-            self.broken = True
-            if self._thread is not None:
-                _raise_in(self._thread)
+        """Have `check` raise in the call; do nothing if it's over, or at a second time. From any thread."""
+        if self._over.is_set() or self.broken or self.process != os.getpid():
+            return
+        self.broken = True
+        if self._abandon is not None:
+            threading.Thread(target=self._wait, args=(self._abandon,), name="neps-fence", daemon=True).start()
 
     def call(self, function: Callable[..., T], *args: object) -> T:
-        """Call `function(*args)`, which `interrupt` may end with `Fenced`."""
-        # The exception can strike at any instruction, those of _close included: hence two of them. It strikes once.
+        """Call `function(*args)`, in which `check` raises `Fenced` after `interrupt`."""
+        self.thread = threading.get_ident()
+        _running.append(self)
         try:
-            try:
-                self._open()
-                return function(*args)
-            finally:
-                self._close()
-        except Fenced:
-            self._close()
-            raise
-
-    def _open(self) -> None:
-        with self._lock:
             if self.broken:
                 raise Fenced
-            self._thread = threading.get_ident()
+            return function(*args)
+        finally:
+            _running.remove(self)
+            with self._lock:
+                self._over.set()
 
-    def _close(self) -> None:
-        with self._lock:
-            self._closed = True
-        if self.broken:
-            # It may still be under way. CPython can withdraw it, but up to 3.12 that leaves the interpreter looking for
-            # it for ever, slowly, and hangs it under a trace function. So: raised anew in its place, and caught.
-            try:
-                _raise_in(threading.get_ident())
-                while True:
-                    pass
-            except Fenced:
-                pass
+    def _wait(self, abandon: Callable[[], object]) -> None:
+        if not self._over.wait(self._grace):
+            with self._lock:
+                if not self._over.is_set():
+                    abandon()
 
 
-def _raise_in(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Fenced))
+_running: list[Fence] = []
+
+
+def check() -> None:
+    """Go on only where the evaluation that calls has not been taken over; anywhere else it does nothing.
+
+    Raises:
+        Fenced: in the evaluating thread, if it has.
+        neps.errors.TakenOverError: in another thread of the process, where all that it evaluates is of one thread.
+    """
+    mine = [fence for fence in _running if fence.process == os.getpid()]  # a forked child inherits its parent's
+    broken = [fence for fence in mine if fence.broken]
+    if not broken:
+        return
+    if any(fence.thread == threading.get_ident() for fence in broken):
+        raise Fenced
+    if len({fence.thread for fence in mine}) == 1:
+        raise TakenOverError(
+            "another worker has taken over the trial that this process evaluates, since this one was silent for longer "
+            "than lease_seconds: nothing that it does counts any more, so this thread should end. A longer "
+            "lease_seconds bears longer silences."
+        )

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from neps.errors import ArgumentError
+from neps.evaluation.fence import check
 from neps.evaluation.plain import as_number, text
 
 __all__ = ["Reports", "report"]
@@ -48,6 +49,8 @@ def report(step: float, loss: float) -> None:
 
     Raises:
         neps.errors.ArgumentError: if one of them isn't such a number, inside an evaluation or not.
+        neps.errors.TakenOverError: in other threads than run_pipeline's, if another worker has taken the trial over.
+            run_pipeline itself is interrupted then.
 
     Example:
         >>> import neps, tempfile
@@ -61,6 +64,7 @@ def report(step: float, loss: float) -> None:
         ((1.0, 0.5), (2.0, 0.25))
     """
     point = _step(step), _loss(loss)
+    check()
     reports = _current()
     if reports is None:
         _logger.debug("neps.report(%r, %r) does nothing: no evaluation runs here", *point)

@@ -1,21 +1,25 @@
 """Signals, around a whole run of a worker: remembered always, raised only in calls that may be interrupted.
 
-Handlers are restored at the end, and then the process ends as the signal does. What a worker does on the way
-(end its attempt as left) is the worker's business.
+Where raising would leave half an import behind, or go nowhere, it is put off. A second signal ends the process,
+whatever user code does (see `watching`). Handlers are restored at the end, and then the process ends as the signal
+does. What a worker does on the way (end its attempt as left) is the worker's business.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
+
+from neps.evaluation.watching import REPEAT_SECONDS, Watch
 
 __all__ = ["Interruption", "Signals"]
 
@@ -23,7 +27,20 @@ T = TypeVar("T")
 
 _ALWAYS = (signal.SIGTERM, signal.SIGINT)
 _IF_DEFAULT = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXCPU)
-_REPEAT_SECONDS = 1.0
+_POKES = (signal.SIGURG, signal.SIGWINCH)
+"""One of those that nobody handles, and that do nothing by default: to look again whether to raise."""
+_LONGEST_PUT_OFF = 20.0
+"""SLURM kills 30 s after SIGTERM, and an attempt that is handed back is no death."""
+_IMPORTS = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+_SWALLOWING = frozenset(
+    f"{holder}.__init__.<locals>.{callback}"
+    for holder, callback in (
+        ("WeakSet", "_remove"),
+        ("WeakKeyDictionary", "remove"),
+        ("WeakValueDictionary", "remove"),
+    )
+) | {"finalize.__call__"}
+"""Callbacks that the interpreter runs at any time, as it does `__del__`: what they raise is only printed."""
 
 
 class Interruption(BaseException):
@@ -55,6 +72,9 @@ class Signals:
         """Whether signals are handled now."""
         self.received: int | None = None
         """The first signal that came, which stays: look at it wherever leaving is safe."""
+        self._watch: Watch | None = None
+        self._put_off: int | None = None
+        self._raise_at = 0.0
         self._raised: BaseException | None = None
         self._region: FrameType | None = None
         self._process = os.getpid()
@@ -71,16 +91,49 @@ class Signals:
                 if action is not None and (signum in _ALWAYS or _is_default(signum, action)):
                     self._previous[signum] = action
                     signal.signal(signum, self._handle)
+            self._watch = Watch(self._is_handled, self._install_poke(), self._may_raise)
+            self._watch.begin()
         return self
+
+    @staticmethod
+    def _is_handled(signum: int) -> bool:
+        """Whether a signal would come to a handler here, rather than to one that run_pipeline has installed."""
+        action = signal.getsignal(signum) if signum in (*_ALWAYS, *_IF_DEFAULT) else None
+        return any(action == signals._handle for signals in list(_active))  # noqa: SLF001 - of this class
+
+    def _install_poke(self) -> signal.Signals | None:
+        poke = next((signum for signum in _POKES if signal.getsignal(signum) is signal.SIG_DFL), None)
+        if poke is not None:
+            self._previous[poke] = signal.SIG_DFL
+            signal.signal(poke, self._look_again)
+        return poke
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._watch is not None:
+            self._watch.stop()
         for signum, action in self._previous.items():
             signal.signal(signum, action)
         if self.active:
             self.active = False
             _active.remove(self)
+
+    @property
+    def noticed(self) -> bool:
+        """Whether a signal has come, be it that the main thread hasn't handled it yet."""
+        return self.received is not None or (self._watch is not None and self._watch.first is not None)
+
+    @contextlib.contextmanager
+    def last_words(self, words: Callable[[], object]) -> Iterator[None]:
+        """Have `words` called, meanwhile, in another thread before a second signal ends the process."""
+        if self._watch is not None:
+            self._watch.last_words = words
+        try:
+            yield
+        finally:
+            if self._watch is not None:
+                self._watch.last_words = None
 
     def interruptible(self, function: Callable[..., T], *args: object) -> T:
         """Call `function(*args)`; a signal, if one comes or has come, raises inside it and nowhere else.
@@ -99,7 +152,7 @@ class Signals:
                 raise self._interruption(self.received)
             return function(*args)
         finally:
-            self._region = None
+            self._region = self._put_off = None
 
     def wait(self, seconds: float) -> None:
         """Sleep for so long, or until a signal comes; not at all if one has come."""
@@ -145,15 +198,59 @@ class Signals:
                 action(signum, frame)
             except BaseException as raised:  # noqa: BLE001 - it is raised on where that is safe
                 self._raised = self._raised or raised
-        if self._is_new(signum) and self._strikes_inside(frame):
+        if self._watch is not None and self is _active[-1]:  # else the watch of the run inside hands it on
+            self._watch.tell(signum)
+        if self._is_new(signum) and self._strikes_inside(frame) and not self._is_put_off(signum, frame):
             raise self._interruption(signum)
 
+    def _is_put_off(self, signum: int, frame: FrameType | None) -> bool:
+        """Put an interruption off where it would do harm."""
+        # The handler of a run inside run_pipeline calls this one, and puts off itself.
+        if (
+            self is not _active[-1]
+            or self._watch is None
+            or not self._is_delicate(frame)
+            or not self._watch.ask_again()
+        ):
+            return False
+        # Who goes on after a KeyboardInterrupt goes on with whole modules; the others end the process.
+        seconds = math.inf if signum == signal.SIGINT else _LONGEST_PUT_OFF
+        self._put_off, self._raise_at = signum, time.monotonic() + seconds
+        return True
+
+    def _look_again(self, signum: int, frame: FrameType | None) -> None:
+        """Raise what was put off, or let it be asked again; see `Watch.ask_again`."""
+        if self._put_off is not None and self._strikes_inside(frame):
+            if self._is_delicate(frame) and time.monotonic() < self._raise_at:
+                return  # that was a moment ago
+            signum, self._put_off = self._put_off, None
+            self._asked()
+            raise self._interruption(signum)
+        self._asked()
+
+    def _may_raise(self) -> bool:
+        """Whether it seems so to another thread."""
+        main = threading.main_thread().ident or 0
+        return time.monotonic() >= self._raise_at or not self._is_delicate(sys._current_frames().get(main))  # noqa: SLF001
+
+    def _asked(self) -> None:
+        if self._watch is not None:
+            self._watch.asked()
+
+    def _is_delicate(self, frame: FrameType | None) -> bool:
+        """Whether an exception now would leave half a module, or be swallowed by the interpreter."""
+        while frame is not None and frame is not self._region:
+            code = frame.f_code
+            if code.co_filename in _IMPORTS or code.co_name == "__del__" or code.co_qualname in _SWALLOWING:
+                return True
+            frame = frame.f_back
+        return False
+
     def _is_new(self, signum: int) -> bool:
-        # timeout, srun and shells signal a process and then its group. The second of the two would only strike the
-        # cleaning up after the first.
+        # The second of the two would only strike the cleaning up after the first.
         now = time.monotonic()
         last, self._last[signum] = self._last.get(signum), now
-        return last is None or now - last >= _REPEAT_SECONDS
+        return last is None or now - last >= REPEAT_SECONDS
 
     def _strikes_inside(self, frame: FrameType | None) -> bool:
         region = self._region
@@ -198,6 +295,8 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     for signals in reversed(_active):
+        if signals._watch is not None:  # noqa: SLF001 - of this module's own class
+            signals._watch.unhook()  # noqa: SLF001
         for signum, action in signals._previous.items():  # noqa: SLF001 - of this module's own class
             signal.signal(signum, action)
     _active.clear()

@@ -20,6 +20,7 @@ from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keyw
 from neps.ledger.records import End, result_fields
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
+from neps.worker import anew
 from neps.worker.context import Context
 from neps.worker.reports import curve_of, reports_of
 from neps.worker.steps import Held
@@ -69,6 +70,7 @@ class Evaluations:
         if isinstance(outcome, Interrupted):
             reports.flush()
             return outcome, Result(success=False), False
+        anew.evaluated()
         outcome = self._with_settings(_with_reports(outcome, held, reports))
         result = Result(
             success=outcome.success,
@@ -94,7 +96,7 @@ class Evaluations:
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
         arguments = keywords(self._directories, decision.config, folder.directory, self._previous(decision))
-        fence = Fence()
+        fence = Fence(lambda: self._abandon(folder), grace=self._context.lease)  # as long as others waited for it
         attempt, view = held.standing.start.attempt, self._context.view
 
         def on_beat() -> None:
@@ -105,8 +107,35 @@ class Evaluations:
         if attempt > 1:
             self._discard_unfinished(folder)
         # What a checkpoint has seen is never reported again: so its reports are written first.
-        with reports, open_attempt(folder, attempt, self._context.me, fence.interrupt, reports.flush):
-            return evaluate(self._run_pipeline, arguments, self._context.signals, fence)
+        signals = self._context.signals
+        with (
+            reports,
+            open_attempt(folder, attempt, self._context.me, fence.interrupt, reports.flush),
+            signals.last_words(lambda: self._leave_hastily(folder, attempt)),
+        ):
+            return evaluate(self._run_pipeline, arguments, signals, fence)
+
+    def _leave_hastily(self, folder: TrialFolder, attempt: int) -> None:
+        """Hand the attempt back, in another thread than the evaluating one, which may just be ending it, too."""
+        me = dataclasses.replace(self._context.me, worker=f"{self._context.me.worker}-signal")
+        folder.end_attempt(attempt, End.LEFT, me, "a second signal ended the process")
+
+    def _abandon(self, folder: TrialFolder) -> None:
+        """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks."""
+        signals, heartbeat = self._context.signals, self._context.heartbeat
+        if signals.noticed:
+            return  # it ends by that
+        said = (
+            f"Trial {folder.number} was taken over by another worker, since this one was silent for longer than "
+            "lease_seconds; what run_pipeline still does counts for nothing, and it has neither reported nor saved "
+            f"for {self._context.lease:g} s since."
+        )
+        if (why := anew.obstacle(main_thread=signals.active)) is not None:
+            _logger.warning("%s It is left to end by itself: this process can't be started anew, since %s.", said, why)
+            return
+        _logger.warning("%s This process starts anew. See %s", said, folder.path)
+        heartbeat.stop()
+        anew.start()
 
     def _previous(self, decision: Decision) -> Path | None:
         """The folder with the checkpoint; none where somebody moved it away, and its number may be another's now."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from neps.evaluation import Fence, Interrupted, Outcome, Signals, evaluate
+from neps.evaluation import Fence, Interrupted, Outcome, Signals, check, evaluate
 
 
 class Strike:
@@ -48,6 +48,7 @@ def _names(frame: FrameType | None) -> list[str]:
 
 def run_pipeline(*, swallow: bool) -> float:
     try:
+        check()
         return sum([0.25, 0.25])
     except BaseException:
         if swallow:
@@ -76,7 +77,7 @@ def strike_at(at: int, act: Callable[[Fence], object], *, swallow: bool) -> tupl
             sys.settrace(before)
         assert signals._region is None or strike.struck
     assert steps == 2
-    assert fence._closed
+    assert fence._over.is_set()
     return ended, strike
 
 
@@ -89,13 +90,12 @@ def strike_everywhere(act: Callable[[Fence], object], reason: str, *, swallow: b
         ended, strike = strike_at(at, act, swallow=swallow)
         if not strike.struck:
             return ends
-        inside = "run_pipeline" in strike.within
         if isinstance(ended, Interrupted):
             assert ended.reason == reason
-            ends["inside" if inside else "around"] += 1
+            ends["inside" if "run_pipeline" in strike.within else "around"] += 1
         else:
             assert ended.success, ended.error
-            ends["swallowed" if inside else "value"] += 1
+            ends["swallowed" if ended.loss == 1.0 else "value"] += 1  # also one that was put off until it was over
 
 
 def signal_process(_: Fence) -> None:
@@ -103,15 +103,14 @@ def signal_process(_: Fence) -> None:
 
 
 def break_fence(fence: Fence) -> None:
-    if not fence._lock.locked():  # another thread would wait, and strike later
-        fence.interrupt()
+    fence.interrupt()
 
 
 @pytest.mark.parametrize(("act", "reason"), [(signal_process, "signal"), (break_fence, "fenced")])
 @pytest.mark.parametrize("swallow", [False, True])
 def test_a_strike_at_any_bytecode(act: Callable[[Fence], object], reason: str, *, swallow: bool) -> None:
     ends = strike_everywhere(act, reason, swallow=swallow)
-    assert ends["inside"] > 0, ends
+    assert swallow or ends["inside"] > 0, ends
     assert ends["around"] > 20, ends
     assert ends["value"] > 20, ends
     assert (ends["swallowed"] > 5) is swallow, ends

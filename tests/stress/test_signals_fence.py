@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import sys
 import threading
@@ -12,20 +11,21 @@ from queue import SimpleQueue
 
 import pytest
 
-from neps.evaluation import Fence, Interrupted, Outcome, Signals, evaluate
+from neps.evaluation import Fence, Interrupted, Outcome, Signals, check, evaluate
 
 RACES = 4_000
 
 
-def race(signals: Signals) -> Counter[str]:
-    """Evaluations of random length, each fenced by another thread after a random time.
+def ask(times: int) -> float:
+    for _ in range(times):
+        check()
+    return float(times)
 
-    Untraced: coverage runs Python in the traced thread, and the exception may strike while that holds a lock.
-    """
-    sys.settrace(None)
+
+def race(signals: Signals) -> Counter[str]:
+    """Evaluations of random length, each fenced by another thread after a random time."""
     ends: Counter[str] = Counter()
     generator = random.Random(7)
-    # In C: the exception may strike in run_pipeline's part of it, and Python's own queues would keep their lock then.
     running: SimpleQueue[Fence | None] = SimpleQueue()
 
     def interrupt() -> None:
@@ -44,11 +44,12 @@ def race(signals: Signals) -> Counter[str]:
 
             def run_pipeline(length: int = length, fence: Fence = fence) -> float:
                 running.put(fence)
-                return float(sum(1 for _ in range(length)))
+                return ask(length)
 
             ended = evaluate(run_pipeline, {}, signals, fence)
             for _ in range(20):  # coordination: an exception that leaked would strike here
                 fence.interrupt()
+                check()
             if isinstance(ended, Outcome):
                 assert ended.success, ended.error
                 assert ended.loss == length
@@ -65,22 +66,12 @@ def race(signals: Signals) -> Counter[str]:
 
 @pytest.fixture(autouse=True)
 def frequent_switches() -> Iterator[None]:
-    interval, trace = sys.getswitchinterval(), sys.gettrace()
+    interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
-    sys.settrace(trace)
 
 
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    """What is raised in a callback of the garbage collector goes nowhere, and hypothesis has set one up."""
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("main_thread", [True, False])
 def test_a_fence_never_strikes_outside_of_its_call(*, main_thread: bool) -> None:
     results: list[Counter[str]] = []

@@ -59,7 +59,7 @@ os.kill(os.getpid(), signal.SIGUSR1)
 print("alive")
 """
     output = run(program)
-    assert output.count("most recent call first") == 2
+    assert output.count("Current thread") == 2
     assert "alive" in output
 
 

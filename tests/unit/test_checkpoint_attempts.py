@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,6 +143,26 @@ def test_it_interrupts_the_evaluation(scene: Scene) -> None:
         fence.call(run_pipeline)
     assert fence.broken
     assert went_on == []
+
+
+@pytest.mark.parametrize("use", [load, lambda folder: save(folder, "zombie")], ids=["load", "save"])
+def test_both_interrupt_an_evaluation_that_is_known_to_be_taken_over(scene: Scene, use: Callable[[Path], Any]) -> None:
+    """Wherever they load and save."""
+    folder, fence, used = scene.claim(1, ME), Fence(), list[str]()
+
+    def run_pipeline() -> None:
+        save(folder.directory, "mine")
+        fence.interrupt()
+        for _ in range(2):
+            try:
+                use(folder.directory.parent)
+            except Fenced:
+                used.append("interrupted")
+
+    with open_attempt(folder, 1, ME, fence.interrupt):
+        fence.call(run_pipeline)
+    assert used == ["interrupted", "interrupted"]
+    assert not (folder.directory.parent / "checkpoint.pt").exists()
 
 
 def test_neps_run_enters_its_attempts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from neps.evaluation import Fence, Fenced, Interrupted, Interruption, Outcome, Signals, evaluate
+from neps.errors import TakenOverError
+from neps.evaluation import Fence, Fenced, Interrupted, Interruption, Outcome, Signals, check, evaluate, report
 
 
 class OwnBaseError(BaseException):
@@ -322,7 +323,7 @@ def test_in_other_threads_signals_are_left_to_python() -> None:
 
 
 def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]) -> Outcome | Interrupted:
-    fence, running = Fence(), SimpleQueue[bool]()  # a queue in C, so that the fence can't strike while it's locked
+    fence, running = Fence(), SimpleQueue[bool]()
 
     def heartbeat() -> None:
         running.get()
@@ -332,7 +333,7 @@ def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]
         running.put(True)
         try:
             while True:
-                pass
+                check()
         except swallow:
             return 0.5
 
@@ -376,6 +377,86 @@ def test_a_fence_does_nothing_after_the_call(signals: Signals) -> None:
     evaluate(lambda: 1, {}, signals, fence)
     fence.interrupt()
     assert not fence.broken
+
+
+def broken_within(run_pipeline: Callable[[], Any]) -> Outcome | Interrupted:
+    """What comes of an evaluation whose attempt is taken over as it begins."""
+    fence = Fence()
+
+    def broken() -> Any:
+        fence.interrupt()
+        return run_pipeline()
+
+    return evaluate(broken, {}, Signals(), fence)
+
+
+def test_a_fence_raises_at_each_report_and_nowhere_else() -> None:
+    struck = []
+
+    def run_pipeline() -> float:
+        sum(range(10_000))
+        for _ in range(2):
+            try:
+                report(1, 0.5)
+            except Fenced:
+                struck.append(True)
+        return 0.5
+
+    assert broken_within(run_pipeline) == Outcome(success=True, loss=0.5)
+    assert struck == [True, True]
+
+
+def test_in_other_threads_of_the_evaluation_a_report_is_an_error() -> None:
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            report(1, 0.5)
+        except BaseException as error:  # noqa: BLE001 - which it is, is the question
+            raised.append(error)
+
+    def run_pipeline() -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        raise raised[0]
+
+    ended = broken_within(run_pipeline)
+    assert isinstance(ended, Interrupted)
+    assert ended.reason == "fenced"
+    assert isinstance(ended.exception, TakenOverError)
+    assert "longer lease_seconds" in str(ended.exception)
+
+
+def test_a_fence_says_nothing_to_a_forked_child() -> None:
+    def run_pipeline() -> float:
+        child = os.fork()
+        if child == 0:
+            report(1, 0.5)
+            os._exit(7)
+        return float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    assert broken_within(run_pipeline) == Outcome(success=True, loss=7.0)
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["in time", "later"])
+def test_what_goes_on_for_the_grace_is_abandoned_and_does_not_end_meanwhile(*, ends: bool) -> None:
+    abandoned, told = threading.Event(), list[str]()
+
+    def abandon() -> None:
+        abandoned.set()
+        time.sleep(0.1)  # the call comes to its end meanwhile
+        told.append("abandoned")
+
+    fence = Fence(abandon, grace=600 if ends else 0)
+
+    def run_pipeline() -> None:
+        fence.interrupt()
+        fence.interrupt()
+        assert ends or abandoned.wait(60)
+
+    fence.call(run_pipeline)
+    assert told == [] if ends else ["abandoned"]
 
 
 def test_the_fence_of_an_outer_run_goes_through_an_inner_one(signals: Signals) -> None:

@@ -1,0 +1,123 @@
+"""Where a process may be started anew: as many ways of starting Python as there are, each asked in a real process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ASK = """
+from neps.worker import anew
+from neps.worker.settings import Settings
+from neps.budget import Budget
+def ask(*, overwrite=False, main_thread=True, **settings):
+    with anew.working(Settings(budget=Budget(), **settings), overwrite=overwrite):
+        return anew.obstacle(main_thread=main_thread)
+"""
+TELL = ASK + "print(ask())"
+
+
+def told(*command: str, directory: Path, text: str | None = None, environment: dict[str, str] | None = None) -> str:
+    """The last line that Python says, so started."""
+    argv = [sys.executable, *command]
+    done = subprocess.run(
+        argv, cwd=directory, input=text, env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "search.py"
+    path.write_text(TELL)
+    return path
+
+
+def test_a_script_and_a_module_of_the_users(script: Path) -> None:
+    assert told("search.py", "--flag", directory=script.parent) == "None"
+    assert told("-X", "dev", str(script), directory=script.parent) == "None"
+    assert told("-m", "search", directory=script.parent) == "None"
+
+
+def test_none_without_a_file_of_its_own_or_at_a_terminal(script: Path) -> None:
+    unnamed = "its command line doesn't name a script or module of yours"
+    assert told("-c", TELL, directory=script.parent) == unnamed
+    assert told("-", directory=script.parent, text=TELL) == unnamed
+    assert told("-i", "search.py", directory=script.parent, text="") == "it is interactive"
+
+
+def test_none_that_is_installed(script: Path) -> None:
+    """pytest, Jupyter and the like would not go on as the user's function does that they happen to call."""
+    packages = script.parent / "site-packages"
+    packages.mkdir()
+    script.rename(packages / "search.py")
+    assert "doesn't name" in told("site-packages/search.py", directory=script.parent)
+
+
+def test_none_whose_name_means_something_else_by_now(script: Path) -> None:
+    script.write_text(f"import os; os.mkdir('below'); os.chdir('below')\n{TELL}")
+    assert "doesn't name" in told("search.py", directory=script.parent)
+    script.write_text(ASK + "import os; os.chdir('below')\nprint(ask())")
+    assert "doesn't name" in told("-m", "search", directory=script.parent)
+
+
+@pytest.mark.parametrize("fork", ["import os; os.fork() and (os.wait(), os._exit(0))\n", ""])
+def test_no_forked_one(script: Path, fork: str) -> None:
+    """Be it forked before neps is imported, or after."""
+    after = "" if fork else "import os, sys; os.fork() and (os.wait(), os._exit(0))\n"
+    script.write_text(f"{fork}{ASK}{after}print(ask(), flush=True)")
+    assert told("search.py", directory=script.parent) == "it was forked by another one"
+
+
+def test_no_child_of_multiprocessing(script: Path) -> None:
+    script.write_text(
+        ASK
+        + "import multiprocessing\ndef tell(): print(ask(), flush=True)\n"
+        + "if __name__ == '__main__':\n    child = multiprocessing.get_context('spawn').Process(target=tell)\n"
+        + "    child.start(); child.join()"
+    )
+    assert told("search.py", directory=script.parent) == "it was forked by another one"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("main_thread=False", "in a thread"),
+        ("max_evaluations_per_run=3", "would begin anew"),
+        ("max_seconds_per_run=3.0", "would begin anew"),
+        ("overwrite=True", "set NEPS_RUN_TOKEN"),
+    ],
+)
+def test_none_that_would_do_something_else(script: Path, asked: str, words: str) -> None:
+    script.write_text(f"{ASK}print(ask({asked}))")
+    assert words in told("search.py", directory=script.parent, environment={})
+
+
+def test_one_of_a_launch_that_overwrites_once(script: Path) -> None:
+    script.write_text(f"{ASK}print(ask(overwrite=True))")
+    assert told("search.py", directory=script.parent, environment={"NEPS_RUN_TOKEN": "one"}) == "None"
+
+
+def test_none_beside_another_worker_of_the_process(script: Path) -> None:
+    script.write_text(f"{ASK}with anew.working(Settings(budget=Budget()), overwrite=False):\n    print(ask())")
+    assert "more than once at a time" in told("search.py", directory=script.parent)
+
+
+def test_not_for_ever_without_coming_to_an_end(script: Path) -> None:
+    """Each start is a new process by all but its pid, so its children don't inherit the count."""
+    script.write_text(
+        f"{ASK}import os, subprocess, sys\nfound = ask()\nprint(found)\n"
+        "if 'child' in sys.argv: sys.exit()\n"
+        "if found is None: sys.stdout.flush(); anew.start()\n"
+        "subprocess.run([sys.executable, 'search.py', 'child'], check=True)\n"
+        "anew.evaluated(); print('then', ask())"
+    )
+    argv = [sys.executable, "search.py"]
+    done = subprocess.run(argv, cwd=script.parent, capture_output=True, text=True, check=False, timeout=60)
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["None"] * 3
+    assert "3 times without" in lines[3] or "3 times without" in lines[4]
+    assert lines[-1] == "then None"
+    assert lines.count("None") == 3 + ("then None" in lines)
