@@ -186,10 +186,11 @@ def test_movers_and_a_joiner_at_the_same_moment(crew: Crew, tmp_path: Path, rng:
 
 
 def removal(root: Path, seconds: float) -> subprocess.Popen[bytes]:
-    """Somebody removes the old runs by hand, in a moment."""
-    return subprocess.Popen(
-        ["sh", "-c", f'sleep {seconds:.4f}; exec rm -rf "$0"/overwritten', root], stderr=subprocess.DEVNULL
+    """Somebody removes the old runs by hand, in a moment: what is big first, then the rest."""
+    program = (
+        f'sleep {seconds:.4f}; rm -rf "$0"/overwritten/*/moved.yaml "$0"/overwritten/*/config_*; sleep {seconds:.4f}'
     )
+    return subprocess.Popen(["sh", "-c", f'{program}; exec rm -rf "$0"/overwritten', root], stderr=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("next_launch", [False, True])
