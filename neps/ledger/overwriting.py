@@ -204,7 +204,7 @@ def _collect(layout: Layout, run: str, there: str, me: Identity) -> None:
             raise DirectoryError(message)
         else:
             time.sleep(0.01)
-        _move_trials(layout, rest, there, me)
+        _move_trials(layout, rest, there)
         if not rest:
             move_away(layout.summary, f"{there}/summary")
             relocate(
@@ -212,15 +212,13 @@ def _collect(layout: Layout, run: str, there: str, me: Identity) -> None:
             )
 
 
-def _move_trials(layout: Layout, numbers: list[int], there: str, me: Identity) -> None:
+def _move_trials(layout: Layout, numbers: list[int], there: str) -> None:
     """Whatever has a trial's name, half claims and damaged ones included, as long as neps.yaml is the same."""
     same = read(layout.definition)
     for number in numbers:
-        source = layout.trial(number)
-        _fill(source, me)
         if same is None or read(layout.definition) != same:
             return
-        move_away(source, f"{there}/config_{number}")
+        move_away(layout.trial(number), f"{there}/config_{number}")
 
 
 def _put_what_was_taken(layout: Layout, run: str, there: str) -> None:
@@ -284,13 +282,6 @@ def _make_folder(path: str) -> None:
             "user may write to. Move away what stands in its place."
         )
         raise DirectoryError(message) from error
-
-
-def _fill(source: str, me: Identity) -> None:
-    """A folder that is renamed onto an empty one replaces it; onto a full one it fails. So none may be empty."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if not os.path.islink(source) and not os.listdir(source):  # noqa: PTH114, PTH208
-            os.close(os.open(f"{source}/.moved-by-{me.token}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
 
 
 def _run_of(path: str) -> str | None:

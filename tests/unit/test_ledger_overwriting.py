@@ -19,7 +19,7 @@ from neps.ledger.identity import Identity
 from neps.ledger.launches import launch_token
 from neps.ledger.layout import Layout
 from neps.ledger.opening import open_run
-from neps.ledger.overwriting import finish_moves, keep_running, move_aside
+from neps.ledger.overwriting import finish_moves, is_moved, keep_running, move_aside
 from rigs.processes import Fleet
 from unit.ledger_scene import SPACE, Scene, dead, here, somewhere
 
@@ -248,6 +248,45 @@ class TestMove:
         finish_moves(str(old.root), here("second"))
         assert move(old, "moved.yaml").exists()
 
+    def test_a_worker_that_was_silent_learns_of_a_move_that_is_under_way(self, old: Scene) -> None:
+        assert not is_moved(str(old.root), OLD)
+        with crash_at(13), contextlib.suppress(Crash):
+            move_aside(str(old.root), definition(old), ME)
+        assert definition(old).run == OLD
+        assert is_moved(str(old.root), OLD)
+
+    @pytest.mark.parametrize("step", [13, 15])
+    def test_a_neps_yaml_that_is_not_seen_proves_nothing(
+        self, old: Scene, step: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A client that caches absence comes between two renames: the rest follows once it is seen."""
+        with crash_at(step), contextlib.suppress(Crash):
+            move_aside(str(old.root), definition(old), ME)
+        look, path = overwriting._run_of, old.layout.definition
+        monkeypatch.setattr(overwriting, "_run_of", lambda at: None if at == path else look(at))
+        before = old.snapshot()
+        finish_moves(str(old.root), here("second"))
+        assert old.snapshot() == before
+        monkeypatch.undo()
+        finish_moves(str(old.root), here("third"))
+        assert find_definition(str(moved(old))) is not None
+        assert sorted(path.name for path in moved(old).glob("config_*")) == ["config_1", "config_2", "config_3"]
+
+    def test_neps_yaml_is_looked_at_before_each_rename(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Should another's ever be published too early, for a client that doesn't see the move."""
+        rename = os.rename
+
+        def replacing(source: str, target: str) -> None:
+            rename(source, target)
+            if source.endswith("config_1"):
+                Path(old.layout.definition).unlink()
+                Scene(old.root, NEW).define()
+
+        monkeypatch.setattr(os, "rename", replacing)
+        move_aside(str(old.root), definition(old), ME)
+        assert definition(old).run == NEW
+        assert sorted(path.name for path in old.root.glob("config_*")) == ["config_2", "config_3"]
+
     def test_the_folder_of_a_move_is_gone(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody may delete it, so whoever comes next says what to do, and nothing else is touched."""
         with crash_at(14), contextlib.suppress(Crash):
@@ -384,6 +423,26 @@ class TestOpenRun:
         assert self.open(old.root, overwrite=True) == OLD
         heartbeat.stop()
         assert "has a live worker, so its run is joined and nothing is moved" in caplog.text
+
+    def test_the_next_run_begins_only_once_the_old_is_in_overwritten(
+        self, old: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its worker has looked for moves; then a mover comes, takes neps.yaml away, and dies."""
+        from neps.ledger import opening
+
+        def die_before_the_last_rename(root: str, me: Identity) -> None:
+            finish_moves(root, me)
+            monkeypatch.setattr(opening, "finish_moves", finish_moves)
+            with monkeypatch.context() as patch, contextlib.suppress(Crash):
+                patch.setattr(overwriting, "_hand_over", crash)
+                move_aside(root, definition(old), here("mover"))
+
+        def crash(*_: object) -> None:
+            raise Crash
+
+        monkeypatch.setattr(opening, "finish_moves", die_before_the_last_rename)
+        assert self.open(old.root) != OLD
+        assert find_definition(str(moved(old))) is not None
 
     def test_moved_while_it_joins(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """It starts over, and comes out in the new run."""
