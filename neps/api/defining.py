@@ -11,7 +11,7 @@ from typing import Any
 
 from neps.errors import ArgumentError, DefinitionMismatchError
 from neps.ledger.definition import DEFAULT_LEASE_SECONDS, Definition
-from neps.ledger.opening import launch_token
+from neps.ledger.launches import launch_token
 from neps.samplers import Sampler
 from neps.samplers.registry import default_name, describe, resolve
 from neps.space import SearchSpace

@@ -98,7 +98,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
             attribute cache or more. None: 120, or as published.
         progress: whether to show a line of progress on standard error; "auto": if that is a terminal.
         overwrite_working_directory: move an earlier run in `root_directory` to `overwritten/`, once for a launch
-            (NEPS_RUN_TOKEN, or SLURM's job), never under live workers.
+            (NEPS_RUN_TOKEN, or SLURM's job), never under live workers: it joins those, and stays with their run.
         post_run_summary: write tables to `summary/` at the end.
         task_id: work in the subfolder `task_ID` of the root directory.
         development_stage_id: work in the subfolder `dev_ID` of that.

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import neps
+from neps.cli.clean import clean_runs
 from neps.cli.retry import retry_trials
 from neps.errors import NepsError
 from neps.views.plot import write_plot
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(options: argparse.Namespace) -> int:
     if options.command == "retry":
         return retry_trials(options.root, options.trial, failed=options.failed)
+    if options.command == "clean":
+        return clean_runs(options.root, options.run, keep=options.keep, dry=options.dry_run)
     if options.command == "plot":
         print(write_plot(options.root, options.output))
     else:
@@ -52,9 +55,16 @@ def _command(options: argparse.Namespace) -> int:
     return 0
 
 
+def _count(text: str) -> int:
+    """A number of things, 0 included."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="neps", description="Look at runs of neps, plot them, and reopen their failed trials."
+        prog="neps", description="Look at runs of neps, plot them, reopen their failed trials, and delete earlier runs."
     )
     parser.add_argument("--version", action="version", version=f"neps {neps.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -81,4 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     which = again.add_mutually_exclusive_group()
     which.add_argument("--trial", metavar="N", type=int, nargs="+", default=[], help="these trials")
     which.add_argument("--failed", action="store_true", help="all failed trials")
+
+    clean = commands.add_parser(
+        "clean",
+        help="delete earlier runs",
+        description="Delete the earlier runs that overwrite_working_directory has moved aside; safe at any time.",
+    )
+    clean.add_argument("root", metavar="ROOT", help="the root_directory of the run, which itself is left as it is")
+    chosen = clean.add_mutually_exclusive_group()
+    chosen.add_argument("--run", metavar="RUN", nargs="+", default=[], help="these, by their names in overwritten/")
+    chosen.add_argument("--keep", metavar="N", type=_count, default=0, help="all but the N that were begun last")
+    clean.add_argument("--dry-run", action="store_true", help="delete nothing, and say what would be")
     return parser

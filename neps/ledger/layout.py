@@ -82,6 +82,7 @@ class Layout:
         self.hidden = f"{self.root}/.neps"
         self.accelerator = f"{self.hidden}/{run}/accelerator"
         self.presence = f"{self.hidden}/{run}/workers"
+        self.launches = f"{self.root}/launches"
         self.overwritten = f"{self.root}/overwritten"
         self.summary = f"{self.root}/summary"
         self.definition = f"{self.root}/{DEFINITION}"

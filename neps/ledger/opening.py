@@ -7,26 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Callable
 
 from neps.ledger.definition import Definition, find_definition, publish_definition
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.identity import Identity
+from neps.ledger.launches import has_had_run, launch_token, remember
 from neps.ledger.layout import Layout
-from neps.ledger.overwriting import finish_moves, keep_running, move_aside, moved_launches
+from neps.ledger.overwriting import finish_moves, keep_running, move_aside
 
-__all__ = ["OpenedRun", "launch_token", "open_run"]
+__all__ = ["OpenedRun", "open_run"]
 
 _logger = logging.getLogger("neps.ledger")
-
-
-def launch_token() -> str | None:
-    """What all workers of one launch have in common: NEPS_RUN_TOKEN, else SLURM's array job or job id, else None."""
-    for variable in ("NEPS_RUN_TOKEN", "SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID"):
-        if value := os.environ.get(variable):
-            return f"{variable}={value}"
-    return None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,35 +45,45 @@ def open_run(
     """
     while True:
         finish_moves(root, me)
+        launch = launch_token() if overwrite else None
         if overwrite:
-            _overwrite(root, me)
+            _overwrite(root, me, launch)
         found = find_definition(root)
         definition = define(found)
         if found is None:
+            finish_moves(root, me)  # the neps.yaml that isn't there may have been taken away since the first look
             definition = define(publish_definition(root, definition, me.token))
         layout = Layout(root, definition.run)
         heartbeat = Heartbeat(layout, me, definition.lease_seconds)
         heartbeat.begin()
         if keep_running(root, definition.run, me):
+            _remember(root, definition, launch, me)
             return OpenedRun(layout, me, definition, heartbeat)
         heartbeat.stop()
 
 
-def _overwrite(root: str, me: Identity) -> None:
-    old, token = find_definition(root), launch_token()
-    if old is None or (token is not None and old.launch == token):
+def _overwrite(root: str, me: Identity, launch: str | None) -> None:
+    old = find_definition(root)
+    if old is None or (launch is not None and old.launch == launch):
         return
-    if token is not None and token in moved_launches(root):
+    if launch is not None and has_had_run(root, launch):
         _logger.warning(
-            "overwrite_working_directory: the run of this launch (%s) was moved aside by a later one. The run "
-            "that is in %s now is joined, and nothing is moved.",
-            token,
+            "overwrite_working_directory: this launch (%s) has had a run in %s before: one that was moved aside by a "
+            "later launch, or another launch's that it joined. The run that is there now is joined; nothing is moved.",
+            launch,
             root,
         )
         return
-    if not move_aside(root, old, me):
+    if not move_aside(root, old, me, launch):
         _logger.warning(
-            "overwrite_working_directory: %s has a live worker, so its run is joined and nothing is moved. To start "
-            "anew, stop all workers first; workers that start together share NEPS_RUN_TOKEN or a SLURM job array.",
+            "overwrite_working_directory: %s has a live worker, so its run is joined and nothing is moved, now and by "
+            "later tasks of this launch. To start anew, stop all workers first, and start a new launch; workers that "
+            "start together share NEPS_RUN_TOKEN or a SLURM job array.",
             root,
         )
+
+
+def _remember(root: str, definition: Definition, launch: str | None, me: Identity) -> None:
+    """A launch that joins another's run never moves it aside. Of its own, neps.yaml says whose it is."""
+    if launch is not None and definition.launch != launch and not has_had_run(root, launch):
+        remember(root, launch, definition.run, me)

@@ -1,52 +1,85 @@
 """Moving an old run aside, once for a launch, never under live workers, and finished by whoever sees it half done.
 
-    overwritten/RUN/
+    launches/move_RUN/
       intent_K.yaml    somebody wants run RUN moved aside
       verdict_K.yaml   whether it is moved: decided once, against a worker that joins RUN at the same moment
-      config_N, …      what was moved; neps.yaml comes last
-      moved.yaml       all of it is here
+      TOKEN/           where the run is collected: config_N, …, neps.yaml last; then renamed to overwritten/RUN
+      moved.yaml       that is done
 
-RUN is the old run's identifier, so that all movers agree on the place. Called when a run is opened.
+RUN is the old run's identifier, so that all movers agree on the place. What users may delete (overwritten/) decides
+nothing. Once TOKEN/ is renamed away, no mover that has slept can move anything any more: its renames find no folder to
+go to. Called when a run is opened.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import itertools
 import logging
 import os
+import re
 import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from neps.errors import DirectoryError
 from neps.ledger import documents
 from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import move_away, publish, put, relocate
+from neps.ledger.exclusive import move_away, publish, put, read, relocate
 from neps.ledger.identity import Identity
+from neps.ledger.launches import has_had_run, remember
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.liveness import live_worker
 from neps.ledger.records import parsed
 
-__all__ = ["finish_moves", "is_moved", "keep_running", "move_aside", "moved_launches"]
+__all__ = ["finish_moves", "is_moved", "keep_running", "move_aside"]
 
 _logger = logging.getLogger("neps.ledger")
+_MOVE = "move_"
 _MOVED = "moved.yaml"
 _TAKEN = f".{DEFINITION}."
+_TOKEN = re.compile("[0-9a-f]{32}")
 _PATIENCE = 10.0
 
 
-def move_aside(root: str, old: Definition, me: Identity) -> bool:
-    """Move the run `old` to overwritten/: True once it is there, False if it has a live worker and stays."""
-    folder = _folder(root, old.run)
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+def move_aside(root: str, old: Definition, me: Identity, launch: str | None = None) -> bool:
+    """Move the run `old` to overwritten/: True once it isn't in the root any more.
+
+    False if it stays, since it has a live worker, or one of `launch` has come and gone.
+
+    Raises:
+        DirectoryError: if the folders for it can't be used.
+    """
+    folder = _prepared(root, old.run)
     attempt = _open_attempt(folder)
-    publish(folder, f"intent_{attempt}.yaml", documents.encode({"by": me.worker, "time": documents.now()}), me.token)
-    move = live_worker(Layout(root, old.run), me, old.lease_seconds) is None
-    numbers = _decide(folder, attempt, me, sorted(Layout(root).numbers()) if move else None)
-    if numbers is None:
-        return False
-    _move(root, old.run, numbers, me)
+    if _verdict(folder, attempt) is None:
+        publish(
+            folder, f"intent_{attempt}.yaml", documents.encode({"by": me.worker, "time": documents.now()}), me.token
+        )
+        alive = live_worker(Layout(root, old.run), me, old.lease_seconds) is not None
+        # Who came after the intent contests the verdict; who was there before is seen alive, or has left a record.
+        stays = alive or (launch is not None and has_had_run(root, launch))
+        verdict = _decide(folder, attempt, me) if stays else _decide_to_move(root, old, attempt, me)
+        if verdict.token is None:
+            return False
+    _finish(root, old.run, me)
     return True
+
+
+def _decide_to_move(root: str, old: Definition, attempt: int, me: Identity) -> _Verdict:
+    """Before the verdict, which anybody may act upon, all is there that follows from it."""
+    folder, token = _folder(root, old.run), uuid.uuid4().hex
+    if old.launch is not None:
+        remember(root, str(old.launch), old.run, me)
+    os.mkdir(f"{folder}/{token}")  # noqa: PTH102
+    verdict = _decide(folder, attempt, me, token)
+    if verdict.token != token:
+        os.rmdir(f"{folder}/{token}")  # noqa: PTH106
+    return verdict
 
 
 def keep_running(root: str, run: str, me: Identity) -> bool:
@@ -56,120 +89,206 @@ def keep_running(root: str, run: str, me: Identity) -> bool:
         return True
     attempt = _open_attempt(folder)
     if os.path.lexists(f"{folder}/intent_{attempt}.yaml"):
-        return _decide(folder, attempt, me, None) is None
-    return not os.path.lexists(f"{folder}/{_MOVED}")
+        return _decide(folder, attempt, me).token is None
+    return _verdict(folder, attempt) is None
 
 
 def is_moved(root: str, run: str) -> bool:
     """Whether `run` was moved aside, or is about to be, while a worker of it was silent."""
-    found = _run_of(Layout(root).definition)
-    if found is not None:
-        return found != run
     folder = _folder(root, run)
-    verdict = _verdict(folder, _open_attempt(folder))
-    return verdict is not None and verdict.numbers is not None
+    if _verdict(folder, _open_attempt(folder)) is not None:
+        return True
+    with contextlib.suppress(UnreadableDocumentError):
+        return _run_of(Layout(root).definition) not in {None, run}
+    return False
 
 
 def finish_moves(root: str, me: Identity) -> None:
     """Finish what a mover that died or is slow has begun, before anything else."""
     try:
-        runs = sorted(os.listdir(Layout(root).overwritten))  # noqa: PTH208
+        names = sorted(os.listdir(Layout(root).launches))  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError):
         return
-    for run in runs:
-        folder = _folder(root, run)
-        if os.path.lexists(f"{folder}/{_MOVED}"):
-            continue
-        verdict = _verdict(folder, _open_attempt(folder))
-        if verdict is not None and verdict.numbers is not None:
-            _move(root, run, verdict.numbers, me)
-
-
-def moved_launches(root: str) -> set[str]:
-    """The launches whose runs were moved aside: a task of one that SLURM starts again must not move its successor."""
-    launches: set[str] = set()
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for run in os.listdir(Layout(root).overwritten):  # noqa: PTH208
-            with contextlib.suppress(UnreadableDocumentError):
-                fields = documents.load(f"{_folder(root, run)}/{DEFINITION}")
-                if fields is not None and fields.get("launch") is not None:
-                    launches.add(str(fields["launch"]))
-    return launches
+    for run in (name.removeprefix(_MOVE) for name in names if name.startswith(_MOVE)):
+        if not os.path.lexists(f"{_folder(root, run)}/{_MOVED}"):
+            _finish(root, run, me)
 
 
 def _folder(root: str, run: str) -> str:
-    return f"{Layout(root).overwritten}/{run}"
+    return f"{Layout(root).launches}/{_MOVE}{run}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Verdict:
+    """The name of the folder in which the run is collected; None: the run stays."""
+
+    token: str | None
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> _Verdict:
+        """Read from verdict_K.yaml."""
+        match fields["verdict"], fields.get("token"):
+            case "stay", _:
+                return cls(None)
+            case "move", str(token) if _TOKEN.fullmatch(token):
+                return cls(token)
+        message = "neither stay, nor move with a token"
+        raise ValueError(message)
 
 
 def _open_attempt(folder: str) -> int:
     """The lowest K whose verdict is not to stay."""
     attempt = 1
-    while (verdict := _verdict(folder, attempt)) is not None and verdict.numbers is None:
+    while (verdict := _verdict(folder, attempt)) is not None and verdict.token is None:
         attempt += 1
     return attempt
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Verdict:
-    """Which trials are moved; None: the run stays. The numbers are fixed, lest a late mover take the next run's."""
-
-    numbers: list[int] | None
 
 
 def _verdict(folder: str, attempt: int) -> _Verdict | None:
     path = f"{folder}/verdict_{attempt}.yaml"
     with contextlib.suppress(UnreadableDocumentError):
         fields = documents.load(path)
-        return None if fields is None else parsed(path, lambda: _Verdict(fields.get("numbers")))
+        return None if fields is None else parsed(path, lambda: _Verdict.from_fields(fields))
     return None
 
 
-def _decide(folder: str, attempt: int, me: Identity, numbers: list[int] | None) -> list[int] | None:
-    """Which trials are moved: what this worker says, unless somebody was first."""
-    verdict = "stay" if numbers is None else "move"
-    fields = {"verdict": verdict, "numbers": numbers, "by": me.worker, "time": documents.now()}
+def _decide(folder: str, attempt: int, me: Identity, token: str | None = None) -> _Verdict:
+    """Move there, or stay: what this worker says, unless somebody was first."""
+    verdict = "stay" if token is None else "move"
+    fields = {"verdict": verdict, "token": token, "by": me.worker, "time": documents.now()}
     if publish(folder, f"verdict_{attempt}.yaml", documents.encode(fields), me.token):
-        return numbers
+        return _Verdict(token)
     deadline = time.monotonic() + _PATIENCE
     while (theirs := _verdict(folder, attempt)) is None:  # it exists, and is not seen here yet
         if time.monotonic() > deadline:
-            message = f"{folder}/verdict_{attempt}.yaml can't be read: whether that run is moved aside can't be told."
+            message = (
+                f"{folder}/verdict_{attempt}.yaml can't be read: whether that run is moved aside can't be told. Bring "
+                f"it back; or, if no folder in {folder} holds trials, delete that file."
+            )
             raise DirectoryError(message)
         time.sleep(0.01)
-    return theirs.numbers
+    return theirs
 
 
-def _move(root: str, run: str, numbers: list[int], me: Identity) -> None:
-    layout, folder = Layout(root), _folder(root, run)
+def _finish(root: str, run: str, me: Identity) -> None:
+    """Do what is left of a move that was decided; nothing where none was."""
+    folder, layout = _folder(root, run), Layout(root)
+    verdict = _verdict(folder, _open_attempt(folder))
+    if verdict is None or verdict.token is None:
+        return
+    there = f"{folder}/{verdict.token}"
+    with contextlib.suppress(UnreadableDocumentError):  # of neps.yaml: whoever needs it says so
+        _collect(layout, run, there, me)
+        _put_what_was_taken(layout, run, there)
+        # Both are facts. That neps.yaml isn't seen would be none.
+        if os.path.lexists(f"{there}/{DEFINITION}") or _run_of(layout.definition) not in {None, run}:
+            place = _hand_over(layout.overwritten, run, there)
+            publish(folder, _MOVED, documents.encode({"by": me.worker, "time": documents.now()}), me.token)
+            if place is not None:
+                _logger.info("The earlier run was moved to %s", place)
+
+
+def _collect(layout: Layout, run: str, there: str, me: Identity) -> None:
+    """Move everything that is in the root while its neps.yaml is the run's: each trial, then that itself."""
+    before: list[int] | None = None
+    deadline = 0.0
+    while _run_of(layout.definition) == run:
+        rest = [n for n in sorted(layout.numbers()) if not os.path.lexists(f"{there}/config_{n}")]
+        if rest != before:
+            before, deadline = rest, time.monotonic() + _PATIENCE
+        elif time.monotonic() > deadline:
+            message = (
+                f"The run in {layout.root} is being moved aside, but can't be moved to {there}. Bring that folder "
+                "back, or make it, while no worker runs."
+            )
+            raise DirectoryError(message)
+        else:
+            time.sleep(0.01)
+        _move_trials(layout, rest, there)
+        if not rest:
+            move_away(layout.summary, f"{there}/summary")
+            relocate(
+                layout.definition, f"{there}/{_TAKEN}{me.token}", lambda taken: _home_of(taken, run, layout, there)
+            )
+
+
+def _move_trials(layout: Layout, numbers: list[int], there: str) -> None:
+    """Whatever has a trial's name, half claims and damaged ones included, as long as neps.yaml is the same."""
+    same = read(layout.definition)
     for number in numbers:
-        source, target = layout.trial(number), f"{folder}/config_{number}"
-        if not os.path.lexists(target):  # else it is moved, and the one in the root belongs to the next run
-            _fill(source, me)
-            move_away(source, target)
-    if _run_of(layout.definition) == run:
-        move_away(layout.summary, f"{folder}/summary")
-        relocate(layout.definition, f"{folder}/{_TAKEN}{me.token}", lambda taken: _home_of(taken, run, layout))
-    for name in os.listdir(folder):  # noqa: PTH208 - of a mover that died between taking neps.yaml and putting it here
-        if name.startswith(_TAKEN):
-            put(f"{folder}/{name}", _home_of(f"{folder}/{name}", run, layout))
-    publish(folder, _MOVED, documents.encode({"by": me.worker, "time": documents.now()}), me.token)
-    _logger.info("The earlier run was moved to %s", folder)
+        if same is None or read(layout.definition) != same:
+            return
+        move_away(layout.trial(number), f"{there}/config_{number}")
 
 
-def _home_of(taken: str, run: str, layout: Layout) -> str:
-    """Where a neps.yaml that was taken away belongs: back, if it is the next run's."""
-    return f"{_folder(layout.root, run)}/{DEFINITION}" if _run_of(taken) == run else layout.definition
+def _put_what_was_taken(layout: Layout, run: str, there: str) -> None:
+    """Of a mover that died between taking neps.yaml away and putting it where it belongs."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(there):  # noqa: PTH208
+            if name.startswith(_TAKEN):
+                put(f"{there}/{name}", _home_of(f"{there}/{name}", run, layout, there))
 
 
-def _fill(source: str, me: Identity) -> None:
-    """A folder that is renamed onto an empty one replaces it; onto a full one it fails. So none may be empty."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if not os.listdir(source):  # noqa: PTH208
-            os.close(os.open(f"{source}/.moved-by-{me.token}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+def _home_of(taken: str, run: str, layout: Layout, there: str) -> str:
+    """Where a neps.yaml that was taken away belongs: back, if it is another run's."""
+    with contextlib.suppress(UnreadableDocumentError):
+        if _run_of(taken) == run:
+            return f"{there}/{DEFINITION}"
+    return layout.definition
+
+
+def _hand_over(overwritten: str, run: str, there: str) -> str | None:
+    """Let the collected run appear in overwritten/, whole: its path, or None where somebody else has done it."""
+    names = itertools.chain([run], (f"{run}_{number}" for number in itertools.count(2)))
+    target = f"{overwritten}/{next(names)}"
+    while True:
+        _make_folder(overwritten)
+        try:
+            os.rename(there, target)  # noqa: PTH104
+        except FileNotFoundError:
+            if os.path.isdir(overwritten):  # noqa: PTH112 - so it is the other one that is not there
+                return None
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
+                raise
+            target = f"{overwritten}/{next(names)}"
+        else:
+            return target
+
+
+def _prepared(root: str, run: str) -> str:
+    """The folder of a move; before anything is decided, it is sure that the run can be renamed to overwritten/."""
+    folder, overwritten = _folder(root, run), Layout(root).overwritten
+    _make_folder(folder)
+    _make_folder(overwritten)
+    with contextlib.suppress(FileNotFoundError):  # somebody removes old runs
+        if os.stat(overwritten).st_dev != os.stat(folder).st_dev:  # noqa: PTH116
+            message = (
+                f"{overwritten} lies on another filesystem than {folder}, so no run can be renamed from there to here. "
+                "Put a folder of the same filesystem in its place."
+            )
+            raise DirectoryError(message)
+    return folder
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103
+    except OSError as error:
+        if not os.path.lexists(path) and os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120
+            return  # removed at this moment; whoever needs it makes it once more
+        message = (
+            f"{path} can't be used: {error}. An earlier run is moved aside there, so it must be a folder that this "
+            "user may write to. Move away what stands in its place."
+        )
+        raise DirectoryError(message) from error
 
 
 def _run_of(path: str) -> str | None:
-    with contextlib.suppress(UnreadableDocumentError):
-        fields = documents.load(path)
-        return None if fields is None else str(fields.get("run"))
-    return None
+    """Whose neps.yaml that is, or None where none is seen.
+
+    Raises:
+        UnreadableDocumentError: if it can't be told.
+    """
+    fields = documents.load(path)
+    return None if fields is None else str(fields.get("run"))

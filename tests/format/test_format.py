@@ -23,7 +23,7 @@ from neps.ledger.layout import Layout
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 VERSIONS = sorted(path.name for path in HERE.glob("v[0-9]*") if path.is_dir())
-NEWEST = f"v{documents.FORMAT_VERSION}_curves"
+NEWEST = f"v{documents.FORMAT_VERSION}_launches"
 """Of the present version, with the fields and files that were added to it last: `vN_WHAT`, WHAT sorted by age."""
 
 
@@ -162,7 +162,8 @@ def _names(root: Path) -> set[str]:
     patterns = (
         (r"^config_\d+$", "config_N"),
         (r"^(attempt|result|intent|verdict)_\d+", r"\1_K"),
-        (r"^[0-9a-f]{16}$", "RUN"),
+        (r"^(move_)?[0-9a-f]{16}$", r"\1RUN"),
+        (r"^launch_[0-9a-f]{16}", "launch_HASH"),
         (r"^([\w-]+-\d+-[0-9a-f]{8}|worker)\.(yaml|jsonl)$", r"WORKER.\2"),
         (r"^\..+\.[\w-]+-\d+-[0-9a-f]{8}$", ".NAME.TOKEN"),
     )

@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import math
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -46,7 +47,11 @@ TORN = b"format_version: 1\nrun: 0123456789abcdef\nnumber: 6\nconfig:\n  ra"
 
 def write_run(root: Path) -> None:
     """Write the run into a folder that doesn't exist yet."""
-    with mock.patch.object(documents, "now", TIME.isoformat), mock.patch.object(Identity, "mine", return_value=BOB):
+    with (
+        mock.patch.object(documents, "now", TIME.isoformat),
+        mock.patch.object(Identity, "mine", return_value=BOB),
+        mock.patch.object(uuid, "uuid4", return_value=uuid.UUID(int=10**37)),
+    ):
         _write_earlier_run(root)
         layout = Layout(root, _define(root, RUN, launch="SLURM_ARRAY_JOB_ID=77"))
         for number, write in enumerate(_TRIALS, start=1):
@@ -60,9 +65,10 @@ def _define(root: Path, run: str, **changes: Any) -> str:
 
 
 def _write_earlier_run(root: Path) -> None:
-    layout = Layout(root, _define(root, "fedcba9876543210", lease_seconds=60.0))
+    launch = "SLURM_JOB_ID=70"
+    layout = Layout(root, _define(root, "fedcba9876543210", lease_seconds=60.0, launch=launch))
     _success(TrialFolder(layout, 1))
-    definition = Definition(space={}, searcher={}, seed=0, run=layout.run)
+    definition = Definition(space={}, searcher={}, seed=0, run=layout.run, launch=launch)
     assert move_aside(str(root), definition, BOB)
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +147,8 @@ def test_the_run_of_a_live_worker_is_joined(fleet: Fleet, tmp_path: Path) -> Non
     assert runs_aside(root) == []
     worker.kill()
     launch(root).work()
+    assert runs_aside(root) == [], "a later task of a launch that has joined"
+    launch(root, "the next launch").work()
     assert len(runs_aside(root)) == 1, "that token isn't the old run's, and nobody lives any more"
 
 
@@ -180,6 +183,43 @@ def test_movers_and_a_joiner_at_the_same_moment(crew: Crew, tmp_path: Path, rng:
         moves += len(runs_aside(root))
     print(f"{moves} moves in 20 races")
     assert moves
+
+
+def removal(root: Path, seconds: float) -> subprocess.Popen[bytes]:
+    """Somebody removes the old runs by hand, in a moment: what is big first, then the rest."""
+    program = (
+        f'sleep {seconds:.4f}; rm -rf "$0"/overwritten/*/moved.yaml "$0"/overwritten/*/config_*; sleep {seconds:.4f}'
+    )
+    return subprocess.Popen(["sh", "-c", f'{program}; exec rm -rf "$0"/overwritten', root], stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("next_launch", [False, True])
+def test_old_runs_are_removed_while_tasks_start(
+    crew: Crew,
+    old: Path,
+    tmp_path: Path,
+    rng: random.Random,
+    next_launch: bool,  # noqa: FBT001
+) -> None:
+    """By tasks of the launch whose run it is, or of the next, which moves that aside, too: it gets its own whole."""
+    launch(old).work()
+    journal_of(old).unlink()
+    before = trials(old)
+    hits = 0
+    for repetition in range(12):
+        root = shutil.copytree(old, tmp_path / f"root_{repetition}")
+        number = crew.begin([launch(root, "the next launch" if next_launch else "launch")] * TASKS)
+        remover = removal(root, rng.uniform(0.0, 0.04))
+        assert crew.outcomes(number, TASKS) == [None] * TASKS
+        remover.wait(END)
+        hits += not list(root.glob("overwritten/*/config_5"))
+        if next_launch:
+            assert_all_worked_on_the_new_run(root)
+        else:
+            assert trials(root) == before
+            assert evaluations(root) == {}
+    print(f"{hits} removals in 12")
+    assert hits
 
 
 def test_a_new_run_needs_no_move(crew: Crew, tmp_path: Path) -> None:

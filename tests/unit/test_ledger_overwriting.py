@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from neps.ledger import liveness, overwriting
+from neps.errors import DirectoryError
+from neps.ledger import documents, liveness, overwriting
 from neps.ledger.definition import Definition, find_definition
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.identity import Identity
+from neps.ledger.launches import launch_token
 from neps.ledger.layout import Layout
-from neps.ledger.opening import launch_token, open_run
-from neps.ledger.overwriting import finish_moves, keep_running, move_aside
+from neps.ledger.opening import open_run
+from neps.ledger.overwriting import finish_moves, is_moved, keep_running, move_aside
 from rigs.processes import Fleet
 from unit.ledger_scene import SPACE, Scene, dead, here, somewhere
 
@@ -54,12 +56,16 @@ def moved(scene: Scene, name: str = "") -> Path:
     return Path(scene.layout.overwritten, OLD, name)
 
 
+def move(scene: Scene, name: str = "") -> Path:
+    return Path(scene.layout.launches, f"move_{OLD}", name)
+
+
 def without_signs(files: dict[str, bytes]) -> dict[str, bytes]:
     """The user's and the run's files, less what is hidden or says that there was a move."""
     return {
         path: content
         for path, content in files.items()
-        if not path.rpartition("/")[2].startswith((".", "intent_", "verdict_", "moved"))
+        if not path.rpartition("/")[2].startswith((".", "intent_", "verdict_", "moved", "launch_"))
     }
 
 
@@ -69,9 +75,8 @@ def assert_moved(scene: Scene, before: dict[str, bytes]) -> None:
     del before["notes.txt"]
     assert files == {f"overwritten/{OLD}/{path}": content for path, content in before.items()}
     assert (moved(scene, "config_3")).is_dir()
-    assert moved(scene, "moved.yaml").exists()
     assert [path.name for path in scene.root.glob("config_*")] == []
-    assert [path.name for path in moved(scene).glob(".neps*")] == []
+    assert list(scene.root.rglob(".neps*")) == [scene.root / ".neps"] * (scene.root / ".neps").exists()
 
 
 class Crash(BaseException):
@@ -128,58 +133,12 @@ class TestMove:
                 assert without_signs(old.snapshot()) == before
                 assert move_aside(str(old.root), found, here("third"))
             assert_moved(old, before)
+            Scene(old.root, NEW).define()
+            finish_moves(str(old.root), here("fourth"))
+            assert move(old, "moved.yaml").exists()
+            assert definition(old).run == NEW
             step += 1
         assert step > 15
-
-    def test_second_mover_leaves_the_next_run_alone(self, old: Scene) -> None:
-        """It was frozen since before the first had finished, and the new run has more trials than the old."""
-        root = str(old.root)
-        move_aside(root, definition(old), ME)
-        new = Scene(old.root, NEW)
-        new.define()
-        for number in range(1, 7):
-            new.claim(number)
-        new.folder(7).reserve()
-        before = without_signs(old.snapshot())
-        moved(old, "moved.yaml").unlink()  # as it was when the second mover looked
-        finish_moves(root, here("second"))
-        assert without_signs(old.snapshot()) == before
-        assert definition(old).run == NEW
-
-    def test_next_run_in_place_of_a_number_that_the_old_had_not(self, old: Scene) -> None:
-        shutil.rmtree(old.path(2))
-        root = str(old.root)
-        move_aside(root, definition(old), ME)
-        new = Scene(old.root, NEW)
-        new.define()
-        new.claim(2)
-        moved(old, "moved.yaml").unlink()
-        finish_moves(root, here("second"))
-        assert new.path(2, "trial.yaml").exists()
-
-    def test_new_trial_does_not_replace_an_old_half_claim(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The second mover was frozen between its look at the target and its rename."""
-        move_aside(str(old.root), definition(old), ME)
-        new = Scene(old.root, NEW)
-        new.define()
-        new.claim(3)
-        moved(old, "moved.yaml").unlink()
-        exists = os.path.lexists
-        monkeypatch.setattr(os.path, "lexists", lambda path: str(path) != str(moved(old, "config_3")) and exists(path))
-        finish_moves(str(old.root), here("second"))
-        assert new.path(3, "trial.yaml").exists()
-
-    def test_two_definitions_are_not_mixed_up(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The slow mover takes away the neps.yaml that was published since it had looked."""
-        root, look = str(old.root), overwriting._run_of
-        move_aside(root, definition(old), ME)
-        Scene(old.root, NEW).define()
-        moved(old, "moved.yaml").unlink()
-        answers = [OLD]
-        monkeypatch.setattr(overwriting, "_run_of", lambda path: answers.pop() if answers else look(path))
-        finish_moves(root, here("second"))
-        assert definition(old).run == NEW
-        assert [path.name for path in moved(old).glob(".neps*")] == []
 
     def test_two_movers_in_processes(self, old: Scene, fleet: Fleet) -> None:
         before = without_signs(old.snapshot())
@@ -202,12 +161,145 @@ class TestMove:
         assert {worker.stdout for worker in fleet.workers} == {"True\n"}
         assert_moved(old, before)
 
-    def test_other_files_in_overwritten(self, old: Scene) -> None:
-        overwritten = Path(old.layout.overwritten)
-        (overwritten / "folder").mkdir(parents=True)
-        (overwritten / "file").touch()
+    def test_other_files_in_launches(self, old: Scene) -> None:
+        launches = Path(old.layout.launches)
+        (launches / "move_folder").mkdir(parents=True)
+        (launches / "folder").mkdir()
+        (launches / "move_file").touch()
         finish_moves(str(old.root), ME)
         assert definition(old).run == OLD
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"verdict": "move"},
+            {"verdict": "move", "numbers": [1, 2]},
+            {"verdict": "move", "token": "../../../elsewhere"},
+            {"verdict": "move", "token": 1},
+            {"verdict": ["move"], "token": "0" * 32},
+        ],
+        ids=str,
+    )
+    def test_a_verdict_that_is_none_moves_nothing(
+        self, old: Scene, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        move(old).mkdir(parents=True)
+        move(old, "verdict_1.yaml").write_bytes(documents.encode(fields))
+        before = old.snapshot()
+        finish_moves(str(old.root), ME)
+        assert old.snapshot() == before
+        monkeypatch.setattr(overwriting, "_PATIENCE", 0.05)
+        move(old, "intent_1.yaml").touch()
+        with pytest.raises(DirectoryError, match=r"verdict_1.yaml can't be read.*Bring it back"):
+            keep_running(str(old.root), OLD, ME)
+
+    @pytest.mark.parametrize("name", ["overwritten", "launches"])
+    @pytest.mark.parametrize("kind", ["file", "dangling link"])
+    def test_what_stands_in_the_place_of_a_folder_is_refused_before_anything_is_changed(
+        self, old: Scene, name: str, kind: str
+    ) -> None:
+        path = old.root / name
+        path.touch() if kind == "file" else path.symlink_to("absent")
+        before = without_signs(old.snapshot())
+        with pytest.raises(DirectoryError, match=rf"/{name}\S* can't be used.*Move away what stands in its place"):
+            move_aside(str(old.root), definition(old), ME)
+        assert without_signs(old.snapshot()) == before
+        assert keep_running(str(old.root), OLD, ME)
+
+    def test_another_filesystem_is_refused_before_anything_is_changed(self, old: Scene) -> None:
+        (old.root / "overwritten").symlink_to("/proc")
+        before = without_signs(old.snapshot())
+        with pytest.raises(DirectoryError, match="lies on another filesystem"):
+            move_aside(str(old.root), definition(old), ME)
+        assert without_signs(old.snapshot()) == before
+
+    @pytest.mark.parametrize("kind", ["file", "dangling link", "full folder"])
+    def test_a_name_that_is_taken_in_overwritten(self, old: Scene, kind: str) -> None:
+        moved(old).parent.mkdir()
+        if kind == "full folder":
+            moved(old).mkdir()
+            moved(old, "mine").touch()
+        else:
+            moved(old).touch() if kind == "file" else moved(old).symlink_to("absent")
+        assert move_aside(str(old.root), definition(old), ME)
+        assert find_definition(f"{moved(old)}_2") is not None
+        assert moved(old, "mine").exists() or moved(old).is_file() or moved(old).is_symlink()
+
+    def test_whatever_has_a_trials_name_goes_along(self, old: Scene) -> None:
+        """Another run's folder, a torn one, a file, a dangling link: they were this run's damaged trials."""
+        Scene(old.root, "other").claim(4)
+        old.spoil(5, "trial.yaml")
+        old.path(6).touch()
+        old.path(7).symlink_to("absent")
+        assert move_aside(str(old.root), definition(old), ME)
+        assert sorted(path.name for path in moved(old).glob("config_*")) == [f"config_{n}" for n in range(1, 8)]
+        assert find_definition(str(old.root)) is None
+
+    def test_neps_yaml_that_cannot_be_read_stops_a_move(self, old: Scene) -> None:
+        with crash_at(14), contextlib.suppress(Crash):
+            move_aside(str(old.root), definition(old), ME)
+        path = old.root / "neps.yaml"
+        content = path.read_bytes()
+        path.write_bytes(content[:-4])
+        before = old.snapshot()
+        finish_moves(str(old.root), here("second"))
+        assert old.snapshot() == before
+        path.write_bytes(content)
+        finish_moves(str(old.root), here("second"))
+        assert move(old, "moved.yaml").exists()
+
+    def test_a_worker_that_was_silent_learns_of_a_move_that_is_under_way(self, old: Scene) -> None:
+        assert not is_moved(str(old.root), OLD)
+        with crash_at(13), contextlib.suppress(Crash):
+            move_aside(str(old.root), definition(old), ME)
+        assert definition(old).run == OLD
+        assert is_moved(str(old.root), OLD)
+
+    @pytest.mark.parametrize("step", [13, 15])
+    def test_a_neps_yaml_that_is_not_seen_proves_nothing(
+        self, old: Scene, step: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A client that caches absence comes between two renames: the rest follows once it is seen."""
+        with crash_at(step), contextlib.suppress(Crash):
+            move_aside(str(old.root), definition(old), ME)
+        look, path = overwriting._run_of, old.layout.definition
+        monkeypatch.setattr(overwriting, "_run_of", lambda at: None if at == path else look(at))
+        before = old.snapshot()
+        finish_moves(str(old.root), here("second"))
+        assert old.snapshot() == before
+        monkeypatch.undo()
+        finish_moves(str(old.root), here("third"))
+        assert find_definition(str(moved(old))) is not None
+        assert sorted(path.name for path in moved(old).glob("config_*")) == ["config_1", "config_2", "config_3"]
+
+    def test_neps_yaml_is_looked_at_before_each_rename(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Should another's ever be published too early, for a client that doesn't see the move."""
+        rename = os.rename
+
+        def replacing(source: str, target: str) -> None:
+            rename(source, target)
+            if source.endswith("config_1"):
+                Path(old.layout.definition).unlink()
+                Scene(old.root, NEW).define()
+
+        monkeypatch.setattr(os, "rename", replacing)
+        move_aside(str(old.root), definition(old), ME)
+        assert definition(old).run == NEW
+        assert sorted(path.name for path in old.root.glob("config_*")) == ["config_2", "config_3"]
+
+    def test_the_folder_of_a_move_is_gone(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nobody may delete it, so whoever comes next says what to do, and nothing else is touched."""
+        with crash_at(14), contextlib.suppress(Crash):
+            move_aside(str(old.root), definition(old), ME)
+        (there,) = (path for path in move(old).iterdir() if path.is_dir())
+        shutil.rmtree(there)
+        monkeypatch.setattr(overwriting, "_PATIENCE", 0.05)
+        with pytest.raises(DirectoryError, match=rf"can't be moved to {there}.*Bring that folder back"):
+            finish_moves(str(old.root), ME)
+        assert definition(old).run == OLD
+        there.mkdir()
+        finish_moves(str(old.root), ME)
+        assert find_definition(str(moved(old))) is not None
 
 
 class TestAlive:
@@ -256,10 +348,10 @@ class TestKeepRunning:
         kept: list[bool] = []
         decide = overwriting._decide
 
-        def race(folder: str, attempt: int, me: Identity, numbers: list[int] | None) -> list[int] | None:
+        def race(folder: str, attempt: int, me: Identity, token: str | None = None) -> overwriting._Verdict:
             if me == ME and joiner_first:
                 kept.append(self.joiner_is_kept(old))
-            decided = decide(folder, attempt, me, numbers)
+            decided = decide(folder, attempt, me, token)
             if me == ME and not joiner_first:
                 kept.append(self.joiner_is_kept(old))
             return decided
@@ -274,14 +366,15 @@ class TestKeepRunning:
 
     def test_intent_of_somebody_who_has_given_up(self, old: Scene) -> None:
         """Who started with overwrite, thought better of it, and started again without: the run stays."""
-        with crash_at(5), contextlib.suppress(Crash):
+        with crash_at(7), contextlib.suppress(Crash):
             move_aside(str(old.root), definition(old), ME)
-        assert moved(old, "intent_1.yaml").exists()
+        assert move(old, "intent_1.yaml").exists()
+        assert not move(old, "verdict_1.yaml").exists()
         finish_moves(str(old.root), here("joiner"))
         assert self.joiner_is_kept(old)
         assert definition(old).run == OLD
         assert move_aside(str(old.root), definition(old), ME)
-        assert moved(old, "intent_2.yaml").exists()
+        assert move(old, "intent_2.yaml").exists()
 
 
 class TestOpenRun:
@@ -310,7 +403,7 @@ class TestOpenRun:
     def test_overwrites(self, old: Scene) -> None:
         run = self.open(old.root, overwrite=True)
         assert run != OLD
-        assert moved(old, "moved.yaml").exists()
+        assert find_definition(str(moved(old))) is not None
         assert self.open(old.root) == run
 
     def test_once_for_a_launch(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,6 +424,26 @@ class TestOpenRun:
         heartbeat.stop()
         assert "has a live worker, so its run is joined and nothing is moved" in caplog.text
 
+    def test_the_next_run_begins_only_once_the_old_is_in_overwritten(
+        self, old: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its worker has looked for moves; then a mover comes, takes neps.yaml away, and dies."""
+        from neps.ledger import opening
+
+        def die_before_the_last_rename(root: str, me: Identity) -> None:
+            finish_moves(root, me)
+            monkeypatch.setattr(opening, "finish_moves", finish_moves)
+            with monkeypatch.context() as patch, contextlib.suppress(Crash):
+                patch.setattr(overwriting, "_hand_over", crash)
+                move_aside(root, definition(old), here("mover"))
+
+        def crash(*_: object) -> None:
+            raise Crash
+
+        monkeypatch.setattr(opening, "finish_moves", die_before_the_last_rename)
+        assert self.open(old.root) != OLD
+        assert find_definition(str(moved(old))) is not None
+
     def test_moved_while_it_joins(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """It starts over, and comes out in the new run."""
         from neps.ledger import opening
@@ -343,17 +456,3 @@ class TestOpenRun:
 
         monkeypatch.setattr(opening, "keep_running", lose)
         assert self.open(old.root) != OLD
-
-    @pytest.mark.parametrize(
-        ("variables", "token"),
-        [
-            ({}, None),
-            ({"SLURM_JOB_ID": "7"}, "SLURM_JOB_ID=7"),
-            ({"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "5"}, "SLURM_ARRAY_JOB_ID=5"),
-            ({"SLURM_JOB_ID": "7", "NEPS_RUN_TOKEN": "a"}, "NEPS_RUN_TOKEN=a"),
-        ],
-    )
-    def test_launch_token(self, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], token: str | None) -> None:
-        for variable, value in variables.items():
-            monkeypatch.setenv(variable, value)
-        assert launch_token() == token

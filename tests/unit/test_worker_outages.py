@@ -173,7 +173,7 @@ class Glitch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path, nth: int) -> None:
         self._root, self._left = str(root), nth
-        self._spared = {("stat", self._root), ("listdir", f"{root}/overwritten")}
+        self._spared = {("stat", self._root), ("listdir", f"{root}/launches")}
         self.failed = ""
         for name in CALLS:
             monkeypatch.setattr(os, name, self._counted(name, getattr(os, name)))

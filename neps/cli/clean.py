@@ -1,0 +1,82 @@
+"""`neps clean`: deletes earlier runs, and says of each what it was. Which there are is the ledger's to say."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from neps.api.arguments import root_path
+from neps.errors import DirectoryError
+from neps.ledger.earlier import EarlierRun, delete, look_for_runs
+from neps.ledger.layout import Layout
+
+__all__ = ["clean_runs"]
+
+_KIBI = 1024
+
+
+def clean_runs(root_directory: str, names: Sequence[str], *, keep: int, dry: bool) -> int:
+    """Delete the earlier runs of these names, or all but the `keep` latest; if `dry`, only say which.
+
+    Returns:
+        0; 1 if one of `names` is no run, or something could not be deleted.
+
+    Raises:
+        neps.errors.NepsError: if there is neither a run nor an earlier one.
+    """
+    root = root_path(root_directory)
+    layout = Layout(root)
+    if not any(map(os.path.lexists, (layout.definition, layout.overwritten))):
+        message = f"{root} holds no run, and no earlier one in {layout.overwritten}. Give the root_directory of a run."
+        raise DirectoryError(message)
+    place = look_for_runs(root)
+    known = {run.name for run in place.runs}
+    unknown = [name for name in names if name not in known]
+    for name in unknown:
+        print(f"{name}: there is no such run in {layout.overwritten}", file=sys.stderr)
+    chosen = [run for run in place.runs if run.name in names] if names else place.runs[keep:]
+    for run in place.runs:
+        if run not in chosen:
+            print(f"kept {_described(run)}")
+    for path in place.others:
+        print(f"left alone {path}: it is no run that was moved aside as a whole")
+    if dry:
+        for run in chosen:
+            print(f"would delete {_described(run)}")
+        print(f"{_size(sum(run.size for run in chosen))} would be free")
+        return 1 if unknown else 0
+    return 1 if not _delete_all(root, chosen, place.remains) or unknown else 0
+
+
+def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str]) -> bool:
+    """Delete, and say what was; whether all of it was."""
+    freed, failures = 0, 0
+    for path, run in [*((path, None) for path in remains), *((run.path, run) for run in runs)]:
+        try:
+            if not delete(root, path, run.run if run else ""):
+                print(f"{path}: somebody else deletes it")
+            elif run:
+                freed += run.size
+                print(f"deleted {_described(run)}")
+            else:
+                print(f"deleted {path}, which was left by an earlier `neps clean`")
+        except OSError as error:
+            failures += 1
+            print(f"{path}: can't be deleted: {error}. Mend that, and call `neps clean` again.", file=sys.stderr)
+    print(f"{_size(freed)} freed" if runs or remains else f"No earlier run to delete in {Layout(root).overwritten}.")
+    return not failures
+
+
+def _described(run: EarlierRun) -> str:
+    begun = f", begun {run.created:%Y-%m-%d %H:%M} UTC" if run.created else ""
+    trials = "1 trial" if run.trials == 1 else f"{run.trials} trials"
+    return f"{run.path}: {trials}, {_size(run.size)}{begun}"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < _KIBI:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= _KIBI
+    return f"{count:.1f} TiB"
