@@ -20,6 +20,7 @@ from neps.ledger.exclusive import PATIENCE, is_complete, make_folder, publish, r
 from neps.ledger.identity import Identity
 from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, curve_name, end_name, lock_name, start_name, void_name
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
+from neps.ledger.touching import Lock
 from neps.trial import Decision
 
 __all__ = ["TrialFolder"]
@@ -115,6 +116,12 @@ class TrialFolder:
     def lock_path(self, attempt: int) -> str:
         """The lock file of an attempt, which only its own worker touches."""
         return f"{self.path}/{lock_name(attempt)}"
+
+    def lock(self, attempt: int, me: Identity) -> Lock:
+        """How that is touched, and only as long as the attempt is open and this worker's."""
+        names = (lock_name(attempt), start_name(attempt), end_name(attempt), start_name(attempt + 1))
+        name, start, *ends = map(os.fsencode, names)
+        return Lock(os.fsencode(self.path), name, start, tuple(ends), me.worker.encode())
 
     def curve(self, attempt: int) -> CurveFile:
         """What an attempt reports while it runs, which only its own worker writes."""
