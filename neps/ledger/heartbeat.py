@@ -90,7 +90,8 @@ class Heartbeat:
         with self._changed:
             self._held_since = time.monotonic()
             self._held = _Held(folder.path, lock, on_superseded, on_beat, self._held_since)
-            self._stand_in.show(lock, self._held_since)
+            if self._thread.is_alive():  # else there is nobody to stand in for
+                self._stand_in.show(lock, self._held_since)
 
     def beat(self) -> None:
         """Touch the lock now: the first heartbeat may not be due before a trial ends whose result can't be written."""

