@@ -7,7 +7,6 @@ it can't run, the heartbeat's own thread is all there is, as it is all that is n
 from __future__ import annotations
 
 import contextlib
-import importlib.abc
 import logging
 import marshal
 import os
@@ -213,8 +212,9 @@ class _Shown:
 
 def _program() -> bytes:
     """The program, compiled as it was imported: compiling it there would take a megabyte more."""
-    loader = touching.__spec__ and touching.__spec__.loader
-    if not isinstance(loader, importlib.abc.InspectLoader) or (code := loader.get_code(touching.__name__)) is None:
+    get_code = getattr(touching.__spec__ and touching.__spec__.loader, "get_code", None)  # the machinery's abc is slow
+    code = get_code and get_code(touching.__name__)
+    if code is None:
         raise _UnfitError(f"there is no code of {touching.__name__}")
     return marshal.dumps(code)
 
