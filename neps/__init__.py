@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neps import checkpoint
     from neps.api import load, run
-    from neps.evaluation import report
+    from neps.children import report
     from neps.history import History
     from neps.samplers import Sampler
     from neps.space import (
@@ -49,7 +49,7 @@ _HOME = {
     "checkpoint": "",
     "load": "api",
     "plot": "views",
-    "report": "evaluation",
+    "report": "children",
     "run": "api",
     "status": "views",
 }

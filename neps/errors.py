@@ -16,6 +16,7 @@ __all__ = [
     "DirectoryError",
     "EvaluationError",
     "FormatVersionError",
+    "LaunchError",
     "NepsError",
     "ReturnValueError",
     "SpaceError",
@@ -46,6 +47,10 @@ class DirectoryError(NepsError, OSError):
 
 class FormatVersionError(DirectoryError):
     """The run was written in a format that this version of neps does not know."""
+
+
+class LaunchError(NepsError, RuntimeError):
+    """This process was started in a way that `neps.run` can't work with; nothing has been written."""
 
 
 class ReturnValueError(NepsError, ValueError):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from neps.api.arguments import choice, count, flag, number, root_path
 from neps.api.defining import Proposal
+from neps.api.ranks import check_no_rank
 from neps.api.reading import load
 from neps.budget import Budget, ExpectedCost
 from neps.errors import ArgumentError
@@ -113,6 +115,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
 
     Raises:
         neps.errors.ArgumentError: if an argument is wrong, before anything is written.
+        neps.errors.LaunchError: if this process is one of several ranks of a distributed training (torchrun), likewise.
         neps.errors.DefinitionMismatchError: if the run in `root_directory` is defined differently.
         neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`); it is recorded.
         neps.errors.DirectoryError: if the directory can't be used.
@@ -133,6 +136,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         >>> len(history.trials), history.best.status
         (3, <Status.SUCCESS: 'success'>)
     """
+    check_no_rank(os.environ)
     root = root_path(root_directory, task_id, development_stage_id)
     space = SearchSpace(pipeline_space)
     settings = Settings(

@@ -1,6 +1,7 @@
 """Which attempts this process evaluates, so that `save` can look whether its own is still the open one.
 
-The worker enters each attempt here while run_pipeline is called; a forked child inherits that.
+The worker enters each attempt here while run_pipeline is called; a forked child inherits that, and one that is started
+anew finds its name in the environment (see `neps.children`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator
 
+from neps.children import announced, inherited
 from neps.errors import CheckpointError
 from neps.evaluation import check
 from neps.ledger.identity import Identity
@@ -53,7 +55,8 @@ def open_attempt(
     """
     _attempts[folder.path] = mine = _Attempt(folder, attempt, me, on_superseded, before_saving)
     try:
-        yield
+        with announced(folder, attempt, me):
+            yield
     finally:
         if _attempts.get(folder.path) is mine:
             del _attempts[folder.path]
@@ -67,8 +70,10 @@ def check_open(folder: str) -> None:
         CheckpointError: if it isn't, elsewhere: in a forked child.
     """
     path = os.path.realpath(folder)
+    if not _attempts:
+        _check_inherited(path)
     for evaluated, attempt in list(_attempts.items()):
-        if not f"{path}/".startswith(f"{os.path.realpath(evaluated)}/"):
+        if not _is_inside(path, evaluated):
             continue
         if attempt.is_lost():
             attempt.on_superseded()
@@ -79,3 +84,18 @@ def check_open(folder: str) -> None:
                 "longer lease_seconds bears longer silences."
             )
         attempt.before_saving()
+
+
+def _check_inherited(path: str) -> None:
+    """The same in a process that run_pipeline has started."""
+    attempt = inherited()
+    if attempt is not None and _is_inside(path, attempt.folder.path) and attempt.is_lost():
+        raise CheckpointError(
+            f"no checkpoint is saved in {path}: attempt {attempt.attempt} at trial {attempt.number}, for which this "
+            "process was started, has ended or was taken over by another worker, which goes on from the last "
+            "checkpoint. End this process, too."
+        )
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{os.path.realpath(folder)}/")

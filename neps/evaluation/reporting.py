@@ -19,7 +19,7 @@ from neps.errors import ArgumentError
 from neps.evaluation.fence import check
 from neps.evaluation.plain import as_number, text
 
-__all__ = ["Reports", "report"]
+__all__ = ["Reports", "Take", "report", "reported_elsewhere"]
 
 _logger = logging.getLogger("neps.evaluation")
 _SECONDS_BETWEEN_WRITES = 1.0
@@ -27,6 +27,8 @@ _MOST_UNWRITTEN = 100  # so that no call has to write a great many
 _MAX_SHOWN = 200
 
 Point = tuple[float, float]
+Take = Callable[[float, float], None]
+"""What takes a step and its loss."""
 
 
 def report(step: float, loss: float) -> None:
@@ -38,9 +40,10 @@ def report(step: float, loss: float) -> None:
 
     It costs a few microseconds: points are written to the trial's folder once a second, by the hundred, or before
     `neps.checkpoint.save` replaces a checkpoint. It may be
-    called from any thread of the worker's process, as long as that evaluates one trial at a time. Everywhere else (in
-    a script that runs alone, in a child process, between two evaluations) it does nothing, and says so to the logger
-    `neps.evaluation` at level DEBUG: so a training script needs no second version.
+    called from any thread of the worker's process, as long as that evaluates one trial at a time, and from processes
+    that run_pipeline starts or forks, which write each point at once (let one rank of several do so). Everywhere else
+    (in a script that runs alone, between two evaluations) it does nothing, and says so to the logger `neps.evaluation`
+    at level DEBUG: so a training script needs no second version.
 
     Args:
         step: how far training has come, finite and at least 0; best in units of the fidelity, counted from the very
@@ -66,10 +69,11 @@ def report(step: float, loss: float) -> None:
     point = _step(step), _loss(loss)
     check()
     reports = _current()
-    if reports is None:
+    take = reports.add if reports is not None else _elsewhere()
+    if take is None:
         _logger.debug("neps.report(%r, %r) does nothing: no evaluation runs here", *point)
     else:
-        reports.add(*point)
+        take(*point)
 
 
 class Reports:
@@ -130,6 +134,16 @@ class Reports:
 
 
 _active: list[Reports] = []
+_finders: list[Callable[[], Take | None]] = []
+
+
+def reported_elsewhere(find: Callable[[], Take | None]) -> None:
+    """Have `find` say where reports go that are of no evaluation of this process; None is nowhere."""
+    _finders[:] = [find]
+
+
+def _elsewhere() -> Take | None:
+    return _finders[0]() if _finders else None
 
 
 def _current() -> Reports | None:

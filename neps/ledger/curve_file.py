@@ -1,4 +1,4 @@
-"""attempt_K.curve.jsonl: the losses that an attempt has reported so far, appended by its own worker alone.
+"""attempt_K.curve.jsonl: the losses that an attempt has reported so far, appended by its worker and its children.
 
 Not synced, and no rule of the search depends on it: it shows how a running trial stands, and keeps what a dead attempt
 had reported. Torn lines are ignored. Where a trial's result lies beside it, that tells.
@@ -21,11 +21,16 @@ _as_json = json.JSONEncoder().encode
 
 
 class CurveFile:
-    """The file at `path`: one line `[step, loss]` a report, as JSON with NaN and Infinity as Python writes them."""
+    """The file at `path`: one line `[step, loss]` a report, as JSON with NaN and Infinity as Python writes them.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: where it is, or will be.
+        begun: whether another process may have left half a line, so that the next one begins anew.
+    """
+
+    def __init__(self, path: str, *, begun: bool = False) -> None:
         self._path = path
-        self._torn = False
+        self._torn = begun
 
     def append(self, points: Iterable[Point]) -> None:
         """Append points; opened each time, since run_pipeline may close every descriptor that it finds.

@@ -1,7 +1,8 @@
 """The heartbeat of a worker: one thread that touches the lock of the attempt it holds, and its presence.
 
 The lock appears when the first heartbeat is due, so that short trials need none. The same thread notices when the
-attempt was taken over (this worker was thought dead), and calls whoever evaluates. Only this worker writes these.
+attempt was taken over (this worker was thought dead), and calls whoever evaluates. Where it is overdue, since a C call
+holds the GIL, a process stands in for it. Only this worker, or that process on its behalf, writes these.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from neps.ledger import documents
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
+from neps.ledger.stand_in import StandIn
+from neps.ledger.touching import Lock, touch
 from neps.ledger.trial_folder import TrialFolder
 
 __all__ = ["Heartbeat"]
@@ -26,8 +29,8 @@ _logger = logging.getLogger("neps.ledger")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Held:
-    folder: TrialFolder
-    attempt: int
+    path: str
+    lock: Lock
     on_superseded: Callable[[], object]
     on_beat: Callable[[], object]
     since: float
@@ -50,6 +53,7 @@ class Heartbeat:
         self._held_since = time.monotonic()
         self._changed = threading.Condition()
         self._stopping = False
+        self._stand_in = StandIn(self._period)
         self._thread = threading.Thread(target=self._beat, name="neps-heartbeat", daemon=True)
 
     def begin(self) -> None:
@@ -63,6 +67,7 @@ class Heartbeat:
             self._stopping = True
             self._changed.notify()
         self._thread.join()
+        self._stand_in.stop()
         with contextlib.suppress(OSError):
             os.unlink(self._presence)  # noqa: PTH108
 
@@ -81,9 +86,12 @@ class Heartbeat:
             on_superseded: called in the heartbeat's thread if the attempt is taken over.
             on_beat: called in the heartbeat's thread with each beat.
         """
+        lock = folder.lock(attempt, self._me)
         with self._changed:
             self._held_since = time.monotonic()
-            self._held = _Held(folder, attempt, on_superseded, on_beat, self._held_since)
+            self._held = _Held(folder.path, lock, on_superseded, on_beat, self._held_since)
+            if self._thread.is_alive():  # else there is nobody to stand in for
+                self._stand_in.show(lock, self._held_since)
 
     def beat(self) -> None:
         """Touch the lock now: the first heartbeat may not be due before a trial ends whose result can't be written."""
@@ -91,7 +99,7 @@ class Heartbeat:
             held = self._held
         if held is not None:
             with contextlib.suppress(OSError):
-                _touch(held.folder.lock_path(held.attempt))
+                touch(held.lock)
 
     def held_for(self) -> float:
         """For how many seconds the attempt that was held last has been held."""
@@ -101,6 +109,7 @@ class Heartbeat:
         """The attempt needs no heartbeat any more. Neither callback runs after this."""
         with self._changed:
             self._held = None
+            self._stand_in.hide()
 
     def _beat(self) -> None:
         due = time.monotonic() + self._period
@@ -121,19 +130,24 @@ class Heartbeat:
         if time.monotonic() < first:
             return first
         try:
-            if held.folder.superseded(held.attempt):
-                with self._changed:
-                    if self._held is held:
-                        self._held = None
-                        held.on_superseded()
-            else:
-                _touch(held.folder.lock_path(held.attempt))
-                with self._changed:
-                    if self._held is held:
-                        held.on_beat()
+            open_still = touch(held.lock)
         except OSError as error:
-            _logger.warning("No heartbeat for %s: %s. Trying again.", held.folder.path, error)
+            _logger.warning("No heartbeat for %s: %s. Trying again.", held.path, error)
+        else:
+            self._tell(held, open_still=open_still)
         return time.monotonic() + self._period
+
+    def _tell(self, held: _Held, *, open_still: bool) -> None:
+        """Call back, unless the attempt was released meanwhile."""
+        with self._changed:
+            if self._held is not held:
+                return
+            if open_still:
+                self._stand_in.show(held.lock, time.monotonic())
+                held.on_beat()
+            else:
+                self._held = None
+                held.on_superseded()
 
     def _appear(self) -> None:
         """Show that this worker lives. Only `overwrite_working_directory` looks; it never fails the worker."""
@@ -144,11 +158,3 @@ class Heartbeat:
                 os.makedirs(os.path.dirname(self._presence), exist_ok=True)  # noqa: PTH103, PTH120
                 with open(self._presence, "wb") as file:  # noqa: PTH123 - the name is this worker's own
                     file.write(documents.encode({**self._me.to_document(), "time": documents.now()}))
-
-
-def _touch(path: str) -> None:
-    """Change a file's time, and make the file on the first call."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))

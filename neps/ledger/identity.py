@@ -94,12 +94,23 @@ class Identity:
 
 def _process(pid: int) -> tuple[str, int]:
     """State letter and start time in clock ticks since boot, or ("", 0) where there is no /proc to tell."""
+    if not _sees_own_processes():
+        return "", 0
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
             match = _AFTER_NAME.match(file.read())
     except OSError:
         return "", 0
     return (match[1].decode(), int(match[2])) if match else ("", 0)
+
+
+@functools.cache
+def _sees_own_processes() -> bool:
+    """Whether /proc is of this pid namespace: after a bare `unshare --pid` its numbers are those of other processes."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115
+    except OSError:
+        return False
 
 
 @functools.cache

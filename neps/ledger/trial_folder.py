@@ -9,7 +9,7 @@ import contextlib
 import os
 import stat
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from neps.ledger.exclusive import PATIENCE, is_complete, make_folder, publish, r
 from neps.ledger.identity import Identity
 from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, curve_name, end_name, lock_name, start_name, void_name
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
+from neps.ledger.touching import Lock
 from neps.trial import Decision
 
 __all__ = ["TrialFolder"]
@@ -81,9 +82,16 @@ class TrialFolder:
 
     def is_held(self, attempt: int, me: Identity) -> bool:
         """Whether the start of an attempt is still this worker's, and not of a run that took the folder's place."""
+        return self._is_opened(attempt, lambda opener: opener == me)
+
+    def is_opened_by(self, attempt: int, worker: str) -> bool:
+        """The same for who knows only the worker's name, which is unique."""
+        return self._is_opened(attempt, lambda opener: opener.worker == worker)
+
+    def _is_opened(self, attempt: int, by: Callable[[Identity], bool]) -> bool:
         with contextlib.suppress(UnreadableDocumentError, OSError):
             start = self.start(attempt)
-            return start is not None and start.identity == me
+            return start is not None and by(start.identity)
         return True
 
     def start(self, attempt: int) -> AttemptStart | None:
@@ -116,9 +124,15 @@ class TrialFolder:
         """The lock file of an attempt, which only its own worker touches."""
         return f"{self.path}/{lock_name(attempt)}"
 
-    def curve(self, attempt: int) -> CurveFile:
-        """What an attempt reports while it runs, which only its own worker writes."""
-        return CurveFile(f"{self.path}/{curve_name(attempt)}")
+    def lock(self, attempt: int, me: Identity) -> Lock:
+        """How that is touched, and only as long as the attempt is open and this worker's."""
+        names = (lock_name(attempt), start_name(attempt), end_name(attempt), start_name(attempt + 1))
+        name, start, *ends = map(os.fsencode, names)
+        return Lock(os.fsencode(self.path), name, start, tuple(ends), me.worker.encode())
+
+    def curve(self, attempt: int, *, begun: bool = False) -> CurveFile:
+        """What an attempt reports while it runs, which only its own worker writes, and what its run_pipeline starts."""
+        return CurveFile(f"{self.path}/{curve_name(attempt)}", begun=begun)
 
     def reported(self, attempt: int) -> dict[float, float]:
         """The losses by step that attempts up to this one have reported: a later one's replaces an earlier one's.

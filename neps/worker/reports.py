@@ -51,10 +51,11 @@ def curve_of(held: Held, points: Mapping[float, float]) -> tuple[list[float], li
 
     Args:
         held: its last attempt.
-        points: what that has reported: it replaces what earlier ones have for the same steps.
+        points: what that has reported in this process: it replaces what is written for the same steps, by earlier
+            ones or by processes that run_pipeline has started.
     """
     steps, losses = [], []
-    for step, loss in _thinned(sorted((held.folder.reported(held.standing.start.attempt - 1) | dict(points)).items())):
+    for step, loss in _thinned(sorted((held.folder.reported(held.standing.start.attempt) | dict(points)).items())):
         steps.append(step)
         losses.append(loss)
     return (steps, losses) if steps else None

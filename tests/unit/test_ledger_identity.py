@@ -140,3 +140,13 @@ def test_name_of_a_process_may_hold_anything() -> None:
     match = module._AFTER_NAME.match(line)
     assert match is not None
     assert (match[1], match[2]) == (b"S", b"4242")
+
+
+def test_proc_of_another_pid_namespace_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a bare `unshare --pid`: what is there under this number is another process, which may end at any time."""
+    monkeypatch.setattr(module, "_sees_own_processes", lambda: False)
+    other = dataclasses.replace(Identity.mine(), process_started=1)
+    assert Identity.mine().process_started == 0
+    assert not other.proven_dead()
+    monkeypatch.undo()
+    assert other.proven_dead()

@@ -1,0 +1,166 @@
+"""Processes that run_pipeline starts, such as the ranks of torchrun: they report, and save, for its evaluation.
+
+While an attempt is evaluated, its worker has its name in the environment, which children inherit. They look themselves
+whether it is still the open one. `neps.report` and `neps.checkpoint` act through here; docs/format.md specifies the
+variable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+from neps.evaluation import report
+from neps.evaluation.reporting import Take, reported_elsewhere
+from neps.ledger.identity import Identity
+from neps.ledger.layout import Layout
+from neps.ledger.trial_folder import TrialFolder
+
+__all__ = ["ATTEMPT", "Attempt", "announced", "inherited", "report"]
+
+ATTEMPT = "NEPS_ATTEMPT"
+"""The environment variable: `K WORKER FOLDER`."""
+
+_logger = logging.getLogger("neps.evaluation")
+_NAME = re.compile(r"([1-9][0-9]{0,8}) (\S+) (/.*)/config_([1-9][0-9]{0,17})", re.DOTALL)
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that another process evaluates: this one's parent, or its parent's parent."""
+
+    root: str
+    number: int
+    attempt: int
+    worker: str
+
+    @property
+    def folder(self) -> TrialFolder:
+        """The trial's."""
+        return TrialFolder(Layout(self.root), self.number)
+
+    def is_lost(self) -> bool:
+        """Whether it has an end or a successor, or the folder is another run's by now."""
+        return self.folder.superseded(self.attempt) or not self.folder.is_opened_by(self.attempt, self.worker)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Announced:
+    name: str
+    process: int = dataclasses.field(default_factory=os.getpid)
+    thread: int = dataclasses.field(default_factory=threading.get_ident)
+
+
+_announced: list[_Announced] = []
+_outer: list[str | None] = []
+_changing = threading.Lock()
+
+
+@contextlib.contextmanager
+def announced(folder: TrialFolder, attempt: int, me: Identity) -> Iterator[None]:
+    """While this lasts, processes that are started belong to the attempt; afterwards the variable is as it was before.
+
+    Where several threads evaluate at once nobody can tell whose a process is: then it is nobody's.
+    """
+    mine = _Announced(f"{attempt} {me.worker} {folder.path}")
+    with _changing:
+        if not _own():
+            _outer[:] = [os.environ.get(ATTEMPT)]
+        _announced.append(mine)
+        _set()
+    try:
+        yield
+    finally:
+        with _changing:
+            _announced.remove(mine)
+            _set()
+
+
+def inherited() -> Attempt | None:
+    """The attempt for which this process was started; None in others, and in the one that evaluates it."""
+    if _own() or not (match := _NAME.fullmatch(os.environ.get(ATTEMPT, ""))):
+        return None
+    return Attempt(match[3], int(match[4]), int(match[1]), match[2])
+
+
+def _own() -> list[_Announced]:
+    """Those of this process; a forked child has its parent's, too."""
+    process = os.getpid()
+    return [announced for announced in _announced if announced.process == process]
+
+
+def _set() -> None:
+    own = _own()
+    one_thread = len({announced.thread for announced in own}) == 1
+    name = own[-1].name if one_thread else None if own else _outer[0]
+    if name is None:
+        os.environ.pop(ATTEMPT, None)
+    else:
+        os.environ[ATTEMPT] = name
+
+
+def _after_fork() -> None:
+    global _changing  # noqa: PLW0603 - another thread may have held it
+    _changing = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class _Curve:
+    """Appends each report to the attempt's curve at once: nobody says when a child ends, and many do without notice."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._file = attempt.folder.curve(attempt.attempt, begun=True)
+        self._look_at = 0.0
+        self._lost = False
+        self._writing = threading.Lock()
+        self._unwritten: list[tuple[float, float]] = []
+
+    def __call__(self, step: float, loss: float) -> None:
+        with self._writing:
+            if self._is_lost():
+                return
+            self._unwritten.append((step, loss))
+            try:
+                self._file.append(self._unwritten)
+                self._unwritten.clear()
+            except OSError as error:
+                _logger.debug("Reported losses can't be written: %s. Trying again with the next.", error)
+
+    def _is_lost(self) -> bool:
+        if not self._lost and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+            self._lost = self._attempt.is_lost()
+            if self._lost:
+                _logger.warning(
+                    "neps.report does nothing more in process %d: attempt %d at trial %d, for which it was started, "
+                    "has ended or was taken over. See %s",
+                    os.getpid(),
+                    self._attempt.attempt,
+                    self._attempt.number,
+                    self._attempt.folder.path,
+                )
+        return self._lost
+
+
+@functools.lru_cache(maxsize=1)
+def _curve(_process: int, attempt: Attempt) -> Take:
+    return _Curve(attempt)
+
+
+def _curve_of_parent() -> Take | None:
+    attempt = inherited()
+    return None if attempt is None else _curve(os.getpid(), attempt)
+
+
+reported_elsewhere(_curve_of_parent)
