@@ -14,23 +14,39 @@ from neps.errors import CheckpointError
 from neps.ledger.identity import Identity
 from neps.ledger.trial_folder import TrialFolder
 
-__all__ = ["check_open", "open_attempt"]
+__all__ = ["Attempt", "attempt_in", "check_open", "open_attempt"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Attempt:
+@dataclasses.dataclass(slots=True, eq=False)
+class Attempt:
+    """One that this process evaluates, and what its checkpoints came to.
+
+    `stalled` is about how many bytes the last `save` could not write, None while saving works. `loaded`: whether a
+    checkpoint of this trial was loaded; `advanced`: whether one was saved that is further on, for all that is seen.
+    """
+
     folder: TrialFolder
     attempt: int
     me: Identity
     on_superseded: Callable[[], object]
     before_saving: Callable[[], object]
+    patience: float = 0.0
+    stalled: int | None = None
+    loaded: bool = False
+    advanced: bool = False
 
     def is_lost(self) -> bool:
         """Whether it has an end or a successor, or the folder is another run's by now."""
         return self.folder.superseded(self.attempt) or not self.folder.is_held(self.attempt, self.me)
 
+    def advance(self) -> None:
+        """Leave the sign that this attempt has saved a checkpoint: deaths before it count no more."""
+        with contextlib.suppress(OSError):  # the next one may
+            self.folder.mark_saved(self.attempt)
+            self.advanced = True
 
-_attempts: dict[str, _Attempt] = {}
+
+_attempts: dict[str, Attempt] = {}
 
 
 @contextlib.contextmanager
@@ -40,7 +56,8 @@ def open_attempt(
     me: Identity,
     on_superseded: Callable[[], object],
     before_saving: Callable[[], object] = lambda: None,
-) -> Iterator[None]:
+    patience: float = 0.0,
+) -> Iterator[Attempt]:
     """While this lasts, checkpoints in the trial's folder are replaced only as long as the attempt is the open one.
 
     Args:
@@ -49,13 +66,24 @@ def open_attempt(
         me: this worker.
         on_superseded: called by a `save` that finds the attempt taken over, in whichever thread that is.
         before_saving: called by any other `save`, before the checkpoint is replaced.
+        patience: for how many seconds a `save` tries again where the storage fails.
     """
-    _attempts[folder.path] = mine = _Attempt(folder, attempt, me, on_superseded, before_saving)
+    mine = Attempt(folder, attempt, me, on_superseded, before_saving, patience)
+    _attempts[folder.path] = mine
     try:
-        yield
+        yield mine
     finally:
         if _attempts.get(folder.path) is mine:
             del _attempts[folder.path]
+
+
+def attempt_in(folder: str) -> Attempt | None:
+    """The attempt that is evaluated in `folder`, or in one above it; None where none is."""
+    path = os.path.realpath(folder)
+    for evaluated, attempt in list(_attempts.items()):
+        if f"{path}/".startswith(f"{os.path.realpath(evaluated)}/"):
+            return attempt
+    return None
 
 
 def check_open(folder: str) -> None:
@@ -64,15 +92,14 @@ def check_open(folder: str) -> None:
     Raises:
         CheckpointError: if it isn't.
     """
-    path = os.path.realpath(folder)
-    for evaluated, attempt in list(_attempts.items()):
-        if not f"{path}/".startswith(f"{os.path.realpath(evaluated)}/"):
-            continue
-        if attempt.is_lost():
-            attempt.on_superseded()
-            raise CheckpointError(
-                f"no checkpoint is saved in {folder}: another worker has taken trial {attempt.folder.number} over, "
-                "since this one was silent for longer than lease_seconds, and goes on from the last checkpoint. A "
-                "longer lease_seconds bears longer silences."
-            )
-        attempt.before_saving()
+    attempt = attempt_in(folder)
+    if attempt is None:
+        return
+    if attempt.is_lost():
+        attempt.on_superseded()
+        raise CheckpointError(
+            f"no checkpoint is saved in {folder}: another worker has taken trial {attempt.folder.number} over, "
+            "since this one was silent for longer than lease_seconds, and goes on from the last checkpoint. A "
+            "longer lease_seconds bears longer silences."
+        )
+    attempt.before_saving()
