@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
-import io
 import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO
 
 from neps.ledger.storage import storage_error
 
@@ -73,36 +72,21 @@ def replace(
     return differs
 
 
-class _Remembering(io.FileIO):
-    """A file that knows how writing to it failed first: libraries tell it in other words, or not at all."""
-
-    failure: OSError | None = None
-    refused = 0
-
-    def write(self, data: Any, /) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            self.failure, self.refused = self.failure or error, memoryview(data).nbytes
-            raise
-
-
 def _stage(staged: str, target: str, write: Callable[[IO[bytes]], object]) -> None:
     with _failing(staged, target):
-        raw = _Remembering(staged, "xb")
+        file: IO[bytes] = open(staged, "xb")  # noqa: PTH123, SIM115 - closed below, and said what failed
     try:
-        _write(raw, write)
+        _write(file, write)
     except Exception as error:
-        failure = raw.failure or storage_error(error, os.path.dirname(staged)) or _still_fails(staged)  # noqa: PTH120
+        failure = storage_error(error, os.path.dirname(staged)) or _still_fails(staged)  # noqa: PTH120
         if failure is None:
             raise
-        raise WriteError(failure, _size(staged, target) + raw.refused) from error
+        raise WriteError(failure, _size(staged, target)) from error
     with _failing(staged, target):
         _sync(staged)  # opened again: `write` may have written by the file's name, or closed it
 
 
-def _write(raw: _Remembering, write: Callable[[IO[bytes]], object]) -> None:
-    file = io.BufferedWriter(raw, _LEAST)
+def _write(file: IO[bytes], write: Callable[[IO[bytes]], object]) -> None:
     try:
         write(file)
     except BaseException:
@@ -110,8 +94,6 @@ def _write(raw: _Remembering, write: Callable[[IO[bytes]], object]) -> None:
             file.close()
         raise
     file.close()
-    if raw.failure is not None:  # and `write` has said nothing
-        raise raw.failure
 
 
 @contextlib.contextmanager
@@ -126,12 +108,13 @@ def _failing(staged: str, target: str) -> Iterator[None]:
 
 
 def _size(staged: str, target: str) -> int:
-    """At least how large the new file was to be, by what there is of it, and by the old one."""
-    sizes = [_LEAST]
+    """About how large the new file was to be: more than there is of it, and as large as the old one."""
+    sizes = {}
     for path in (staged, target):
         with contextlib.suppress(OSError):
-            sizes.append(os.stat(path).st_size)  # noqa: PTH116
-    return max(sizes)
+            sizes[path] = os.stat(path).st_size  # noqa: PTH116
+    written = sizes.get(staged, 0)
+    return max(sizes[target], written + _LEAST) if target in sizes else 2 * written + _LEAST
 
 
 def _still_fails(staged: str) -> OSError | None:

@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import re
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from neps.checkpoint.attempts import Attempt, attempt_in, check_open
 from neps.errors import ArgumentError, CheckpointError, StorageError
 from neps.ledger.layout import is_ledger_name
 from neps.ledger.outage import Outage
-from neps.ledger.storage import advice
+from neps.ledger.storage import advice, behind
 
 __all__ = ["load", "save"]
 
@@ -155,27 +156,42 @@ def load(
 
 
 def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Replace a checkpoint; in an evaluation, try for long where the storage fails, and leave a sign of progress."""
-    folder, name = str(path.parent), path.name
-    attempt = attempt_in(folder)
-    patience = 0.0 if attempt is None or attempt.stalled is not None else attempt.patience
-    outage = Outage(_logger, patience)
+    """Replace a checkpoint, and leave a sign of progress where an attempt does so."""
+    attempt = attempt_in(str(path.parent))
     begins = not os.path.lexists(path)
     compare = attempt is not None and not attempt.advanced and not begins
+    differs = _try_to_replace(path, write, attempt, compare=compare)
+    if attempt is not None:
+        attempt.stalled = None
+        if not attempt.advanced and (begins or (attempt.loaded and differs)):
+            attempt.advance()
+
+
+def _try_to_replace(
+    path: Path, write: Callable[[IO[bytes]], object], attempt: Attempt | None, *, compare: bool
+) -> bool:
+    """In an evaluation, for long where the storage fails; not on the way out, and not when that was in vain before."""
+    folder, interrupted = str(path.parent), _interruption(sys.exception())
+    hopeless = attempt is None or attempt.stalled is not None or interrupted is not None
+    outage = Outage(_logger, 0.0 if attempt is None or hopeless else attempt.patience)
     while True:
         try:
-            differs = files.replace(folder, name, write, lambda: check_open(folder), compare=compare)
-            break
-        except files.WriteError as error:
+            return files.replace(folder, path.name, write, lambda: check_open(folder), compare=compare)
+        except Exception as error:
+            struck = _interruption(error)
+            if struck is not None and interrupted is None:  # while a library wrote, which hides it behind its own error
+                raise struck from error
+            if not isinstance(error, files.WriteError):
+                raise
             pause = outage.failed(f"{path} can't be saved", error.failure)
             if pause is None:
                 raise _stalled(path, error, attempt, outage.seconds) from error.failure
         _sleep(pause)
         check_open(folder)
-    if attempt is not None:
-        attempt.stalled = None
-        if not attempt.advanced and (begins or (attempt.loaded and differs)):
-            attempt.advance()
+
+
+def _interruption(error: BaseException | None) -> BaseException | None:
+    return next((seen for seen in behind(error) if not isinstance(seen, Exception)), None)
 
 
 def _sleep(seconds: float) -> None:

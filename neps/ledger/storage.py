@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from neps.errors import DirectoryError
 
-__all__ = ["DENIED", "advice", "denial", "storage_error", "try_to_write"]
+__all__ = ["DENIED", "advice", "behind", "denial", "storage_error", "try_to_write"]
 
 _SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NAMES = """
@@ -37,7 +37,7 @@ def storage_error(error: BaseException | None, folder: str, *, own: bool = False
         folder: errors that sockets have as well, or that a bug may cause, count only where they name a path in it.
         own: whether the exception is known to come from writing there.
     """
-    for seen in _behind(error):
+    for seen in behind(error):
         if isinstance(seen, BaseExceptionGroup):
             found = [storage_error(part, folder, own=own) for part in seen.exceptions]
             if all(found):  # else one of them is another matter
@@ -49,7 +49,8 @@ def storage_error(error: BaseException | None, folder: str, *, own: bool = False
     return None
 
 
-def _behind(error: BaseException | None) -> Iterator[BaseException]:
+def behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, its causes and its contexts, the nearest first."""
     waiting, seen = [error], set[int]()
     while waiting:
         current = waiting.pop(0)
@@ -145,7 +146,7 @@ def _why(folder: str) -> str:
     with contextlib.suppress(OSError):
         found = os.stat(folder)  # noqa: PTH116
         owner = f"it belongs to {_user(found.st_uid)}, mode {stat.filemode(found.st_mode)}"
-        if os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        if _mode_allows(found):
             return (
                 f"{owner}, which allows it, so something else forbids it: an attribute (`lsattr -d`), an access list "
                 f"(`getfacl`) or an expired ticket (`klist`). Change that, or choose another root_directory; {readable}"
@@ -155,6 +156,14 @@ def _why(folder: str) -> str:
             f"for workers of several users), or choose another root_directory; {readable}"
         )
     return f"permission is denied. Have its owner allow it, or choose another root_directory; {readable}"
+
+
+def _mode_allows(found: os.stat_result) -> bool:
+    if os.geteuid() in {0, found.st_uid}:
+        return os.geteuid() == 0 or bool(found.st_mode & stat.S_IWUSR)
+    if found.st_gid in {os.getegid(), *os.getgroups()}:
+        return bool(found.st_mode & stat.S_IWGRP)
+    return bool(found.st_mode & stat.S_IWOTH)
 
 
 def _user(number: int) -> str:

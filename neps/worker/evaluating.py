@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import time
 import traceback
@@ -170,11 +171,11 @@ class Evaluations:
         """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
         number, fields = held.folder.number, result_fields(result)
         what = f"The result of trial {number} (loss {result.loss}, cost {result.cost})"
-        return self._through(held, what, lambda: self._end(held, fields))
+        return self._through(held, what, lambda: self._end(held, fields), self._patience)
 
-    def _through(self, held: Held, what: str, publish: Callable[[], bool]) -> bool:
+    def _through(self, held: Held, what: str, publish: Callable[[], bool], patience: float) -> bool:
         """Publish something that belongs into a trial's folder, through outages; permissions may come back as well."""
-        outage, path = Outage(_logger, self._patience), held.folder.path
+        outage, path = Outage(_logger, patience), held.folder.path
         while True:
             try:
                 return publish()
@@ -191,14 +192,17 @@ class Evaluations:
                 )
                 raise DirectoryError(message) from failure
             self._context.heartbeat.beat()
-            time.sleep(pause)  # through signals, too: they would cost the result
+            if math.isinf(patience):
+                self._context.signals.wait(pause)
+            else:
+                time.sleep(pause)  # through signals, too: they would cost the result
 
     def _leave_short(self, held: Held, interrupted: Interrupted, mine: Attempt) -> None:
         """Leave a trial since the storage failed. Where even that can't be written, wait as with a result."""
         folder, attempt = held.folder, held.standing.start.attempt
         why, needs = f"the storage failed: {interrupted.exception!r}", self._shortage.needed(held, mine)
         _logger.warning(
-            "Trial %d is left, to be resumed by any worker: %s. This one begins nothing for %.0f s, nor until %d bytes "
+            "Trial %d is left, to be resumed by any worker: %s. This one begins nothing for %.3g s, nor until %d bytes "
             "can be written. See %s",
             folder.number,
             why,
@@ -209,9 +213,11 @@ class Evaluations:
         traceback.clear_frames(interrupted.exception.__traceback__)
 
         def publish() -> bool:
+            if self._context.signals.received is not None:
+                return False
             return folder.end_attempt(attempt, End.LEFT, self._context.me, why, needs_bytes=needs)
 
-        self._through(held, f"The end of an attempt at trial {folder.number}", publish)
+        self._through(held, f"The end of an attempt at trial {folder.number}", publish, math.inf)
         self._context.view.inspect(folder.number)
 
     def _end(self, held: Held, fields: Mapping[str, Any]) -> bool:

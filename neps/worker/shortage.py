@@ -29,9 +29,10 @@ _logger = logging.getLogger("neps.worker")
 _LEAST = 1 << 16
 _LONGEST_BACKOFF = 600.0
 _HIDDEN = re.compile(
-    r"PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+|No space left on device|os error 28"
+    r"PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+"
+    r"|\d+ requested and \d+ written|No space left on device"
 )
-"""How libraries that write by themselves tell of a full disk."""
+"""How libraries that write by themselves tell of a full disk: torch, NumPy, and what is written in Rust."""
 
 
 class Shortage:
@@ -120,8 +121,8 @@ class Shortage:
             return None
         size = max(needed for _, needed in self._short.values())
         if (error := try_to_write(root, size, lambda: self._context.signals.received is not None)) is not None:
-            names = ", ".join(str(number) for number in sorted(self._short)[:5])
-            what = f"No trial is begun: {size} bytes, which trial {names} needs, can't be written to {root}"
+            names = ", ".join(f"trial {number}" for number in sorted(self._short)[:5])
+            what = f"No trial is begun while {size} bytes can't be written to {root} ({names} was left for that)"
             self._look_at = now + (self._outage.failed(what, error) or 0.0)
             return waiting
         if self._outage.seconds:
