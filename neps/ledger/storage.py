@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterator
 
 from neps.errors import DirectoryError
 
-__all__ = ["DENIED", "advice", "behind", "denial", "storage_error", "try_to_write"]
+__all__ = ["DENIED", "SPACE", "advice", "behind", "denial", "storage_error", "try_to_write"]
 
-_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""No outage, so it may last until somebody does something."""
 _NAMES = """
     EIO ESTALE ENOTCONN ETIMEDOUT EREMOTEIO ENOLINK ECOMM ENXIO ENODEV ESHUTDOWN ENOLCK EKEYEXPIRED
     EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ECONNRESET ECONNABORTED ECONNREFUSED
 """
 _OUTAGE = frozenset(getattr(errno, name) for name in _NAMES.split() if hasattr(errno, name))  # some are Linux's own
-_CLEAR = _SPACE | {errno.EIO, errno.ESTALE, errno.EROFS}
+_CLEAR = SPACE | {errno.EIO, errno.ESTALE, errno.EROFS}
 """What nothing but a filesystem says: a socket knows the others, too."""
 DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _CHUNK = 1 << 20

@@ -16,7 +16,7 @@ from neps.errors import DirectoryError
 from neps.evaluation import Interrupted
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
-from neps.ledger.storage import advice, denial
+from neps.ledger.storage import SPACE, advice, denial
 from neps.trial import Trial
 from neps.worker.claiming import Claims
 from neps.worker.context import Context
@@ -81,6 +81,7 @@ class Worker:
             step = self._through_outages(self._next)
             match step:
                 case Held():
+                    self._shortage.begun()
                     if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason not in _BORNE:
                         return ended
                     self._disk.free()
@@ -107,6 +108,8 @@ class Worker:
         except OSError as error:
             if (denied := denial(root, error)) is not None:
                 raise denied from error
+            if error.errno in SPACE:
+                return self._shortage.refuse(error)
             if self._outage.failed(f"{root} can't be used", error) is None:
                 message = (
                     f"{root} can't be used: {error}. Tried for {self._outage.seconds:.0f} s. {advice(error)} "

@@ -28,6 +28,7 @@ __all__ = ["Shortage"]
 _logger = logging.getLogger("neps.worker")
 _LEAST = 1 << 16
 _LONGEST_BACKOFF = 600.0
+_REASON = "{} to have room again"
 _HIDDEN = re.compile(
     r"PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+"
     r"|\d+ requested and \d+ written|No space left on device"
@@ -49,6 +50,7 @@ class Shortage:
         self._outage = Outage(_logger, math.inf, context.lease / 2)
         self._in_a_row = 0
         self._look_at = 0.0
+        self._refused = False
 
     # After an evaluation
 
@@ -110,27 +112,39 @@ class Shortage:
             if end is not None and end.needs_bytes is not None:
                 self._short[number] = (attempt, end.needs_bytes)
 
+    def refuse(self, error: OSError) -> Pause:
+        """There is no room for a document, so nothing could be begun: that may last, and is no reason to end."""
+        self._refused = True
+        return self._wait(f"No trial can be begun in {self._context.layout.root}", error)
+
     def pause(self) -> Pause | None:
         """Why nothing may be begun now; None if that's not so."""
-        root, now = self._context.layout.root, time.monotonic()
+        root = self._context.layout.root
         self._forget()
-        waiting = Pause(f"{root} to have room again")
-        if now < self._look_at:
-            return waiting
-        if not self._short:
+        if time.monotonic() < self._look_at:
+            return Pause(_REASON.format(root))
+        if not self._short and not self._refused:
             return None
-        size = max(needed for _, needed in self._short.values())
-        if (error := try_to_write(root, size, lambda: self._context.signals.received is not None)) is not None:
+        size = max([_LEAST, *(needed for _, needed in self._short.values())])
+        error = try_to_write(root, size, lambda: self._context.signals.received is not None)
+        if error is not None:
             names = ", ".join(f"trial {number}" for number in sorted(self._short)[:5])
-            what = f"No trial is begun while {size} bytes can't be written to {root} ({names} was left for that)"
-            self._look_at = now + (self._outage.failed(what, error) or 0.0)
-            return waiting
-        if self._outage.seconds:
-            _logger.warning("%s has room again, after %.0f s", root, self._outage.seconds)
-        self._outage.worked()
+            left = f" ({names} was left for that)" if names else ""
+            return self._wait(f"No trial is begun while {size} bytes can't be written to {root}{left}", error)
         self._tried |= {(number, attempt) for number, (attempt, _) in self._short.items()}
         self._short.clear()
+        self._refused = False
         return None
+
+    def _wait(self, what: str, error: OSError) -> Pause:
+        self._look_at = time.monotonic() + (self._outage.failed(what, error) or 0.0)
+        return Pause(_REASON.format(self._context.layout.root))
+
+    def begun(self) -> None:
+        """A trial could be begun."""
+        if self._outage.seconds:
+            _logger.warning("%s has room again, after %.0f s", self._context.layout.root, self._outage.seconds)
+        self._outage.worked()
 
     def _forget(self) -> None:
         """Those that somebody has resumed meanwhile."""
