@@ -78,7 +78,7 @@ def _stage(staged: str, target: str, write: Callable[[IO[bytes]], object]) -> No
     try:
         _write(file, write)
     except Exception as error:
-        failure = storage_error(error, os.path.dirname(staged)) or _still_fails(staged)  # noqa: PTH120
+        failure = _failure(error, staged) or _still_fails(staged)
         if failure is None:
             raise
         raise WriteError(failure, _size(staged, target)) from error
@@ -102,9 +102,13 @@ def _failing(staged: str, target: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if storage_error(error, staged, own=True) is None:
+        if _failure(error, staged) is None:
             raise
         raise WriteError(error, _size(staged, target)) from error
+
+
+def _failure(error: Exception, staged: str) -> OSError | None:
+    return storage_error(error, os.path.dirname(staged), own=True)  # noqa: PTH120
 
 
 def _size(staged: str, target: str) -> int:
@@ -127,7 +131,7 @@ def _still_fails(staged: str) -> OSError | None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        return storage_error(error, staged, own=True)
+        return _failure(error, staged)
     return None
 
 

@@ -36,7 +36,7 @@ def storage_error(error: BaseException | None, folder: str, *, own: bool = False
     Args:
         error: the exception; its causes, contexts and groups are looked at, too.
         folder: errors that sockets have as well, or that a bug may cause, count only where they name a path in it.
-        own: whether the exception is known to come from writing there.
+        own: whether it comes from writing there, so that one that names no path is about that.
     """
     for seen in behind(error):
         if isinstance(seen, BaseExceptionGroup):
@@ -44,8 +44,8 @@ def storage_error(error: BaseException | None, folder: str, *, own: bool = False
             if all(found):  # else one of them is another matter
                 return found[0]
         elif isinstance(seen, OSError) and seen.errno is not None:
-            inside = own or str(seen.filename or "").startswith(f"{folder}/")
-            if seen.errno in _CLEAR or (inside and seen.errno in _OUTAGE) or (own and seen.errno in DENIED):
+            inside = own if seen.filename is None else str(seen.filename).startswith(f"{folder}/")
+            if seen.errno in _CLEAR or (inside and seen.errno in _OUTAGE) or (inside and own and seen.errno in DENIED):
                 return seen
     return None
 

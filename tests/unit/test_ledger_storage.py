@@ -58,6 +58,8 @@ def followed(outer: Exception, inner: Exception) -> Exception:
         (OSError(errno.ETIMEDOUT, "away", "/other/x"), False, False),
         (OSError(errno.EACCES, "denied", "/run/config_1/x"), False, False),
         (OSError(errno.EACCES, "denied", "/run/config_1/x"), True, True),
+        (OSError(errno.EACCES, "denied", "/other/x"), True, False),
+        (OSError(errno.EACCES, "of a write"), True, True),
         (OSError(errno.ENOENT, "gone", "/run/config_1/x"), True, False),
         (OSError("no number"), True, False),
         (ValueError("a bug"), True, False),
