@@ -23,7 +23,7 @@ from neps.ledger.layout import Layout
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 VERSIONS = sorted(path.name for path in HERE.glob("v[0-9]*") if path.is_dir())
-NEWEST = f"v{documents.FORMAT_VERSION}_curves"
+NEWEST = f"v{documents.FORMAT_VERSION}_storage"
 """Of the present version, with the fields and files that were added to it last: `vN_WHAT`, WHAT sorted by age."""
 
 

@@ -70,8 +70,10 @@ def test_a_disk_that_is_full_for_a_while_burns_no_trial(fleet: Fleet, how: str, 
         assert fleet.wait_all(END) == [0, 0]
         assert results(root) == {"success": TRIALS}
         ends = Counter(document(path)["end"] for path in root.glob("config_*/attempt_*.end.yaml"))
-        assert ends["left"] >= 1
-        assert set(ends) == {"left", "result"}
+        assert set(ends) <= {"left", "result"}
+        assert (
+            ends["left"] >= 1 or how == "own"
+        )  # then the disk may be so full that documents waited, and it was enough
         assert list(root.rglob(".*neps-*")) == []  # half checkpoints, and what was tried
 
 

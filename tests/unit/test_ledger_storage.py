@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 import neps
+import neps.cli
 from neps.errors import DirectoryError
 from neps.ledger.outage import Outage
 from neps.ledger.storage import advice, denial, storage_error, try_to_write
@@ -206,6 +207,22 @@ class TestRun:
                 work(place, 1)
         finally:
             mounts.detach(str(place))
+
+    def test_a_folder_of_earlier_runs_of_somebody_else(self, in_the_open: Path) -> None:
+        root = in_the_open / "root"
+        work(root, 1)
+        root.chmod(0o777)
+        (root / "overwritten").mkdir(mode=0o755)
+        more = "max_evaluations_total=2, overwrite_working_directory=True"
+        denied = as_nobody(f"neps.run(lambda x: x, {str(root)!r}, {{'x': neps.Float(0, 1)}}, 'random_search', {more})")
+        assert f"DirectoryError: {root}/overwritten (root_directory {root}) can't be written by this user" in denied
+
+    def test_a_retry_there(self, read_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr("neps.cli.retry._refusal", lambda _: None)
+            monkeypatch.setattr("neps.cli.retry.reopen", lambda *_: (tmp_path / "mounted/config_1/x").touch())
+            assert neps.cli.main(["retry", str(read_only), "--trial", "1"]) == 2
+        assert "can't be written by this user" in capsys.readouterr().err
 
     def test_a_root_of_somebody_else(self, in_the_open: Path) -> None:
         root = in_the_open / "root"
