@@ -23,7 +23,7 @@ from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.trial_folder import TrialFolder
 
-__all__ = ["ATTEMPT", "Attempt", "announced", "inherited", "report"]
+__all__ = ["ATTEMPT", "ParentAttempt", "announced", "inherited", "report"]
 
 ATTEMPT = "NEPS_ATTEMPT"
 """The environment variable: `K WORKER FOLDER`."""
@@ -34,7 +34,7 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Attempt:
+class ParentAttempt:
     """An attempt that another process evaluates: this one's parent, or its parent's parent."""
 
     root: str
@@ -84,11 +84,11 @@ def announced(folder: TrialFolder, attempt: int, me: Identity) -> Iterator[None]
             _set()
 
 
-def inherited() -> Attempt | None:
+def inherited() -> ParentAttempt | None:
     """The attempt for which this process was started; None in others, and in the one that evaluates it."""
     if _own() or not (match := _NAME.fullmatch(os.environ.get(ATTEMPT, ""))):
         return None
-    return Attempt(match[3], int(match[4]), int(match[1]), match[2])
+    return ParentAttempt(match[3], int(match[4]), int(match[1]), match[2])
 
 
 def _own() -> list[_Announced]:
@@ -118,7 +118,7 @@ os.register_at_fork(after_in_child=_after_fork)
 class _Curve:
     """Appends each report to the attempt's curve at once: nobody says when a child ends, and many do without notice."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: ParentAttempt) -> None:
         self._attempt = attempt
         self._file = attempt.folder.curve(attempt.attempt, begun=True)
         self._look_at = 0.0
@@ -154,7 +154,7 @@ class _Curve:
 
 
 @functools.lru_cache(maxsize=1)
-def _curve(_process: int, attempt: Attempt) -> Take:
+def _curve(_process: int, attempt: ParentAttempt) -> Take:
     return _Curve(attempt)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "NepsError",
     "ReturnValueError",
     "SpaceError",
+    "StorageError",
     "TakenOverError",
     "nearest",
 ]
@@ -59,6 +60,13 @@ class ReturnValueError(NepsError, ValueError):
 
 class CheckpointError(NepsError, OSError):
     """A checkpoint cannot be saved or loaded; what was there before is still there."""
+
+
+class StorageError(CheckpointError):
+    """A checkpoint cannot be saved since the storage fails, and has for as long as was waited.
+
+    Let it pass out of `run_pipeline`: its trial is then left, to be resumed from its last checkpoint, and not failed.
+    """
 
 
 class EvaluationError(NepsError, RuntimeError):

@@ -95,7 +95,9 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         ignore_errors: go on after a failed evaluation, which is recorded as failed, instead of raising.
         loss_value_on_error: the loss to record for a failed evaluation.
         cost_value_on_error: the cost to record for a failed evaluation. With both, failures don't stop this worker.
-        max_attempts: after so many deaths of its worker, a trial is recorded as failed.
+        max_attempts: after so many deaths of its worker without progress, a trial is recorded as failed. Progress is a
+            checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step. The same for attempts that were
+            left since the storage failed.
         lease_seconds: how long a worker may be silent before its trial is taken over: three times the filesystem's
             attribute cache or more. None: 120, or as published.
         progress: whether to show a line of progress on standard error; "auto": if that is a terminal.
@@ -118,7 +120,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         neps.errors.LaunchError: if this process is one of several ranks of a distributed training (torchrun), likewise.
         neps.errors.DefinitionMismatchError: if the run in `root_directory` is defined differently.
         neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`); it is recorded.
-        neps.errors.DirectoryError: if the directory can't be used.
+        neps.errors.DirectoryError: if the directory can't be used, or not be written by this user.
         KeyboardInterrupt: after SIGINT; the trial was left and will be resumed. Other signals (SIGTERM; SIGUSR1,
             SIGUSR2, SIGHUP and SIGXCPU where they had no handler) end the process after that. A second signal ends it
             whatever run_pipeline does, after a grace: 5 s for SIGINT, 30 s for others.

@@ -8,32 +8,47 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterator
 
-from neps.children import announced, inherited
-from neps.errors import CheckpointError
+from neps.children import ParentAttempt, announced, inherited
+from neps.errors import CheckpointError, NepsError
 from neps.evaluation import check
+from neps.ledger.definition import DEFAULT_LEASE_SECONDS, find_definition
 from neps.ledger.identity import Identity
 from neps.ledger.trial_folder import TrialFolder
 
-__all__ = ["check_open", "open_attempt"]
+__all__ = ["Attempt", "attempt_in", "check_open", "open_attempt"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Attempt:
+@dataclasses.dataclass(slots=True, eq=False)
+class Attempt:
+    """One that this process evaluates, or was started for, and what its checkpoints came to.
+
+    `is_lost`: whether it has an end or a successor, or the folder is another run's by now. `stalled` is about how many
+    bytes the last `save` could not write, None while saving works. `loaded`: whether a checkpoint of this trial was
+    loaded; `advanced`: whether one was saved that is further on, for all that is seen.
+    """
+
     folder: TrialFolder
     attempt: int
-    me: Identity
-    on_superseded: Callable[[], object]
-    before_saving: Callable[[], object]
+    is_lost: Callable[[], bool]
+    on_superseded: Callable[[], object] = lambda: None
+    before_saving: Callable[[], object] = lambda: None
+    patience: float = 0.0
+    stalled: int | None = None
+    loaded: bool = False
+    advanced: bool = False
 
-    def is_lost(self) -> bool:
-        """Whether it has an end or a successor, or the folder is another run's by now."""
-        return self.folder.superseded(self.attempt) or not self.folder.is_held(self.attempt, self.me)
+    def advance(self) -> None:
+        """Leave the sign that this attempt has saved a checkpoint: deaths before it count no more."""
+        with contextlib.suppress(OSError):  # the next one may
+            self.folder.mark_saved(self.attempt)
+            self.advanced = True
 
 
-_attempts: dict[str, _Attempt] = {}
+_attempts: dict[str, Attempt] = {}
 
 
 @contextlib.contextmanager
@@ -43,7 +58,8 @@ def open_attempt(
     me: Identity,
     on_superseded: Callable[[], object],
     before_saving: Callable[[], object] = lambda: None,
-) -> Iterator[None]:
+    patience: float = 0.0,
+) -> Iterator[Attempt]:
     """While this lasts, checkpoints in the trial's folder are replaced only as long as the attempt is the open one.
 
     Args:
@@ -52,14 +68,44 @@ def open_attempt(
         me: this worker.
         on_superseded: called by a `save` that finds the attempt taken over, in whichever thread that is.
         before_saving: called by any other `save`, before the checkpoint is replaced.
+        patience: for how many seconds a `save` tries again where the storage fails.
     """
-    _attempts[folder.path] = mine = _Attempt(folder, attempt, me, on_superseded, before_saving)
+    mine = Attempt(
+        folder,
+        attempt,
+        lambda: folder.superseded(attempt) or not folder.is_held(attempt, me),
+        on_superseded,
+        before_saving,
+        patience,
+    )
+    _attempts[folder.path] = mine
     try:
         with announced(folder, attempt, me):
-            yield
+            yield mine
     finally:
         if _attempts.get(folder.path) is mine:
             del _attempts[folder.path]
+
+
+def attempt_in(folder: str) -> Attempt | None:
+    """The attempt that is evaluated in `folder`, or in one above it, here or by who started this process; or None."""
+    path = os.path.realpath(folder)
+    parents = inherited()
+    of_parent = [_of_parent(os.getpid(), parents)] if parents is not None and not _attempts else []
+    for attempt in [*_attempts.values(), *of_parent]:
+        if f"{path}/".startswith(f"{os.path.realpath(attempt.folder.path)}/"):
+            return attempt
+    return None
+
+
+@functools.lru_cache(maxsize=1)
+def _of_parent(_process: int, parents: ParentAttempt) -> Attempt:
+    """The attempt for which this process was started: it waits and leaves signs as its parent would."""
+    lease = DEFAULT_LEASE_SECONDS
+    with contextlib.suppress(NepsError, OSError):
+        if (definition := find_definition(parents.root)) is not None:
+            lease = definition.lease_seconds
+    return Attempt(parents.folder, parents.attempt, parents.is_lost, patience=10 * lease)
 
 
 def check_open(folder: str) -> None:
@@ -67,35 +113,17 @@ def check_open(folder: str) -> None:
 
     Raises:
         Fenced, TakenOverError: if it isn't, and this process evaluates it (see `neps.evaluation.check`).
-        CheckpointError: if it isn't, elsewhere: in a forked child.
+        CheckpointError: if it isn't, elsewhere: in a child process.
     """
-    path = os.path.realpath(folder)
-    if not _attempts:
-        _check_inherited(path)
-    for evaluated, attempt in list(_attempts.items()):
-        if not _is_inside(path, evaluated):
-            continue
-        if attempt.is_lost():
-            attempt.on_superseded()
-            check()
-            raise CheckpointError(
-                f"no checkpoint is saved in {folder}: another worker has taken trial {attempt.folder.number} over, "
-                "since this one was silent for longer than lease_seconds, and goes on from the last checkpoint. A "
-                "longer lease_seconds bears longer silences."
-            )
-        attempt.before_saving()
-
-
-def _check_inherited(path: str) -> None:
-    """The same in a process that run_pipeline has started."""
-    attempt = inherited()
-    if attempt is not None and _is_inside(path, attempt.folder.path) and attempt.is_lost():
+    attempt = attempt_in(folder)
+    if attempt is None:
+        return
+    if attempt.is_lost():
+        attempt.on_superseded()
+        check()
         raise CheckpointError(
-            f"no checkpoint is saved in {path}: attempt {attempt.attempt} at trial {attempt.number}, for which this "
-            "process was started, has ended or was taken over by another worker, which goes on from the last "
-            "checkpoint. End this process, too."
+            f"no checkpoint is saved in {folder}: attempt {attempt.attempt} at trial {attempt.folder.number}, for which "
+            "this process works, has ended, or was taken over by another worker, since its own was silent for longer "
+            "than lease_seconds. End this process, too. A longer lease_seconds bears longer silences."
         )
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    return f"{path}/".startswith(f"{os.path.realpath(folder)}/")
+    attempt.before_saving()

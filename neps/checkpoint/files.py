@@ -7,19 +7,41 @@ called `.NAME.neps-TOKEN`. Nothing without that sign is ever deleted.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
 from typing import IO
 
-__all__ = ["delete", "discard_unfinished", "open_to_read", "replace"]
+from neps.ledger.storage import storage_error
+
+__all__ = ["WriteError", "delete", "discard_unfinished", "open_to_read", "replace"]
 
 _SIGN = re.compile(r"\.(.+)\.neps")
+_LEAST = 1 << 16
 _UNFINISHED = re.compile(r"\..+\.neps-[0-9a-f]{32}")
 
 
-def replace(folder: str, name: str, write: Callable[[IO[bytes]], object], before: Callable[[], object]) -> None:
+class WriteError(Exception):
+    """The storage failed: `failure` says how, though `write` may have raised something else.
+
+    `size` is about how many bytes there must be room for.
+    """
+
+    def __init__(self, failure: OSError, size: int) -> None:
+        super().__init__(str(failure))
+        self.failure, self.size = failure, size
+
+
+def replace(
+    folder: str,
+    name: str,
+    write: Callable[[IO[bytes]], object],
+    before: Callable[[], object],
+    *,
+    compare: bool = False,
+) -> bool:
     """Put a file in the place of `name`: whoever reads it, at any time, finds the old or the new one whole.
 
     Args:
@@ -27,18 +49,96 @@ def replace(folder: str, name: str, write: Callable[[IO[bytes]], object], before
         name: the file's.
         write: called with a new file, open for writing.
         before: called when all is written and synced, just before the old file is replaced; may raise to prevent it.
+        compare: whether to look if the new file has the content of the old one.
+
+    Returns:
+        False if it was compared, and has.
+
+    Raises:
+        WriteError: if the storage failed, for all that can be seen.
+        Exception: what `write` or `before` raised.
     """
-    staged = f"{folder}/.{name}.neps-{uuid.uuid4().hex}"
+    staged, target = f"{folder}/.{name}.neps-{uuid.uuid4().hex}", f"{folder}/{name}"
     try:
-        with open(staged, "xb") as file:  # noqa: PTH123
-            write(file)
-        _sync(staged)  # opened again: `write` may have written by the file's name, or closed it
+        _stage(staged, target, write)
         before()
-        _sign(folder, name)
-        os.replace(staged, f"{folder}/{name}")  # noqa: PTH105
-    finally:
-        with contextlib.suppress(FileNotFoundError):
+        differs = not (compare and _same(staged, target))
+        with _failing(staged, target):
+            _sign(folder, name)
+            os.replace(staged, target)  # noqa: PTH105
+    finally:  # before anybody tries again: it holds the very space that is missing
+        with contextlib.suppress(OSError):
             os.unlink(staged)  # noqa: PTH108
+    return differs
+
+
+def _stage(staged: str, target: str, write: Callable[[IO[bytes]], object]) -> None:
+    with _failing(staged, target):
+        file: IO[bytes] = open(staged, "xb")  # noqa: PTH123, SIM115 - closed below, and said what failed
+    try:
+        _write(file, write)
+    except Exception as error:
+        failure = _failure(error, staged) or _still_fails(staged)
+        if failure is None:
+            raise
+        raise WriteError(failure, _size(staged, target)) from error
+    with _failing(staged, target):
+        _sync(staged)  # opened again: `write` may have written by the file's name, or closed it
+
+
+def _write(file: IO[bytes], write: Callable[[IO[bytes]], object]) -> None:
+    try:
+        write(file)
+    except BaseException:
+        with contextlib.suppress(Exception):  # nothing may hide an interruption
+            file.close()
+        raise
+    file.close()
+
+
+@contextlib.contextmanager
+def _failing(staged: str, target: str) -> Iterator[None]:
+    """What fails in here is done by this module itself."""
+    try:
+        yield
+    except OSError as error:
+        if _failure(error, staged) is None:
+            raise
+        raise WriteError(error, _size(staged, target)) from error
+
+
+def _failure(error: Exception, staged: str) -> OSError | None:
+    return storage_error(error, os.path.dirname(staged), own=True)  # noqa: PTH120
+
+
+def _size(staged: str, target: str) -> int:
+    """About how large the new file was to be: more than there is of it, and as large as the old one."""
+    sizes = {}
+    for path in (staged, target):
+        with contextlib.suppress(OSError):
+            sizes[path] = os.stat(path).st_size  # noqa: PTH116
+    written = sizes.get(staged, 0)
+    return max(sizes[target], written + _LEAST) if target in sizes else 2 * written + _LEAST
+
+
+def _still_fails(staged: str) -> OSError | None:
+    """Whether a little more can't be written: whoever writes by the file's name may hide why that failed."""
+    try:
+        descriptor = os.open(staged, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, os.urandom(_LEAST))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return _failure(error, staged)
+    return None
+
+
+def _same(staged: str, target: str) -> bool:
+    with contextlib.suppress(OSError):
+        return filecmp.cmp(staged, target, shallow=False)
+    return False
 
 
 def _sign(folder: str, name: str) -> None:

@@ -7,16 +7,20 @@ import functools
 import logging
 import os
 import re
+import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from neps.checkpoint import files
-from neps.checkpoint.attempts import check_open
-from neps.errors import ArgumentError, CheckpointError, TakenOverError
+from neps.checkpoint.attempts import Attempt, attempt_in, check_open
+from neps.errors import ArgumentError, CheckpointError, StorageError, TakenOverError
 from neps.evaluation import check
 from neps.ledger.layout import is_ledger_name
+from neps.ledger.outage import Outage
+from neps.ledger.storage import advice, behind
 
 __all__ = ["load", "save"]
 
@@ -38,7 +42,9 @@ def save(
 
     Atomic: a worker that is killed meanwhile, even by a power loss, leaves the last checkpoint whole. Inside
     run_pipeline it first looks whether the trial was taken over by another worker; then nothing is replaced, and
-    run_pipeline is interrupted (in other threads and forked children an error is raised). Anywhere else it just saves.
+    run_pipeline is interrupted (in other threads and child processes an error is raised). Where the storage fails there
+    (a full disk, a quota, an outage) it tries again for ten leases, and says so; then it raises, and the trial is left
+    rather than failed. Anywhere else it just saves.
 
     Args:
         pipeline_directory: as run_pipeline gets it, or any folder that exists.
@@ -54,7 +60,8 @@ def save(
         The checkpoint's path.
 
     Raises:
-        neps.errors.CheckpointError: if it can't be written, or, in a forked child, another worker has taken the trial
+        neps.errors.StorageError: a CheckpointError: if the storage fails, for longer than is waited. Let it pass.
+        neps.errors.CheckpointError: if it can't be written, or, in a child process, another worker has taken the trial
             over. The last one stays.
         neps.errors.TakenOverError: in other threads than run_pipeline's, if another worker has taken the trial over.
         neps.errors.ArgumentError: if `pipeline_directory` isn't a path, `name` isn't a plain file name, or it is one
@@ -75,7 +82,7 @@ def save(
     path = Path(folder, _checked(name))
     check()
     try:
-        files.replace(folder, name, lambda file: (write or _torch_save)(state, file), lambda: check_open(folder))
+        _replace(path, lambda file: (write or _torch_save)(state, file))
     except (CheckpointError, TakenOverError):
         raise
     except Exception as error:
@@ -84,8 +91,7 @@ def save(
                 f"there is no folder {folder} to save {name} in. It is not made here: pass pipeline_directory, or make "
                 "the folder first."
             ) from error
-        rest = " What was saved before is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
-        raise CheckpointError(f"{path} can't be saved: {_gist(error)}.{rest}") from error
+        raise CheckpointError(f"{path} can't be saved: {_gist(error)}.{_rest(path)}") from error
     if write is None:
         _warn_of(name, _refused(path))
     return path
@@ -144,11 +150,75 @@ def load(
             file = files.open_to_read(folder, name)
             if file is not None:
                 with file:
-                    return read(file) if read is not None else _torch_load(file, weights_only=weights_only)
+                    state = read(file) if read is not None else _torch_load(file, weights_only=weights_only)
+                if (attempt := attempt_in(folder)) is not None:
+                    attempt.loaded = True
+                return state
     if previous_pipeline_directory is not None:
         message = "There is no %s in %s, which this trial continues, and none of its own: it begins anew."
         _logger.warning(message, name, previous_pipeline_directory)
     return default
+
+
+def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a checkpoint, and leave a sign of progress where an attempt does so."""
+    attempt = attempt_in(str(path.parent))
+    begins = not os.path.lexists(path)
+    compare = attempt is not None and not attempt.advanced and not begins
+    differs = _try_to_replace(path, write, attempt, compare=compare)
+    if attempt is not None:
+        attempt.stalled = None
+        if not attempt.advanced and (begins or (attempt.loaded and differs)):
+            attempt.advance()
+
+
+def _try_to_replace(
+    path: Path, write: Callable[[IO[bytes]], object], attempt: Attempt | None, *, compare: bool
+) -> bool:
+    """In an evaluation, for long where the storage fails; not on the way out, and not when that was in vain before."""
+    folder, interrupted = str(path.parent), _interruption(sys.exception())
+    hopeless = attempt is None or attempt.stalled is not None or interrupted is not None
+    outage = Outage(_logger, 0.0 if attempt is None or hopeless else attempt.patience)
+    while True:
+        try:
+            return files.replace(folder, path.name, write, lambda: check_open(folder), compare=compare)
+        except Exception as error:
+            struck = _interruption(error)
+            if struck is not None and interrupted is None:  # while a library wrote, which hides it behind its own error
+                raise struck from error
+            if not isinstance(error, files.WriteError):
+                raise
+            pause = outage.failed(f"{path} can't be saved", error.failure)
+            if pause is None:
+                raise _stalled(path, error, attempt, outage.seconds) from error.failure
+        _sleep(pause)
+        check_open(folder)
+
+
+def _interruption(error: BaseException | None) -> BaseException | None:
+    return next((seen for seen in behind(error) if not isinstance(seen, Exception)), None)
+
+
+def _sleep(seconds: float) -> None:
+    """In pieces: an exception that another thread raises here strikes between them."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, 0.2))
+
+
+def _stalled(path: Path, error: files.WriteError, attempt: Attempt | None, seconds: float) -> StorageError:
+    what = f"{path} can't be saved: {_gist(error.failure)}."
+    if attempt is None:
+        return StorageError(f"{what}{_rest(path)} {advice(error.failure)}")
+    attempt.stalled = error.size
+    return StorageError(
+        f"{what}{_rest(path)} Tried for {seconds:.0f} s. The trial is left once run_pipeline ends, and resumed when "
+        f"about {error.size} bytes can be written again. {advice(error.failure)}"
+    )
+
+
+def _rest(path: Path) -> str:
+    return " What was saved before is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
 
 
 def _folder(directory: Directory) -> str:

@@ -11,6 +11,7 @@ from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition
 from neps.ledger.retrying import reopen
+from neps.ledger.storage import denial
 from neps.trial import Status, Trial
 from neps.views.status import last_line
 
@@ -25,7 +26,7 @@ def retry_trials(root_directory: str, numbers: Sequence[int], *, failed: bool) -
 
     Raises:
         neps.errors.NepsError: if there is no run.
-        OSError: if it can't be written.
+        OSError: if it can't be written; a DirectoryError where this user may not.
     """
     root = root_path(root_directory)
     definition, trials = read_definition(root), load(root).by_number
@@ -36,7 +37,12 @@ def retry_trials(root_directory: str, numbers: Sequence[int], *, failed: bool) -
     chosen = [trial.number for trial in failures] if failed else list(dict.fromkeys(numbers))
     if not chosen:
         print(f"No trial has failed in {root}.")
-    reopened = [_retry(root, definition, trials, number) for number in chosen]
+    try:
+        reopened = [_retry(root, definition, trials, number) for number in chosen]
+    except OSError as error:
+        if (denied := denial(root, error)) is not None:
+            raise denied from error
+        raise
     if any(reopened):
         print("Any worker evaluates them again: a running one once it has nothing new to claim, or start one.")
     return 0 if failed or all(reopened) else 1

@@ -19,6 +19,7 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import publish
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.records import parsed
+from neps.ledger.storage import denial
 
 __all__ = ["DEFAULT_LEASE_SECONDS", "Definition", "find_definition", "publish_definition"]
 
@@ -123,7 +124,7 @@ def publish_definition(root: str, definition: Definition, token: str) -> Definit
         won = publish(root, DEFINITION, documents.encode(definition.to_fields()), token)
     except OSError as error:
         message = f"root_directory {root} can't be used: {error}. It must be a folder that this user may write to."
-        raise DirectoryError(message) from error
+        raise denial(root, error) or DirectoryError(message) from error
     if won:
         return definition
     theirs = find_definition(root)

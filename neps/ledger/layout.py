@@ -20,6 +20,7 @@ __all__ = [
     "end_name",
     "is_ledger_name",
     "lock_name",
+    "saved_name",
     "start_name",
     "void_name",
 ]
@@ -29,7 +30,7 @@ TRIAL = "trial.yaml"
 CONFIG = "config.yaml"
 RESULT = "result.yaml"
 
-_OWN_NAME = re.compile(r"(trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|curve\.jsonl)")
+_OWN_NAME = re.compile(r"(trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|saved|curve\.jsonl)")
 _TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -51,6 +52,11 @@ def lock_name(attempt: int) -> str:
 def curve_name(attempt: int) -> str:
     """What an attempt has reported while it ran."""
     return f"attempt_{attempt}.curve.jsonl"
+
+
+def saved_name(attempt: int) -> str:
+    """The sign that an attempt has saved a checkpoint which is further on."""
+    return f"attempt_{attempt}.saved"
 
 
 def void_name(attempt: int) -> str:

@@ -9,12 +9,14 @@ import dataclasses
 import logging
 from collections.abc import Callable
 
+from neps.errors import DirectoryError
 from neps.ledger.definition import Definition, find_definition, publish_definition
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.identity import Identity
 from neps.ledger.launches import has_had_run, launch_token, remember
 from neps.ledger.layout import Layout
 from neps.ledger.overwriting import finish_moves, keep_running, move_aside
+from neps.ledger.storage import denial
 
 __all__ = ["OpenedRun", "open_run"]
 
@@ -43,6 +45,17 @@ def open_run(
             they can't be reconciled.
         overwrite: whether to move a run of another launch aside first.
     """
+    try:
+        return _open(root, me, define, overwrite=overwrite)
+    except DirectoryError:
+        raise
+    except OSError as error:
+        if (denied := denial(root, error)) is not None:
+            raise denied from error
+        raise
+
+
+def _open(root: str, me: Identity, define: Callable[[Definition | None], Definition], *, overwrite: bool) -> OpenedRun:
     while True:
         finish_moves(root, me)
         launch = launch_token() if overwrite else None

@@ -50,18 +50,24 @@ class AttemptStart:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """How attempt `attempt` ended; `result` is there where that decides the trial."""
+    """How attempt `attempt` ended; `result` is there where that decides the trial.
+
+    `needs_bytes`: it was left since the storage failed, and needs room for about so many.
+    """
 
     attempt: int
     end: End
     result: Result | None = None
+    needs_bytes: int | None = None
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> AttemptEnd:
         """Read from attempt_K.end.yaml or result.yaml."""
         attempt, end = whole_number(fields["attempt"]), End(fields["end"])
-        decides = end in (End.RESULT, End.DAMAGED)
-        return cls(attempt, end, _read_result(fields, attempt, damaged=end is End.DAMAGED) if decides else None)
+        if end in (End.RESULT, End.DAMAGED):
+            return cls(attempt, end, _read_result(fields, attempt, damaged=end is End.DAMAGED))
+        needs = fields.get("needs_bytes") if end is End.LEFT else None
+        return cls(attempt, end, None, whole_number(needs) if needs is not None else None)
 
 
 def parsed(path: str, read: Callable[[], _T]) -> _T:

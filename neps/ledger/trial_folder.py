@@ -18,7 +18,18 @@ from neps.ledger.curve_file import CurveFile, Point
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import PATIENCE, is_complete, make_folder, publish, read, relocate, sync_folder
 from neps.ledger.identity import Identity
-from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, curve_name, end_name, lock_name, start_name, void_name
+from neps.ledger.layout import (
+    CONFIG,
+    RESULT,
+    TRIAL,
+    Layout,
+    curve_name,
+    end_name,
+    lock_name,
+    saved_name,
+    start_name,
+    void_name,
+)
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
 from neps.ledger.touching import Lock
 from neps.trial import Decision
@@ -153,6 +164,15 @@ class TrialFolder:
                     return point
         return None
 
+    def mark_saved(self, attempt: int) -> None:
+        """Leave the sign that an attempt has saved a checkpoint: an empty file, made by its own processes alone."""
+        path = f"{self.path}/{saved_name(attempt)}"
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+
+    def has_saved(self, attempt: int) -> bool:
+        """Whether an attempt has left that sign, as far as this client sees."""
+        return os.path.lexists(f"{self.path}/{saved_name(attempt)}")
+
     def superseded(self, attempt: int) -> bool:
         """Whether an attempt has an end or a successor: a hint, for its own heartbeat."""
         return os.path.lexists(f"{self.path}/{end_name(attempt)}") or self.has_start(attempt + 1)
@@ -196,9 +216,12 @@ class TrialFolder:
         fields = AttemptStart(attempt, me, after).fields(time=documents.now())
         return publish(self.path, start_name(attempt), documents.encode(fields), me.token)
 
-    def end_attempt(self, attempt: int, end: End, me: Identity, why: str | None = None) -> bool:
+    def end_attempt(
+        self, attempt: int, end: End, me: Identity, why: str | None = None, *, needs_bytes: int | None = None
+    ) -> bool:
         """End an attempt without a result: True if this end was ours."""
-        fields = {"attempt": attempt, "end": str(end), "by": me.worker, "why": why, "time": documents.now()}
+        fields = {"attempt": attempt, "end": str(end), "by": me.worker, "why": why, "needs_bytes": needs_bytes}
+        fields["time"] = documents.now()
         return publish(self.path, end_name(attempt), documents.encode(fields), me.token)
 
     def end_with_result(

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from neps.ledger.opening import launch_token
+from neps.ledger.launches import launch_token
 from neps.worker.settings import Settings
 
 __all__ = ["evaluated", "obstacle", "start", "working"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import time
 import traceback
@@ -13,16 +14,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from neps.checkpoint.attempts import open_attempt
+from neps.checkpoint.attempts import Attempt, open_attempt
 from neps.checkpoint.files import discard_unfinished
 from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
+from neps.ledger.outage import Outage
 from neps.ledger.records import End, result_fields
+from neps.ledger.storage import advice
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import anew
 from neps.worker.context import Context
 from neps.worker.reports import curve_of, reports_of
+from neps.worker.shortage import Shortage
 from neps.worker.steps import Held
 
 __all__ = ["Evaluations"]
@@ -33,9 +37,10 @@ _logger = logging.getLogger("neps.worker")
 class Evaluations:
     """Evaluates trials for one worker."""
 
-    def __init__(self, context: Context, run_pipeline: Callable[..., Any]) -> None:
+    def __init__(self, context: Context, run_pipeline: Callable[..., Any], shortage: Shortage) -> None:
         self._context = context
         self._run_pipeline = run_pipeline
+        self._shortage = shortage
         self._directories = named_directories(run_pipeline)
         self._patience = 10 * context.lease
 
@@ -50,7 +55,8 @@ class Evaluations:
         finally:  # not before: a full disk may keep a result from being published for longer than a lease
             self._context.heartbeat.release()
         if isinstance(outcome, Interrupted):
-            self._leave(held, outcome)
+            if outcome.reason != "storage":  # else it was left already
+                self._leave(held, outcome)
             return outcome
         if not won:
             self._drop(held, result)
@@ -68,7 +74,6 @@ class Evaluations:
         reports = reports_of(held, self._context)
         outcome = self._evaluate(held, reports)
         if isinstance(outcome, Interrupted):
-            reports.flush()
             return outcome, Result(success=False), False
         anew.evaluated()
         outcome = self._with_settings(_with_reports(outcome, held, reports))
@@ -108,12 +113,16 @@ class Evaluations:
             self._discard_unfinished(folder)
         # What a checkpoint has seen is never reported again: so its reports are written first.
         signals = self._context.signals
-        with (
-            reports,
-            open_attempt(folder, attempt, self._context.me, fence.interrupt, reports.flush),
-            signals.last_words(lambda: self._leave_hastily(folder, attempt)),
-        ):
-            return evaluate(self._run_pipeline, arguments, signals, fence)
+        opened = open_attempt(folder, attempt, self._context.me, fence.interrupt, reports.flush, self._patience)
+        with reports, opened as mine, signals.last_words(lambda: self._leave_hastily(folder, attempt)):
+            outcome = evaluate(self._run_pipeline, arguments, signals, fence)
+        if isinstance(outcome, Interrupted) or not outcome.success:
+            reports.flush()
+        if isinstance(outcome, Outcome):
+            outcome = self._shortage.judge(held, outcome, mine)
+        if isinstance(outcome, Interrupted) and outcome.reason == "storage":
+            self._leave_short(held, outcome, mine)
+        return outcome
 
     def _leave_hastily(self, folder: TrialFolder, attempt: int) -> None:
         """Hand the attempt back, in another thread than the evaluating one, which may just be ending it, too."""
@@ -185,29 +194,56 @@ class Evaluations:
 
     def _persist(self, held: Held, result: Result) -> bool:
         """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
-        fields = result_fields(result)
-        deadline, pause = time.monotonic() + self._patience, 0.1
+        number, fields = held.folder.number, result_fields(result)
+        what = f"The result of trial {number} (loss {result.loss}, cost {result.cost})"
+        return self._through(held, what, lambda: self._end(held, fields), self._patience)
+
+    def _through(self, held: Held, what: str, publish: Callable[[], bool], patience: float) -> bool:
+        """Publish something that belongs into a trial's folder, through outages; permissions may come back as well."""
+        outage, path = Outage(_logger, patience), held.folder.path
         while True:
             try:
-                return self._end(held, fields)
+                return publish()
             except OSError as error:
                 failure = error
             if isinstance(failure, FileNotFoundError) and self._is_gone(held):
+                message = f"{path} is gone, removed by run_pipeline or somebody else. {what} has no place."
+                raise DirectoryError(message) from failure
+            pause = outage.failed(f"{what} can't be written to {path}", failure)
+            if pause is None:
                 message = (
-                    f"{held.folder.path} is gone, removed by run_pipeline or somebody else, so the result of trial "
-                    f"{held.folder.number} (loss {result.loss}, cost {result.cost}) has no place."
+                    f"{what} can't be written to {path}: {failure}. Tried for {outage.seconds:.0f} s. "
+                    f"{advice(failure)} The trial's checkpoint stays; start again once that works."
                 )
                 raise DirectoryError(message) from failure
-            if time.monotonic() > deadline:
-                message = (
-                    f"The result of trial {held.folder.number} (loss {result.loss}, cost {result.cost}) can't be "
-                    f"written to {held.folder.path}: {failure}. Its checkpoint stays; start again once that works."
-                )
-                raise DirectoryError(message) from failure
-            _logger.warning("Can't write to %s: %s. Trying again in %.1f s.", held.folder.path, failure, pause)
             self._context.heartbeat.beat()
-            time.sleep(pause)  # through signals, too: they would cost the result
-            pause = min(2 * pause, self._context.lease / 6, 10.0)
+            if math.isinf(patience):
+                self._context.signals.wait(pause)
+            else:
+                time.sleep(pause)  # through signals, too: they would cost the result
+
+    def _leave_short(self, held: Held, interrupted: Interrupted, mine: Attempt) -> None:
+        """Leave a trial since the storage failed. Where even that can't be written, wait as with a result."""
+        folder, attempt = held.folder, held.standing.start.attempt
+        why, needs = f"the storage failed: {interrupted.exception!r}", self._shortage.needed(held, mine)
+        _logger.warning(
+            "Trial %d is left, to be resumed by any worker: %s. This one begins nothing for %.3g s, nor until %d bytes "
+            "can be written. See %s",
+            folder.number,
+            why,
+            self._shortage.backoff,
+            needs,
+            folder.path,
+        )
+        traceback.clear_frames(interrupted.exception.__traceback__)
+
+        def publish() -> bool:
+            if self._context.signals.received is not None:
+                return False
+            return folder.end_attempt(attempt, End.LEFT, self._context.me, why, needs_bytes=needs)
+
+        self._through(held, f"The end of an attempt at trial {folder.number}", publish, math.inf)
+        self._context.view.inspect(folder.number)
 
     def _end(self, held: Held, fields: Mapping[str, Any]) -> bool:
         """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""

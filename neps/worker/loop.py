@@ -9,18 +9,21 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from neps.errors import DirectoryError
 from neps.evaluation import Interrupted
+from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
+from neps.ledger.storage import SPACE, advice, denial
 from neps.trial import Trial
 from neps.worker.claiming import Claims
 from neps.worker.context import Context
 from neps.worker.evaluating import Evaluations
 from neps.worker.freeing import Disk
 from neps.worker.resuming import resume
+from neps.worker.shortage import Shortage
 from neps.worker.steps import Held, Leave, Pause, Step
 
 __all__ = ["Worker"]
@@ -30,6 +33,7 @@ _FIRST_PAUSE = 0.002
 _BRIEF_PAUSE = 0.05
 _SAY_AGAIN = 60.0
 _LEASES_OF_OUTAGE = 10
+_BORNE = {"fenced", "storage"}
 
 
 @dataclasses.dataclass(slots=True)
@@ -56,12 +60,13 @@ class Worker:
         self._context = context
         self._view, self._signals, self._settings = context.view, context.signals, context.settings
         self._claims = Claims(context)
-        self._evaluations = Evaluations(context, run_pipeline)
+        self._shortage = Shortage(context)
+        self._evaluations = Evaluations(context, run_pipeline, self._shortage)
         self._disk = Disk(context)
         self._on_change = on_change
         self._began = time.monotonic()
         self._evaluated = 0
-        self._failing_since: float | None = None
+        self._outage = Outage(_logger, _LEASES_OF_OUTAGE * context.lease, context.poll)
         self._joined = False
         self._unusable: set[int] = set()
         self._waiting = _Waiting("", self._began)
@@ -76,7 +81,8 @@ class Worker:
             step = self._through_outages(self._next)
             match step:
                 case Held():
-                    if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason != "fenced":
+                    self._shortage.begun()
+                    if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason not in _BORNE:
                         return ended
                     self._disk.free()
                 case Pause():
@@ -94,20 +100,24 @@ class Worker:
 
     def _through_outages(self, operation: Callable[[], Step]) -> Step:
         """Where the filesystem fails, try again for long: nothing is held now that could be lost by waiting."""
+        root = self._context.layout.root
         try:
             step = operation()
         except DirectoryError:
             raise
         except OSError as error:
-            now = time.monotonic()
-            self._failing_since = self._failing_since or now
-            if now - self._failing_since > _LEASES_OF_OUTAGE * self._context.lease:
-                message = f"{self._context.layout.root} can't be used: {error}. Nothing is lost; start again later."
+            if (denied := denial(root, error)) is not None:
+                raise denied from error
+            if error.errno in SPACE:
+                return self._shortage.refuse(error)
+            if self._outage.failed(f"{root} can't be used", error) is None:
+                message = (
+                    f"{root} can't be used: {error}. Tried for {self._outage.seconds:.0f} s. {advice(error)} "
+                    "Nothing is lost; start again later."
+                )
                 raise DirectoryError(message) from error
-            if self._failing_since == now:
-                _logger.warning("%s fails: %s. Trying again.", self._context.layout.root, error)
-            return Pause(f"{self._context.layout.root} to work again")
-        self._failing_since = None
+            return Pause(f"{root} to work again")
+        self._outage.worked()
         return step
 
     def _next(self) -> Step:
@@ -123,9 +133,8 @@ class Worker:
         else:
             self._view.refresh()
         self._view.look_for_retries()
-        for pending in self._view.inspect_some():
-            if held := self._try_to_resume(pending):
-                return held
+        if (step := self._resume_one(self._view.inspect_some())) is not None:
+            return step
         step = self._claims.next()
         if isinstance(step, Held):
             return step
@@ -133,15 +142,25 @@ class Worker:
             return resumable
         return step
 
+    def _resume_one(self, resumable: Sequence[Pending]) -> Step | None:
+        """Resume one of these trials; or what keeps this worker from beginning anything."""
+        for pending in resumable:
+            self._shortage.see(pending)
+        if (short := self._shortage.pause()) is not None:
+            return short
+        for pending in resumable:
+            if held := self._try_to_resume(pending):
+                return held
+        return None
+
     def _before_leaving(self) -> Step | None:
         """What keeps a worker that has nothing left to claim: what it may resume, and, if it stays, what runs."""
         if self._settings.stay:
             return self._stay()
         self._view.inspect_all()
         resumable = [p for p in self._view.pending.values() if p.is_resumable(math.inf, self._context.me)]
-        for pending in resumable:
-            if held := self._try_to_resume(pending):
-                return held
+        if (step := self._resume_one(resumable)) is not None:
+            return step
         if any(pending.folder.number not in self._unusable for pending in resumable):
             return Pause("trials that another worker resumes", brief=True)
         return None
@@ -157,6 +176,8 @@ class Worker:
             if isinstance(error, FileNotFoundError) and not pending.folder.taken():
                 _logger.warning("%s is gone: trial %d is decided anew.", path, number)
                 self._view.forget(number)
+            elif (denied := denial(self._context.layout.root, error, self._context.layout.root)) is not None:
+                raise denied from error
             elif number not in self._unusable:
                 self._unusable.add(number)
                 _logger.warning("Trial %d can't be resumed: %s. See %s", number, error, path)

@@ -5,13 +5,12 @@ The end of an attempt is one exclusive name for which its owner, if he lives aft
 
 from __future__ import annotations
 
-import contextlib
 import logging
 
-from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.pending import Pending
 from neps.ledger.records import AttemptStart, End, result_fields
 from neps.ledger.retrying import RETRY
+from neps.ledger.setbacks import Setbacks
 from neps.ledger.standing import Standing
 from neps.trial import Result
 from neps.worker.context import Context
@@ -38,7 +37,10 @@ def resume(pending: Pending, context: Context) -> Held | None:
             return None
     if pending.standing.start.attempt != attempt:
         return None
-    after, deaths = pending.standing.end, _deaths(pending)  # read before the attempt is opened: reading may fail
+    after, deaths = (
+        pending.standing.end,
+        _deaths(pending, context),
+    )  # read before the attempt is opened: reading may fail
     context.tenure.check()
     if not folder.open_attempt(attempt + 1, me, str(after)):
         view.inspect(folder.number)
@@ -55,7 +57,7 @@ def resume(pending: Pending, context: Context) -> Held | None:
 
 def _go_on(pending: Pending, context: Context) -> Held | None:
     """Hold what this worker has opened already, unless it was opened to give the trial up."""
-    held, deaths = Held(pending.folder, pending.standing), _deaths(pending)
+    held, deaths = Held(pending.folder, pending.standing), _deaths(pending, context)
     if deaths >= context.settings.max_attempts:
         _give_up(held, deaths, context)
         return None
@@ -69,23 +71,18 @@ def _why(pending: Pending) -> str:
     return f"worker {identity.worker} was silent for {pending.silent_seconds:.1f} s"
 
 
-def _deaths(pending: Pending) -> int:
-    """How often it has died since it was last retried."""
-    deaths = 0
-    for attempt in range(1, pending.standing.start.attempt + 1):
-        with contextlib.suppress(UnreadableDocumentError):
-            start, end = pending.folder.start(attempt), pending.folder.end(attempt)
-            if start is not None and start.after == RETRY:  # opened by `neps retry`, which evaluates nothing
-                deaths = 0
-            elif end is not None and end.end is End.DIED:
-                deaths += 1
-    return deaths
+def _deaths(pending: Pending, context: Context) -> int:
+    """How often it has died without progress."""
+    return Setbacks.of(pending.folder, pending.standing.start.attempt, context.settings.max_attempts).deaths
 
 
 def _give_up(held: Held, deaths: int, context: Context) -> None:
     settings, me = context.settings, context.me
     number, attempt = held.folder.number, held.standing.start.attempt
-    error = f"given up after {deaths} attempts that died (max_attempts={settings.max_attempts})"
+    error = (
+        f"given up after {deaths} attempts that died without progress: no checkpoint saved by neps.checkpoint, no "
+        f"report further on (max_attempts={settings.max_attempts})"
+    )
     steps, losses = curve_of(held, {}) or (None, None)
     result = Result(
         success=False,

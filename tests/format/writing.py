@@ -105,7 +105,8 @@ def _failed(folder: TrialFolder) -> None:
 def _left(folder: TrialFolder) -> None:
     _claim(folder)
     folder.curve(1).append([(1.0, 0.875), (2.0, math.nan)])
-    folder.end_attempt(1, End.LEFT, ALICE, "interrupted (SIGTERM)")
+    folder.mark_saved(1)
+    folder.end_attempt(1, End.LEFT, ALICE, "the storage failed: StorageError('…')", needs_bytes=80_000)
 
 
 def _resumed(folder: TrialFolder) -> None:

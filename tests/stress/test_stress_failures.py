@@ -139,7 +139,6 @@ RAISED: dict[str, Callable[[], Any]] = {
     "a circle of causes": circular,
     "a strange name": strange_name,
     "SyntaxError": syntax_error,
-    "a full disk": raising(OSError(28, "No space left on device")),
     "a million characters": raising(ValueError("x" * 1_000_000)),
     "text that is no text": raising(ValueError("\ud800 \0 \x1b[31m\n...\n--- \u2028 \ufeff end")),
     "an error of neps": raising(neps.errors.DirectoryError("of another run")),

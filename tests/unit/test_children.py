@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import neps
-from neps.children import ATTEMPT, Attempt, announced, inherited
+from neps.children import ATTEMPT, ParentAttempt, announced, inherited
 from neps.ledger.records import End
 from unit.ledger_scene import Scene, here, somewhere
 
@@ -114,10 +114,11 @@ class TestSave:
         folder = scene.claim(1, ME)
         with announced(folder, 1, ME):
             assert python(SAVE, folder.path).returncode == 0
+            assert folder.has_saved(1), "a child's checkpoint is progress, too"
             folder.end_attempt(1, End.DIED, somewhere())
             before = scene.snapshot()
             late = python(SAVE, folder.path)
-            assert "for which this process was started, has ended or was taken over" in late.stderr
+            assert "attempt 1 at trial 1, for which this process works, has ended, or was taken over" in late.stderr
             assert scene.snapshot() == before
             assert python(SAVE, scene.root).returncode == 0  # elsewhere
         assert python(SAVE, folder.path).returncode == 0  # not of this evaluation
@@ -174,4 +175,4 @@ class TestVariable:
 
     def test_a_root_may_have_any_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(ATTEMPT, "2 w /a b\n/config_3/config_45")
-        assert inherited() == Attempt("/a b\n/config_3", 45, 2, "w")
+        assert inherited() == ParentAttempt("/a b\n/config_3", 45, 2, "w")

@@ -1,0 +1,213 @@
+"""A worker whose evaluations fail since the storage does: trials are left, not failed, and none is begun meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import neps
+from neps.errors import EvaluationError, StorageError
+from neps.ledger import storage
+from neps.ledger.records import End
+from neps.worker import shortage
+from rigs.faultfs import Mount, Rule
+from unit.ledger_scene import Scene, dead
+
+LEASE = 0.3
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+searchers = pytest.mark.parametrize("searcher", ["random_search", "bayesian_optimization"])
+
+
+def work(root: Path, call: Callable[..., Any], total: int = 3, searcher: str = "random_search", **more: Any) -> Any:
+    usual = {"seed": 1, "lease_seconds": LEASE, "max_seconds_per_run": 20.0, "post_run_summary": False}
+    space = {"x": neps.Float(0, 1)}
+    return neps.run(call, root, space, searcher, max_evaluations_total=total, **(usual | more))
+
+
+def end(root: Path, number: int, attempt: int) -> dict[str, Any]:
+    fields: dict[str, Any] = yaml.safe_load((root / f"config_{number}/attempt_{attempt}.end.yaml").read_text())
+    return fields
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def wrapping() -> None:
+    try:
+        raise FULL
+    except OSError as error:
+        raise ValueError("mine") from error
+
+
+def swallowing() -> None:
+    try:
+        raise FULL
+    except OSError:
+        raise ValueError("mine") from None
+
+
+FAILURES: dict[str, Callable[[], None]] = {
+    "ENOSPC": raising(FULL),
+    "EDQUOT": raising(OSError(errno.EDQUOT, "Disk quota exceeded")),
+    "EIO": raising(OSError(errno.EIO, "Input/output error")),
+    "EROFS": raising(OSError(errno.EROFS, "Read-only file system")),
+    "wrapped": wrapping,
+    "swallowed": swallowing,
+    "of a child": raising(StorageError("pickled on its way")),
+    "torch": raising(RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598")),
+    "numpy": raising(OSError("1000 requested and 598 written")),
+}
+
+
+@pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
+def test_what_fails_since_the_storage_does_is_left_and_resumed(tmp_path: Path, fail: Callable[[], None]) -> None:
+    calls: list[str] = []
+
+    def run_pipeline(pipeline_directory: Path, x: float) -> float:
+        calls.append(pipeline_directory.name)
+        if calls == ["config_1", "config_2"]:
+            fail()
+        return x
+
+    history = work(tmp_path, run_pipeline)
+    assert [str(trial.status) for trial in history.trials] == ["success"] * 3
+    assert calls == ["config_1", "config_2", "config_2", "config_3"]
+    assert (end(tmp_path, 2, 1)["end"], end(tmp_path, 2, 1)["needs_bytes"]) == ("left", 1 << 16)
+    assert end(tmp_path, 2, 1)["why"].startswith("the storage failed: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("a bug"), FileNotFoundError(errno.ENOENT, "gone"), OSError(errno.ECONNRESET, "of a socket")],
+    ids=str,
+)
+def test_other_failures_are_failures(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(EvaluationError):
+        work(tmp_path, lambda **_: raising(error)())
+    assert end(tmp_path, 1, 1)["status"] == "failed"
+
+
+def test_one_that_always_fails_so_is_failed_in_the_end(tmp_path: Path) -> None:
+    """A configuration whose checkpoints are too large for any disk."""
+
+    def run_pipeline(pipeline_directory: Path, x: float) -> float:
+        if pipeline_directory.name == "config_1":
+            raise FULL
+        return x
+
+    history = work(tmp_path, run_pipeline, ignore_errors=True)
+    assert [str(trial.status) for trial in history.trials] == ["failed", "success", "success"]
+    assert [end(tmp_path, 1, attempt)["end"] for attempt in (1, 2, 3)] == ["left", "left", "result"]
+    assert "No space left on device" in history.trials[0].error
+
+
+def test_one_that_gets_further_each_time_is_not(tmp_path: Path) -> None:
+    def run_pipeline(pipeline_directory: Path, x: float) -> float:
+        state = neps.checkpoint.load(pipeline_directory) or {"epoch": 0}
+        if state["epoch"] < 4:
+            neps.checkpoint.save(pipeline_directory, {"epoch": state["epoch"] + 1})
+            raise FULL
+        return x
+
+    history = work(tmp_path, run_pipeline, 1)
+    assert (str(history.trials[0].status), history.trials[0].attempts) == ("success", 5)
+
+
+@searchers
+def test_nothing_is_begun_meanwhile(faulty: Mount, caplog: pytest.LogCaptureFixture, searcher: str) -> None:
+    """Documents fit, checkpoints don't; the worker that failed waits, and so does one that comes later."""
+    root, failed = faulty.path / "root", list[int]()
+    full = Rule("write,fsync", "*neps-*", "EDQUOT")  # checkpoints, and tries to write
+
+    def run_pipeline(pipeline_directory: Path, x: float) -> float:
+        if pipeline_directory.name == "config_3" and not failed:
+            failed.append(1)
+            faulty.rules([full])
+        neps.checkpoint.save(pipeline_directory, {"weights": x})
+        return x
+
+    history = work(root, run_pipeline, 9, searcher, ignore_errors=True, max_seconds_per_run=5.0)
+    assert [str(trial.status) for trial in history.trials] == ["success", "success", "waiting"]
+    assert end(faulty.backing / "root", 3, 1)["needs_bytes"] > 1000
+    assert "No trial is begun while" in caplog.text
+    assert "`quota -s`" in caplog.text
+    assert len(work(root, run_pipeline, 9, searcher, max_seconds_per_run=1.0).trials) == 3
+    faulty.rules([])
+    history = work(root, run_pipeline, 9, searcher)
+    assert [str(trial.status) for trial in history.trials] == ["success"] * 9
+    assert [trial.attempts for trial in history.trials] == [1, 1, 2, *[1] * 6]
+
+
+def test_no_room_for_a_document_ends_no_worker(faulty: Mount, caplog: pytest.LogCaptureFixture) -> None:
+    """For longer than an outage is borne."""
+    root, over = faulty.path / "root", time.monotonic() + 14 * LEASE
+    assert len(work(root, lambda x: x, 1).trials) == 1
+    faulty.rules([Rule("mkdir,create,write", "*", "ENOSPC")])
+    real = storage.try_to_write
+
+    def trying(*args: Any) -> OSError | None:
+        if time.monotonic() > over:
+            faulty.rules([])
+        return real(*args)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(shortage, "try_to_write", trying)
+        assert len(work(root, lambda x: x).succeeded) == 3
+    assert "No trial can be begun in" in caplog.text
+    assert "has room again" in caplog.text
+
+
+def test_a_trial_that_cannot_even_be_left_is_held(faulty: Mount, caplog: pytest.LogCaptureFixture) -> None:
+    root, failed = faulty.path / "root", list[int]()
+    full = Rule("write", "*.attempt_1.end.yaml.*", "ENOSPC", times=5)
+
+    def run_pipeline(x: float) -> float:
+        if not failed:
+            failed.append(1)
+            faulty.rules([full])
+            raise FULL
+        return x
+
+    assert [str(trial.status) for trial in work(root, run_pipeline).trials] == ["success"] * 3
+    assert len(faulty.faults()) == 5
+    assert "The end of an attempt at trial 1 can't be written to" in caplog.text
+
+
+def test_a_trial_of_a_worker_that_is_gone_waits_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its files say is enough."""
+    work(tmp_path, lambda x: x, 1, max_seconds_per_run=1e-9)
+    scene, gone = Scene(tmp_path, yaml.safe_load((tmp_path / "neps.yaml").read_text())["run"]), dead()
+    scene.claim(1, gone).end_attempt(1, End.LEFT, gone, needs_bytes=12_345_678)
+    asked: list[int] = []
+
+    def refusing(folder: str, size: int, until: object = None) -> OSError | None:
+        asked.append(size)
+        return FULL if len(asked) < 3 else None
+
+    monkeypatch.setattr(shortage, "try_to_write", refusing)
+    assert len(work(tmp_path, lambda x: x).succeeded) == 3
+    assert asked == [12_345_678] * 3
+
+
+def test_how_much_room_is_needed_where_nobody_says(tmp_path: Path) -> None:
+    """The largest file that lies there is a guess: what the user's own code could not write, or has written before."""
+
+    def run_pipeline(pipeline_directory: Path, x: float) -> float:
+        if not (pipeline_directory / "model").exists():
+            (pipeline_directory / "model").write_bytes(bytes(300_000))
+            raise FULL
+        return x
+
+    work(tmp_path, run_pipeline, 1)
+    assert end(tmp_path, 1, 1)["needs_bytes"] == 300_000
