@@ -127,7 +127,7 @@ def _failures(seen: _Round) -> Iterator[str]:
         if "attempts that died" in str(result["error"]) and all(map(seen.caused, deaths.values())):
             continue  # it was killed as often as it may be
         last = str(result["error"]).strip().splitlines()[-1]
-        yield f"config_{number} failed, in attempt {result.get('attempt')} (deaths: {deaths}): {last}"
+        yield f"config_{number} failed, in attempt {result.get('attempt')} (deaths: {deaths}): {last[:300]}"
 
 
 def _results(seen: _Round) -> Iterator[str]:
