@@ -22,17 +22,33 @@ from rigs.requirements import require
 from rigs.smallfs import Kind, smallfs, smallfs_available
 
 _SEED = "NEPS_TEST_SEED"
+_STRESS = Path(__file__).with_name("stress")
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 
 
 def pytest_configure() -> None:
     """Draws the seed of this run; in the environment, so that pytest-xdist's processes have the same."""
     os.environ.setdefault(_SEED, str(secrets.randbelow(2**32)))
-    # A shell without job control starts what is in the background with these ignored, and so would be all children,
-    # to which tests send them.
-    for signum, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    # A shell without job control starts what is in the background with the first two ignored, and nohup the third; so
+    # would be all children, to which tests send them.
+    defaults = (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    )
+    for signum, action in defaults:
         if signal.getsignal(signum) is signal.SIG_IGN:
             signal.signal(signum, action)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where pytest-xdist shares the tests out (`--dist=loadgroup`), those of `tests/stress` run one at a time.
+
+    Each has many processes, whose leases run out where too many compete for the processor.
+    """
+    for item in items:
+        if _STRESS in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("stress"))
 
 
 def pytest_report_header() -> str:
