@@ -154,7 +154,8 @@ def test_the_run_of_a_live_worker_is_joined(fleet: Fleet, tmp_path: Path) -> Non
 def test_a_worker_on_another_host(fleet: Fleet, tmp_path: Path, alive: bool) -> None:  # noqa: FBT001
     """Whether it lives is seen by its heartbeat, within a lease."""
     root = tmp_path / "root"
-    arguments = {"max_evaluations_total": NEW, "seed": 2, "lease_seconds": LEASE}
+    lease = 3 * LEASE if alive else LEASE  # that a busy machine keeps, too
+    arguments = {"max_evaluations_total": NEW, "seed": 2, "lease_seconds": lease}
     worker = solo(fleet, Share(root, arguments, {"steps": 1, "slow": 3}), Host("alpha"))
     await_entry(root, "step", 3)
     if not alive:
