@@ -6,7 +6,6 @@ import dataclasses
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from chaos.evidence import Entry, read
@@ -42,18 +41,17 @@ class _Round:
             self.of_worker[entry.worker].append(entry)
             if "number" in entry.facts:
                 self.of_number[entry["number"]].append(entry)
-        self.results = {number: document(path) for number, path in self._paths("result.yaml")}
+        self.results = self.documents("result.yaml")
         self.name_of = {
             (entry["host"], entry["boot"], entry["pid"]): entry.worker
             for entry in self.entries
             if entry.event == "worker"
         }
 
-    def _paths(self, name: str) -> Iterator[tuple[int, Path]]:
-        for number in numbers(self.plan.root):
-            path = self.plan.root / f"config_{number}" / name
-            if path.exists():
-                yield number, path
+    def documents(self, name: str) -> dict[int, dict[str, Any]]:
+        """The document of this name of each trial that has one."""
+        paths = {number: self.plan.root / f"config_{number}" / name for number in numbers(self.plan.root)}
+        return {number: document(path) for number, path in paths.items() if path.exists()}
 
     def all_of(self, event: str) -> list[Entry]:
         """All entries of an event."""
@@ -143,9 +141,8 @@ def _results(seen: _Round) -> Iterator[str]:
 
 
 def _configurations(seen: _Round) -> Iterator[str]:
-    for number in numbers(seen.plan.root):
-        config = document(seen.plan.root / f"config_{number}" / "trial.yaml")
-        wanted = (config["config"]["x"], config["config"]["epochs"], config.get("previous"))
+    for number, decision in seen.documents("trial.yaml").items():
+        wanted = (decision["config"]["x"], decision["config"]["epochs"], decision.get("previous"))
         for entry in seen.of_number[number]:
             if entry.event == "begin" and (entry["x"], entry["epochs"], entry["previous"]) != wanted:
                 yield f"config_{number} is {wanted}, and was evaluated as {entry.facts}"
