@@ -105,6 +105,7 @@ def _counts(seen: _Round) -> Counter[str]:
     texts = [path.read_text(errors="replace") for path in (seen.plan.folder / "logs").glob("*.log")]
     counts["evaluations interrupted since they were taken over"] = sum(text.count("was interrupted") for text in texts)
     counts["results dropped since they came too late"] = sum(text.count("is dropped") for text in texts)
+    counts["processes that started anew"] = len(seen.all_of("worker")) - len({e.worker for e in seen.all_of("worker")})
     counts.update(f"trials: {result['status']}" for result in seen.results.values())
     return counts
 
