@@ -11,7 +11,7 @@ import secrets
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,7 +22,7 @@ from rigs.requirements import require
 from rigs.smallfs import Kind, smallfs, smallfs_available
 
 _SEED = "NEPS_TEST_SEED"
-_STRESS = Path(__file__).with_name("stress")
+_STRESS = "tests/stress/"
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -41,14 +41,17 @@ def pytest_configure() -> None:
             signal.signal(signum, action)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where pytest-xdist shares the tests out (`--dist=loadgroup`), those of `tests/stress` run one at a time.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How pytest-xdist shares the tests out: one by one, but `tests/stress` to one process, and first.
 
-    Each has many processes, whose leases run out where too many compete for the processor.
+    Each of those has many processes itself, whose leases run out where too many compete for the processor.
     """
-    for item in items:
-        if _STRESS in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("stress"))
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: _STRESS if nodeid.startswith(_STRESS) else nodeid
+    return scheduler
 
 
 def pytest_report_header() -> str:
