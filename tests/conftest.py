@@ -11,7 +11,7 @@ import secrets
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,17 +22,36 @@ from rigs.requirements import require
 from rigs.smallfs import Kind, smallfs, smallfs_available
 
 _SEED = "NEPS_TEST_SEED"
+_STRESS = "tests/stress/"
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 
 
 def pytest_configure() -> None:
     """Draws the seed of this run; in the environment, so that pytest-xdist's processes have the same."""
     os.environ.setdefault(_SEED, str(secrets.randbelow(2**32)))
-    # A shell without job control starts what is in the background with these ignored, and so would be all children,
-    # to which tests send them.
-    for signum, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    # A shell without job control starts what is in the background with the first two ignored, and nohup the third; so
+    # would be all children, to which tests send them.
+    defaults = (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    )
+    for signum, action in defaults:
         if signal.getsignal(signum) is signal.SIG_IGN:
             signal.signal(signum, action)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How pytest-xdist shares the tests out: one by one, but `tests/stress` to one process, and first.
+
+    Each of those has many processes itself, whose leases run out where too many compete for the processor.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: _STRESS if nodeid.startswith(_STRESS) else nodeid
+    return scheduler
 
 
 def pytest_report_header() -> str:

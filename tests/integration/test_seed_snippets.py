@@ -194,8 +194,11 @@ def test_checkpoints_are_continued(tmp_path: Path, workers: int) -> None:
     fidelity = 'pipeline_space["element_3"] = neps.Integer(1, 9, is_fidelity=True)\n'
     call = CALL.format(arguments='searcher="hyperband"').replace("max_evaluations_total=4", "max_evaluations_total=13")
     run(tmp_path, fidelity + CHECKPOINTS + call, workers)
+    assert len(neps.load(tmp_path / "results/snippet").succeeded) == 13
+    if workers > 1:  # who of them is slow decides whether a rung was full in time; 13 more trials find one that is
+        run(tmp_path, fidelity + CHECKPOINTS + call.replace("=13", "=26"))
     history = neps.load(tmp_path / "results/snippet")
-    assert len(history.succeeded) == 13
+    assert len(history.succeeded) == len(history.trials) == (13 if workers == 1 else 26)
     promotions = [trial for trial in history.trials if trial.previous is not None]
     if workers == 1:
         assert [trial.fidelity for trial in history.trials] == [1] * 9 + [3] * 3 + [9]

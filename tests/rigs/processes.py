@@ -29,7 +29,7 @@ __all__ = ["Fleet", "Host", "Worker"]
 
 _TESTS = Path(__file__).resolve().parents[1]
 _MARK = "NEPS_TEST_WORKER"
-_TEARDOWN_SECONDS = 10.0
+_TEARDOWN_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +220,7 @@ class Fleet:
         self._unready[worker] = ready_read
         return worker
 
-    def release(self, deadline_seconds: float = 30.0) -> None:
+    def release(self, deadline_seconds: float = 120.0) -> None:
         """Waits until all workers are in `await_start()`, and lets them go at the same instant.
 
         Workers started later don't wait.

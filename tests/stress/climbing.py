@@ -11,6 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from stress.leash import hold
 from stress.objective import record, save, save_fenced, wait
 
 __all__ = ["CHECKPOINT", "ETA", "Climbing", "climbing_loss"]
@@ -24,11 +25,12 @@ ETA = 3
 class Climbing:
     """What `neps.run` calls; an epoch takes so many seconds.
 
-    With `fenced`, `neps.checkpoint` saves.
+    With `fenced`, `neps.checkpoint` saves. `leash` is a file that holds trials back, if there is one (`stress.leash`).
     """
 
     seconds: float = 0.0
     fenced: bool = False
+    leash: str = ""
 
     def __call__(
         self, pipeline_directory: Path, previous_pipeline_directory: Path | None, x: float, epochs: int
@@ -46,6 +48,7 @@ class Climbing:
         else:
             done = 0
         record(root, "begin", number, done)
+        hold(self.leash, number)
         for epoch in range(done + 1, epochs + 1):
             wait(self.seconds)
             (save_fenced if self.fenced else save)(own, json.dumps({"x": x, "epochs": epochs, "done": epoch}))

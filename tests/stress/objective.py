@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import neps
+from stress.leash import hold
 
 __all__ = ["Entry", "Event", "Objective", "journal", "journal_of", "record", "save", "save_fenced", "spaces", "wait"]
 
 Event = Literal["begin", "step", "end"]
+_VERY_LONG = 600.0
 
 
 def spaces() -> Mapping[str, dict[str, Any]]:
@@ -53,8 +55,9 @@ class Objective:
         seconds: of a step.
         cost: what each evaluation returns as its cost; "x" is the value of the parameter x; None returns a bare loss.
         lethal: the trial whose evaluation ends its process, and how (see `die`), in its first `deaths` attempts.
-        slow: the trial whose steps take a minute in its first attempt, to be killed or frozen meanwhile.
+        slow: the trial whose steps take ten minutes in its first attempt, to be killed or frozen meanwhile.
         fenced: whether checkpoints are saved by `neps.checkpoint`, instead of by means of the objective's own.
+        leash: the file that holds trials back (`stress.leash`), if there is one.
     """
 
     steps: int = 0
@@ -65,6 +68,7 @@ class Objective:
     deaths: int = 1_000
     slow: int | None = None
     fenced: bool = False
+    leash: str = ""
 
     def __call__(self, pipeline_directory: Path, **config: Any) -> Any:
         """Evaluate."""
@@ -76,12 +80,13 @@ class Objective:
         attempts = len([e for e in journal(pipeline_directory.parent, number) if e.event == "begin"]) if special else 0
         if number == self.lethal and attempts <= self.deaths:
             die(self.manner)
+        hold(self.leash, number)
         for step in range(done + 1, self.steps + 1):
             wait(self.seconds)
             (save_fenced if self.fenced else save)(checkpoint, step)
             record(pipeline_directory.parent, "step", number, step)
             if number == self.slow and attempts == 1:
-                wait(60.0)
+                wait(_VERY_LONG)
         record(pipeline_directory.parent, "end", number, self.steps)
         if self.cost is None:
             return config["x"]
@@ -120,7 +125,7 @@ def die(manner: str) -> None:
     if manner == "sys.exit":
         sys.exit(1)
     os.kill(os.getpid(), int(manner))
-    wait(60.0)
+    wait(_VERY_LONG)
 
 
 def journal_of(root: Path) -> Path:

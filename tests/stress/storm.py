@@ -11,13 +11,18 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from rigs.processes import Worker
+from rigs.processes import Fleet, Worker
 from stress.evidence import Watch, leftovers, results
+from stress.leash import lengthen
 from stress.objective import journal
+from stress.share import Share
+from stress.team import nursery
 
 __all__ = ["Storm"]
 
 _LATEST = 0.04
+_AHEAD = 4
+"""So many trials for each worker may be ahead of the kills: on a quiet machine the search never is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +46,23 @@ class Storm:
         """So many results are waited for between two kills, so that the last kill comes well before the last trial."""
         return 0.7 * self.trials / self.kills
 
-    def rage(self, crowd: Worker, root: Path, rng: random.Random) -> Counter[str]:
-        """Kills until the nursery has ended well, and returns how often at what; no result that was seen may change."""
+    def rage(self, fleet: Fleet, share: Share, rng: random.Random) -> tuple[Worker, Counter[str]]:
+        """Kills until a nursery has ended well; no result that was seen may change.
+
+        Returns:
+            The nursery, and how often a worker was killed at what.
+        """
+        root = share.root
+        leash = root.with_suffix(".leash")
+        lengthen(leash, 0)
+        share = dataclasses.replace(share, objective={**share.objective, "leash": str(leash)})
+        crowd = nursery(fleet, share, self.workers)
         watch, killed = Watch(root), list[int]()
         deadline = time.monotonic() + self.seconds
         while crowd.exit_code is None:
             assert time.monotonic() < deadline, f"stuck with {results(root)}, {len(killed)} kills: {leftovers(root)}"
             seen = watch.look()
+            lengthen(leash, self._reach(len(killed)))
             recent = {entry.pid for entry in journal(root)[-3 * self.workers :]}
             at_work = recent & _children(crowd.pid) - set(killed)
             if at_work and len(killed) < self.kills and seen >= len(killed) * self.pace:
@@ -59,7 +74,11 @@ class Storm:
         assert watch.look() == self.trials
         moments = _moments_of_death(root, killed)
         print(f"{len(killed)} kills: {moments}")
-        return moments
+        return crowd, moments
+
+    def _reach(self, kills: int) -> int:
+        """How far the search may get after so many kills, so that there is something left for the others."""
+        return self.trials if kills == self.kills else int((kills + 1) * self.pace) + _AHEAD * self.workers
 
 
 def _children(pid: int) -> set[int]:

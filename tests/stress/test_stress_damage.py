@@ -93,7 +93,7 @@ def test_the_hidden_folder_is_deleted_while_workers_run(
 ) -> None:
     root, size = tmp_path / "root", 100
     budget = dict.fromkeys(arguments, size)
-    crowd = nursery(fleet, Share(root, {**budget, "expected_cost": 1, "lease_seconds": LEASE}, {"cost": 1}), 4)
+    crowd = nursery(fleet, Share(root, {**budget, "expected_cost": 1}, {"cost": 1}), 4)
     deleted = 0
     while crowd.exit_code is None:
         if (root / ".neps").exists():
@@ -293,10 +293,12 @@ def test_a_file_in_the_place_of_a_trial(
 
 @claiming
 @pytest.mark.parametrize("number", [7, AFTER + 40])
-def test_an_empty_folder_ahead(fleet: Fleet, root: Path, arguments: dict[str, Any], number: int) -> None:
+def test_an_empty_folder_ahead(fleet: Fleet, tmp_path: Path, arguments: dict[str, Any], number: int) -> None:
     """A half claim above others, as a crash of the filesystem may leave it, or beyond a budget that was lowered."""
+    root = tmp_path / "root"
+    Share(root, {"max_evaluations_total": BEFORE}, {"cost": 1}).work()  # a lease that two busy workers keep
     (root / f"config_{number}").mkdir()
-    crowd = nursery(fleet, Share(root, {"lease_seconds": LEASE, **arguments}, {"cost": 1}), 2)
+    crowd = nursery(fleet, Share(root, arguments, {"cost": 1}), 2)
     assert crowd.wait(END) == 0
     assert evaluations(root) == dict.fromkeys(range(1, AFTER + 1), 1)
     assert results(root) == {"success": AFTER}

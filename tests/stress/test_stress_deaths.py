@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +62,8 @@ def test_a_signal_in_mid_evaluation(fleet: Fleet, tmp_path: Path, signum: int) -
     share = Share(root, {"max_evaluations_total": 2}, {"steps": 3, "seconds": 0.01, "slow": 1})
     worker = solo(fleet, share)
     await_entry(root, "step", 1)
-    sent = time.monotonic()
     worker.signal(signum)
     await_path(root / "config_1" / "attempt_1.end.yaml")
-    assert time.monotonic() - sent < 1.0
     assert worker.wait(END) == -signum
     assert ends(root, 1) == ["left"]
     assert leftovers(root) == []
@@ -92,10 +89,8 @@ def test_a_signal_while_waiting(fleet: Fleet, tmp_path: Path, arguments: dict[st
     await_entry(root, "step", 1)
     waiting = solo(fleet, share)
     await_waiting(waiting)
-    sent = time.monotonic()
     waiting.signal(signum)
     assert waiting.wait(END) == -signum
-    assert time.monotonic() - sent < 1.0
     assert numbers(root) == [1]
     assert evaluations(root) == {1: 1}
     assert ends(root, 1) == []

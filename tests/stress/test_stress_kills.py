@@ -14,26 +14,25 @@ from stress.evidence import document, evaluations, numbers, result, results
 from stress.objective import Entry, journal
 from stress.share import Share
 from stress.storm import Storm
-from stress.team import END, await_entry, await_path, await_waiting, nursery, solo
+from stress.team import END, await_entry, await_path, await_waiting, solo
 
 STORM = Storm(trials=200, kills=140, workers=4, seconds=4 * END)
 LEASE = 6.0
-HEARTBEAT = LEASE / 3
-POLL = LEASE / 12
+AT_ONCE = 60.0
+"""Seconds: half a lease, where none is given. On the same host nobody waits for it to pass."""
 
 
-def test_100_kills_at_random_moments_over_200_trials(fleet: Fleet, tmp_path: Path, rng: random.Random) -> None:
+def test_140_kills_at_random_moments_over_200_trials(fleet: Fleet, tmp_path: Path, rng: random.Random) -> None:
     root = tmp_path / "root"
     arguments = {
         "max_evaluations_total": STORM.trials,
         "max_attempts": 1_000,
         "continue_until_max_evaluation_completed": True,
     }
-    crowd = nursery(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.02}), STORM.workers)
-    moments = STORM.rage(crowd, root, rng)
+    crowd, moments = STORM.rage(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.02}), rng)
     assert numbers(root) == list(range(1, STORM.trials + 1))
     assert results(root) == Counter(success=STORM.trials)
-    assert crowd.stdout.split().count("-9") >= 100
+    assert crowd.stdout.split().count("-9") == STORM.kills
     assert moments["evaluating"] >= 30
     assert moments["claiming or publishing"] >= 5
     for number in numbers(root):
@@ -77,7 +76,7 @@ def test_a_killed_trial_is_resumed_on_the_same_host(fleet: Fleet, tmp_path: Path
     killed = time.monotonic()
     free = free or [solo(fleet, share)]
     resumed = await_entry(root, "begin", 1, times=2)
-    assert resumed.moment - killed < 15.0
+    assert resumed.moment - killed < AT_ONCE
     assert free[0].wait(END) == 0
     assert_taken_over(root)
     assert evaluations(root) == {1: 2, 2: 1, 3: 1}
@@ -86,14 +85,13 @@ def test_a_killed_trial_is_resumed_on_the_same_host(fleet: Fleet, tmp_path: Path
 def test_a_busy_worker_resumes_it_before_it_claims(fleet: Fleet, tmp_path: Path) -> None:
     root = tmp_path / "root"
     objective = {"steps": 3, "seconds": 0.05, "slow": 1}
-    victim = solo(fleet, Share(root, {"max_evaluations_total": 200}, objective))
+    victim = solo(fleet, Share(root, {}, objective))
     await_entry(root, "step", 1)
-    solo(fleet, Share(root, {"max_evaluations_total": 200, "max_seconds_per_run": 20}, objective))
+    solo(fleet, Share(root, {}, objective))  # without a budget: it always has something to claim
     await_entry(root, "end", 3)
     victim.kill()
     killed = time.monotonic()
-    assert await_entry(root, "begin", 1, times=2).moment - killed < 15.0
-    assert len(numbers(root)) < 200
+    assert await_entry(root, "begin", 1, times=2).moment - killed < AT_ONCE
     await_path(root / "config_1" / "result.yaml")
     assert_taken_over(root)
 
@@ -109,9 +107,9 @@ def test_a_killed_trial_is_resumed_on_another_host(fleet: Fleet, tmp_path: Path)
     await_path(root / "config_1" / "attempt_1.lock")
     await_path(root / "config_3" / "result.yaml")
     victim.kill()
-    killed = time.monotonic()
+    last_heartbeat = time.monotonic() - (time.time() - (root / "config_1" / "attempt_1.lock").stat().st_mtime)
     resumed = await_entry(root, "begin", 1, times=2)
-    assert LEASE - HEARTBEAT <= resumed.moment - killed <= LEASE + HEARTBEAT + POLL
+    assert LEASE <= resumed.moment - last_heartbeat < LEASE + AT_ONCE
     assert other.wait(END) == 0
     assert_taken_over(root)
     assert evaluations(root) == {1: 2, 2: 1, 3: 1}

@@ -21,11 +21,13 @@ from rigs.requirements import require
 from rigs.smallfs import Kind, smallfs, smallfs_available
 from rigs.waiting import wait_until
 
+DEADLINE = 60.0
+"""Seconds for what takes a moment, however busy the machine is."""
 SAY_WHERE = "hostname; cat /proc/sys/kernel/random/boot_id; readlink /proc/self/ns/pid; echo $$"
 
 
 def output_of(argv: list[str]) -> list[str]:
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout.split()
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=DEADLINE).stdout.split()
 
 
 def names_in(folder: Path) -> set[str]:
@@ -70,12 +72,14 @@ class TestHosts:
 
     @pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("exec no-such-program", 127)])
     def test_passes_the_exit_status_on(self, script: str, status: int) -> None:
-        ended = subprocess.run(as_host("alpha", ["sh", "-c", script]), check=False, capture_output=True, timeout=20)
+        ended = subprocess.run(
+            as_host("alpha", ["sh", "-c", script]), check=False, capture_output=True, timeout=DEADLINE
+        )
         assert ended.returncode == status
 
     def test_says_why_it_could_not_be_made(self, tmp_path: Path) -> None:
         argv = as_host("alpha", ["true"], binds={tmp_path / "missing": tmp_path})
-        ended = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=20)
+        ended = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=DEADLINE)
         assert ended.returncode == 125
         assert "No such file or directory" in ended.stderr
 
@@ -88,19 +92,19 @@ class TestHosts:
             "while True: signal.pause()\n"
         )
         worker = fleet.start(program, host=Host("alpha"))
-        wait_until(lambda: worker.stdout, 10, "the handler")
+        wait_until(lambda: worker.stdout, DEADLINE, "the handler")
         worker.signal(number)
-        assert worker.wait(10) == 40 + number
+        assert worker.wait(DEADLINE) == 40 + number
 
     def test_power_failure_ends_all_in_it(self) -> None:
         seconds = f"{os.getpid()}.5"  # that nobody else sleeps for
         argv = as_host("alpha", ["sh", "-c", f"setsid sleep {seconds} & sleep {seconds}; true"])
         with subprocess.Popen(argv) as host:
             try:
-                wait_until(lambda: len(sleepers(seconds)) == 2, 10, "both sleepers")
+                wait_until(lambda: len(sleepers(seconds)) == 2, DEADLINE, "both sleepers")
             finally:
                 host.kill()
-        wait_until(lambda: not sleepers(seconds), 10, "their end")
+        wait_until(lambda: not sleepers(seconds), DEADLINE, "their end")
 
 
 class TestFaults:
@@ -129,10 +133,10 @@ class TestFaults:
     def test_exclusive_creation_loses_a_race(self, faulty: Mount, fleet: Fleet) -> None:
         faulty.rules([Rule("create", "name", "hang")])
         worker = fleet.start("import sys; open(sys.argv[1], 'x')", faulty.path / "name")
-        wait_until(faulty.faults, 10, "the request to be on its way")
+        wait_until(faulty.faults, DEADLINE, "the request to be on its way")
         (faulty.backing / "name").write_text("of the winner")
         faulty.rules([])
-        assert worker.wait(10) == 1
+        assert worker.wait(DEADLINE) == 1
         assert "FileExistsError" in worker.stderr
         assert (faulty.path / "name").read_text() == "of the winner"
 
@@ -226,11 +230,11 @@ class TestFaults:
         faulty.rules([Rule("mkdir", "*", "hang")])
         killed = fleet.start(program, faulty.path / "one" / "never")
         patient = fleet.start(program, faulty.path / "two" / "late")
-        wait_until(lambda: len(faulty.faults()) == 2, 10, "both hanging")
+        wait_until(lambda: len(faulty.faults()) == 2, DEADLINE, "both hanging")
         killed.kill()
         assert patient.exit_code is None
         faulty.rules([])
-        assert patient.wait(10) == 0
+        assert patient.wait(DEADLINE) == 0
         assert [names_in(faulty.backing / name) for name in ("one", "two")] == [set(), {"late"}]
 
     def test_fleet_ends_although_it_hangs_in_a_queue(self, faulty: Mount, tmp_path: Path, rng: random.Random) -> None:
@@ -238,15 +242,15 @@ class TestFaults:
         with Fleet(tmp_path, rng) as fleet:
             for number in range(3):
                 fleet.start("import os, sys; os.mkdir(sys.argv[1])", faulty.path / str(number))
-            wait_until(faulty.faults, 10, "the first to hang")
+            wait_until(faulty.faults, DEADLINE, "the first to hang")
         assert names_in(faulty.backing) == set()
 
     def test_unmounts_under_a_hanging_process(self, tmp_path: Path, fleet: Fleet) -> None:
         with faultfs(tmp_path) as mount:
             mount.rules([Rule("mkdir", "*", "hang")])
             worker = fleet.start("import os, sys; os.mkdir(sys.argv[1])", mount.path / "never")
-            wait_until(mount.faults, 10, "it to hang")
-        assert worker.wait(10) == 1
+            wait_until(mount.faults, DEADLINE, "it to hang")
+        assert worker.wait(DEADLINE) == 1
         assert "ConnectionAbortedError" in worker.stderr
         assert not mount.path.exists()
 
@@ -315,10 +319,10 @@ class TestFleet:
     def test_nobody_starts_before_all_are_ready(self, fleet: Fleet) -> None:
         for _ in range(4):
             fleet.start(STARTED_AT)
-        wait_until(lambda: all(worker.stdout for worker in fleet.workers), 10, "all to be up")
+        wait_until(lambda: all(worker.stdout for worker in fleet.workers), DEADLINE, "all to be up")
         released = time.monotonic()
         fleet.release()
-        assert fleet.wait_all(10) == [0, 0, 0, 0]
+        assert fleet.wait_all(DEADLINE) == [0, 0, 0, 0]
         assert min(float(worker.stdout.split()[1]) for worker in fleet.workers) > released
 
     @pytest.mark.usefixtures("hosts")
@@ -326,7 +330,7 @@ class TestFleet:
         for name in ("alpha", "beta"):
             fleet.start(STARTED_AT + "import socket; print(socket.gethostname())", host=Host(name))
         fleet.release()
-        assert fleet.wait_all(10) == [0, 0]
+        assert fleet.wait_all(DEADLINE) == [0, 0]
         assert [worker.stdout.split()[2] for worker in fleet.workers] == ["alpha", "beta"]
 
     def test_release_names_who_failed_before(self, fleet: Fleet) -> None:
@@ -338,20 +342,20 @@ class TestFleet:
         program = tmp_path / "program.py"
         program.write_text("import os, sys; print(sys.argv[1:], os.environ['WORD'])")
         worker = fleet.start(program, "one", tmp_path, environment={"WORD": "two"})
-        assert worker.wait(10) == 0
+        assert worker.wait(DEADLINE) == 0
         assert worker.stdout == f"['one', '{tmp_path}'] two\n"
 
     @HERE_AND_ON_A_HOST
     def test_freezes_and_thaws(self, fleet: Fleet, host: Host | None) -> None:
         require(hosts_available() if host else None)
         worker = fleet.start("import itertools\nfor n in itertools.count(): print(n, flush=True)", host=host)
-        wait_until(lambda: worker.stdout, 10, "the first number")
+        wait_until(lambda: worker.stdout, DEADLINE, "the first number")
         worker.freeze()
         frozen_at = worker.stdout
         with pytest.raises(AssertionError, match="in vain"):
             wait_until(lambda: worker.stdout != frozen_at, 0.2, "a number from a frozen worker")
         worker.thaw()
-        wait_until(lambda: worker.stdout != frozen_at, 10, "the next number")
+        wait_until(lambda: worker.stdout != frozen_at, DEADLINE, "the next number")
 
     def test_kill_and_wait(self, fleet: Fleet) -> None:
         worker = fleet.start("import time; time.sleep(600)")
@@ -362,7 +366,7 @@ class TestFleet:
     def test_too_late_shows_where_it_was(self, fleet: Fleet, host: Host | None) -> None:
         require(hosts_available() if host else None)
         worker = fleet.start("import time\ndef stuck(): print(1, flush=True); time.sleep(600)\nstuck()", host=host)
-        wait_until(lambda: worker.stdout, 10, "it to be stuck")
+        wait_until(lambda: worker.stdout, DEADLINE, "it to be stuck")
         with pytest.raises(AssertionError, match=r"(?s)still ran after 0 s.*in stuck"):
             worker.wait(0)
 
@@ -375,7 +379,7 @@ class TestFleet:
         def failing_test() -> None:
             with Fleet(tmp_path, rng) as fleet:
                 orphaned, frozen = fleet.start(SLEEPER, seconds, host=host), fleet.start(SLEEPER, seconds, host=host)
-                wait_until(lambda: len(sleepers(seconds)) == 2, 10, "their children")
+                wait_until(lambda: len(sleepers(seconds)) == 2, DEADLINE, "their children")
                 frozen.freeze()
                 orphaned.kill()
                 raise ZeroDivisionError
@@ -390,7 +394,9 @@ class TestFleet:
         program = "import sys, time\nwhile True:\n  open(sys.argv[1], 'a').write('x'); time.sleep(0.01)"
         for _ in range(2):
             fleet.start(program, counter)
-        done = fleet.disturb(lambda: len(fleet.workers) >= 4 and counter.read_text(), 20, seconds_between=(0.01, 0.05))
+        done = fleet.disturb(
+            lambda: len(fleet.workers) >= 4 and counter.read_text(), DEADLINE, seconds_between=(0.01, 0.05)
+        )
         killed = [line.split()[1] for line in done if line.startswith("kill")]
         assert len(fleet.workers) == 2 + len(killed) >= 4
         assert {worker.name for worker in fleet.workers if worker.exit_code == -signal.SIGKILL} == set(killed)

@@ -28,7 +28,7 @@ def objective(x: float) -> float:
 
 
 def work(root: Path, searcher: str, total: int, call: Callable[..., Any] = objective, **more: Any) -> neps.History:
-    usual: dict[str, Any] = {"seed": 1, "lease_seconds": LEASE, "max_seconds_per_run": 8.0, "post_run_summary": False}
+    usual: dict[str, Any] = {"seed": 1, "lease_seconds": LEASE, "max_seconds_per_run": 60.0, "post_run_summary": False}
     arguments = usual | {"searcher": searcher, "max_evaluations_total": total} | more
     return neps.run(call, root, {"x": neps.Float(0, 1)}, **arguments)
 
