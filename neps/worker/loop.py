@@ -21,6 +21,7 @@ from neps.worker.context import Context
 from neps.worker.evaluating import Evaluations
 from neps.worker.freeing import Disk
 from neps.worker.resuming import resume
+from neps.worker.settings import Keep
 from neps.worker.steps import Held, Leave, Pause, Step
 
 __all__ = ["Worker"]
@@ -58,6 +59,8 @@ class Worker:
         self._claims = Claims(context)
         self._evaluations = Evaluations(context, run_pipeline)
         self._disk = Disk(context)
+        if context.settings.keep_checkpoints is not Keep.ALL:
+            self._view.observers = [*self._view.observers, self._disk]
         self._on_change = on_change
         self._began = time.monotonic()
         self._evaluated = 0
