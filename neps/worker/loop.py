@@ -14,6 +14,7 @@ from typing import Any
 
 from neps.errors import DirectoryError
 from neps.evaluation import Interrupted
+from neps.ledger.links import without_links
 from neps.ledger.pending import Pending
 from neps.trial import Trial
 from neps.worker.claiming import Claims
@@ -102,6 +103,8 @@ class Worker:
         except DirectoryError:
             raise
         except OSError as error:
+            if (refusal := without_links(self._context.layout.root, error)) is not None:
+                raise refusal from error
             now = time.monotonic()
             self._failing_since = self._failing_since or now
             if now - self._failing_since > _LEASES_OF_OUTAGE * self._context.lease:
