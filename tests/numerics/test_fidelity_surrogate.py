@@ -136,11 +136,11 @@ def test_past_64_results_hyperparameters_are_searched_each_eighth_time() -> None
         assert same is kept
 
 
-def test_of_more_than_1500_results_the_posterior_is_of_a_part() -> None:
+def test_of_more_than_1000_results_the_posterior_is_of_a_part() -> None:
     X, u, losses = _results(1801)
     losses[::50] = np.nan
     found = fidelity_surrogate(X, u, losses, NUMERIC, _memory())
-    assert found.process.X.shape == (1500, 2)
+    assert found.process.X.shape == (1000, 2)
     _assert_sane(found, points(20, NUMERIC, seed=8))
     rows = {x.tobytes(): index for index, x in enumerate(X)}
     kept = np.array([rows[x.tobytes()] for x in found.process.X])
