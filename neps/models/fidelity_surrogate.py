@@ -47,8 +47,8 @@ def fidelity_surrogate(
     """The process over configurations and fidelities, and the bend of the losses, that are most probable together.
 
     When hyperparameters are searched is as for `neps.models.surrogate.surrogate`. Past 500 results they are found on
-    500 of them (on 300 without a memory), and past 1000 the posterior is of 1000: a third are those of the highest fidelities, with the lowest
-    losses first, and the others an even part of the rest.
+    500 of them (on 300 without a memory), and past 1000 the posterior is of 1000: a third are those of the highest
+    fidelities, with the lowest losses first, and the others an even part of the rest.
 
     Args:
         X: (n, d), n at least 1.
