@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from neps.ledger.documents import FORMAT_VERSION
@@ -21,10 +21,11 @@ from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptEnd, decision_fields, read_decision, result_fields
 from neps.trial import Status, Trial
 
-__all__ = ["Accelerator", "parse"]
+__all__ = ["MANY", "Accelerator", "parse"]
 
 _logger = logging.getLogger("neps.ledger")
-_MANY = 100
+MANY = 100
+"""From so many lines on, one joiner of a crowd writes them."""
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -38,26 +39,43 @@ class Accelerator:
 
     def append(self, trial: Trial) -> None:
         """Remember a success. Never fails: the folder has it all."""
-        with contextlib.suppress(OSError, TypeError, ValueError):  # the last two: what somebody has edited by hand
-            if (line := _line(self._run, trial)) is not None:
-                self._write(line)
+        with contextlib.suppress(OSError):
+            self._write(self._content([trial]))
 
-    def add(self, trials: Sequence[Trial]) -> None:
-        """Remember what a joiner had to read from the folders; where that is much, one joiner of a crowd does it."""
-        if len(trials) < _MANY:
-            for trial in trials:
-                self.append(trial)
+    def add(self, numbers: Sequence[int], find: Callable[[int], Trial | None]) -> None:
+        """Remember what a joiner found in the folders alone; where that is much, one joiner of a crowd does it.
+
+        Args:
+            numbers: of the trials.
+            find: each one's, or None; asked by whoever writes the lines, and only then.
+        """
+        if len(numbers) < MANY:
+            self._add_some(numbers, find)
             return
         from filelock import FileLock, Timeout
 
         with contextlib.suppress(OSError, Timeout):
             os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
             with FileLock(f"{self._folder}.lock").acquire(timeout=0):
-                for trial in trials:
-                    self.append(trial)
+                for first in range(0, len(numbers), MANY):
+                    self._add_some(numbers[first : first + MANY], find)
 
-    def _write(self, line: bytes) -> None:
+    def _add_some(self, numbers: Sequence[int], find: Callable[[int], Trial | None]) -> None:
+        with contextlib.suppress(OSError):
+            self._write(self._content(filter(None, map(find, numbers))))
+
+    def _content(self, trials: Iterable[Trial]) -> bytes:
+        lines: list[bytes] = []
+        for trial in trials:
+            with contextlib.suppress(TypeError, ValueError):  # what somebody has edited by hand
+                if (line := _line(self._run, trial)) is not None:
+                    lines.append(line)
+        return b"".join(lines)
+
+    def _write(self, content: bytes) -> None:
         """Opened for each line: run_pipeline may close every descriptor that it finds, and get its number itself."""
+        if not content:
+            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
             descriptor = os.open(self._path, flags, 0o666)
@@ -65,7 +83,7 @@ class Accelerator:
             os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
             descriptor = os.open(self._path, flags, 0o666)
         try:
-            os.write(descriptor, line)
+            os.write(descriptor, content)
         finally:
             os.close(descriptor)
 

@@ -5,6 +5,7 @@ What a space or a sampler is, this module doesn't know: it publishes and compare
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -18,6 +19,7 @@ from neps.ledger import documents
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import publish
 from neps.ledger.layout import DEFINITION, Layout
+from neps.ledger.links import without_links
 from neps.ledger.records import parsed
 from neps.ledger.storage import denial
 
@@ -119,12 +121,17 @@ def publish_definition(root: str, definition: Definition, token: str) -> Definit
     Raises:
         DirectoryError: if the root can't be made or written.
     """
+    missing = _missing(root)
     try:
         os.makedirs(root, exist_ok=True)  # noqa: PTH103
         won = publish(root, DEFINITION, documents.encode(definition.to_fields()), token)
     except OSError as error:
+        refusal = without_links(root, error)
+        for folder in missing if refusal is not None else ():
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)  # noqa: PTH106
         message = f"root_directory {root} can't be used: {error}. It must be a folder that this user may write to."
-        raise denial(root, error) or DirectoryError(message) from error
+        raise refusal or denial(root, error) or DirectoryError(message) from error
     if won:
         return definition
     theirs = find_definition(root)
@@ -132,3 +139,12 @@ def publish_definition(root: str, definition: Definition, token: str) -> Definit
         time.sleep(0.01)
         theirs = find_definition(root)
     return theirs
+
+
+def _missing(root: str) -> list[str]:
+    """The folders that have to be made for a root, the lowest first."""
+    missing: list[str] = []
+    while not os.path.lexists(root):
+        missing.append(root)
+        root = os.path.dirname(root)  # noqa: PTH120
+    return missing

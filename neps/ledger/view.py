@@ -13,7 +13,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from neps.ledger.accelerator import Accelerator, parse
+from neps.ledger.accelerator import MANY, Accelerator, parse
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import read
 from neps.ledger.identity import Identity
@@ -89,7 +89,26 @@ class View:
             self.take(number)
             self._settle(number)
         if self._me:
-            self._accelerator.add([self.trials[number] for number in sorted(numbers) if number in self.trials])
+            self._rebuild([number for number in sorted(numbers) if number not in self.numbers.taken])
+
+    def _rebuild(self, numbers: Sequence[int]) -> None:
+        """Have the accelerator remember what the folders alone told, though it be but that a trial has succeeded.
+
+        Else readers of a run whose workers look at no details would read all folders for ever, once it is deleted.
+        """
+        if self._details:
+            self._accelerator.add([number for number in numbers if number in self.trials], self.trials.get)
+            return
+        succeeded = [number for number in numbers if number not in self.trials and number not in self.pending]
+        if len(succeeded) >= MANY:  # to read fewer is no trouble
+            self._accelerator.add(succeeded, self._read)
+
+    def _read(self, number: int) -> Trial | None:
+        folder = TrialFolder(self._layout, number)
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            if (standing := look(folder, complete=False)) is not None:
+                return trial_of(folder, standing)
+        return None
 
     def _remember(self, number: int, payload: bytes) -> None:
         self.numbers.note(number)

@@ -25,8 +25,8 @@ __all__ = ["FidelitySurrogate", "fidelity_surrogate"]
 
 _Array = NDArray[np.float64]
 
-_BELIEVED = 1500  # of more results the posterior is of a part
-_SEARCHED = 500  # of more, hyperparameters are found on a part
+_BELIEVED = 1000  # of more results the posterior is of a part
+_SEARCHED, _FIRST = 500, 300  # of more, hyperparameters are found on a part; the first ones on a smaller
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def fidelity_surrogate(
     """The process over configurations and fidelities, and the bend of the losses, that are most probable together.
 
     When hyperparameters are searched is as for `neps.models.surrogate.surrogate`. Past 500 results they are found on
-    500 of them, and past 1500 the posterior is of 1500: a third are those of the highest fidelities, with the lowest
-    losses first, and the others an even part of the rest.
+    500 of them (on 300 without a memory), and past 1000 the posterior is of 1000: a third are those of the highest
+    fidelities, with the lowest losses first, and the others an even part of the rest.
 
     Args:
         X: (n, d), n at least 1.
@@ -61,7 +61,7 @@ def fidelity_surrogate(
         The same for the same arguments: nothing is drawn.
     """
     believed = _part(u, losses, _BELIEVED)
-    part = believed[_part(u[believed], losses[believed], _SEARCHED)]
+    part = believed[_part(u[believed], losses[believed], _FIRST if remembered is None else _SEARCHED)]
 
     @functools.cache
     def objective() -> FidelityNegativeLogPosterior:

@@ -17,7 +17,7 @@ from neps.models.fitting import NegativeLogPosterior, beginnings, bounded, most_
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS, Targets
 
-__all__ = ["Surrogate", "explanation", "surrogate"]
+__all__ = ["Surrogate", "believed", "explanation", "surrogate"]
 
 _Array = NDArray[np.float64]
 H = TypeVar("H")
@@ -25,8 +25,8 @@ H = TypeVar("H")
 _FEW = 20  # with so few results all bends are compared each time, and with more each eighth time
 _SELDOM = 8
 _FRESH = 64  # with so few, hyperparameters are searched each time, and then afresh too; with more, each eighth time
-_SEARCHED = 1000  # of more results, hyperparameters are found on a part
-_BEST_PART = 250
+_BELIEVED = 1200  # of more results the posterior is of a part
+_SEARCHED, _FIRST = 800, 250  # of more, hyperparameters are found on a part; the first ones on a smaller
 _ITERATIONS, _FEW_ITERATIONS = 50, 10
 
 
@@ -38,29 +38,49 @@ class Surrogate:
     bend: float
 
 
+def believed(losses: _Array) -> NDArray[np.intp]:
+    """Which results the posterior is of: indices (at most 1200,), in order.
+
+    All up to 1200. Of more, the best half and the latest quarter: there the search goes on, and a model that forgot
+    what came of its last proposals would make them again. The rest are spread evenly over all others: they say where
+    not to look.
+
+    Args:
+        losses: of all results, (n,), in the order of their trials; NaN where an evaluation failed.
+    """
+    return _part(losses, _BELIEVED)
+
+
 def surrogate(
-    X: _Array, losses: _Array, choices: NDArray[np.intp], remembered: tuple[Hyperparameters, float] | None = None
+    X: _Array,
+    losses: _Array,
+    choices: NDArray[np.intp],
+    remembered: tuple[Hyperparameters, float] | None = None,
+    among: NDArray[np.intp] | None = None,
 ) -> Surrogate:
     """The Gaussian process and the bend of the losses that are most probable together.
 
-    The posterior is exact for all n results. Past 64, hyperparameters are searched again with each eighth result: they
-    change little. Past 1000, they are found on 1000 of them, the best and an even part of the rest: each step of the
-    search costs n³.
+    The posterior is exact for the k results that are believed. Past 64, hyperparameters are searched again with each
+    eighth result: they change little. Past 800, they are found on 800: each step of the search costs n³. A search that
+    begins without a memory takes more steps, and is made on 250.
 
     Args:
-        X: (n, d), n at least 1.
-        losses: (n,), NaN where an evaluation failed.
+        X: (k, d), k at least 1: where the results were found that are believed.
+        losses: of all results, (n,); NaN where an evaluation failed.
         choices: (d,), how many categories a dimension encodes; 0 where it is a number.
         remembered: hyperparameters and bend of an earlier surrogate, to begin with.
+        among: which of all results are believed, as `believed` says, (k,); None: all.
 
     Returns:
         The same for the same arguments: nothing is drawn.
     """
-    part = _part(losses)
+    among = np.arange(len(losses)) if among is None else among
+    rows = _part(losses[among], _FIRST if remembered is None else _SEARCHED)
+    part = among[rows]
 
     @functools.cache
     def objective() -> NegativeLogPosterior:
-        return NegativeLogPosterior(X[part], np.zeros(len(part)), choices)
+        return NegativeLogPosterior(X[rows], np.zeros(len(rows)), choices)
 
     def search(y: _Array, starts: Sequence[Hyperparameters], iterations: int) -> tuple[Hyperparameters, float]:
         return most_probable(objective().given(y), starts, iterations)
@@ -68,7 +88,7 @@ def surrogate(
     found, targets = explanation(losses, part, search, beginnings(len(choices)), remembered)
     if remembered is not None and found is remembered[0]:
         found = bounded(found)
-    return Surrogate(GaussianProcess(X, targets.values, choices, found), targets.bend)
+    return Surrogate(GaussianProcess(X, targets.values[among], choices, found), targets.bend)
 
 
 def explanation(
@@ -88,6 +108,7 @@ def explanation(
         beginnings: where to begin without anything better.
         remembered: earlier hyperparameters and their bend, which a long run keeps for seven results of eight.
     """
+    n = len(losses)
 
     def fitted(targets: Targets, starts: Sequence[H], iterations: int) -> tuple[float, H, Targets]:
         found, value = search(targets.values[part], starts, iterations)
@@ -103,7 +124,9 @@ def explanation(
 
     if remembered is None:
         return bent(fitted(Targets(losses, BENDS[0]), beginnings[:2], _ITERATIONS))
-    n, (start, bend) = len(losses), remembered
+    start, bend = remembered
+    if len(part) < n:
+        return _in_turns(losses, fitted, start, bend)
     thorough = n <= _FEW or n % _SELDOM == 0
     if n > _FRESH and not thorough:
         return start, Targets(losses, bend)
@@ -114,11 +137,36 @@ def explanation(
     return bent(best) if thorough else best[1:]
 
 
-def _part(losses: _Array) -> NDArray[np.intp]:
-    """Which results hyperparameters are found on: indices (at most 1000,)."""
-    if len(losses) <= _SEARCHED:
-        return np.arange(len(losses))
-    order = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
-    rest = np.sort(order[_BEST_PART:])
-    even = np.linspace(0, len(rest) - 1, _SEARCHED - _BEST_PART).astype(np.intp)
-    return np.sort(np.concatenate([order[:_BEST_PART], rest[even]]))
+def _in_turns(
+    losses: _Array, fitted: Callable[[Targets, Sequence[H], int], tuple[float, H, Targets]], start: H, bend: float
+) -> tuple[H, Targets]:
+    """A search where each takes long: with one result of eight for hyperparameters, with another for another bend."""
+    turn, targets = divmod(len(losses), _SELDOM), Targets(losses, bend)
+    if turn[1] == 0:
+        return fitted(targets, [start], _FEW_ITERATIONS)[1:]
+    if turn[1] == _SELDOM // 2 and targets.values.any():
+        others = [other for other in BENDS if other != bend]
+        rival = Targets(losses, others[turn[0] % len(others)])
+        _, start, targets = min(
+            fitted(targets, [start], 0), fitted(rival, [start], _FEW_ITERATIONS), key=lambda fitted: fitted[0]
+        )
+    return start, targets
+
+
+def _part(losses: _Array, most: int) -> NDArray[np.intp]:
+    """Some of these: indices (at most `most`,), in order, of which half are the best and a quarter the latest.
+
+    The others change little from one result to the next, and a model with them: of the numbers counted from 0, those
+    that are divided by the highest power of 2 come first.
+    """
+    n = len(losses)
+    if n <= most:
+        return np.arange(n)
+    numbers = np.arange(n, dtype=np.int64)
+    evenness = np.where(numbers > 0, numbers & -numbers, n)
+    chosen = np.zeros(n, dtype=np.bool_)
+    chosen[np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")[: most // 2]] = True
+    chosen[n - most // 4 :] = True
+    rest = np.flatnonzero(~chosen)
+    chosen[rest[np.argsort(-evenness[rest], kind="stable")[: most - int(chosen.sum())]]] = True
+    return np.flatnonzero(chosen)

@@ -18,6 +18,7 @@ from neps.samplers.grid_search import every_value
 from neps.space import Categorical
 
 if TYPE_CHECKING:
+    from neps.samplers.claimed import Claimed
     from neps.space import SearchSpace
     from neps.trial import Value
 
@@ -87,12 +88,18 @@ class Axes:
                 Z[:, j] = positions[np.searchsorted(edges, Z[:, j])]
         return Z
 
-    def first_unclaimed(self, Z: _Array, points: _Array) -> dict[str, Value] | None:
-        """What the space makes of the first of Z (m, d) that stands for none of `points` (n, d); None if all do."""
+    def first_unclaimed(self, Z: _Array, points: _Array, others: Claimed | None = None) -> dict[str, Value] | None:
+        """What the space makes of the first of Z (m, d) that is unclaimed; None if all are claimed.
+
+        Args:
+            Z: candidates.
+            points: of claimed configurations, (n, d).
+            others: more that are claimed.
+        """
         taken = {point.tobytes() for point in points}
         for z in Z:
             config = self.space.decode(z)
-            if self._encode(config).tobytes() not in taken:
+            if self._encode(config).tobytes() not in taken and (others is None or config not in others):
                 return config
         return None
 

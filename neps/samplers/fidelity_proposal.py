@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,8 +46,10 @@ _INCUMBENTS = 3
 _FORGONE = 0.05
 """How much of a new configuration's rate, in logarithms, is given away where that spares decisions: it begins at the
 highest rung of which no more is lost. The lowest ones tell little where they are noisy, or where it is too good."""
+_PENDING = 250  # of more that run, the latest count
+_FROZEN = 500  # of more that may be continued, those with the lowest losses at each level are looked at
 _TOLERANCE = 1e-9
-_BLOCK = 2**24  # how many covariances are looked at together
+_BLOCK = 2**21  # how many covariances are looked at together
 _NEGLIGIBLE = 1e-12
 _OWN = ("walk", "slope", "trend", "early_noise")
 
@@ -137,15 +140,28 @@ class _Beliefs:
 
     @functools.cached_property
     def frozen(self) -> list[Trial]:
-        """The trials that may be continued: not yet at the highest fidelity, with a finite loss, continued by none."""
+        """The trials that may be continued: not yet at the highest fidelity, with a finite loss, continued by none.
+
+        At most 500, from each level in turn the one with the lowest loss.
+        """
         continued = {trial.previous for trial in self.decided}
-        return [
+        frozen = [
             trial
             for trial in self.decided
             if math.isfinite(trial.rank_key)
             and trial.number not in continued
             and self.level(trial.fidelity) < len(self.levels) - 1
         ]
+        if len(frozen) <= _FROZEN:
+            return frozen
+        ranked: list[tuple[int, Trial]] = []
+        begun: Counter[int] = Counter()
+        for trial in sorted(frozen, key=lambda trial: (trial.rank_key, trial.number)):
+            level = self.level(trial.fidelity)
+            ranked.append((begun[level], trial))
+            begun[level] += 1
+        chosen = sorted(ranked, key=lambda each: each[0])[:_FROZEN]  # stable: of equal ranks the lower loss
+        return sorted((trial for _, trial in chosen), key=lambda trial: trial.number)
 
     @functools.cached_property
     def surrogate(self) -> FidelitySurrogate:
@@ -159,7 +175,7 @@ class _Beliefs:
     def process(self) -> FidelityProcess:
         """The surrogate's, as if pending trials had ended as it predicts."""
         process = self.surrogate.process
-        pending = [trial for trial in self.decided if not trial.ended]
+        pending = [trial for trial in self.decided if not trial.ended][-_PENDING:]
         if not pending:
             return process
         points = self.axes.encode(trial.config for trial in pending)
@@ -168,7 +184,7 @@ class _Beliefs:
     @functools.cached_property
     def means(self) -> _Array:
         """What is predicted, at the highest fidelity, of each observation's configuration: (n,)."""
-        return self.process.predict(self.process.X)[0]
+        return self.process.mean(self.process.X)
 
     @functools.cached_property
     def best(self) -> float:
@@ -199,7 +215,7 @@ class _Beliefs:
             incumbents = self.process.X[np.argsort(self.means, kind="stable")[:_INCUMBENTS]]
             Z = candidates(self.axes, acquisition, incumbents, generator)
         Z = Z[np.argsort(-acquisition(Z), kind="stable")]
-        config = self.axes.first_unclaimed(Z, self.axes.encode(trial.config for trial in self.decided))
+        config = self.axes.first_unclaimed(Z, self.process.X, Claimed.of(self.history))
         return self.random(generator) if config is None else self.axes.encode([config])[0]
 
     def random(self, generator: np.random.Generator) -> _Array | None:

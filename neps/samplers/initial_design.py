@@ -73,14 +73,15 @@ class InitialDesign:
 
     def decide(self, history: History, number: int, generator: np.random.Generator) -> Suggestion | Done | None:
         """A trial of the design, or that all configurations are claimed; None once its results are in."""
-        space, claimed = history.space, Claimed.of(history)
-        if (done := claimed.exhausted) is not None:
+        space = history.space
+        claimed = Claimed.of(history) if space.is_finite else None
+        if claimed is not None and (done := claimed.exhausted) is not None:
             return done
         if self.is_over(history):
             return None
         default = space.default_config() if self.default_first and number == 1 else None
         config = default or self.draw(history, number, generator)
-        if space.is_finite and config in claimed:
+        if claimed is not None and config in claimed:
             config = claimed.another(generator)
         return Suggestion(config=config, reasons={"by": _BY})
 

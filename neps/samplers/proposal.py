@@ -19,7 +19,7 @@ from neps.models.acquisition import Acquisition, LogExpectedImprovement, Sum
 from neps.models.gaussian_process import Hyperparameters
 from neps.models.losses import BENDS
 from neps.models.main_effects import DEGREES
-from neps.models.surrogate import Surrogate, surrogate
+from neps.models.surrogate import Surrogate, believed, surrogate
 from neps.models.threads import one_thread
 from neps.samplers.axes import Axes, axes_of
 from neps.samplers.claimed import Claimed
@@ -39,6 +39,7 @@ _EXPLORATION = 0.3
 improvement goes far away too often (De Ath et al. 2021, "Greed is good", for the same with other acquisition
 functions). With categories it counts in full: one that is untried has no neighbours to be judged by."""
 _INCUMBENTS = 3
+_PENDING = 250  # of more that run, the latest count
 _DIGITS = 4
 
 
@@ -67,12 +68,16 @@ def _propose(
 ) -> Suggestion:
     axes = axes_of(history.space)
     decided = [trial for trial in history.trials if trial.decision is not None]
-    points = axes.encode(trial.config for trial in decided)
-    ended = np.array([trial.ended for trial in decided])
-    losses = np.array([observed_loss(trial) for trial in decided if trial.ended])
-    found = surrogate(points[ended], losses, axes.choices, _remembered(axes, decided))
-    process = found.process if ended.all() else found.process.believing(points[~ended])
-    means = process.predict(process.X)[0]
+    ended = [trial for trial in decided if trial.ended]
+    losses = np.array([observed_loss(trial) for trial in ended])
+    among = believed(losses)
+    points = axes.encode(ended[index].config for index in among)
+    found = surrogate(points, losses, axes.choices, _remembered(axes, decided), among)
+    pending = [trial for trial in decided if not trial.ended][-_PENDING:]
+    process = found.process
+    if pending:
+        process = process.believing(axes.encode(trial.config for trial in pending))
+    means = process.mean(process.X)
     # Upon the lowest mean, not the lowest loss: a lucky evaluation of a noisy objective would never be improved upon.
     improvement = LogExpectedImprovement(process, float(means.min()))
     if exploration is None:
@@ -86,8 +91,9 @@ def _propose(
         incumbents = process.X[np.argsort(means, kind="stable")[:_INCUMBENTS]]
         Z = candidates(axes, acquisition, incumbents, generator)
     Z = Z[np.argsort(-acquisition(Z), kind="stable")]
+    others = Claimed.of(history) if len(decided) > len(process.X) else None
     # The promising parts of a large finite space may all be claimed.
-    config = axes.first_unclaimed(Z, points) or Claimed.of(history).another(generator)
+    config = axes.first_unclaimed(Z, process.X, others) or Claimed.of(history).another(generator)
     expected = float(improvement(axes.encode([config]))[0])
     reasons = {"by": "model", "log_expected_improvement": expected, "model": _memory(found)}
     return Suggestion(config=config, reasons=reasons)

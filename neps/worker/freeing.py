@@ -2,19 +2,25 @@
 
 Each worker decides by what it knows, which may be old. So it rests on what never changes: that a trial has succeeded,
 and what a sampler has given up for ever. What runs, may be resumed or retried keeps its checkpoint, and that which it
-continues.
+continues. `Disk` hears of each trial as it becomes known, and looks again only at those that this may concern.
 """
 
 from __future__ import annotations
 
+import enum
 import logging
 import math
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from neps.checkpoint import files
 from neps.errors import DirectoryError
+from neps.fidelity import Brackets
 from neps.history import History
 from neps.ledger.trial_folder import TrialFolder
+from neps.samplers import Hyperband, Sampler, SuccessiveHalving
+from neps.trial import Trial
 from neps.worker.context import Context
 from neps.worker.settings import Keep
 
@@ -44,23 +50,92 @@ def freeable(history: History, continuable: Collection[int], keep: Keep) -> set[
     }
 
 
+class _Reach(enum.Enum):
+    """What a trial that has become known may change the sampler's `continuable` of."""
+
+    FAMILY = enum.auto()
+    """Itself, and the trial that it continues."""
+    BRACKET = enum.auto()
+    """All trials of its bracket."""
+    RUN = enum.auto()
+    """Any trial: nobody knows."""
+
+
+_REACHES = {
+    Sampler.continuable: _Reach.FAMILY,
+    Hyperband.continuable: _Reach.BRACKET,
+    SuccessiveHalving.continuable: _Reach.BRACKET,
+}
+"""By the method itself, since a class that overrides it may go by anything."""
+
+
+def _reach_of(sampler: Sampler, brackets: Brackets | None) -> _Reach:
+    reach = _REACHES.get(type(sampler).continuable, _Reach.RUN)
+    return _Reach.RUN if reach is _Reach.BRACKET and brackets is None else reach
+
+
 class Disk:
-    """Frees the disk of one run, for one worker."""
+    """Frees the disk of one run, for one worker, at the cost of what is new.
+
+    Call `seen` for each trial that becomes known, in any order, and again when it stands differently.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._concerned: set[int] = set()
+        self._continuing: defaultdict[int, set[int]] = defaultdict(set)
+        self._best: Trial | None = None
         self._freed: set[int] = set()
+
+    def seen(self, trial: Trial) -> None:
+        """A trial is known, or stands differently now: this concerns it, and the one that it continues."""
+        self._concerned.add(trial.number)
+        if trial.previous is not None:
+            self._concerned.add(trial.previous)
+            self._continuing[trial.previous].add(trial.number)
+
+    def gone(self, number: int) -> None:
+        """Nothing is known of this number any more."""
+        self._concerned.update(previous for previous, numbers in self._continuing.items() if number in numbers)
 
     def free(self) -> None:
         """Delete what `neps.checkpoint` has saved in trials that can't be continued any more, and say so."""
-        keep = self._context.settings.keep_checkpoints
-        if keep is Keep.ALL:
+        if self._context.settings.keep_checkpoints is Keep.ALL:
             return
-        context = self._context
-        history = History(context.space, context.view.known(), context.seed, context.brackets)
-        for number in sorted(freeable(history, context.sampler.continuable(history), keep) - self._freed):
+        for number in sorted(self.freeable() - self._freed):
             self._freed.add(number)
             self._delete(TrialFolder(self._context.layout, number))
+
+    def freeable(self) -> set[int]:
+        """Those of the trials that may be freed for what has become known since the last call."""
+        context, known = self._context, self._context.view.known()
+        concerned, self._concerned = self._concerned, set()
+        best = context.view.best
+        if self._best is not None and self._best is not best:
+            concerned.add(self._best.number)
+        self._best = best
+        reach = _reach_of(context.sampler, context.brackets)
+        if reach is _Reach.RUN:
+            concerned = set(known)
+        elif reach is _Reach.BRACKET:
+            concerned |= self._in_brackets(concerned, known)
+        if not concerned:
+            return concerned
+        part = concerned.union(*(self._continuing.get(number, ()) for number in concerned))
+        if best is not None:
+            part.add(best.number)
+        trials = {number: known[number] for number in part if number in known}
+        index = context.brackets if reach is _Reach.RUN else None
+        history = History(context.space, MappingProxyType(trials), context.seed, index)
+        continuable = context.sampler.continuable(history)
+        return freeable(history, continuable, context.settings.keep_checkpoints) & concerned
+
+    def _in_brackets(self, numbers: Collection[int], known: Mapping[int, Trial]) -> set[int]:
+        """The trials of the brackets that these are in."""
+        decisions = (known[number].decision for number in numbers if number in known)
+        brackets = {decision.bracket for decision in decisions if decision is not None}
+        placed = self._context.brackets or Brackets()
+        return {trial.number for bracket in brackets if bracket is not None for trial in placed.get(bracket, ())}
 
     def _delete(self, folder: TrialFolder) -> None:
         try:

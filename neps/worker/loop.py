@@ -14,6 +14,7 @@ from typing import Any
 
 from neps.errors import DirectoryError
 from neps.evaluation import Interrupted
+from neps.ledger.links import without_links
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
 from neps.ledger.storage import SPACE, advice, denial
@@ -23,6 +24,7 @@ from neps.worker.context import Context
 from neps.worker.evaluating import Evaluations
 from neps.worker.freeing import Disk
 from neps.worker.resuming import resume
+from neps.worker.settings import Keep
 from neps.worker.shortage import Shortage
 from neps.worker.steps import Held, Leave, Pause, Step
 
@@ -63,6 +65,8 @@ class Worker:
         self._shortage = Shortage(context)
         self._evaluations = Evaluations(context, run_pipeline, self._shortage)
         self._disk = Disk(context)
+        if context.settings.keep_checkpoints is not Keep.ALL:
+            self._view.observers = [*self._view.observers, self._disk]
         self._on_change = on_change
         self._began = time.monotonic()
         self._evaluated = 0
@@ -106,8 +110,8 @@ class Worker:
         except DirectoryError:
             raise
         except OSError as error:
-            if (denied := denial(root, error)) is not None:
-                raise denied from error
+            if (refused := without_links(root, error) or denial(root, error)) is not None:
+                raise refused from error
             if error.errno in SPACE:
                 return self._shortage.refuse(error)
             if self._outage.failed(f"{root} can't be used", error) is None:

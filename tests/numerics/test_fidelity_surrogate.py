@@ -136,11 +136,11 @@ def test_past_64_results_hyperparameters_are_searched_each_eighth_time() -> None
         assert same is kept
 
 
-def test_of_more_than_1500_results_the_posterior_is_of_a_part() -> None:
+def test_of_more_than_1000_results_the_posterior_is_of_a_part() -> None:
     X, u, losses = _results(1801)
     losses[::50] = np.nan
     found = fidelity_surrogate(X, u, losses, NUMERIC, _memory())
-    assert found.process.X.shape == (1500, 2)
+    assert found.process.X.shape == (1000, 2)
     _assert_sane(found, points(20, NUMERIC, seed=8))
     rows = {x.tobytes(): index for index, x in enumerate(X)}
     kept = np.array([rows[x.tobytes()] for x in found.process.X])
@@ -149,7 +149,7 @@ def test_of_more_than_1500_results_the_posterior_is_of_a_part() -> None:
     np.testing.assert_array_equal(found.process.y, Targets(losses, found.bend).values[kept])
 
 
-def test_past_1500_results_hyperparameters_are_still_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_past_1000_results_hyperparameters_are_still_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neps.models.fidelity_surrogate._BELIEVED", 90)
     monkeypatch.setattr("neps.models.fidelity_surrogate._SEARCHED", 40)
     for n, kept in ((119, True), (120, False)):
@@ -161,7 +161,7 @@ def test_past_1500_results_hyperparameters_are_still_searched(monkeypatch: pytes
 def test_the_part_that_hyperparameters_are_found_on_is_all_that_they_depend_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("neps.models.fidelity_surrogate._SEARCHED", 40)
+    monkeypatch.setattr("neps.models.fidelity_surrogate._FIRST", 40)
     X, u, losses = _results(80)
     part = _part(u, losses, 40)
     others = np.setdiff1d(np.arange(80), part)
@@ -172,7 +172,7 @@ def test_the_part_that_hyperparameters_are_found_on_is_all_that_they_depend_on(
     assert len(first.process.X) == 80
 
 
-@pytest.mark.parametrize("most", [500, 1500])
+@pytest.mark.parametrize("most", [500, 1000])
 def test_a_part_has_the_highest_fidelities_with_the_lowest_losses_and_an_even_part_of_the_rest(most: int) -> None:
     n = 2 * most
     generator = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neps.models.gaussian_process import Hyperparameters
 from neps.models.losses import BENDS, Targets
-from neps.models.surrogate import Surrogate, explanation, surrogate
+from neps.models.surrogate import Surrogate, believed, explanation, surrogate
 from numerics.cube import points
 from numerics.dense_process import posterior, tensor
 
@@ -250,3 +250,63 @@ def test_remembered_hyperparameters_beyond_all_bounds_are_moved_into_them() -> N
     for value in (1e-300, 1e300):
         remembered = (Hyperparameters(np.full(3, value), value, value, np.full(4, value)), BENDS[0])
         _assert_sane(surrogate(X, _losses(X), NUMERIC, remembered), points(20, NUMERIC, seed=3))
+
+
+# ------------------------------------------------------------------------------------------- more than can be believed
+
+
+def test_of_few_results_all_are_believed() -> None:
+    np.testing.assert_array_equal(believed(np.zeros(1200)), np.arange(1200))
+
+
+@pytest.mark.parametrize("n", [1201, 5000, 100_000])
+def test_of_many_results_the_best_the_latest_and_some_of_all_others_are_believed(n: int) -> None:
+    losses = np.random.default_rng(n).normal(size=n)
+    losses[::7] = np.nan
+    found = believed(losses)
+    assert len(found) == 1200
+    assert (np.diff(found) > 0).all()
+    assert set(np.argsort(losses)[:600]) <= set(found)
+    assert set(range(n - 300, n)) <= set(found)
+    others = np.setdiff1d(found, [*np.argsort(losses)[:600], *range(n - 300, n)])
+    assert np.diff([0, *others, n - 300]).max() <= 3 * max(n / len(others), 100.0)
+
+
+def test_one_result_more_changes_little_of_what_is_believed() -> None:
+    losses = np.random.default_rng(0).normal(size=5001)
+    assert len(set(believed(losses)) ^ set(believed(losses[:-1]))) <= 6
+
+
+def test_where_hyperparameters_are_found_on_a_part_each_decision_makes_one_search() -> None:
+    made: list[tuple[int, float]] = []
+
+    def search(y: Array, starts: Sequence[str], iterations: int) -> tuple[str, float]:
+        made.append((iterations, float(y[0])))
+        return f"found {len(made)}", 1e9 if len(made) == 2 else 0.0
+
+    rivals = set[float]()
+    for n in range(1000, 1032):
+        made.clear()
+        losses = np.linspace(1.0, 2.0, n) ** 2
+        found, targets = explanation(losses, np.arange(100), search, ["short", "long"], ("old", 0.0))
+        assert targets.bend == 0.0
+        if n % 8 == 0:
+            assert ([each for each, _ in made], found) == ([10], "found 1")
+        elif n % 8 == 4:
+            assert [each for each, _ in made] == [0, 10], "how probable the old ones are, and a search under a rival"
+            rivals.add(made[1][1])
+        else:
+            assert (made, found) == ([], "old")
+    assert len(rivals) >= 3
+
+
+def test_a_part_of_the_results_is_believed_as_if_there_were_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neps.models.surrogate._BELIEVED", 60)
+    monkeypatch.setattr("neps.models.surrogate._SEARCHED", 40)
+    X, losses = _many(200)
+    among = believed(losses)
+    memory = (surrogate(X, losses, MIXED).process.hyperparameters, 0.0)
+    found = surrogate(X[among], losses, MIXED, memory, among)
+    _assert_sane(found, points(30, MIXED, seed=8))
+    assert found.process.X.shape == (60, 4)
+    np.testing.assert_array_equal(found.process.y, Targets(losses, found.bend).values[among])

@@ -132,19 +132,21 @@ def test_never_fails_its_worker(layout: Layout) -> None:
 class TestCrowd:
     def test_a_little_is_added_by_anybody(self, layout: Layout) -> None:
         accelerator = Accelerator(layout, "a")
-        accelerator.add([trial(1), trial(2)])
+        accelerator.add([1, 2, 3], {1: trial(1), 2: trial(2)}.get)
         assert list(known(layout)) == [1, 2]
 
     def test_a_lot_by_one_at_a_time(self, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
         from filelock import FileLock
 
-        monkeypatch.setattr(module, "_MANY", 2)
+        monkeypatch.setattr(module, "MANY", 2)
+        asked: list[int] = []
         first, second = Accelerator(layout, "a"), Accelerator(layout, "b")
-        first.add([trial(1), trial(2)])
+        first.add([1, 2, 3], trial)
         with FileLock(f"{layout.accelerator}.lock"):
-            second.add([trial(1), trial(2)])
-        assert file(layout).stat().st_size > 0
+            second.add([1, 2, 3], asked.append)
+        assert list(known(layout)) == [1, 2, 3]
         assert not file(layout, "b").exists()
+        assert asked == [], "who doesn't write needs to read nothing"
 
 
 def test_form_of_a_line(layout: Layout) -> None:

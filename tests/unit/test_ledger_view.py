@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from neps.ledger.accelerator import Accelerator, parse
 from neps.ledger.layout import Layout
 from neps.ledger.records import End
 from neps.ledger.retrying import reopen
@@ -266,6 +267,30 @@ class TestWithoutDetails:
         with opened(monkeypatch) as paths:
             scene.view(details=False)
         assert [path.rpartition("/")[2] for path in paths if "config_" in path] == ["result.yaml"]
+
+    def test_the_accelerator_is_rebuilt_where_much_is_lacking(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("neps.ledger.view.MANY", 3)
+        for number in range(1, 5):
+            scene.claim(number)
+            if number > 1:
+                scene.end(number, loss=float(number), info_dict={"a": [1]})
+        scene.claim(5)
+        scene.fail(5)
+        first = scene.view(details=False)
+        assert (first.ended, set(first.known())) == (4, {1, 5})
+        remembered = Accelerator(scene.layout, "").load()
+        told = {number: parse(number, payload) for number, payload in remembered.items()}
+        shutil.rmtree(scene.layout.hidden)
+        assert repr(told) == repr({number: scene.view(here("other")).trials[number] for number in (2, 3, 4)})
+
+    def test_little_that_it_lacks_is_left_to_the_folders(self, scene: Scene) -> None:
+        """To read it costs each joiner less than to write it would."""
+        scene.claim(1)
+        scene.end(1)
+        scene.view(details=False)
+        assert Accelerator(scene.layout, "").load() == {}
 
     def test_settles_a_few_in_turn(self, scene: Scene, clock: Clock) -> None:
         view = scene.view(details=False)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neps.history import History
 from neps.models.acquisition import Acquisition
-from neps.models.gaussian_process import Hyperparameters
+from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS
 from neps.models.surrogate import Surrogate, surrogate
 from neps.samplers import BayesianOptimization, Suggestion, axes, proposal
@@ -86,7 +86,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     seen: list[tuple[Any, ...]] = []
 
     def watched(*arguments: Any) -> Surrogate:
-        seen.append(arguments)
+        seen.append(arguments[:4])
         return surrogate(*arguments)
 
     monkeypatch.setattr(proposal, "surrogate", watched)
@@ -173,12 +173,36 @@ def test_a_space_too_large_to_be_listed_is_covered_once(workers: int, monkeypatc
 @pytest.mark.parametrize("pending", [0, 5])
 def test_the_last_configurations_of_a_large_space_are_found(pending: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # No model of thousands of results: what is left doesn't depend on it.
-    monkeypatch.setattr(proposal, "surrogate", lambda X, losses, *rest: surrogate(X[:20], losses[:20], *rest))
+    monkeypatch.setattr(proposal, "surrogate", lambda X, losses, *rest: surrogate(X[:20], losses[:20], *rest[:-1]))
     configs = _all(LARGE)
     claimed = configs[:-2]
     losses = {number: _bowl(config) for number, config in enumerate(claimed[: len(claimed) - pending], start=1)}
     suggestion = propose(_history(LARGE, claimed, losses), generator_for(0, 5000))
     assert suggestion.config in configs[-2:]
+
+
+def test_past_what_is_believed_a_decision_costs_no_more(
+    fitted: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neps.models.surrogate._BELIEVED", 30)
+    monkeypatch.setattr(proposal, "_PENDING", 4)
+    believing: list[int] = []
+    monkeypatch.setattr(
+        GaussianProcess,
+        "believing",
+        lambda process, X: believing.append(len(X)) or process,  # type: ignore[func-returns-value]
+    )
+    configs = _configs(MIXED, 120)
+    history = _history(MIXED, configs, {number: _bowl(configs[number - 1]) for number in range(1, 101)})
+    propose(history, generator_for(0, 121))
+    ((points, losses, *_),) = fitted
+    assert (points.shape, losses.shape, believing) == ((30, 4), (100,), [4])
+
+
+def test_what_is_claimed_and_not_believed_is_not_proposed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neps.models.surrogate._BELIEVED", 4)
+    history = simulate(BayesianOptimization(), SMALL, _bowl, 100)
+    assert len({tuple(trial.config.values()) for trial in history.trials}) == len(history.trials) == 15
 
 
 def test_reals_that_are_all_claimed_come_twice_rather_than_never() -> None:
