@@ -29,7 +29,7 @@ TRIAL = "trial.yaml"
 CONFIG = "config.yaml"
 RESULT = "result.yaml"
 
-_OWN_NAME = re.compile(r"(trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|curve\.jsonl)")
+_OWN_NAME = re.compile(r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|curve\.jsonl)")
 _TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -82,6 +82,7 @@ class Layout:
         self.hidden = f"{self.root}/.neps"
         self.accelerator = f"{self.hidden}/{run}/accelerator"
         self.presence = f"{self.hidden}/{run}/workers"
+        self.damaged = f"{self.hidden}/{run}/damaged"
         self.overwritten = f"{self.root}/overwritten"
         self.summary = f"{self.root}/summary"
         self.definition = f"{self.root}/{DEFINITION}"

@@ -18,7 +18,7 @@ from neps.trial import Decision, Result, Status, Trial
 
 _logger = logging.getLogger("neps.ledger")
 
-__all__ = ["Standing", "condemn", "look", "trial_of", "trial_with"]
+__all__ = ["Standing", "condemn", "look", "spent_before", "trial_of", "trial_with"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,16 +109,22 @@ def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptS
     return start
 
 
-def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
-    """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground."""
+def condemn(folder: TrialFolder, why: str, me: Identity) -> bool:
+    """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground.
+
+    Returns:
+        Whether the trial has an end now that anybody can read, be it another's; False where the names are taken by what
+        nobody can read, or the folder can't be written to, which stops nobody.
+    """
     try:
+        folder.check()  # nothing is written through a link
         attempt = _open_attempt(folder, me)
         verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
         folder.end_with_result(attempt, verdict, me, patience=0.0)  # a lease has been waited for already
-        if not _is_result(folder, attempt):
-            folder.publish_result(verdict, me, patience=0.0)
-    except OSError as error:  # a folder that can't be written to stops nobody
+        return _is_result(folder, attempt) or folder.publish_result(verdict, me, patience=0.0)
+    except (OSError, UnreadableDocumentError) as error:
         _logger.warning("The verdict on trial %d can't be published: %s", folder.number, error)
+        return False
 
 
 def _open_attempt(folder: TrialFolder, me: Identity) -> int:
@@ -148,12 +154,21 @@ def trial_of(folder: TrialFolder, standing: Standing) -> Trial:
     Raises:
         OSError: if the filesystem fails.
     """
+    return trial_with(folder, standing, spent_before(folder, standing.start.attempt))
+
+
+def spent_before(folder: TrialFolder, attempt: int) -> float:
+    """What the attempts before this one have cost.
+
+    Raises:
+        OSError: if the filesystem fails.
+    """
     spent = 0.0
-    for attempt in range(1, standing.start.attempt):
+    for earlier in range(1, attempt):
         with contextlib.suppress(UnreadableDocumentError):
-            end = folder.end(attempt)
+            end = folder.end(earlier)
             spent += _accounted(end.result) if end is not None else 0.0
-    return trial_with(folder, standing, spent)
+    return spent
 
 
 def trial_with(folder: TrialFolder, standing: Standing, spent: float) -> Trial:

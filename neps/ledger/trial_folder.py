@@ -6,21 +6,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import stat
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neps.errors import shown
 from neps.ledger import documents
 from neps.ledger.curve_file import CurveFile, Point
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import PATIENCE, is_complete, make_folder, publish, read, relocate, sync_folder
+from neps.ledger.exclusive import PATIENCE, make_folder, publish, relocate, sync_folder
+from neps.ledger.foreign import change_mark, is_complete, misplaced, read
 from neps.ledger.identity import Identity
 from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, curve_name, end_name, lock_name, start_name, void_name
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
-from neps.trial import Decision
+from neps.trial import Decision, Result
 
 __all__ = ["TrialFolder"]
 
@@ -56,16 +58,15 @@ class TrialFolder:
         """Whether the name is taken, as far as this client sees: a hint, where `reserve` is a fact."""
         return os.path.lexists(self.path)
 
-    def usable(self) -> bool:
-        """Whether a folder stands at the trial's name, or nothing as yet, and not something else.
+    def check(self) -> None:
+        """Make sure that a folder stands at the trial's name, or nothing as yet. A link to one is none: it leads out.
 
         Raises:
+            UnreadableDocumentError: if something else does.
             OSError: if the filesystem fails, which says nothing.
         """
-        try:
-            return stat.S_ISDIR(os.stat(self.path).st_mode)  # noqa: PTH116
-        except FileNotFoundError:
-            return True
+        if (what := misplaced(self.path)) is not None:
+            raise UnreadableDocumentError(self.path, f"not a folder: {what}", lasting=True)
 
     # Reading
 
@@ -76,7 +77,7 @@ class TrialFolder:
         if fields is None:
             return None
         if fields.get("run") != self._layout.run:
-            raise UnreadableDocumentError(path, f"it belongs to another run ({fields.get('run')!r})")
+            raise UnreadableDocumentError(path, f"it belongs to another run ({shown(fields.get('run'))})")
         return parsed(path, lambda: (read_decision(fields, self.number), AttemptStart.from_fields(fields, 1)))
 
     def is_held(self, attempt: int, me: Identity) -> bool:
@@ -94,7 +95,10 @@ class TrialFolder:
 
     def end(self, attempt: int) -> AttemptEnd | None:
         """How an attempt ended, or None while it has not."""
-        return self._read_end(end_name(attempt))
+        end = self._read_end(name := end_name(attempt))
+        if end is not None and end.attempt != attempt:
+            raise UnreadableDocumentError(f"{self.path}/{name}", f"it is of attempt {end.attempt}")
+        return end
 
     def result(self) -> AttemptEnd | None:
         """The published result, or None while there is none."""
@@ -107,10 +111,7 @@ class TrialFolder:
 
     def heartbeat(self, attempt: int) -> int | None:
         """The mark of the last heartbeat, or None before the first: only its changes mean something."""
-        try:
-            return os.stat(self.lock_path(attempt)).st_mtime_ns  # noqa: PTH116
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        return change_mark(self.lock_path(attempt))
 
     def lock_path(self, attempt: int) -> str:
         """The lock file of an attempt, which only its own worker touches."""
@@ -150,11 +151,28 @@ class TrialFolder:
             attempt += 1
         return attempt
 
-    def is_condemned(self) -> bool:
-        """Whether the published result says that this trial is damaged."""
+    def verdict(self) -> Result | None:
+        """What was published, where that is that this trial is damaged; what a retry has made void doesn't count."""
+        last = self.last_attempt()
+        for published in (self.result, functools.partial(self.end, last)):
+            with contextlib.suppress(UnreadableDocumentError, OSError):
+                end = published()
+                if end is not None and end.end is End.DAMAGED and end.attempt >= last:
+                    return end.result
+        return None
+
+    def note_damage(self, error: UnreadableDocumentError, me: Identity) -> None:
+        """Say that a document stayed unreadable for a lease: a hint, where the folder has no place for a verdict."""
+        with contextlib.suppress(OSError):
+            os.makedirs(self._layout.damaged, exist_ok=True)  # noqa: PTH103
+            fields = {"document": error.document, "why": error.why, "by": me.worker, "time": documents.now()}
+            publish(self._layout.damaged, f"{self.number}.yaml", documents.encode(fields), me.token, patience=0.0)
+
+    def is_noted(self, error: UnreadableDocumentError) -> bool:
+        """Whether somebody has waited a lease for this document. Asked only by who can't read it, either."""
         with contextlib.suppress(UnreadableDocumentError, OSError):
-            published = self.result()
-            return published is not None and published.end is End.DAMAGED
+            fields = documents.load(f"{self._layout.damaged}/{self.number}.yaml")
+            return fields is not None and fields.get("document") == error.document
         return False
 
     def has_start(self, attempt: int) -> bool:

@@ -18,7 +18,7 @@ from neps.history import History
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout, start_name
 from neps.ledger.pending import Pending
-from neps.ledger.reading import read_definition
+from neps.ledger.reading import read_definition, read_view
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
@@ -80,9 +80,7 @@ def _read(root: Path) -> tuple[Definition, View]:
         message = f"{root} does not exist. Give the root_directory of a run."
         raise DirectoryError(message)
     definition = read_definition(root)
-    view = View(Layout(root, definition.run), None, lease=definition.lease_seconds, poll=1.0)
-    view.join()
-    return definition, view
+    return definition, read_view(root, definition)
 
 
 # Sections: lists of lines, empty where there is nothing to say
