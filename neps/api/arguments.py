@@ -31,8 +31,8 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def count(name: str, value: Any, *, least: int = 1) -> int | None:
-    """A whole number of at least `least`, or None.
+def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int | None:
+    """A whole number of at least `least`, and at most `most`, a power of two; or None.
 
     Raises:
         ArgumentError: if it is anything else.
@@ -41,6 +41,9 @@ def count(name: str, value: Any, *, least: int = 1) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         message = f"{name} is {value!r}; it must be a whole number of at least {least}, or None."
+        raise ArgumentError(message)
+    if most is not None and int(value) > most:
+        message = f"{name} is {shown(int(value))}; it must be at most 2^{most.bit_length() - 1}."
         raise ArgumentError(message)
     return int(value)
 
@@ -104,8 +107,8 @@ def _writable(name: str, path: Any) -> str:
         too_long = True
     if too_long or "\0" in text:
         message = (
-            f"{name} is {shown(text)}, which no filesystem can hold: each folder's name must be at most {_LONGEST_NAME} "
-            "bytes, without zero bytes and halves of characters."
+            f"{name} is {shown(text)}, which no filesystem can hold: each folder's name must be at most "
+            f"{_LONGEST_NAME} bytes, without zero bytes and halves of characters."
         )
         raise ArgumentError(message)
     return text
@@ -125,7 +128,7 @@ def _check_inside(path: Path, root: Path) -> None:
 def _id(name: str, value: Any) -> str:
     """Part of a folder's name: it can't lead anywhere else, nor be a surprise in a shell or a log."""
     fits = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
-    text = shown(value) if isinstance(value, int) else str(value)
+    text = "" if isinstance(value, int) and value.bit_length() > _LONGEST_ID else str(value)
     odd = text in {"", ".", ".."} or bool(set(text) & set("/\\")) or not text.isprintable()
     if not fits or odd or len(os.fsencode(text)) > _LONGEST_ID:
         message = (

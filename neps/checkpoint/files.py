@@ -77,12 +77,10 @@ def open_to_read(folder: str, name: str) -> IO[bytes] | None:
 
 def _open(path: str) -> IO[bytes]:
     """Opened without waiting for whoever might write to a pipe."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
         raise OSError(errno.EINVAL, "it is no file", path)
-    file = os.fdopen(descriptor, "rb")
-    file.raw.name = path  # readers that need a path take `file.name`
     return file
 
 
