@@ -109,22 +109,17 @@ def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptS
     return start
 
 
-def condemn(folder: TrialFolder, why: str, me: Identity) -> bool:
-    """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground.
-
-    Returns:
-        Whether the trial has an end now that anybody can read, be it another's; False where the names are taken by what
-        nobody can read, or the folder can't be written to, which stops nobody.
-    """
+def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
+    """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground."""
     try:
         folder.check()  # nothing is written through a link
         attempt = _open_attempt(folder, me)
         verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
         folder.end_with_result(attempt, verdict, me, patience=0.0)  # a lease has been waited for already
-        return _is_result(folder, attempt) or folder.publish_result(verdict, me, patience=0.0)
-    except (OSError, UnreadableDocumentError) as error:
+        if not _is_result(folder, attempt):
+            folder.publish_result(verdict, me, patience=0.0)
+    except (OSError, UnreadableDocumentError) as error:  # a folder that can't be written to stops nobody
         _logger.warning("The verdict on trial %d can't be published: %s", folder.number, error)
-        return False
 
 
 def _open_attempt(folder: TrialFolder, me: Identity) -> int:

@@ -17,11 +17,22 @@ from neps.errors import shown
 from neps.ledger import documents
 from neps.ledger.curve_file import CurveFile, Point
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import PATIENCE, make_folder, publish, relocate, sync_folder
+from neps.ledger.exclusive import PATIENCE, make_folder, move_away, publish, put, relocate, sync_folder
 from neps.ledger.foreign import change_mark, is_complete, misplaced, read
 from neps.ledger.identity import Identity
-from neps.ledger.layout import CONFIG, RESULT, TRIAL, Layout, curve_name, end_name, lock_name, start_name, void_name
-from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
+from neps.ledger.layout import (
+    CONFIG,
+    RESULT,
+    TRIAL,
+    Layout,
+    attempt_of,
+    curve_name,
+    end_name,
+    lock_name,
+    start_name,
+    void_name,
+)
+from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Decision, Result
 
 __all__ = ["TrialFolder"]
@@ -239,6 +250,37 @@ class TrialFolder:
         """Publish a result where the attempt's end can't carry it (it is damaged): True if it was ours."""
         return publish(self.path, RESULT, documents.encode(fields), me.token, patience=patience)
 
+    def end_damaged(self, attempt: int, why: str, me: Identity) -> bool:
+        """End an attempt of whose end nothing is known any more: True if this end was ours."""
+        result = Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt)
+        return publish(self.path, end_name(attempt), documents.encode(result_fields(result)), me.token)
+
+    def set_unreadable_aside(self, name: str) -> list[str]:
+        """Rename a document that can't be read; seen whole then, it goes back. Its new name, if it has one."""
+        if self._is_readable(name):
+            return []
+        aside = f"{name}.damaged-{uuid.uuid4().hex[:8]}"
+        if not move_away(f"{self.path}/{name}", f"{self.path}/{aside}"):
+            return []
+        if self._is_readable(aside, name):
+            put(f"{self.path}/{aside}", f"{self.path}/{name}")
+            return []
+        return [aside]
+
+    def _is_readable(self, name: str, meant: str | None = None) -> bool:
+        """Whether a start or an end, which is `meant` to be called so, can be trusted; true of one that isn't there."""
+        with contextlib.suppress(UnreadableDocumentError):
+            fields = documents.load(path := f"{self.path}/{name}")
+            if fields is not None:
+                parsed(path, lambda: _read_as(meant or name, fields))
+            return True
+        return False
+
+    def forget_damage(self) -> None:
+        """What was noted of a document counts no more."""
+        with contextlib.suppress(OSError):
+            os.unlink(f"{self._layout.damaged}/{self.number}.yaml")  # noqa: PTH108
+
     def set_result_aside(self, attempt: int) -> bool:
         """Take the void result of an attempt that was retried out of the way: True for one caller."""
         own_name = f"{self.path}/.{RESULT}.{uuid.uuid4().hex}"
@@ -258,3 +300,13 @@ class TrialFolder:
     def directory(self) -> Path:
         """The folder as run_pipeline gets it."""
         return Path(self.path)
+
+
+def _read_as(name: str, fields: Mapping[str, Any]) -> None:
+    """Read what must be in a document of this name."""
+    attempt = attempt_of(name)
+    if attempt is not None and name == start_name(attempt):
+        AttemptStart.from_fields(fields, attempt)
+    elif AttemptEnd.from_fields(fields).attempt != attempt is not None:
+        message = f"attempt is not {attempt}"
+        raise ValueError(message)

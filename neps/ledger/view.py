@@ -303,8 +303,8 @@ class View:
         if folder.verdict() is not None:
             self._damaged(folder, error)
         elif error.lasting or torn.longer_than(self._lease) or folder.is_noted(error):
-            if self._me is not None and not condemn(folder, error.without_path, self._me) and not error.lasting:
-                folder.note_damage(error, self._me)
+            if self._me is not None:
+                condemn(folder, error.without_path, self._me)
             self._after_verdict(folder, error)
 
     def _after_verdict(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
@@ -316,8 +316,10 @@ class View:
             trial = trial_of(folder, standing) if standing is not None else None
         if trial is not None and trial.result is not None and not trial.result.damaged:
             self._end(trial)
-        else:
-            self._damaged(folder, error)
+            return
+        if self._me is not None and not error.lasting and folder.verdict() is None:
+            folder.note_damage(error, self._me)  # its names are taken, or it can't be written to: lest all wait a lease
+        self._damaged(folder, error)
 
     def _damaged(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
         pending, attempts, spent = self.pending.get(folder.number), folder.last_attempt(), 0.0

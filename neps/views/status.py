@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -64,15 +64,22 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
         _incumbent(root, history.best),
         _running(sorted(running, key=lambda p: (p.folder.number not in dead, p.folder.number)), dead, definition),
         _failed(root, view),
+        _damaged(root, view),
+        _unreadable(root, view, definition),
     ]
-    text = "\n\n".join("\n".join(lines) for lines in sections if lines)
+    text = _printable("\n\n".join("\n".join(lines) for lines in sections if lines))
     (sys.stdout if file is None else file).write(f"{text}\n")
 
 
 def last_line(error: str | None) -> str:
     """The last line of an error's text, which names the exception; cut where it is very long."""
-    line = ((error or "").strip().splitlines() or [""])[-1]
+    line = _printable(((error or "").strip().splitlines() or [""])[-1])
     return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
+
+
+def _printable(text: str) -> str:
+    """Without what would steer a terminal: files may hold anything."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
 
 
 def _read(root: Path) -> tuple[Definition, View]:
@@ -89,7 +96,7 @@ def _read(root: Path) -> tuple[Definition, View]:
 def _summary(root: Path, definition: Definition, view: View, history: History, dead: int) -> list[str]:
     trials = [
         _count("succeeded", len(history.succeeded)),
-        _count("failed", len(view.trials) - len(history.succeeded), damaged=_damaged(view)),
+        _count("failed", len(view.trials) - len(history.succeeded), damaged=len(_damaged_trials(view))),
         _count("running", sum(not p.waits for p in view.pending.values()), dead=dead),
         _waiting(view),
     ]
@@ -112,8 +119,8 @@ def _count(what: str, number: int, **of_which: int) -> str:
     return f"{number} {what}" + (f" ({details})" if details else "")
 
 
-def _damaged(view: View) -> int:
-    return sum(trial.result is not None and trial.result.damaged for trial in view.trials.values())
+def _damaged_trials(view: View) -> list[Trial]:
+    return [view.trials[n] for n in sorted(view.trials) if (result := view.trials[n].result) and result.damaged]
 
 
 def _waiting(view: View) -> str:
@@ -188,13 +195,30 @@ def _age(seconds: float) -> str:
 
 
 def _failed(root: Path, view: View) -> list[str]:
-    failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
+    failed = [t for _, t in sorted(view.trials.items()) if not t.succeeded and t.result and not t.result.damaged]
     if not failed:
         return []
     lines = ["failed:" if len(failed) <= _MOST_FAILED else f"failed, the last {_MOST_FAILED} of {len(failed)}:"]
-    for trial in failed[-_MOST_FAILED:]:
-        lines += [f"  trial {trial.number}: {last_line(trial.error)}", f"    in {_folder(root, trial.number)}"]
-    return lines
+    return lines + _listed(root, {trial.number: last_line(trial.error) for trial in failed[-_MOST_FAILED:]})
+
+
+def _damaged(root: Path, view: View) -> list[str]:
+    """These are all named: nobody repairs what isn't known. `neps retry` says what can be done."""
+    damaged = {trial.number: last_line(trial.error) for trial in _damaged_trials(view)}
+    return (
+        [f"damaged (`neps retry {root} --trial N` says what can be done):", *_listed(root, damaged)] if damaged else []
+    )
+
+
+def _unreadable(root: Path, view: View, definition: Definition) -> list[str]:
+    torn = {number: taken.why for number, taken in sorted(view.numbers.taken.items()) if taken.torn.looks}
+    head = f"not readable now (damaged, once a worker has seen it so for lease_seconds={definition.lease_seconds:g}):"
+    return [head, *_listed(root, torn)] if torn else []
+
+
+def _listed(root: Path, reasons: Mapping[int, str]) -> list[str]:
+    lines = ((f"  trial {number}: {reason}", f"    in {_folder(root, number)}") for number, reason in reasons.items())
+    return [line for pair in lines for line in pair]
 
 
 def _folder(root: Path, number: int) -> str:
