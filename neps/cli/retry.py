@@ -12,7 +12,7 @@ from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition
 from neps.ledger.retrying import is_mendable, mend, reopen
 from neps.trial import Status, Trial
-from neps.views.status import last_line
+from neps.views.status import last_line, why_damaged
 
 __all__ = ["retry_trials"]
 
@@ -45,7 +45,7 @@ def retry_trials(root_directory: str, numbers: Sequence[int], *, failed: bool) -
 def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], number: int) -> bool:
     """Reopen one trial if that can be done, and print what came of it."""
     trial, folder = trials.get(number), Layout(root).trial(number)
-    refusal = _refusal(trial, trials)
+    refusal = _refusal(root, trial, trials)
     if trial is None or refusal is not None:
         print(f"trial {number}: {refusal} ({folder})")
         return False
@@ -65,7 +65,7 @@ def _mended(root: str, definition: Definition, trial: Trial) -> Trial:
     """Say what is done to a damaged trial, do it, and read it anew."""
     folder = Layout(root).trial(trial.number)
     print(
-        f"trial {trial.number}: is damaged: {last_line(trial.error)}. What can't be read is renamed to "
+        f"trial {trial.number}: is damaged: {why_damaged(root, trial)}. What can't be read is renamed to "
         "NAME.damaged-…, and the trial is evaluated again in its folder, with its configuration. It keeps its number "
         f"and its place; what a damaged attempt has cost is not known, and counts as nothing ({folder})"
     )
@@ -74,7 +74,7 @@ def _mended(root: str, definition: Definition, trial: Trial) -> Trial:
     return load(root).by_number[trial.number]
 
 
-def _refusal(trial: Trial | None, trials: Mapping[int, Trial]) -> str | None:
+def _refusal(root: str, trial: Trial | None, trials: Mapping[int, Trial]) -> str | None:
     """Why a trial can't be retried, or None."""
     if trial is None:
         return "there is no such trial"
@@ -84,8 +84,8 @@ def _refusal(trial: Trial | None, trials: Mapping[int, Trial]) -> str | None:
         continuing = [str(other.number) for other in trials.values() if other.previous == trial.number]
         too = f" (of trials that continue it, too: {', '.join(continuing)})" if continuing else ""
         return (
-            f"it is damaged, and what it was to evaluate with it: {last_line(trial.error)}. Its number stays used up. "
-            "To have the number decided anew, as if this trial had never been, stop all workers and move the "
+            f"it is damaged, and what it was to evaluate with it: {why_damaged(root, trial)}. Its number stays used "
+            "up. To have the number decided anew, as if this trial had never been, stop all workers and move the "
             f"folder{too} out of the root; what it has cost is forgotten then"
         )
     return None

@@ -57,7 +57,7 @@ def mend(root: str, definition: Definition, trial: Trial) -> list[str]:
         moved += folder.set_unreadable_aside(end_name(attempt))
         end, is_last = folder.end(attempt), not folder.has_start(attempt + 1)
         if end is None:
-            folder.end_damaged(attempt, trial.error or "", me)
+            folder.end_damaged(attempt, f"{end_name(attempt)}: it could not be read", me)
         if is_last:
             break
         after, attempt = RETRY if end is None or end.result is not None else str(end.end), attempt + 1

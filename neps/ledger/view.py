@@ -7,6 +7,7 @@ worker asks it for the next number, for what is pending, and for what may be res
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections import ChainMap
@@ -191,12 +192,12 @@ class View:
             self._tell(trial)
 
     def _end(self, trial: Trial) -> None:
+        trial = self._named(trial)
         self.numbers.settle(trial.number)
         self.pending.pop(trial.number, None)
         self.ended += 1
         if trial.status is Status.FAILED:
             self._failed[trial.number] = trial
-            self._say_damaged(trial)
         if self._details or trial.status is Status.FAILED:
             self.trials[trial.number] = trial
         self._tell(trial)
@@ -330,7 +331,8 @@ class View:
                 self._check(committed[0], folder.path)
                 decision = committed[0]
             spent = spent_before(folder, attempts)
-        result = folder.verdict() or Result(success=False, damaged=True, error=error.without_path)
+        verdict = folder.verdict()
+        result = Result(success=False, damaged=True, error=verdict.error if verdict else error.without_path)
         self._end(
             Trial(
                 number=folder.number,
@@ -342,15 +344,19 @@ class View:
             )
         )
 
-    def _say_damaged(self, trial: Trial) -> None:
-        """Readers are told in other ways."""
-        if self._me is not None and trial.result is not None and trial.result.damaged:
-            message = (
-                "Trial %d is damaged and counts as failed: %s. The files in %s stay as they are; "
-                "`neps retry %s --trial %d` has it tried again, or says what that would take."
-            )
-            path, root = self._layout.trial(trial.number), self._layout.root
-            _logger.warning(message, trial.number, trial.error, path, root, trial.number)
+    def _named(self, trial: Trial) -> Trial:
+        """A damaged trial, said so; where it lies goes before what was published of it, which names no path."""
+        if trial.result is None or not trial.result.damaged:
+            return trial
+        folder, error = self._layout.trial(trial.number), trial.result.error or "damaged"
+        place = self._layout.root if error.startswith(f"config_{trial.number}: ") else folder
+        error = error if error.startswith(f"{place}/") else f"{place}/{error}"
+        message = (
+            "Trial %d is damaged and counts as failed: %s. The files in %s stay as they are; "
+            "`neps retry %s --trial %d` has it tried again, or says what that would take."
+        )
+        _logger.warning(message, trial.number, error, folder, self._layout.root, trial.number)
+        return dataclasses.replace(trial, result=dataclasses.replace(trial.result, error=error))
 
     # Own trials
 

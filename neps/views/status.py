@@ -23,7 +23,7 @@ from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
 
-__all__ = ["last_line", "status"]
+__all__ = ["last_line", "status", "why_damaged"]
 
 _MOST_RUNNING = 50
 _MOST_FAILED = 5
@@ -75,6 +75,12 @@ def last_line(error: str | None) -> str:
     """The last line of an error's text, which names the exception; cut where it is very long."""
     line = _printable(((error or "").strip().splitlines() or [""])[-1])
     return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
+
+
+def why_damaged(root: str | Path, trial: Trial) -> str:
+    """Why a trial is damaged, without the path: whoever shows this shows that beside it."""
+    error = (trial.error or "").removeprefix(f"{Layout(root).trial(trial.number)}/")
+    return last_line(error.removeprefix(f"{root}/"))
 
 
 def _printable(text: str) -> str:
@@ -204,7 +210,7 @@ def _failed(root: Path, view: View) -> list[str]:
 
 def _damaged(root: Path, view: View) -> list[str]:
     """These are all named: nobody repairs what isn't known. `neps retry` says what can be done."""
-    damaged = {trial.number: last_line(trial.error) for trial in _damaged_trials(view)}
+    damaged = {trial.number: why_damaged(root, trial) for trial in _damaged_trials(view)}
     return (
         [f"damaged (`neps retry {root} --trial N` says what can be done):", *_listed(root, damaged)] if damaged else []
     )

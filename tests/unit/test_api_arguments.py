@@ -69,10 +69,14 @@ def test_a_seed_that_no_reader_believes_is_refused(tmp_path: Path) -> None:
 
 def test_a_space_that_no_reader_takes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="Make them smaller"):
-        neps.run(lambda x: len(x), tmp_path / "a", {"x": neps.Constant("x" * (1 << 22))}, "random_search", 1)
+        neps.run(_pipeline, tmp_path / "a", {"x": neps.Constant("x" * (1 << 22))}, "random_search", 1)
     assert not (tmp_path / "a").exists()
 
 
 def test_many_choices_take_linear_time() -> None:
     """The square of 100,000 would be a minute."""
     assert len(neps.Categorical(list(range(100_000))).choices) == 100_000
+
+
+def _pipeline(x: str) -> float:
+    return float(len(x))
