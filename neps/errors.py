@@ -7,6 +7,7 @@ module may import it.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 __all__ = [
@@ -23,7 +24,12 @@ __all__ = [
     "StorageError",
     "TakenOverError",
     "nearest",
+    "shown",
 ]
+
+
+_LONGEST_NAME = 200
+_LONGEST_SHOWN = 80
 
 
 class NepsError(Exception):
@@ -83,5 +89,31 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("random_serch", ["random_search", "sobol"])
     " Did you mean 'random_search'?"
     """
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    if len(name) > _LONGEST_NAME:  # comparing texts takes the square of their lengths
+        return ""
+    close = difflib.get_close_matches(name, [each for each in known if len(each) <= _LONGEST_NAME], n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+class _Short(reprlib.Repr):
+    """Texts of values from files: short, whatever is in them, and without control characters."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist = 2, 3, 4
+        self.maxstring = self.maxother = self.maxlong = most
+
+    def repr_int(self, value: int, level: int) -> str:
+        """Python refuses to print very long ones."""
+        bits = value.bit_length()
+        return super().repr_int(value, level) if bits <= _LONGEST_SHOWN * 3 else f"<an int of {bits} bits>"
+
+
+def shown(value: object, most: int = _LONGEST_SHOWN) -> str:
+    """`repr(value)` for a message, of a plain value that was read: never long, and harmless on a terminal.
+
+    >>> shown("x" * 1000), shown(list(range(100)))
+    ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'", '[0, 1, 2, 3, ...]')
+    """
+    text = _Short(most).repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -14,10 +14,13 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from neps.space import Value
+from neps.errors import SpaceError, shown
+from neps.space import SearchSpace, Value
 
-__all__ = ["Decision", "Result", "Status", "Trial", "Value"]
+__all__ = ["MOST_PLACES", "Decision", "Result", "Status", "Trial", "Value"]
 
+MOST_PLACES = 1_000_000
+"""Brackets, rungs and slots are counted from 0 to here."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -59,6 +62,17 @@ class Decision:
     seen_results: int = 0
     worker: str = ""
     claimed: datetime | None = None
+
+    def check(self, space: SearchSpace) -> None:
+        """Make sure that `config` is a configuration of the space, and `fidelity` what it says of that.
+
+        Raises:
+            SpaceError: if not.
+        """
+        config = space.validate(self.config)
+        fidelity = config[space.fidelity] if space.fidelity is not None else None
+        if fidelity != self.fidelity:
+            raise SpaceError(f"fidelity is {shown(self.fidelity)}, but the configuration says {shown(fidelity)}.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

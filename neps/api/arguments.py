@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neps.errors import ArgumentError, nearest
+from neps.errors import ArgumentError, nearest, shown
 
 __all__ = ["choice", "count", "flag", "number", "root_path"]
+
+_LONGEST_NAME = 255
+_LONGEST_ID = 200
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -28,8 +31,8 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def count(name: str, value: Any, *, least: int = 1) -> int | None:
-    """A whole number of at least `least`, or None.
+def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int | None:
+    """A whole number of at least `least`, and at most `most`, a power of two; or None.
 
     Raises:
         ArgumentError: if it is anything else.
@@ -38,6 +41,9 @@ def count(name: str, value: Any, *, least: int = 1) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         message = f"{name} is {value!r}; it must be a whole number of at least {least}, or None."
+        raise ArgumentError(message)
+    if most is not None and int(value) > most:
+        message = f"{name} is {shown(int(value))}; it must be at most 2^{most.bit_length() - 1}."
         raise ArgumentError(message)
     return int(value)
 
@@ -80,21 +86,54 @@ def root_path(root_directory: Any, task_id: Any = None, development_stage_id: An
     if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
         message = f"root_directory is {root_directory!r}; it must be a path (str or pathlib.Path)."
         raise ArgumentError(message)
-    path = Path(root_directory).expanduser()
+    root = path = Path(_writable("root_directory", os.fspath(root_directory))).expanduser()
     for prefix, name, value in (("task", "task_id", task_id), ("dev", "development_stage_id", development_stage_id)):
         if value is not None:
             path /= f"{prefix}_{_id(name, value)}"
     path = path.absolute()
+    _check_inside(path, root)
     if path.exists() and not path.is_dir():
         message = f"root_directory is {path}, which is not a folder. Choose another, or move that file away."
         raise ArgumentError(message)
     return str(path)
 
 
+def _writable(name: str, path: Any) -> str:
+    """A path that the filesystem can hold, so that nothing below stumbles over it."""
+    text = os.fsdecode(path)
+    try:
+        too_long = any(len(part) > _LONGEST_NAME for part in os.fsencode(text).split(b"/"))
+    except UnicodeEncodeError:
+        too_long = True
+    if too_long or "\0" in text:
+        message = (
+            f"{name} is {shown(text)}, which no filesystem can hold: each folder's name must be at most "
+            f"{_LONGEST_NAME} bytes, without zero bytes and halves of characters."
+        )
+        raise ArgumentError(message)
+    return text
+
+
+def _check_inside(path: Path, root: Path) -> None:
+    """Refuse a folder of a task that is a link out of the root."""
+    outer, inner = os.path.realpath(root), os.path.realpath(path)
+    if inner != outer and not inner.startswith(f"{outer.rstrip('/')}/"):
+        message = (
+            f"{path} is a link that leads to {inner}, outside of root_directory. Remove it, or pass {inner} as "
+            "root_directory, without task_id and development_stage_id."
+        )
+        raise ArgumentError(message)
+
+
 def _id(name: str, value: Any) -> str:
-    text = str(value)
-    fits = isinstance(value, str | int) and not isinstance(value, bool)
-    if not fits or text in {"", ".", ".."} or set(text) & set("/\\\0"):
-        message = f"{name} is {value!r}; it must be a number or a text that can be part of a folder's name."
+    """Part of a folder's name: it can't lead anywhere else, nor be a surprise in a shell or a log."""
+    fits = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+    text = "" if isinstance(value, int) and value.bit_length() > _LONGEST_ID else str(value)
+    odd = text in {"", ".", ".."} or bool(set(text) & set("/\\")) or not text.isprintable()
+    if not fits or odd or len(os.fsencode(text)) > _LONGEST_ID:
+        message = (
+            f"{name} is {shown(value)}; it must be a number or a text that can be part of a folder's name: at most "
+            f"{_LONGEST_ID} bytes, without slashes, backslashes and control characters."
+        )
         raise ArgumentError(message)
     return text

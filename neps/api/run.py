@@ -18,6 +18,7 @@ from neps.budget import Budget, ExpectedCost
 from neps.errors import ArgumentError
 from neps.evaluation import check_signature
 from neps.history import History
+from neps.ledger.definition import LARGEST_SEED
 from neps.ledger.identity import Identity
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
@@ -162,7 +163,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         space=space,
         searcher=searcher,
         searcher_settings=searcher_kwargs,
-        seed=count("seed", seed, least=0),
+        seed=count("seed", seed, least=0, most=LARGEST_SEED),
         lease_seconds=number("lease_seconds", lease_seconds, above=0),
     )
     _check_together(settings)

@@ -7,18 +7,21 @@ called `.NAME.neps-TOKEN`. Nothing without that sign is ever deleted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import filecmp
 import os
 import re
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from typing import IO
 
+from neps.ledger.layout import is_ledger_name
 from neps.ledger.storage import storage_error
 
-__all__ = ["WriteError", "delete", "discard_unfinished", "open_to_read", "replace"]
+__all__ = ["WriteError", "delete", "discard_unfinished", "is_checkpoint_name", "open_to_read", "replace"]
 
-_SIGN = re.compile(r"\.(.+)\.neps")
+_SIGN = re.compile(r"\.([^.].*)\.neps")
 _LEAST = 1 << 16
 _UNFINISHED = re.compile(r"\..+\.neps-[0-9a-f]{32}")
 
@@ -156,19 +159,28 @@ def _sync(path: str) -> None:
 
 
 def open_to_read(folder: str, name: str) -> IO[bytes] | None:
-    """Open a file, or None where there is none.
+    """Open a file, or None where there is none. A link is followed: users may keep checkpoints elsewhere.
 
     Raises:
-        OSError: if it is there and can't be opened.
+        OSError: if it is there and can't be opened, or is no file.
     """
     path = f"{folder}/{name}"
     with contextlib.suppress(FileNotFoundError):
-        return open(path, "rb")  # noqa: PTH123 - the caller closes it
+        return _open(path)
     try:
         os.listdir(folder)  # noqa: PTH208 - a client that remembers an absence looks anew at a folder that is opened
-        return open(path, "rb")  # noqa: PTH123
+        return _open(path)
     except FileNotFoundError:
         return None
+
+
+def _open(path: str) -> IO[bytes]:
+    """Opened without waiting for whoever might write to a pipe."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no file", path)
+    return file
 
 
 def discard_unfinished(folder: str) -> None:
@@ -186,7 +198,7 @@ def delete(folder: str) -> list[tuple[str, int]]:
         Each file's path below `folder`, and the bytes that it had.
     """
     deleted = []
-    for inside, _, names in os.walk(folder):
+    for inside, _, names in [] if os.path.islink(folder) else os.walk(folder):  # noqa: PTH114
         for name in _checkpoints(names):
             if (size := _unlink(f"{inside}/{name}")) is not None:
                 deleted.append((os.path.relpath(f"{inside}/{name}", folder), size))
@@ -196,16 +208,30 @@ def delete(folder: str) -> list[tuple[str, int]]:
 
 
 def _checkpoints(names: list[str]) -> Iterator[str]:
+    """The names that have a sign. It is anybody's to make, so what `save` would never write is none of ours."""
     for name in names:
-        if sign := _SIGN.fullmatch(name):
+        if (sign := _SIGN.fullmatch(name)) and is_checkpoint_name(sign[1]):
             yield sign[1]
 
 
+def is_checkpoint_name(name: str) -> bool:
+    """Whether `save` writes a file of that name: a plain one, not hidden, and none of the ledger's.
+
+    Example:
+        >>> is_checkpoint_name("model.pt"), is_checkpoint_name("trial.yaml"), is_checkpoint_name("../model.pt")
+        (True, False, False)
+    """
+    plain = name and not name.startswith(".") and os.path.basename(name) == name and "\0" not in name  # noqa: PTH119
+    return bool(plain) and not is_ledger_name(name)
+
+
 def _unlink(path: str) -> int | None:
-    """Delete a file: how large it was, or None if it isn't there (any more)."""
+    """Delete a file: how large it was, or None if it isn't there (any more), or something else is."""
     try:
-        size = os.lstat(path).st_size
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return None
         os.unlink(path)  # noqa: PTH108
     except FileNotFoundError:
         return None
-    return size
+    return status.st_size

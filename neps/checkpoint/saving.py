@@ -28,6 +28,8 @@ _logger = logging.getLogger("neps.checkpoint")
 
 _REFUSED = re.compile(r"Weights only load failed.*(?:Unsupported global: GLOBAL |Unsupported class )(\S+)", re.DOTALL)
 
+_ZIP = b"PK\x03\x04"
+
 Directory = str | os.PathLike[str]
 
 
@@ -231,13 +233,13 @@ def _folder(directory: Directory) -> str:
 
 
 def _checked(name: str) -> str:
-    if not isinstance(name, str) or not name or name.startswith(".") or os.path.basename(name) != name:  # noqa: PTH119
+    if isinstance(name, str) and is_ledger_name(name):
+        raise ArgumentError(f"a checkpoint can't be called {name!r}, a name that neps itself uses. Choose another.")
+    if not isinstance(name, str) or not files.is_checkpoint_name(name):
         raise ArgumentError(
             f"a checkpoint's name is {name!r}; it must be a plain file name that doesn't begin with a dot, such as "
             "'checkpoint.pt'. Folders go into the first argument: pipeline_directory / 'folder'."
         )
-    if is_ledger_name(name):
-        raise ArgumentError(f"a checkpoint can't be called {name!r}, a name that neps itself uses. Choose another.")
     return name
 
 
@@ -272,8 +274,6 @@ def _refused(path: Path) -> tuple[str, ...]:
     """What in a file of torch.save `load` refuses by default. Nothing is loaded for that."""
     from torch import serialization
 
-    if not hasattr(serialization, "get_unsafe_globals_in_checkpoint"):  # before torch 2.5
-        return ()
     with contextlib.suppress(Exception):  # it may be gone again, and is no reason to fail: it has been saved
         return tuple(sorted(serialization.get_unsafe_globals_in_checkpoint(path)))
     return ()
@@ -294,7 +294,8 @@ def _warn_of(name: str, refused: tuple[str, ...]) -> None:
 def _torch_load(file: IO[bytes], *, weights_only: bool) -> Any:
     import torch
 
-    if not zipfile.is_zipfile(file):  # torch would take it for a bare pickle, and complain of that
+    # torch goes by the first bytes, and hands all but a zip to loaders for old formats: a bare pickle, or a tar.
+    if file.read(len(_ZIP)) != _ZIP or not zipfile.is_zipfile(file):
         raise ValueError("it is not a file of torch.save, or its end is missing")
     file.seek(0)
     return torch.load(file, map_location="cpu", weights_only=weights_only)

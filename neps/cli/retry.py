@@ -10,10 +10,10 @@ from neps.api.arguments import root_path
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition
-from neps.ledger.retrying import reopen
+from neps.ledger.retrying import is_mendable, mend, reopen
 from neps.ledger.storage import denial
 from neps.trial import Status, Trial
-from neps.views.status import last_line
+from neps.views.status import last_line, why_damaged
 
 __all__ = ["retry_trials"]
 
@@ -51,10 +51,15 @@ def retry_trials(root_directory: str, numbers: Sequence[int], *, failed: bool) -
 def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], number: int) -> bool:
     """Reopen one trial if that can be done, and print what came of it."""
     trial, folder = trials.get(number), Layout(root).trial(number)
-    refusal = _refusal(trial)
+    refusal = _refusal(root, trial, trials)
     if trial is None or refusal is not None:
         print(f"trial {number}: {refusal} ({folder})")
         return False
+    if is_mendable(trial):
+        trial = _mended(root, definition, trial)
+        if trial.status is not Status.FAILED:
+            print(f"trial {number}: its result came to light, its status is {trial.status} ({folder})")
+            return True
     if not reopen(root, definition, trial):
         print(f"trial {number}: was reopened by somebody else meanwhile ({folder})")
         return False
@@ -62,14 +67,33 @@ def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], numbe
     return True
 
 
-def _refusal(trial: Trial | None) -> str | None:
+def _mended(root: str, definition: Definition, trial: Trial) -> Trial:
+    """Say what is done to a damaged trial, do it, and read it anew."""
+    folder = Layout(root).trial(trial.number)
+    print(
+        f"trial {trial.number}: is damaged: {why_damaged(root, trial)}. What can't be read is renamed to "
+        "NAME.damaged-…, and the trial is evaluated again in its folder, with its configuration. It keeps its number "
+        f"and its place; what a damaged attempt has cost is not known, and counts as nothing ({folder})"
+    )
+    for name in mend(root, definition, trial):
+        print(f"trial {trial.number}: renamed to {folder}/{name}")
+    return load(root).by_number[trial.number]
+
+
+def _refusal(root: str, trial: Trial | None, trials: Mapping[int, Trial]) -> str | None:
     """Why a trial can't be retried, or None."""
     if trial is None:
         return "there is no such trial"
     if trial.status is not Status.FAILED:
         return f"it has not failed, its status is {trial.status}; nothing to retry"
-    if trial.decision is None or (trial.result is not None and trial.result.damaged):
-        return "it is damaged and can't be retried; its number stays used up"
+    if trial.decision is None:
+        continuing = [str(other.number) for other in trials.values() if other.previous == trial.number]
+        too = f" (of trials that continue it, too: {', '.join(continuing)})" if continuing else ""
+        return (
+            f"it is damaged, and what it was to evaluate with it: {why_damaged(root, trial)}. Its number stays used "
+            "up. To have the number decided anew, as if this trial had never been, stop all workers and move the "
+            f"folder{too} out of the root; what it has cost is forgotten then"
+        )
     return None
 
 

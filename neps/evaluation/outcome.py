@@ -160,9 +160,11 @@ def _info(value: dict[Any, Any]) -> dict[Any, Any]:
             f"run_pipeline returned info_dict = {_shown(given)}; it must be a mapping or None. "
             'Put the value into one: {"info_dict": {"name": value}}.'
         )
-    info = plain({} if given is None else given)
-    metrics: dict[Any, Any] = plain({key: item for key, item in value.items() if key not in _KNOWN})
-    return metrics | (info if isinstance(info, dict) else {"info_dict": info})
+    metrics = {key: item for key, item in value.items() if key not in _KNOWN}
+    info: Any
+    more: dict[Any, Any]
+    info, more = plain([{} if given is None else given, metrics])  # together: the bounds are of one result
+    return more | (info if isinstance(info, dict) else {"info_dict": info})
 
 
 def _learning_curve(value: Any) -> list[float] | None:

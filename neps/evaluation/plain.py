@@ -18,6 +18,8 @@ _MAX_TEXT = 10_000
 _MAX_ARRAY = 1_000
 _MAX_DEPTH = 20
 _MAX_VALUES = 100_000
+_MAX_CHARACTERS = 1_000_000
+_MAX_KEY = 2**64  # readers refuse larger numbers as keys
 _MAX_BITS = 2_000  # Python refuses to print much longer integers, and so to dump them
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
@@ -27,7 +29,7 @@ def plain(value: object) -> Any:
 
     NumPy and torch scalars and arrays of up to 1000 elements become numbers and lists; tuples and sets become
     lists; dates become ISO 8601; keys that aren't scalars, and everything else, become text. Bounded: texts at
-    10,000 characters, nesting at 20 levels, and 100,000 values in all; what is left out is marked.
+    10,000 characters (1,000,000 in all), nesting at 20 levels, and 100,000 values in all; what is left out is marked.
 
     Example:
         >>> from pathlib import PurePosixPath
@@ -94,12 +96,23 @@ def unwrapped(value: Any) -> object:
 
 
 class _Conversion:
-    """One conversion, which counts its values: shared and nested lists can stand for more than memory holds."""
+    """One conversion, which counts values and characters: shared and nested lists can stand for more than memory holds.
+
+    And whoever reads a result refuses one that is larger than this makes it.
+    """
 
     def __init__(self) -> None:
-        self._left = _MAX_VALUES
+        self._left, self._characters = _MAX_VALUES, _MAX_CHARACTERS
 
     def convert(self, value: object, parents: tuple[int, ...]) -> Any:
+        converted = self._convert(value, parents)
+        if isinstance(converted, str):
+            if len(converted) > self._characters:
+                return f"<left out: more than {_MAX_CHARACTERS} characters>"
+            self._characters -= len(converted)
+        return converted
+
+    def _convert(self, value: object, parents: tuple[int, ...]) -> Any:
         self._left -= 1
         try:
             if isinstance(value, Mapping | list | tuple | set | frozenset):
@@ -137,7 +150,9 @@ class _Conversion:
             if self._left <= 0:
                 return items | {f"<left out: more than {_MAX_VALUES} values>": None}
             name = self.convert(key, parents)
-            items[text(name) if isinstance(name, list | dict) else name] = self.convert(item, parents)
+            if isinstance(name, list | dict) or (isinstance(name, int) and abs(name) > _MAX_KEY):
+                name = text(name)
+            items[name] = self.convert(item, parents)
         return items
 
 

@@ -7,18 +7,22 @@ lines are ignored, and the folders tell the rest: it may be deleted at any time.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
+import re
 import shutil
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from neps.ledger import fields as typed
 from neps.ledger.documents import FORMAT_VERSION
+from neps.ledger.foreign import LONGEST_LINE, lines
 from neps.ledger.layout import Layout
-from neps.ledger.records import AttemptEnd, decision_fields, read_decision, result_fields
+from neps.ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Status, Trial
 
 __all__ = ["MANY", "Accelerator", "parse"]
@@ -26,6 +30,7 @@ __all__ = ["MANY", "Accelerator", "parse"]
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
 """From so many lines on, one joiner of a crowd writes them."""
+_NUMBER = re.compile(rb"[1-9][0-9]{0,17}")
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -104,11 +109,11 @@ class Accelerator:
         except OSError:
             return
         for name in names:
-            with contextlib.suppress(OSError), open(f"{self._folder}/{name}", "rb") as file:  # noqa: PTH123
-                for line in file:
+            with contextlib.suppress(OSError):
+                for line in lines(f"{self._folder}/{name}"):
                     checksum, _, rest = line.rstrip(b"\n").partition(b" ")
-                    if checksum == _checksum(self._run, rest):
-                        number, _, payload = rest.partition(b" ")
+                    number, _, payload = rest.partition(b" ")
+                    if checksum == _checksum(self._run, rest) and _NUMBER.fullmatch(number):
                         yield int(number), payload
 
 
@@ -125,7 +130,8 @@ def _line(run: str, trial: Trial) -> bytes | None:
     if not all(_survives_json(value) for value in (trial.decision.reasons, trial.result.info_dict)):
         return None
     rest = b"%d %s" % (trial.number, json.dumps(fields).encode())
-    return b"%s %s\n" % (_checksum(run, rest), rest)
+    line = b"%s %s\n" % (_checksum(run, rest), rest)
+    return line if len(line) <= LONGEST_LINE else None
 
 
 def _survives_json(value: Any) -> bool:
@@ -137,14 +143,27 @@ def _survives_json(value: Any) -> bool:
 
 
 def parse(number: int, payload: bytes) -> Trial:
-    """The trial of a line whose checksum was right."""
-    fields = json.loads(payload)
-    end = AttemptEnd.from_fields({name: value for name, value in fields["result"].items() if value is not None})
+    """The trial of a line whose checksum was right, read as strictly as a document: anybody may have written it.
+
+    Raises:
+        UnreadableDocumentError: if it isn't the line of a success.
+    """
+    return parsed(f"line of trial {number}", functools.partial(_parse, number, payload))
+
+
+def _parse(number: int, payload: bytes) -> Trial:
+    try:
+        fields = typed.mapping(json.loads(payload))
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deep") from error
+    decision, end = typed.present(fields["decision"]), AttemptEnd.from_fields(typed.present(fields["result"]))
+    if end.result is None or not end.result.success:
+        raise ValueError("result is no success")
     return Trial(
         number=number,
-        decision=read_decision({k: v for k, v in fields["decision"].items() if v is not None}, number),
+        decision=read_decision(decision, number),
         result=end.result,
         status=Status.SUCCESS,
-        attempts=fields["attempts"],
-        spent=fields["spent"],
+        attempts=typed.need(fields, "attempts", typed.counted),
+        spent=typed.need(fields, "spent", typed.cost),
     )

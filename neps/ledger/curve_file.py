@@ -11,12 +11,16 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 
-from neps.ledger.exclusive import read
+from neps.ledger.fields import any_number
+from neps.ledger.foreign import tail
 
 __all__ = ["CurveFile", "Point"]
 
 Point = tuple[float, float]
 _TAIL = 4096
+_LARGEST = 1 << 26
+_MOST_LINES = 1_000_000
+_LONGEST_LINE = 200
 _as_json = json.JSONEncoder().encode
 
 
@@ -51,10 +55,12 @@ class CurveFile:
     def points(self) -> dict[float, float]:
         """The last loss that was reported for each step, in no order; empty where there is no file.
 
+        Of a file that is larger than any sensible one only the end is read.
+
         Raises:
             OSError: if it is there and can't be read.
         """
-        return dict(_points(read(self._path) or b""))
+        return dict(_points(tail(self._path, _LARGEST) or b""))
 
     def last(self) -> Point | None:
         """What was reported last, or None; reads only the end of the file.
@@ -62,24 +68,15 @@ class CurveFile:
         Raises:
             OSError: as `points`.
         """
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        try:
-            start = max(0, os.fstat(descriptor).st_size - _TAIL)
-            tail = os.pread(descriptor, _TAIL, start)
-        finally:
-            os.close(descriptor)
-        return next(reversed([*_points(tail)]), None)
+        return next(reversed([*_points(tail(self._path, _TAIL) or b"")]), None)
 
 
 def _points(content: bytes) -> Iterator[Point]:
-    for line in content.split(b"\n")[:-1]:
+    for line in content.rsplit(b"\n", _MOST_LINES)[-_MOST_LINES:-1]:
         try:
-            step, loss = json.loads(line)
-            point = float(step), float(loss)
-        except (ValueError, TypeError, RecursionError):  # torn, or zeros where it is only seen in part
+            step, loss = json.loads(line[:_LONGEST_LINE])
+            point = any_number(step), any_number(loss)
+        except (ValueError, TypeError, OverflowError, RecursionError):  # torn, or zeros where it is only seen in part
             continue
         if math.isfinite(point[0]):
             yield point

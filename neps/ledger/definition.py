@@ -14,8 +14,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from neps.errors import DirectoryError, FormatVersionError
+from neps.errors import ArgumentError, DirectoryError, FormatVersionError
 from neps.ledger import documents
+from neps.ledger import fields as typed
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import publish
 from neps.ledger.layout import DEFINITION, Layout
@@ -23,9 +24,11 @@ from neps.ledger.links import without_links
 from neps.ledger.records import parsed
 from neps.ledger.storage import denial
 
-__all__ = ["DEFAULT_LEASE_SECONDS", "Definition", "find_definition", "publish_definition"]
+__all__ = ["DEFAULT_LEASE_SECONDS", "LARGEST_SEED", "Definition", "find_definition", "publish_definition"]
 
 DEFAULT_LEASE_SECONDS = 120.0
+LARGEST_SEED = 2**128
+_LARGEST_DEFINITION = 1 << 22
 _PATIENCE = 10.0
 
 
@@ -47,15 +50,22 @@ class Definition:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Definition:
         """From the fields of neps.yaml."""
-        searcher = dict(fields["searcher"])
+        searcher = typed.need(fields, "searcher", typed.mapping)
+        settings = typed.get(searcher, "settings", typed.named) or {}
         return cls(
-            space=dict(fields["space"]),
-            searcher=searcher | {"settings": dict(searcher.get("settings") or {})},
-            seed=documents.whole_number(fields["seed"]),
-            lease_seconds=float(fields["lease_seconds"]),
-            launch=fields.get("launch"),
-            run=str(fields["run"]),
+            space=typed.need(fields, "space", typed.mapping),
+            searcher={"name": typed.need(searcher, "name", typed.text), "settings": settings},
+            seed=typed.need(fields, "seed", functools.partial(typed.whole, most=LARGEST_SEED)),
+            lease_seconds=typed.need(fields, "lease_seconds", _lease),
+            launch=typed.get(fields, "launch", typed.text),
+            run=typed.need(fields, "run", typed.run_name),
         )
+
+
+def _lease(value: object) -> float:
+    if (seconds := float(typed.number(value))) <= 0:
+        raise typed.WrongError(seconds, "not above 0")
+    return seconds
 
 
 def find_definition(root: str) -> Definition | None:
@@ -115,16 +125,33 @@ def _has_trials(root: str) -> bool:
         raise DirectoryError(message) from error
 
 
+def _readable(definition: Definition) -> bytes:
+    """The document, which anybody will read: so large a space or setting that nobody would is refused before."""
+    content = documents.encode(definition.to_fields())
+    why = f"{len(content)} bytes are more than {_LARGEST_DEFINITION}"
+    try:
+        if len(content) <= _LARGEST_DEFINITION:
+            fields = documents.decode(DEFINITION, content)
+            parsed(DEFINITION, functools.partial(Definition.from_fields, fields))
+            return content
+    except UnreadableDocumentError as error:
+        why = error.why
+    message = f"The search space or the searcher's settings can't be written to {DEFINITION}: {why}. Make them smaller."
+    raise ArgumentError(message)
+
+
 def publish_definition(root: str, definition: Definition, token: str) -> Definition:
     """Publish the definition, or learn whose was first.
 
     Raises:
         DirectoryError: if the root can't be made or written.
+        ArgumentError: if no other worker could read what would be written.
     """
+    content = _readable(definition)
     missing = _missing(root)
     try:
         os.makedirs(root, exist_ok=True)  # noqa: PTH103
-        won = publish(root, DEFINITION, documents.encode(definition.to_fields()), token)
+        won = publish(root, DEFINITION, content, token)
     except OSError as error:
         refusal = without_links(root, error)
         for folder in missing if refusal is not None else ():

@@ -1,4 +1,4 @@
-"""Documents as bytes and back: YAML, read with a safe loader, ended by a marker. No file is opened here but to read.
+"""Documents as bytes and back: YAML without tags or aliases, bounded, ended by a marker. Nothing is written here.
 
 What a document means is the business of `records`; what may be trusted is decided here.
 """
@@ -12,15 +12,12 @@ from typing import Any
 
 import yaml
 
+from neps.errors import shown
 from neps.ledger.emitting import emit
-from neps.ledger.exclusive import END_MARKER, is_complete, read
+from neps.ledger.foreign import END_MARKER, NotAFileError, is_complete, read
+from neps.ledger.parsing import UnboundedError, parse
 
-try:
-    from yaml import CSafeLoader as _Loader
-except ImportError:  # a PyYAML that was built without libyaml: the same documents, ten times slower
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
-
-__all__ = ["FORMAT_VERSION", "UnreadableDocumentError", "decode", "encode", "load", "moment", "now", "whole_number"]
+__all__ = ["FORMAT_VERSION", "UnreadableDocumentError", "decode", "encode", "load", "now"]
 
 FORMAT_VERSION = 1
 
@@ -28,8 +25,8 @@ FORMAT_VERSION = 1
 class UnreadableDocumentError(Exception):
     """A document that is there and can't be trusted.
 
-    `lasting` says that another look can't help: a newer format version, or something that isn't a file. All
-    else may be a document that is only seen in part as yet.
+    `lasting` says that another look can't help: a newer format version, something that isn't a file, or more or other
+    YAML than any document has. All else may be a document that is only seen in part as yet.
     """
 
     def __init__(self, path: str, why: str, *, lasting: bool = False) -> None:
@@ -37,9 +34,14 @@ class UnreadableDocumentError(Exception):
         self.path, self.why, self.lasting = path, why, lasting
 
     @property
+    def document(self) -> str:
+        """Its name in its folder."""
+        return os.path.basename(self.path)  # noqa: PTH119
+
+    @property
     def without_path(self) -> str:
         """What to publish about it: a root that is moved must not name a place of the past."""
-        return f"{os.path.basename(self.path)}: {self.why}"  # noqa: PTH119
+        return f"{self.document}: {self.why}"
 
 
 def encode(fields: Mapping[str, Any], *, versioned: bool = True) -> bytes:
@@ -59,31 +61,38 @@ def decode(path: str, content: bytes) -> dict[str, Any]:
     if not is_complete(content):
         raise UnreadableDocumentError(path, "it has no end marker: torn, empty, or not written by neps")
     try:
-        fields = yaml.load(content, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UnreadableDocumentError(path, f"it is not YAML: {error}") from error
+        fields = parse(content)
+    except UnboundedError as error:
+        raise UnreadableDocumentError(path, f"{error}, which no document has", lasting=True) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise UnreadableDocumentError(path, f"it is not YAML: {_first_line(error)}") from error
     if not isinstance(fields, dict):
         raise UnreadableDocumentError(path, "it is not a mapping")
     version = fields.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
-        why = f"it has format version {version}, and this neps knows versions up to {FORMAT_VERSION}"
+        why = f"it has format version {shown(version)}, and this neps knows versions up to {FORMAT_VERSION}"
         raise UnreadableDocumentError(path, why, lasting=True)
-    if version != FORMAT_VERSION:
-        raise UnreadableDocumentError(path, f"its format_version is {version!r}, not {FORMAT_VERSION}")
+    if version != FORMAT_VERSION or isinstance(version, bool | float):
+        raise UnreadableDocumentError(path, f"its format_version is {shown(version)}, not {FORMAT_VERSION}")
     return fields
+
+
+def _first_line(error: Exception) -> str:
+    """The gist: the rest of it quotes the document."""
+    return shown((str(error).splitlines() or [""])[0])[1:-1]
 
 
 def load(path: str) -> dict[str, Any] | None:
     """The fields of the document at `path`, or None where there is no such file.
 
     Raises:
-        UnreadableDocumentError: as `decode`, and if a folder stands there.
+        UnreadableDocumentError: as `decode`, and if something that is no file stands there, or a very large one.
         OSError: if the filesystem fails.
     """
     try:
         content = read(path)
-    except IsADirectoryError as error:
-        raise UnreadableDocumentError(path, "a folder stands in its place", lasting=True) from error
+    except NotAFileError as error:
+        raise UnreadableDocumentError(path, error.why, lasting=True) from error
     except PermissionError as error:
         raise UnreadableDocumentError(path, "no permission to read it") from error
     return None if content is None else decode(path, content)
@@ -92,22 +101,3 @@ def load(path: str) -> dict[str, Any] | None:
 def now() -> str:
     """The wall clock, for display only: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat()
-
-
-def moment(value: object) -> datetime | None:
-    """A time that `now` wrote, or None. PyYAML turns unquoted ones into datetimes by itself."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    return value if isinstance(value, datetime) else None
-
-
-def whole_number(value: object) -> int:
-    """An int that isn't a bool.
-
-    Raises:
-        TypeError: if it is anything else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        message = f"{value!r} is not a whole number"
-        raise TypeError(message)
-    return value

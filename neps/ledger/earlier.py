@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from neps.ledger import documents
+from neps.ledger import fields as typed
 from neps.ledger.definition import find_definition
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import DEFINITION, Layout
@@ -97,13 +98,13 @@ def _run_in(path: str) -> EarlierRun | None:
         return None
     try:
         fields = documents.load(f"{path}/{DEFINITION}")
-        if fields is None or not isinstance(fields.get("run"), str):
+        if fields is None:
             return None
-        created = documents.moment(fields.get("created"))
-    except (UnreadableDocumentError, ValueError):
+        run, created = typed.need(fields, "run", typed.run_name), typed.get(fields, "created", typed.moment)
+    except (UnreadableDocumentError, KeyError, ValueError):
         return None
     name = os.path.basename(path)  # noqa: PTH119
-    return EarlierRun(name, path, fields["run"], created, len(list(Layout(path).numbers())), _size(path))
+    return EarlierRun(name, path, run, created, len(list(Layout(path).numbers())), _size(path))
 
 
 def _size(path: str) -> int:

@@ -32,6 +32,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00")
 class _Readable(_Dumper):
     """Writes a traceback as a person reads it, where YAML's literal blocks hold it without tricks."""
 
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """What is there twice is written twice: readers refuse aliases, which can stand for more than memory holds."""
+        return True
+
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
     style = "|" if _BLOCK.fullmatch(text) else None

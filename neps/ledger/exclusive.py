@@ -13,34 +13,22 @@ import os
 import time
 from collections.abc import Callable
 
+from neps.ledger.foreign import END_MARKER, NotAFileError, is_complete, read
+
 __all__ = [
-    "END_MARKER",
     "PATIENCE",
-    "is_complete",
     "make_folder",
     "move_away",
     "publish",
     "put",
-    "read",
     "relocate",
     "sync_folder",
 ]
 
-END_MARKER = b"\n...\n"
-"""How each document ends, at the start of a line, where no text inside a document can put it. A linked
-file may be seen short or zero-filled for a moment, even where it was synced."""
-
 PATIENCE = 5.0
 """For how many seconds an exclusive creation goes on trying, where nothing else is said."""
 
-_STALE_TRIES = 20
-_CHUNK = 1 << 16
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
-
-
-def is_complete(content: bytes) -> bool:
-    """Whether a document has been seen whole."""
-    return content.endswith(END_MARKER) and b"\0" not in content
 
 
 def make_folder(path: str) -> bool:
@@ -137,37 +125,13 @@ def _link(staged: str, target: str, content: bytes, deadline: float) -> bool:
 
 
 def _seen(path: str) -> bytes | None:
-    """What stands at a name: its content, something complete where it is a folder, None where that can't be told."""
+    """What stands at a name: its content, something complete where it is no file, None where that can't be told."""
     try:
         return read(path)
-    except IsADirectoryError:
+    except NotAFileError:
         return END_MARKER
     except OSError:
         return None
-
-
-def read(path: str) -> bytes | None:
-    """The content of a file, or None where there is none (for all that this client knows).
-
-    Raises:
-        OSError: if it is there and can't be read (EISDIR, EACCES, EIO …).
-    """
-    for _ in range(_STALE_TRIES):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                content = os.read(descriptor, _CHUNK)
-                while not content.endswith(END_MARKER) and (more := os.read(descriptor, _CHUNK)):
-                    content += more
-                return content
-            finally:
-                os.close(descriptor)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            if error.errno != errno.ESTALE:
-                raise
-    return None
 
 
 def move_away(source: str, own_name: str) -> bool:

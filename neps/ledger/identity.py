@@ -15,8 +15,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from neps.ledger import fields
+
 __all__ = ["Identity"]
 
+_LARGEST_PID = 2**31 - 1
 _AFTER_NAME = re.compile(rb".*\)\s+(\S)(?:\s+\S+){18}\s+(\d+)", re.DOTALL)
 
 
@@ -44,15 +47,15 @@ class Identity:
         """Read back what `to_document` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: if it isn't there.
+            KeyError, ValueError: if it isn't there, or not of its type.
         """
         return cls(
-            worker=str(document["worker"]),
-            host=str(document["host"]),
-            boot=str(document["boot"]),
-            pid_namespace=str(document["pid_namespace"]),
-            pid=int(document["pid"]),
-            process_started=int(document["process_started"]),
+            worker=fields.need(document, "worker", fields.text),
+            host=fields.need(document, "host", fields.text),
+            boot=fields.need(document, "boot", fields.text),
+            pid_namespace=fields.need(document, "pid_namespace", fields.text),
+            pid=fields.need(document, "pid", functools.partial(fields.whole, least=1, most=_LARGEST_PID)),
+            process_started=fields.need(document, "process_started", fields.whole),
         )
 
     def to_document(self) -> dict[str, Any]:

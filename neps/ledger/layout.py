@@ -16,6 +16,7 @@ __all__ = [
     "RESULT",
     "TRIAL",
     "Layout",
+    "attempt_of",
     "curve_name",
     "end_name",
     "is_ledger_name",
@@ -30,7 +31,10 @@ TRIAL = "trial.yaml"
 CONFIG = "config.yaml"
 RESULT = "result.yaml"
 
-_OWN_NAME = re.compile(r"(trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|saved|curve\.jsonl)")
+_OWN_NAME = re.compile(
+    r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|saved|curve\.jsonl)"
+)
+_ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,17})(?:\.end)?\.yaml")
 _TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -42,6 +46,17 @@ def start_name(attempt: int) -> str:
 def end_name(attempt: int) -> str:
     """The document that ends an attempt."""
     return f"attempt_{attempt}.end.yaml"
+
+
+def attempt_of(name: str) -> int | None:
+    """The attempt that a document starts or ends by its name; None for all others.
+
+    Example:
+        >>> attempt_of("attempt_3.end.yaml"), attempt_of("attempt_3.yaml"), attempt_of("result.yaml")
+        (3, 3, None)
+    """
+    match = _ATTEMPT.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def lock_name(attempt: int) -> str:
@@ -89,6 +104,7 @@ class Layout:
         self.accelerator = f"{self.hidden}/{run}/accelerator"
         self.presence = f"{self.hidden}/{run}/workers"
         self.launches = f"{self.root}/launches"
+        self.damaged = f"{self.hidden}/{run}/damaged"
         self.overwritten = f"{self.root}/overwritten"
         self.summary = f"{self.root}/summary"
         self.definition = f"{self.root}/{DEFINITION}"

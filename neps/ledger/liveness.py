@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from neps.ledger import documents
 from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.foreign import change_mark
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.records import parsed
@@ -74,7 +75,7 @@ def _suspects(layout: Layout, lease: float) -> Iterator[_Suspect]:
 
 def _present(layout: Layout) -> Iterator[tuple[Identity, Callable[[], int | None]]]:
     names: list[str] = []
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         names = os.listdir(layout.presence)  # noqa: PTH208
     for name in names:
         path = f"{layout.presence}/{name}"
@@ -87,7 +88,7 @@ def _present(layout: Layout) -> Iterator[tuple[Identity, Callable[[], int | None
 
 def _time_of_change(path: str) -> int | None:
     with contextlib.suppress(OSError):
-        return os.stat(path).st_mtime_ns  # noqa: PTH116
+        return change_mark(path)
     return None
 
 

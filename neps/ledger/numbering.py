@@ -16,11 +16,12 @@ class Taken:
     """A number whose folder exists, and of whose decision nothing is known yet.
 
     `since` is when that became known, `undecided` when a look last found no decision; both are monotonic times.
-    `torn` is since when there is one that can't be read.
+    `torn` is since when there is one that can't be read, and `why` says why not.
     """
 
     since: float
     torn: Silence
+    why: str = ""
     undecided: float = -math.inf
 
     def is_half_claim(self, patience: float) -> bool:

@@ -27,9 +27,11 @@ from typing import Any
 
 from neps.errors import DirectoryError
 from neps.ledger import documents
+from neps.ledger import fields as typed
 from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import move_away, publish, put, read, relocate
+from neps.ledger.exclusive import move_away, publish, put, relocate
+from neps.ledger.foreign import read
 from neps.ledger.identity import Identity
 from neps.ledger.launches import has_had_run, remember
 from neps.ledger.layout import DEFINITION, Layout
@@ -291,4 +293,4 @@ def _run_of(path: str) -> str | None:
         UnreadableDocumentError: if it can't be told.
     """
     fields = documents.load(path)
-    return None if fields is None else str(fields.get("run"))
+    return None if fields is None else parsed(path, lambda: typed.need(fields, "run", typed.run_name))

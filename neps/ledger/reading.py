@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from pathlib import Path
@@ -10,9 +11,10 @@ from neps.errors import DirectoryError
 from neps.ledger.definition import Definition, find_definition
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.view import View
-from neps.trial import Status, Trial
+from neps.space import SearchSpace
+from neps.trial import Decision, Status, Trial
 
-__all__ = ["read_definition", "read_trials"]
+__all__ = ["read_definition", "read_trials", "read_view"]
 
 _PATIENCE = 0.5
 
@@ -32,19 +34,20 @@ def read_definition(root: str | Path) -> Definition:
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
     """All trials of a run by number; numbers that are reserved but not committed wait, without a decision."""
-    layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
-    view = _joined(layout, definition.lease_seconds)
+    view = read_view(root, definition)
     trials = dict(view.known())
     for number in view.numbers.taken:
         trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
     return dict(sorted(trials.items()))
 
 
-def _joined(layout: Layout, lease: float) -> View:
+def read_view(root: str | Path, definition: Definition) -> View:
     """What there is. What can't be read is looked at again for a moment, lest one failure hide a result."""
+    layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
+    fits = functools.partial(Decision.check, space=SearchSpace.from_definition(definition.space))
     deadline = time.monotonic() + _PATIENCE
     while True:
-        view = View(layout, None, lease=lease, poll=1.0)
+        view = View(layout, None, lease=definition.lease_seconds, poll=1.0, fits=fits)
         over = time.monotonic() > deadline
         try:
             view.join()

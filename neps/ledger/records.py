@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import math
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from neps.ledger.documents import UnreadableDocumentError, moment, whole_number
+from neps.errors import shown
+from neps.ledger import fields as typed
+from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
 from neps.trial import Decision, Result
 
@@ -45,7 +47,8 @@ class AttemptStart:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], attempt: int) -> AttemptStart:
         """Read from attempt_K.yaml, or from trial.yaml for the first."""
-        return cls(attempt, Identity.from_document(fields), fields.get("after"))
+        typed.get(fields, "attempt", functools.partial(typed.equal, attempt))
+        return cls(attempt, Identity.from_document(fields), typed.get(fields, "after", typed.text))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,19 +66,24 @@ class AttemptEnd:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> AttemptEnd:
         """Read from attempt_K.end.yaml or result.yaml."""
-        attempt, end = whole_number(fields["attempt"]), End(fields["end"])
+        attempt, end = typed.need(fields, "attempt", typed.counted), typed.need(fields, "end", _how)
         if end in (End.RESULT, End.DAMAGED):
             return cls(attempt, end, _read_result(fields, attempt, damaged=end is End.DAMAGED))
-        needs = fields.get("needs_bytes") if end is End.LEFT else None
-        return cls(attempt, end, None, whole_number(needs) if needs is not None else None)
+        return cls(attempt, end, None, typed.get(fields, "needs_bytes", typed.whole) if end is End.LEFT else None)
+
+
+def _how(value: object) -> End:
+    return End(typed.text(value))
 
 
 def parsed(path: str, read: Callable[[], _T]) -> _T:
     """Call `read`, and say of which path it is that something in it doesn't fit."""
     try:
         return read()
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UnreadableDocumentError(path, f"a field is missing or wrong: {error!r}") from error
+    except KeyError as error:
+        raise UnreadableDocumentError(path, f"it has no {shown(error.args[0])}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnreadableDocumentError(path, f"its {error}") from error
 
 
 def decision_fields(decision: Decision) -> dict[str, Any]:
@@ -99,29 +107,30 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
 
 def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
     """A decision from the fields of trial.yaml; `number` is its folder's."""
-    if fields["number"] != number:
-        message = f"it is of trial {fields['number']}"
-        raise ValueError(message)
-    previous = fields.get("previous")
-    config = fields["config"]
-    if not isinstance(config, dict):
-        message = f"config is {config!r}, not a mapping"
-        raise TypeError(message)
+    typed.need(fields, "number", functools.partial(typed.equal, number))
+    place = {name: typed.get(fields, name, typed.place) for name in ("bracket", "rung", "slot")}
     return Decision(
         number=number,
-        config=config,
-        fidelity=fields.get("fidelity"),
-        bracket=fields.get("bracket"),
-        rung=fields.get("rung"),
-        slot=fields.get("slot"),
-        previous=int(previous.removeprefix("config_")) if previous is not None else None,
-        seed=fields.get("seed", 0),
-        reserved_cost=_cost(fields.get("reserved_cost")),
-        reasons=fields.get("reasons", {}),
-        seen_results=fields.get("seen_results", 0),
-        worker=fields.get("worker", ""),
-        claimed=moment(fields.get("time")),
+        config=typed.need(fields, "config", typed.config),
+        fidelity=typed.get(fields, "fidelity", typed.number),
+        previous=typed.get(fields, "previous", functools.partial(_earlier, number)),
+        seed=typed.get(fields, "seed", typed.whole, 0),
+        reserved_cost=typed.get(fields, "reserved_cost", typed.cost),
+        reasons=typed.get(fields, "reasons", typed.mapping, {}),
+        seen_results=typed.get(fields, "seen_results", typed.whole, 0),
+        worker=typed.get(fields, "worker", typed.text, ""),
+        claimed=typed.get(fields, "time", typed.moment),
+        **place,
     )
+
+
+def _earlier(number: int, value: object) -> int:
+    """The number of the trial that this one continues: its name is `config_M`, and it was decided before."""
+    name = typed.text(value)
+    previous = name.removeprefix("config_")
+    if name == previous or not previous.isascii() or not previous.isdigit() or not 1 <= int(previous) < number:
+        raise typed.WrongError(name, f"not config_M with an M below {number}")
+    return int(previous)
 
 
 def result_fields(result: Result) -> dict[str, Any]:
@@ -145,60 +154,31 @@ def result_fields(result: Result) -> dict[str, Any]:
 
 
 def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> Result:
-    status = fields["status"]
+    status, loss = typed.need(fields, "status", typed.text), typed.get(fields, "loss", typed.any_number)
     if status not in ("success", "failed"):
-        message = f"status is {status!r}, neither success nor failed"
-        raise ValueError(message)
-    loss, error = fields.get("loss"), fields.get("error")
-    if status == "success" and loss is None:
-        message = "a success without a loss"
-        raise ValueError(message)
+        raise typed.WrongError(status, "neither success nor failed", "status")
+    if status == "success" and (loss is None or damaged):
+        raise typed.WrongError(loss, "no loss of a success, or the trial is damaged", "loss")
+    curve, steps = (typed.get(fields, name, typed.numbers) for name in ("learning_curve", "learning_curve_steps"))
+    if steps is not None and len(steps) != len(curve or ()):
+        raise typed.WrongError(steps, f"not as many as the {len(curve or ())} losses", "learning_curve_steps")
     return Result(
         success=status == "success",
-        loss=float(loss) if loss is not None else None,
-        cost=_cost(fields.get("cost")),
-        account_for_cost=fields.get("account_for_cost", True),
-        info_dict=fields.get("info_dict", {}),
-        learning_curve=_numbers(fields.get("learning_curve")),
-        learning_curve_steps=_steps(fields),
-        error=str(error) if error is not None else None,
+        loss=loss,
+        cost=typed.get(fields, "cost", typed.cost),
+        account_for_cost=typed.get(fields, "account_for_cost", typed.flag, True),
+        info_dict=typed.get(fields, "info_dict", typed.mapping, {}),
+        learning_curve=curve,
+        learning_curve_steps=steps,
+        error=typed.get(fields, "error", typed.long_text),
         damaged=damaged,
-        worker=fields.get("worker", ""),
+        worker=typed.get(fields, "worker", typed.text, ""),
         attempt=attempt,
-        started=moment(fields.get("started")),
-        finished=moment(fields.get("finished")),
-        duration=fields.get("duration"),
+        started=typed.get(fields, "started", typed.moment),
+        finished=typed.get(fields, "finished", typed.moment),
+        duration=typed.get(fields, "duration", typed.number),
     )
 
 
 def _listed(values: Sequence[float] | None) -> list[float] | None:
     return None if values is None else list(values)
-
-
-def _numbers(values: Any) -> list[float] | None:
-    """A list of numbers; whoever shows it relies on that."""
-    if values is None:
-        return None
-    if not isinstance(values, list):
-        message = f"{values!r} is no list of numbers"
-        raise TypeError(message)
-    return [float(value) for value in values]
-
-
-def _steps(fields: Mapping[str, Any]) -> list[float] | None:
-    """The steps of a learning curve, as many as there are losses."""
-    steps = _numbers(fields.get("learning_curve_steps"))
-    if steps is not None and len(steps) != len(fields["learning_curve"]):
-        message = f"learning_curve_steps has {len(steps)} steps for {len(fields['learning_curve'])} losses"
-        raise ValueError(message)
-    return steps
-
-
-def _cost(value: object) -> float | None:
-    """A cost, of which a budget can make a sum."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
-        message = f"a cost is {value!r}, not a finite number of at least 0"
-        raise ValueError(message)
-    return float(value)

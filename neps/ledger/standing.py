@@ -18,7 +18,7 @@ from neps.trial import Decision, Result, Status, Trial
 
 _logger = logging.getLogger("neps.ledger")
 
-__all__ = ["Standing", "condemn", "look", "trial_of", "trial_with"]
+__all__ = ["Standing", "condemn", "look", "spent_before", "trial_of", "trial_with"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,12 +112,13 @@ def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptS
 def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
     """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground."""
     try:
+        folder.check()  # nothing is written through a link
         attempt = _open_attempt(folder, me)
         verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
         folder.end_with_result(attempt, verdict, me, patience=0.0)  # a lease has been waited for already
         if not _is_result(folder, attempt):
             folder.publish_result(verdict, me, patience=0.0)
-    except OSError as error:  # a folder that can't be written to stops nobody
+    except (OSError, UnreadableDocumentError) as error:  # a folder that can't be written to stops nobody
         _logger.warning("The verdict on trial %d can't be published: %s", folder.number, error)
 
 
@@ -148,12 +149,21 @@ def trial_of(folder: TrialFolder, standing: Standing) -> Trial:
     Raises:
         OSError: if the filesystem fails.
     """
+    return trial_with(folder, standing, spent_before(folder, standing.start.attempt))
+
+
+def spent_before(folder: TrialFolder, attempt: int) -> float:
+    """What the attempts before this one have cost.
+
+    Raises:
+        OSError: if the filesystem fails.
+    """
     spent = 0.0
-    for attempt in range(1, standing.start.attempt):
+    for earlier in range(1, attempt):
         with contextlib.suppress(UnreadableDocumentError):
-            end = folder.end(attempt)
+            end = folder.end(earlier)
             spent += _accounted(end.result) if end is not None else 0.0
-    return trial_with(folder, standing, spent)
+    return spent
 
 
 def trial_with(folder: TrialFolder, standing: Standing, spent: float) -> Trial:

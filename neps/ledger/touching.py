@@ -52,14 +52,14 @@ def touch(lock: Lock) -> bool:
     Raises:
         OSError: if that fails, or the folder is gone.
     """
-    folder = posix.open(lock.folder, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    folder = posix.open(lock.folder, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
     try:
         if any(_exists(name, folder) for name in lock.ends) or not _is_held(lock, folder):
             return False
         try:
-            posix.utime(lock.name, dir_fd=folder)
+            posix.utime(lock.name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
-            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC
+            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
             posix.close(posix.open(lock.name, flags, 0o666, dir_fd=folder))
     finally:
         posix.close(folder)
@@ -76,7 +76,8 @@ def _exists(name: bytes, folder: int) -> bool:
 
 def _is_held(lock: Lock, folder: int) -> bool:
     """Whether the attempt was opened by this worker; one that can't be read as yet is taken to be."""
-    descriptor = posix.open(lock.start, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK, dir_fd=folder)
+    flags = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
+    descriptor = posix.open(lock.start, flags, dir_fd=folder)
     try:
         content = posix.read(descriptor, 1 << 20)
     finally:

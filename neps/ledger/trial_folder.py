@@ -6,23 +6,26 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import stat
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from neps.errors import shown
 from neps.ledger import documents
 from neps.ledger.curve_file import CurveFile, Point
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import PATIENCE, is_complete, make_folder, publish, read, relocate, sync_folder
+from neps.ledger.exclusive import PATIENCE, make_folder, move_away, publish, put, relocate, sync_folder
+from neps.ledger.foreign import change_mark, is_complete, misplaced, read
 from neps.ledger.identity import Identity
 from neps.ledger.layout import (
     CONFIG,
     RESULT,
     TRIAL,
     Layout,
+    attempt_of,
     curve_name,
     end_name,
     lock_name,
@@ -30,9 +33,9 @@ from neps.ledger.layout import (
     start_name,
     void_name,
 )
-from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
+from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
 from neps.ledger.touching import Lock
-from neps.trial import Decision
+from neps.trial import Decision, Result
 
 __all__ = ["TrialFolder"]
 
@@ -68,16 +71,15 @@ class TrialFolder:
         """Whether the name is taken, as far as this client sees: a hint, where `reserve` is a fact."""
         return os.path.lexists(self.path)
 
-    def usable(self) -> bool:
-        """Whether a folder stands at the trial's name, or nothing as yet, and not something else.
+    def check(self) -> None:
+        """Make sure that a folder stands at the trial's name, or nothing as yet. A link to one is none: it leads out.
 
         Raises:
+            UnreadableDocumentError: if something else does.
             OSError: if the filesystem fails, which says nothing.
         """
-        try:
-            return stat.S_ISDIR(os.stat(self.path).st_mode)  # noqa: PTH116
-        except FileNotFoundError:
-            return True
+        if (what := misplaced(self.path)) is not None:
+            raise UnreadableDocumentError(self.path, f"not a folder: {what}", lasting=True)
 
     # Reading
 
@@ -88,7 +90,7 @@ class TrialFolder:
         if fields is None:
             return None
         if fields.get("run") != self._layout.run:
-            raise UnreadableDocumentError(path, f"it belongs to another run ({fields.get('run')!r})")
+            raise UnreadableDocumentError(path, f"it belongs to another run ({shown(fields.get('run'))})")
         return parsed(path, lambda: (read_decision(fields, self.number), AttemptStart.from_fields(fields, 1)))
 
     def is_held(self, attempt: int, me: Identity) -> bool:
@@ -113,7 +115,10 @@ class TrialFolder:
 
     def end(self, attempt: int) -> AttemptEnd | None:
         """How an attempt ended, or None while it has not."""
-        return self._read_end(end_name(attempt))
+        end = self._read_end(name := end_name(attempt))
+        if end is not None and end.attempt != attempt:
+            raise UnreadableDocumentError(f"{self.path}/{name}", f"it is of attempt {end.attempt}")
+        return end
 
     def result(self) -> AttemptEnd | None:
         """The published result, or None while there is none."""
@@ -126,10 +131,7 @@ class TrialFolder:
 
     def heartbeat(self, attempt: int) -> int | None:
         """The mark of the last heartbeat, or None before the first: only its changes mean something."""
-        try:
-            return os.stat(self.lock_path(attempt)).st_mtime_ns  # noqa: PTH116
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        return change_mark(self.lock_path(attempt))
 
     def lock_path(self, attempt: int) -> str:
         """The lock file of an attempt, which only its own worker touches."""
@@ -184,11 +186,28 @@ class TrialFolder:
             attempt += 1
         return attempt
 
-    def is_condemned(self) -> bool:
-        """Whether the published result says that this trial is damaged."""
+    def verdict(self) -> Result | None:
+        """What was published, where that is that this trial is damaged; what a retry has made void doesn't count."""
+        last = self.last_attempt()
+        for published in (self.result, functools.partial(self.end, last)):
+            with contextlib.suppress(UnreadableDocumentError, OSError):
+                end = published()
+                if end is not None and end.end is End.DAMAGED and end.attempt >= last:
+                    return end.result
+        return None
+
+    def note_damage(self, error: UnreadableDocumentError, me: Identity) -> None:
+        """Say that a document stayed unreadable for a lease: a hint, where the folder has no place for a verdict."""
+        with contextlib.suppress(OSError):
+            os.makedirs(self._layout.damaged, exist_ok=True)  # noqa: PTH103
+            fields = {"document": error.document, "why": error.why, "by": me.worker, "time": documents.now()}
+            publish(self._layout.damaged, f"{self.number}.yaml", documents.encode(fields), me.token, patience=0.0)
+
+    def is_noted(self, error: UnreadableDocumentError) -> bool:
+        """Whether somebody has waited a lease for this document. Asked only by who can't read it, either."""
         with contextlib.suppress(UnreadableDocumentError, OSError):
-            published = self.result()
-            return published is not None and published.end is End.DAMAGED
+            fields = documents.load(f"{self._layout.damaged}/{self.number}.yaml")
+            return fields is not None and fields.get("document") == error.document
         return False
 
     def has_start(self, attempt: int) -> bool:
@@ -258,6 +277,37 @@ class TrialFolder:
         """Publish a result where the attempt's end can't carry it (it is damaged): True if it was ours."""
         return publish(self.path, RESULT, documents.encode(fields), me.token, patience=patience)
 
+    def end_damaged(self, attempt: int, why: str, me: Identity) -> bool:
+        """End an attempt of whose end nothing is known any more: True if this end was ours."""
+        result = Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt)
+        return publish(self.path, end_name(attempt), documents.encode(result_fields(result)), me.token)
+
+    def set_unreadable_aside(self, name: str) -> list[str]:
+        """Rename a document that can't be read; seen whole then, it goes back. Its new name, if it has one."""
+        if self._is_readable(name):
+            return []
+        aside = f"{name}.damaged-{uuid.uuid4().hex[:8]}"
+        if not move_away(f"{self.path}/{name}", f"{self.path}/{aside}"):
+            return []
+        if self._is_readable(aside, name):
+            put(f"{self.path}/{aside}", f"{self.path}/{name}")
+            return []
+        return [aside]
+
+    def _is_readable(self, name: str, meant: str | None = None) -> bool:
+        """Whether a start or an end, which is `meant` to be called so, can be trusted; true of one that isn't there."""
+        with contextlib.suppress(UnreadableDocumentError):
+            fields = documents.load(path := f"{self.path}/{name}")
+            if fields is not None:
+                parsed(path, lambda: _read_as(meant or name, fields))
+            return True
+        return False
+
+    def forget_damage(self) -> None:
+        """What was noted of a document counts no more."""
+        with contextlib.suppress(OSError):
+            os.unlink(f"{self._layout.damaged}/{self.number}.yaml")  # noqa: PTH108
+
     def set_result_aside(self, attempt: int) -> bool:
         """Take the void result of an attempt that was retried out of the way: True for one caller."""
         own_name = f"{self.path}/.{RESULT}.{uuid.uuid4().hex}"
@@ -277,3 +327,13 @@ class TrialFolder:
     def directory(self) -> Path:
         """The folder as run_pipeline gets it."""
         return Path(self.path)
+
+
+def _read_as(name: str, fields: Mapping[str, Any]) -> None:
+    """Read what must be in a document of this name."""
+    attempt = attempt_of(name)
+    if attempt is not None and name == start_name(attempt):
+        AttemptStart.from_fields(fields, attempt)
+    elif AttemptEnd.from_fields(fields).attempt != attempt is not None:
+        message = f"attempt is not {attempt}"
+        raise ValueError(message)

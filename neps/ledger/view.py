@@ -7,23 +7,25 @@ worker asks it for the next number, for what is pending, and for what may be res
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from neps.errors import shown
 from neps.ledger.accelerator import MANY, Accelerator, parse
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import read
+from neps.ledger.foreign import read
 from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
+from neps.ledger.layout import TRIAL, Layout
 from neps.ledger.numbering import Numbering
 from neps.ledger.pending import Pending
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, condemn, look, trial_of, trial_with
+from neps.ledger.standing import Standing, condemn, look, spent_before, trial_of, trial_with
 from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Result, Status, Trial
+from neps.trial import Decision, Result, Status, Trial
 
 __all__ = ["Observer", "View"]
 
@@ -52,10 +54,21 @@ class View:
         lease: seconds of silence that are borne.
         poll: the longest pause in seconds between two looks of a waiting worker.
         details: whether others' decisions and results are wanted, or only whether they have ended.
+        fits: looks whether a decision belongs to the run's space; raises ValueError if not. Without details, and by
+            default, nobody looks.
     """
 
-    def __init__(self, layout: Layout, me: Identity | None, *, lease: float, poll: float, details: bool = True) -> None:
-        self._layout, self._me = layout, me
+    def __init__(
+        self,
+        layout: Layout,
+        me: Identity | None,
+        *,
+        lease: float,
+        poll: float,
+        details: bool = True,
+        fits: Callable[[Decision], object] = lambda _: None,
+    ) -> None:
+        self._layout, self._me, self._fits = layout, me, fits
         self._lease, self._poll, self._details = lease, poll, details
         self._accelerator = Accelerator(layout, me.worker if me else "")
         self._turn = 0
@@ -83,8 +96,8 @@ class View:
             if self._me:
                 self._accelerator.discard()
         for number, payload in remembered.items():
-            numbers.discard(number)
-            self._remember(number, payload)
+            if self._remember(number, payload):
+                numbers.discard(number)
         for number in sorted(numbers):
             self.take(number)
             self._settle(number)
@@ -110,12 +123,20 @@ class View:
                 return trial_of(folder, standing)
         return None
 
-    def _remember(self, number: int, payload: bytes) -> None:
+    def _remember(self, number: int, payload: bytes) -> bool:
+        """Believe a line of the accelerator, or, where it says anything odd, leave it to the folder."""
+        if self._details:
+            try:
+                trial = parse(number, payload)
+                self._check(trial.decision, "a line of the accelerator")
+            except UnreadableDocumentError as error:
+                _logger.debug("The accelerator is not believed: %s", error)
+                return False
+            self.trials[number] = trial
+            self._tell(trial)
         self.numbers.note(number)
         self.ended += 1
-        if self._details:
-            self.trials[number] = trial = parse(number, payload)
-            self._tell(trial)
+        return True
 
     def take(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
@@ -154,16 +175,31 @@ class View:
             if not self._details and folder.has_succeeded():
                 self.numbers.settle(number)
                 self.ended += 1
-            elif not folder.usable():
-                self._damaged(folder, UnreadableDocumentError(folder.path, "not a folder", lasting=True))
-            elif (standing := look(folder, complete=self._me is not None)) is not None:
+            elif (standing := self._look(folder)) is not None:
                 self._place(trial_of(folder, standing), folder, standing)
             else:
                 taken.undecided, taken.torn = time.monotonic(), Silence(self._poll)
         except UnreadableDocumentError as error:
+            taken.why = error.without_path
             self._distrust(folder, taken.torn, error)
         except OSError as error:
             self._failed_look(folder, taken.torn, error)
+
+    def _look(self, folder: TrialFolder, known: Standing | None = None, *, complete: bool = True) -> Standing | None:
+        """Where a trial stands, if all that is read of it can be trusted."""
+        folder.check()
+        standing = look(folder, known, complete=complete and self._me is not None)
+        if standing is not None and known is None:
+            self._check(standing.decision, f"{folder.path}/{TRIAL}")
+        return standing
+
+    def _check(self, decision: Decision | None, path: str) -> None:
+        try:
+            if decision is not None:
+                self._fits(decision)
+        except ValueError as error:
+            why = f"what it decides doesn't belong to the search space: {shown(str(error), 300)}"
+            raise UnreadableDocumentError(path, why, lasting=True) from error
 
     def _place(self, trial: Trial, folder: TrialFolder, standing: Standing) -> None:
         if trial.ended:
@@ -175,6 +211,7 @@ class View:
             self._tell(trial)
 
     def _end(self, trial: Trial) -> None:
+        trial = self._named(trial)
         self.numbers.settle(trial.number)
         self.pending.pop(trial.number, None)
         self.ended += 1
@@ -202,7 +239,7 @@ class View:
         now = time.monotonic()
         pending.looked = now
         try:
-            standing = look(pending.folder, pending.standing, complete=self._me is not None)
+            standing = self._look(pending.folder, pending.standing)
             if standing is None:
                 return
             mark = pending.folder.heartbeat(standing.start.attempt)
@@ -264,7 +301,7 @@ class View:
                     self._reopened(folder, trial)
 
     def _reopened(self, folder: TrialFolder, before: Trial) -> None:
-        standing = look(folder)
+        standing = self._look(folder)
         if standing is not None and standing.start.attempt > before.attempts:
             trial = trial_of(folder, standing)
             del self.trials[folder.number], self._failed[folder.number]
@@ -283,9 +320,9 @@ class View:
     def _distrust(self, folder: TrialFolder, torn: Silence, error: UnreadableDocumentError) -> None:
         """A document can't be trusted: look again; past the lease, or once somebody has said so, it is damaged."""
         torn.look(time.monotonic(), error.path)
-        if folder.is_condemned():
+        if folder.verdict() is not None:
             self._damaged(folder, error)
-        elif error.lasting or torn.longer_than(self._lease):
+        elif error.lasting or torn.longer_than(self._lease) or folder.is_noted(error):
             if self._me is not None:
                 condemn(folder, error.without_path, self._me)
             self._after_verdict(folder, error)
@@ -295,23 +332,50 @@ class View:
         pending = self.pending.get(folder.number)
         trial: Trial | None = None
         with contextlib.suppress(UnreadableDocumentError, OSError):
-            standing = look(folder, pending.standing if pending else None, complete=False)
+            standing = self._look(folder, pending.standing if pending else None, complete=False)
             trial = trial_of(folder, standing) if standing is not None else None
         if trial is not None and trial.result is not None and not trial.result.damaged:
             self._end(trial)
-        else:
-            self._damaged(folder, error)
+            return
+        if self._me is not None and not error.lasting and folder.verdict() is None:
+            folder.note_damage(error, self._me)  # its names are taken, or it can't be written to: lest all wait a lease
+        self._damaged(folder, error)
 
     def _damaged(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
-        message = "Trial %d is damaged and counts as failed; the files in %s stay as they are: %s"
-        _logger.warning(message, folder.number, folder.path, error)
-        pending = self.pending.get(folder.number)
-        result = Result(success=False, damaged=True, error=str(error))
+        pending, attempts, spent = self.pending.get(folder.number), folder.last_attempt(), 0.0
         decision = pending.standing.decision if pending else None
-        attempts = folder.last_attempt()
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            folder.check()
+            if decision is None and (committed := folder.decision()) is not None:
+                self._check(committed[0], folder.path)
+                decision = committed[0]
+            spent = spent_before(folder, attempts)
+        verdict = folder.verdict()
+        result = Result(success=False, damaged=True, error=verdict.error if verdict else error.without_path)
         self._end(
-            Trial(number=folder.number, decision=decision, result=result, status=Status.FAILED, attempts=attempts)
+            Trial(
+                number=folder.number,
+                decision=decision,
+                result=result,
+                status=Status.FAILED,
+                attempts=attempts,
+                spent=spent,
+            )
         )
+
+    def _named(self, trial: Trial) -> Trial:
+        """A damaged trial, said so; where it lies goes before what was published of it, which names no path."""
+        if trial.result is None or not trial.result.damaged:
+            return trial
+        folder, error = self._layout.trial(trial.number), trial.result.error or "damaged"
+        place = self._layout.root if error.startswith(f"config_{trial.number}: ") else folder
+        error = error if error.startswith(f"{place}/") else f"{place}/{error}"
+        message = (
+            "Trial %d is damaged and counts as failed: %s. The files in %s stay as they are; "
+            "`neps retry %s --trial %d` has it tried again, or says what that would take."
+        )
+        _logger.warning(message, trial.number, error, folder, self._layout.root, trial.number)
+        return dataclasses.replace(trial, result=dataclasses.replace(trial.result, error=error))
 
     # Own trials
 

@@ -183,11 +183,13 @@ class Categorical(Parameter):
         if not choices:
             msg = "Categorical: choices is empty, but at least one is needed: list the values to try."
             raise SpaceError(msg)
-        for index, choice in enumerate(choices):
-            if choice in choices[:index]:
-                twin = choices[choices.index(choice)]
+        seen: dict[Value, Value] = {}
+        for choice in choices:
+            if choice in seen:
+                twin = seen[choice]
                 msg = f"Categorical: choices {twin!r} and {choice!r} are equal, but each must differ: leave one out."
                 raise SpaceError(msg)
+            seen[choice] = choice
         _set(self, choices=choices, _kinds=tuple(type(choice).__name__ for choice in choices))
         _settle_default(self)
 

@@ -28,7 +28,8 @@ from types import MappingProxyType
 from typing import Self
 
 from neps.errors import ArgumentError
-from neps.ledger.exclusive import END_MARKER, is_complete, make_folder, move_away, publish, read
+from neps.ledger.exclusive import make_folder, move_away, publish
+from neps.ledger.foreign import END_MARKER, is_complete, read
 
 __all__ = ["CHECKS", "FilesystemContract", "Finding", "Probe", "main"]
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -18,12 +18,12 @@ from neps.history import History
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout, start_name
 from neps.ledger.pending import Pending
-from neps.ledger.reading import read_definition
+from neps.ledger.reading import read_definition, read_view
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
 
-__all__ = ["last_line", "status"]
+__all__ = ["last_line", "status", "why_damaged"]
 
 _MOST_RUNNING = 50
 _MOST_FAILED = 5
@@ -64,15 +64,28 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
         _incumbent(root, history.best),
         _running(sorted(running, key=lambda p: (p.folder.number not in dead, p.folder.number)), dead, definition),
         _failed(root, view),
+        _damaged(root, view),
+        _unreadable(root, view, definition),
     ]
-    text = "\n\n".join("\n".join(lines) for lines in sections if lines)
+    text = _printable("\n\n".join("\n".join(lines) for lines in sections if lines))
     (sys.stdout if file is None else file).write(f"{text}\n")
 
 
 def last_line(error: str | None) -> str:
     """The last line of an error's text, which names the exception; cut where it is very long."""
-    line = ((error or "").strip().splitlines() or [""])[-1]
+    line = _printable(((error or "").strip().splitlines() or [""])[-1])
     return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
+
+
+def why_damaged(root: str | Path, trial: Trial) -> str:
+    """Why a trial is damaged, without the path: whoever shows this shows that beside it."""
+    error = (trial.error or "").removeprefix(f"{Layout(root).trial(trial.number)}/")
+    return last_line(error.removeprefix(f"{root}/"))
+
+
+def _printable(text: str) -> str:
+    """Without what would steer a terminal: files may hold anything."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
 
 
 def _read(root: Path) -> tuple[Definition, View]:
@@ -80,9 +93,7 @@ def _read(root: Path) -> tuple[Definition, View]:
         message = f"{root} does not exist. Give the root_directory of a run."
         raise DirectoryError(message)
     definition = read_definition(root)
-    view = View(Layout(root, definition.run), None, lease=definition.lease_seconds, poll=1.0)
-    view.join()
-    return definition, view
+    return definition, read_view(root, definition)
 
 
 # Sections: lists of lines, empty where there is nothing to say
@@ -91,7 +102,7 @@ def _read(root: Path) -> tuple[Definition, View]:
 def _summary(root: Path, definition: Definition, view: View, history: History, dead: int) -> list[str]:
     trials = [
         _count("succeeded", len(history.succeeded)),
-        _count("failed", len(view.trials) - len(history.succeeded), damaged=_damaged(view)),
+        _count("failed", len(view.trials) - len(history.succeeded), damaged=len(_damaged_trials(view))),
         _count("running", sum(not p.waits for p in view.pending.values()), dead=dead),
         _waiting(view),
     ]
@@ -114,8 +125,8 @@ def _count(what: str, number: int, **of_which: int) -> str:
     return f"{number} {what}" + (f" ({details})" if details else "")
 
 
-def _damaged(view: View) -> int:
-    return sum(trial.result is not None and trial.result.damaged for trial in view.trials.values())
+def _damaged_trials(view: View) -> list[Trial]:
+    return [view.trials[n] for n in sorted(view.trials) if (result := view.trials[n].result) and result.damaged]
 
 
 def _waiting(view: View) -> str:
@@ -190,13 +201,30 @@ def _age(seconds: float) -> str:
 
 
 def _failed(root: Path, view: View) -> list[str]:
-    failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
+    failed = [t for _, t in sorted(view.trials.items()) if not t.succeeded and t.result and not t.result.damaged]
     if not failed:
         return []
     lines = ["failed:" if len(failed) <= _MOST_FAILED else f"failed, the last {_MOST_FAILED} of {len(failed)}:"]
-    for trial in failed[-_MOST_FAILED:]:
-        lines += [f"  trial {trial.number}: {last_line(trial.error)}", f"    in {_folder(root, trial.number)}"]
-    return lines
+    return lines + _listed(root, {trial.number: last_line(trial.error) for trial in failed[-_MOST_FAILED:]})
+
+
+def _damaged(root: Path, view: View) -> list[str]:
+    """These are all named: nobody repairs what isn't known. `neps retry` says what can be done."""
+    damaged = {trial.number: why_damaged(root, trial) for trial in _damaged_trials(view)}
+    return (
+        [f"damaged (`neps retry {root} --trial N` says what can be done):", *_listed(root, damaged)] if damaged else []
+    )
+
+
+def _unreadable(root: Path, view: View, definition: Definition) -> list[str]:
+    torn = {number: taken.why for number, taken in sorted(view.numbers.taken.items()) if taken.torn.looks}
+    head = f"not readable now (damaged, once a worker has seen it so for lease_seconds={definition.lease_seconds:g}):"
+    return [head, *_listed(root, torn)] if torn else []
+
+
+def _listed(root: Path, reasons: Mapping[int, str]) -> list[str]:
+    lines = ((f"  trial {number}: {reason}", f"    in {_folder(root, number)}") for number, reason in reasons.items())
+    return [line for pair in lines for line in pair]
 
 
 def _folder(root: Path, number: int) -> str:

@@ -17,14 +17,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from neps.errors import ArgumentError, NepsError
+from neps.errors import ArgumentError, NepsError, shown
 from neps.evaluation import plain
 from neps.history import History
 from neps.ledger.records import AttemptStart
 from neps.ledger.standing import Standing
 from neps.ledger.trial_folder import TrialFolder
 from neps.samplers.protocol import Done, Suggestion, Wait
-from neps.trial import Decision, Value
+from neps.trial import MOST_PLACES, Decision, Value
 from neps.worker.context import Context
 from neps.worker.steps import Held, Leave, Pause, Step
 
@@ -166,10 +166,10 @@ class Claims:
             number=number,
             config=config,
             fidelity=fidelity,  # type: ignore[arg-type]  # a fidelity is a number
-            bracket=_whole(suggestion.bracket),
-            rung=_whole(suggestion.rung),
-            slot=_whole(suggestion.slot),
-            previous=_whole(suggestion.previous),
+            bracket=self._counted(number, "bracket", suggestion.bracket, MOST_PLACES),
+            rung=self._counted(number, "rung", suggestion.rung, MOST_PLACES),
+            slot=self._counted(number, "slot", suggestion.slot, MOST_PLACES),
+            previous=self._counted(number, "previous", previous, number - 1),
             seed=_trial_seed(self._context.seed, number),
             reasons=plain(suggestion.reasons),
             seen_results=self._view.ended,
@@ -177,6 +177,13 @@ class Claims:
             claimed=datetime.now(UTC),
         )
         return dataclasses.replace(decision, reserved_cost=self._expected_cost(decision))
+
+    def _counted(self, number: int, name: str, value: int | None, most: int) -> int | None:
+        """What readers will believe: a place that somebody may have counted to, an earlier trial."""
+        if value is None or 0 <= operator.index(value) <= most:
+            return None if value is None else operator.index(value)
+        message = f"{self._name}.decide gives trial {number} the {name} {shown(value)}; it must be from 0 to {most}."
+        raise NepsError(message)
 
     def _expected_cost(self, decision: Decision) -> float | None:
         expected, config = self._context.settings.expected_cost, decision.config
@@ -204,10 +211,6 @@ def _readable(config: Mapping[str, Value]) -> str:
 
 def _generator(seed: int, number: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(number,))))
-
-
-def _whole(value: int | None) -> int | None:
-    return None if value is None else operator.index(value)
 
 
 def _trial_seed(seed: int, number: int) -> int:

@@ -25,7 +25,7 @@ from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import anew
 from neps.worker.context import Context
-from neps.worker.reports import curve_of, reports_of
+from neps.worker.reports import curve_of, reports_of, thinned_curve
 from neps.worker.shortage import Shortage
 from neps.worker.steps import Held
 
@@ -302,7 +302,10 @@ class Evaluations:
 
 def _with_reports(outcome: Outcome, held: Held, reports: Reports) -> Outcome:
     """What was reported is the learning curve, unless run_pipeline has returned one."""
-    if outcome.learning_curve is not None or (curve := curve_of(held, reports.points)) is None:
+    if outcome.learning_curve is not None:
+        losses, thinned = thinned_curve(outcome.learning_curve, held.standing.decision.fidelity)
+        return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=thinned)
+    if (curve := curve_of(held, reports.points)) is None:
         return outcome
     steps, losses = curve
     return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=steps)

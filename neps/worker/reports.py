@@ -10,7 +10,7 @@ from neps.ledger.curve_file import Point
 from neps.worker.context import Context
 from neps.worker.steps import Held
 
-__all__ = ["curve_of", "reports_of"]
+__all__ = ["curve_of", "reports_of", "thinned_curve"]
 
 _MOST_POINTS = 10_000
 
@@ -42,6 +42,23 @@ class _Appending:
     def _is_lost(self) -> bool:
         folder, attempt = self._held.folder, self._held.standing.start.attempt
         return folder.superseded(attempt) or not folder.is_held(attempt, self._me)
+
+
+def thinned_curve(losses: Sequence[float], fidelity: float | None) -> tuple[list[float], list[float] | None]:
+    """A returned learning curve as it is, or, of more than 10,000 losses, so many with their steps.
+
+    Example:
+        >>> thinned_curve([3.0, 2.0], None)
+        ([3.0, 2.0], None)
+        >>> losses, steps = thinned_curve(range(20_000), 30_000)
+        >>> losses[-2:], steps[-2:], len(steps)
+        ([19997, 19999], [29998.0, 30000.0], 10000)
+    """
+    if len(losses) <= _MOST_POINTS:
+        return list(losses), None
+    first = (len(losses) if fidelity is None else fidelity) - len(losses) + 1
+    points = _thinned([(float(first + place), loss) for place, loss in enumerate(losses)])
+    return [loss for _, loss in points], [step for step, _ in points]
 
 
 def curve_of(held: Held, points: Mapping[float, float]) -> tuple[list[float], list[float]] | None:

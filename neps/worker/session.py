@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from neps.ledger.opening import OpenedRun
 from neps.ledger.view import View
 from neps.samplers import Sampler
 from neps.space import SearchSpace
+from neps.trial import Decision
 from neps.worker.context import Context
 from neps.worker.loop import Worker
 from neps.worker.settings import Keep, Settings
@@ -32,7 +34,8 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     budget = settings.budget
     independent = sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
     details = not independent or settings.keep_checkpoints is not Keep.ALL
-    view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=details), Spending()
+    fits = functools.partial(Decision.check, space=space)
+    view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits), Spending()
     brackets = None if independent else Brackets()
     view.observers = [spending] if brackets is None else [spending, brackets]
     return Context(

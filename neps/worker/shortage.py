@@ -27,6 +27,8 @@ __all__ = ["Shortage"]
 
 _logger = logging.getLogger("neps.worker")
 _LEAST = 1 << 16
+_MOST = 1 << 30
+"""Of what is tried to be written: more takes too long, and what a document asks for may be anything."""
 _LONGEST_BACKOFF = 600.0
 _REASON = "{} to have room again"
 _HIDDEN = re.compile(
@@ -39,8 +41,9 @@ _HIDDEN = re.compile(
 class Shortage:
     """What one worker knows of storage that fails.
 
-    A trial that was left for that is *short*. Before anything is resumed or claimed, as much as it needs is written
-    and removed again; while that fails, or where this worker's evaluations fail so one after the other, it waits.
+    A trial that was left for that is *short*. Before anything is resumed or claimed, as much as it needs (up to 1 GiB)
+    is written and removed again; while that fails, or where this worker's evaluations fail so one after the other, it
+    waits.
     """
 
     def __init__(self, context: Context) -> None:
@@ -125,7 +128,7 @@ class Shortage:
             return Pause(_REASON.format(root))
         if not self._short and not self._refused:
             return None
-        size = max([_LEAST, *(needed for _, needed in self._short.values())])
+        size = min(_MOST, max([_LEAST, *(needed for _, needed in self._short.values())]))
         error = try_to_write(root, size, lambda: self._context.signals.received is not None)
         if error is not None:
             names = ", ".join(f"trial {number}" for number in sorted(self._short)[:5])

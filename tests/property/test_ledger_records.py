@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neps.evaluation.plain import clean, plain
 from neps.ledger import documents
 from neps.ledger.accelerator import _line, parse
-from neps.ledger.exclusive import is_complete
+from neps.ledger.foreign import is_complete
 from neps.ledger.identity import Identity
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
 from neps.trial import Decision, Result, Status, Trial
@@ -25,13 +25,14 @@ NAMES = st.text(max_size=8).map(clean)
 DATA = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
 ).map(plain)
-TIMES = st.none() | st.datetimes(timezones=st.just(dt.UTC)).map(lambda time: time.replace(fold=0))
+YEARS = (dt.datetime.fromisoformat("1970-01-01"), dt.datetime.fromisoformat("9998-12-31"))
+TIMES = st.none() | st.datetimes(*YEARS, timezones=st.just(dt.UTC)).map(lambda time: time.replace(fold=0))
 COSTS = st.none() | st.floats(0, allow_infinity=False)
 COUNTS = st.integers(0, 10**6)
 
 DECISIONS = st.builds(
     Decision,
-    number=st.integers(1, 10**6),
+    number=st.integers(10**6 + 1, 10**9),
     config=st.dictionaries(NAMES, SCALARS, max_size=4),
     fidelity=st.none() | st.floats(1, 100),
     bracket=st.none() | COUNTS,

@@ -9,6 +9,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ from neps.ledger.trial_folder import TrialFolder
 from neps.ledger.view import View
 from neps.trial import Decision, Result
 
-__all__ = ["RUN", "SPACE", "TORN", "Clock", "Scene", "dead", "here", "somewhere"]
+__all__ = ["RUN", "SPACE", "TORN", "Clock", "Scene", "dead", "failing", "here", "somewhere"]
 
 RUN = "run0"
 SPACE = {"x": {"type": "float", "lower": 0.0, "upper": 1.0, "log": False, "is_fidelity": False}}
@@ -48,6 +49,21 @@ def dead(name: str = "dead") -> Identity:
 def somewhere(name: str = "somewhere") -> Identity:
     """A worker on another host: nobody here can tell whether it lives."""
     return Identity(name, "elsewhere", "another-boot", "pid:[1]", os.getpid(), 1)
+
+
+def failing(function: Callable[..., Any], number: int, *, done: bool, times: int = 1) -> Callable[..., Any]:
+    """The function, but its first calls fail by an errno, before or after the thing is done."""
+    left = [times]
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if left[0] == 0:
+            return function(*args, **kwargs)
+        left[0] -= 1
+        if done:
+            function(*args, **kwargs)
+        raise OSError(number, os.strerror(number))
+
+    return call
 
 
 class Clock:

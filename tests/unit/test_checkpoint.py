@@ -9,6 +9,8 @@ import random
 import re
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import IO, Any
 
@@ -317,3 +319,47 @@ class TestErrors:
             save(tmp_path, 1)
         with pytest.raises(CheckpointError, match="can't be read: IsADirectoryError"):
             load(tmp_path)
+
+
+class TestHostile:
+    """Anybody may put files into a trial's folder."""
+
+    def test_a_sign_beside_what_is_not_ours_deletes_nothing(self, tmp_path: Path) -> None:
+        names = ["trial.yaml", "result.yaml", "result_1.yaml", "attempt_1.end.yaml", "attempt_1.lock", "neps.yaml"]
+        save(tmp_path, {"epoch": 1})
+        for name in [*names, ".hidden"]:
+            (tmp_path / name).write_text("keep")
+            (tmp_path / f".{name}.neps").touch()
+        (tmp_path / "folder").mkdir()
+        (tmp_path / ".folder.neps").touch()
+        assert [name for name, _ in files.delete(str(tmp_path))] == ["checkpoint.pt"]
+        assert all((tmp_path / name).exists() for name in [*names, ".hidden", "folder"])
+
+    def test_nothing_is_deleted_through_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "outside").mkdir()
+        save(tmp_path / "outside", {"epoch": 1})
+        (tmp_path / "trial").mkdir()
+        (tmp_path / "trial" / "sub").symlink_to("../outside")
+        (tmp_path / "link").symlink_to("outside")
+        assert files.delete(str(tmp_path / "trial")) == []
+        assert files.delete(str(tmp_path / "link")) == []
+        assert load(tmp_path / "outside") == {"epoch": 1}
+
+    def test_a_pipe_is_no_checkpoint(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "checkpoint.pt")
+        with pytest.raises(CheckpointError, match="it is no file"):
+            load(tmp_path)
+
+    def test_a_tar_that_ends_as_a_zip_never_reaches_torch(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """torch goes by a file's first bytes, zipfile by its last."""
+        with tarfile.open(tmp_path / "a.tar", "w") as tar:
+            tar.add(__file__, "pickle")
+        save(tmp_path, {"epoch": 1}, "a.zip")
+        (tmp_path / "checkpoint.pt").write_bytes((tmp_path / "a.tar").read_bytes() + (tmp_path / "a.zip").read_bytes())
+        assert zipfile.is_zipfile(tmp_path / "checkpoint.pt")
+        monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it reaches torch"))
+        for weights_only in (True, False):
+            with pytest.raises(CheckpointError, match=r"it is not a file of torch\.save"):
+                load(tmp_path, weights_only=weights_only)

@@ -10,12 +10,7 @@ import pytest
 
 import neps
 from neps.cli import main, retry
-from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
-from neps.ledger.reading import read_definition
-from neps.ledger.records import result_fields
-from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Result, Status
+from neps.trial import Status
 
 Capture = pytest.CaptureFixture[str]
 
@@ -142,22 +137,12 @@ def test_what_has_not_failed_is_not_retried(root: Path, capsys: Capture) -> None
     assert sorted(path.name for path in root.glob("config_*")) == ["config_1", "config_2", "config_3"]
 
 
-@pytest.mark.parametrize("where", ["trial", "folder"])
-def test_what_is_damaged_is_not_retried(root: Path, where: str, capsys: Capture) -> None:
-    if where == "folder":
-        (root / "config_4").write_text("not a folder")
-        number = 4
-    else:
-        number = 2
-        folder = TrialFolder(Layout(root, read_definition(root).run), number)
-        assert folder.set_result_aside(1)
-        verdict = Result(success=False, damaged=True, error="torn", attempt=1)
-        assert folder.publish_result(result_fields(verdict), Identity.mine())
-    assert main(["retry", str(root), "--trial", str(number)]) == 1
-    assert capsys.readouterr().out == (
-        f"trial {number}: it is damaged and can't be retried; its number stays used up ({root}/config_{number})\n"
-    )
-    assert not (root / f"config_{number}" / "attempt_2.yaml").exists()
+def test_what_decides_nothing_is_not_retried(root: Path, capsys: Capture) -> None:
+    (root / "config_4").write_text("not a folder")
+    assert main(["retry", str(root), "--trial", "4"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("trial 4: it is damaged, and what it was to evaluate with it: config_4: not a folder: ")
+    assert said.endswith(f"what it has cost is forgotten then ({root}/config_4)\n")
 
 
 def test_somebody_else_was_quicker(root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

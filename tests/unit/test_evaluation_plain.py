@@ -21,6 +21,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neps.evaluation.plain import clean, plain, text
+from neps.ledger import documents
+from neps.ledger.foreign import LARGEST
 
 
 class Number(enum.IntEnum):
@@ -222,3 +224,23 @@ def test_clean_changes_nothing_that_can_be_printed(string: str) -> None:
     cleaned.encode()
     if string.isprintable():
         assert cleaned == string
+
+
+def test_all_texts_together_are_bounded() -> None:
+    value = plain({str(number): "x" * 10_000 for number in range(200)})
+    assert sum(len(text) for text in value.values()) < 1_020_000
+    assert value["150"] == "<left out: more than 1000000 characters>"
+
+
+def test_numbers_that_no_reader_takes_for_keys_become_text() -> None:
+    assert plain({2**64: 1, 2**64 + 1: 2}) == {2**64: 1, str(2**64 + 1): 2}
+
+
+def test_the_largest_is_read_again() -> None:
+    """Deep, so that it is indented most, with lines of one letter, and of as many values as there may be."""
+    value: Any = ["a\n" * 4999 for _ in range(100)] + list(range(99_000))
+    for _ in range(18):
+        value = [value]
+    content = documents.encode({"info_dict": {"a": plain(value)}})
+    assert len(content) < LARGEST
+    assert documents.decode("a", content)["info_dict"]["a"] == plain(value)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from neps.ledger import accelerator as module
 from neps.ledger.accelerator import Accelerator, parse
+from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
+from neps.ledger.view import View
+from neps.space import Float, SearchSpace
 from neps.trial import Decision, Result, Status, Trial
+from unit.ledger_scene import Scene, here
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "run")
 
 
 @pytest.fixture
@@ -127,6 +137,58 @@ def test_never_fails_its_worker(layout: Layout) -> None:
     Path(layout.hidden).write_text("a file")
     remember(layout, trial(1))
     assert known(layout) == {}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" * 5000,
+        b"{}",
+        b"[1]",
+        b'{"decision": {}, "result": {}, "attempts": 1, "spent": 0}',
+        b"9" * 5000,
+        b'{"decision": 1, "result": 2, "attempts": 3, "spent": 4}',
+    ],
+    ids=lambda payload: payload[:20],
+)
+def test_a_wrong_payload_with_a_right_checksum_is_left_to_the_folder(scene: Scene, payload: bytes) -> None:
+    scene.claim(1)
+    scene.end(1, loss=4.0)
+    lines = [b"1 " + payload, b"x " + payload, b"0 {}", b"-1 {}", b"9" * 30 + b" {}", b""]
+    file(scene.layout).parent.mkdir(parents=True)
+    file(scene.layout).write_bytes(b"".join(module._checksum("run0", each) + b" " + each + b"\n" for each in lines))
+    assert scene.view().trials[1].loss == 4.0
+    assert scene.reader().trials[1].loss == 4.0
+
+
+@pytest.mark.parametrize("change", [{"attempts": "1"}, {"attempts": 10**30}, {"spent": -1}, {"spent": None}])
+def test_a_line_of_wrong_types_is_left_to_the_folder(layout: Layout, change: dict[str, object]) -> None:
+    remember(layout, trial(1))
+    _, number, payload = file(layout).read_bytes().rstrip(b"\n").split(b" ", 2)
+    with pytest.raises(UnreadableDocumentError):
+        parse(int(number), json.dumps(json.loads(payload) | change).encode())
+
+
+def test_a_line_whose_trial_is_not_of_the_space_is_left_to_the_folder(scene: Scene) -> None:
+    scene.claim(1)
+    scene.end(1, loss=4.0)
+    Accelerator(scene.layout, "a").append(scene.view().trials[1])
+    shifted = SearchSpace({"x": Float(0.5, 1)})
+    view = View(scene.layout, here(), lease=60.0, poll=1.0, fits=lambda decision: decision.check(shifted))
+    view.join()
+    assert "doesn't belong to the search space" in (view.trials[1].error or "")
+
+
+def test_a_pipe_or_a_link_among_the_files_holds_nobody_up(layout: Layout) -> None:
+    remember(layout, trial(1))
+    os.mkfifo(file(layout, "pipe"))
+    file(layout, "zeros").symlink_to("/dev/zero")
+    assert list(known(layout)) == [1]
+
+
+def test_what_makes_a_long_line_is_left_to_the_folder(layout: Layout) -> None:
+    remember(layout, trial(1, info_dict={"text": "x" * (1 << 20)}), trial(2))
+    assert list(known(layout)) == [2]
 
 
 class TestCrowd:

@@ -12,7 +12,7 @@ from neps.errors import DirectoryError, FormatVersionError
 from neps.ledger import definition as module
 from neps.ledger import documents
 from neps.ledger.definition import Definition, find_definition, publish_definition
-from neps.ledger.exclusive import END_MARKER
+from neps.ledger.foreign import END_MARKER
 from unit.ledger_scene import SPACE, Scene
 
 
@@ -71,7 +71,7 @@ def test_trials_without_a_definition(tmp_path: Path) -> None:
     [
         (b"", "no end marker"),
         (b"format_version: 1\nspa", "no end marker"),
-        (b"format_version: 1" + END_MARKER, "KeyError"),
+        (b"format_version: 1" + END_MARKER, "it has no"),
         (b"[1]" + END_MARKER, "not a mapping"),
     ],
 )

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from neps.ledger import exclusive
-from neps.ledger.exclusive import END_MARKER, is_complete, make_folder, move_away, publish, read, sync_folder
+from neps.ledger.exclusive import make_folder, move_away, publish, sync_folder
+from neps.ledger.foreign import END_MARKER, is_complete, read
 from rigs.faultfs import Mount, Rule
+from unit.ledger_scene import failing
 
 MINE = b"by: me" + END_MARKER
 THEIRS = b"by: them" + END_MARKER
-
-
-def failing(function: Callable[..., Any], number: int, *, done: bool, times: int = 1) -> Callable[..., Any]:
-    """The function, but its first calls fail by an errno, before or after the thing is done."""
-    left = [times]
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if left[0] == 0:
-            return function(*args, **kwargs)
-        left[0] -= 1
-        if done:
-            function(*args, **kwargs)
-        raise OSError(number, os.strerror(number))
-
-    return call
 
 
 class TestIsComplete:
@@ -155,34 +140,6 @@ class TestPublish:
         with pytest.raises(OSError, match="Input/output"):
             publish(str(faulty.path), "a", MINE, "me")
         assert publish(str(faulty.path), "a", MINE, "me", durable=False)
-
-
-class TestRead:
-    def test_absent(self, tmp_path: Path) -> None:
-        (tmp_path / "file").touch()
-        assert read(f"{tmp_path}/absent") is None
-        assert read(f"{tmp_path}/file/trial.yaml") is None
-
-    def test_stale_handle_is_opened_again(self, faulty: Mount) -> None:
-        (faulty.backing / "a").write_bytes(MINE)
-        faulty.rules([Rule("open", "a", "ESTALE", times=3)])
-        assert read(f"{faulty.path}/a") == MINE
-        assert faulty.faults()
-
-    def test_stale_for_good_is_not_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(os, "open", failing(os.open, errno.ESTALE, done=False, times=-1))
-        assert read(f"{tmp_path}/a") is None
-
-    def test_other_errors_are_raised(self, tmp_path: Path) -> None:
-        with pytest.raises(IsADirectoryError):
-            read(str(tmp_path))
-
-    def test_longer_than_its_size_says(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A client may know an old size."""
-        (tmp_path / "a").write_bytes(MINE * 40_000)
-        sizes = os.stat_result((0o644, 0, 0, 1, 0, 0, 3, 0, 0, 0))
-        monkeypatch.setattr(os, "fstat", lambda _: sizes)
-        assert read(f"{tmp_path}/a") == MINE * 40_000
 
 
 class TestMoveAway:

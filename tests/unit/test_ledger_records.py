@@ -8,8 +8,9 @@ import pytest
 
 from neps.ledger import documents
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.records import AttemptEnd, End, decision_fields, parsed, read_decision, result_fields
+from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Decision, Result
+from unit.ledger_scene import here
 
 DECISION = Decision(number=3, config={"x": None}, previous=1)
 RESULT = Result(success=True, loss=1.0, cost=2.0)
@@ -20,7 +21,7 @@ def stored(fields: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def refused(read: Any) -> str:
-    with pytest.raises(UnreadableDocumentError, match="a field is missing or wrong") as caught:
+    with pytest.raises(UnreadableDocumentError, match=r"a.yaml: (its .* is |it has no )") as caught:
         parsed("a.yaml", read)
     return str(caught.value)
 
@@ -42,7 +43,32 @@ def test_previous_is_named_as_its_folder() -> None:
         ("previous", 1),
         ("previous", "config_x"),
         ("time", "yesterday"),
+        ("number", True),
+        ("number", 3.0),
+        ("previous", "config_3"),
+        ("previous", "config_0"),
+        ("previous", "config_-1"),
+        ("previous", "config_99999999999999999999"),
+        ("fidelity", "3"),
+        ("fidelity", True),
+        ("fidelity", float("nan")),
+        ("fidelity", [1]),
+        *((name, value) for name in ("bracket", "rung", "slot") for value in (-1, 10**6 + 1, 10**30, 0.5, "0", [0])),
+        ("seed", "1"),
+        ("seed", -1),
+        ("seen_results", 0.5),
+        ("reasons", [1]),
+        ("reserved_cost", "1"),
+        ("worker", 7),
+        ("worker", "a" * 1001),
+        ("config", {1: 2}),
+        ("config", {"x": [1]}),
+        ("config", {"x": {}}),
+        ("time", "0001-01-01"),
+        ("time", "9999-12-31T23:59:59+00:00"),
+        ("time", "1" * 10**6),
     ],
+    ids=lambda value: f"{value!s:.20}",
 )
 def test_decision_that_does_not_fit(field: str, value: object) -> None:
     fields = stored(decision_fields(DECISION), **{field: value})
@@ -65,7 +91,24 @@ def test_decision_that_does_not_fit(field: str, value: object) -> None:
         ("loss", 10**400),
         ("cost", "much"),
         ("started", "now"),
+        ("attempt", 0),
+        ("attempt", 10**30),
+        ("end", ["result"]),
+        ("end", "damaged"),
+        ("status", ["success"]),
+        ("loss", True),
+        ("account_for_cost", 1),
+        ("info_dict", [1]),
+        ("info_dict", "text"),
+        ("learning_curve", 3),
+        ("learning_curve", [1, "2"]),
+        ("learning_curve", [10**400]),
+        ("learning_curve_steps", [1.0]),
+        ("error", 3),
+        ("duration", "long"),
+        ("duration", float("inf")),
     ],
+    ids=lambda value: f"{value!s:.20}",
 )
 def test_result_that_does_not_fit(field: str, value: object) -> None:
     fields = stored(result_fields(RESULT), **{field: value})
@@ -94,3 +137,23 @@ def test_only_what_differs_from_the_usual_is_written() -> None:
         "worker",
     }
     assert stored(result_fields(Result(success=True, loss=1, account_for_cost=False)))["account_for_cost"] is False
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("pid", 0), ("pid", -1), ("pid", 2**31), ("pid", "1"), ("process_started", -1), ("host", 3), ("boot", None)],
+)
+def test_start_that_does_not_fit(field: str, value: object) -> None:
+    """A pid of -1 would mean all processes."""
+    fields = AttemptStart(2, here(), "left").fields(time=documents.now()) | {field: value}
+    refused(lambda: AttemptStart.from_fields(stored(fields), 2))
+
+
+def test_start_of_another_attempt() -> None:
+    fields = AttemptStart(3, here(), "left").fields(time=documents.now())
+    assert "its attempt is 3, not 2" in refused(lambda: AttemptStart.from_fields(stored(fields), 2))
+
+
+def test_no_foreign_value_is_shown_whole() -> None:
+    fields = stored(decision_fields(DECISION), number=["x" * 10_000] * 1000)
+    assert len(refused(lambda: read_decision(fields, 3))) < 200

@@ -133,7 +133,7 @@ def test_is_started_anew_where_user_code_has_reaped_it(scene: Scene, process: St
     os.kill(old, signal.SIGSTOP)
     os.kill(old, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):  # its own thread was faster
-        os.waitpid(-1, 0)
+        os.waitpid(old, 0)
     await_another(old)
     beats(lock)
 

@@ -219,7 +219,7 @@ class TestUnreadable:
     def test_of_another_number(self, scene: Scene) -> None:
         scene.claim(2)
         scene.spoil(1, "trial.yaml", scene.path(2, "trial.yaml").read_bytes())
-        with pytest.raises(UnreadableDocumentError, match="trial 2"):
+        with pytest.raises(UnreadableDocumentError, match="its number is 2, not 1"):
             look(scene.folder(1))
 
     def test_of_another_run(self, scene: Scene) -> None:

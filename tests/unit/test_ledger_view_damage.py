@@ -51,7 +51,7 @@ class TestDamage:
         clock.run(view, 3)
         trial = self.damaged(view)
         assert "no end marker" in (trial.error or "")
-        assert "config_1/trial.yaml" in (trial.error or "")
+        assert (trial.error or "").startswith(f"{scene.path(1, 'trial.yaml')}: ")
         assert (view.numbers.lowest, view.ended) == (2, 1)
         assert scene.path(1, "trial.yaml").read_bytes() == TORN
         for name in ("result.yaml", "attempt_1.end.yaml"):

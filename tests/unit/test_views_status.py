@@ -43,7 +43,7 @@ class Root:
     def commit(self, number: int, me: Identity = HERE) -> TrialFolder:
         folder = self.folder(number)
         assert folder.reserve()
-        assert folder.commit(Decision(number=number, config={"rate": number / 8, "kind": "1"}), me)
+        assert folder.commit(Decision(number=number, config={"rate": number / 64, "kind": "1"}), me)
         return folder
 
     def end(self, number: int, result: Result) -> None:
@@ -121,7 +121,7 @@ def test_it_says_when_the_run_began_and_when_the_last_result_came(root: Root) ->
 
 
 def test_the_incumbent_is_shown_so_that_it_can_be_copied(every_state: Root) -> None:
-    expected = f"\nbest: trial 2, loss 0.25\n  rate  0.25\n  kind  '1'\n  in {every_state.path}/config_2\n\n"
+    expected = f"\nbest: trial 2, loss 0.25\n  rate  0.03125\n  kind  '1'\n  in {every_state.path}/config_2\n\n"
     assert expected in every_state.status
 
 

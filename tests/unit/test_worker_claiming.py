@@ -88,6 +88,13 @@ def test_a_trial_can_only_continue_one_that_is_there(tmp_path: Path, previous: i
     assert not (tmp_path / "root/config_1").exists()
 
 
+@pytest.mark.parametrize(("name", "value"), [("bracket", 10**30), ("rung", -1), ("slot", 10**6 + 1)])
+def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, value: int) -> None:
+    with pytest.raises(NepsError, match=f"Odd.decide gives trial 1 the {name} .*; it must be from 0 to 1000000"):
+        run(tmp_path / "root", Odd({name: value}))
+    assert not (tmp_path / "root/config_1").exists()
+
+
 def test_an_error_of_the_users_own_files_is_no_outage(tmp_path: Path) -> None:
     def cost(config: object) -> float:
         return float(Path(tmp_path / "absent").read_text())
