@@ -37,6 +37,7 @@ from neps.ledger.launches import has_had_run, remember
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.liveness import live_worker
 from neps.ledger.records import parsed
+from neps.ledger.storage import denial
 
 __all__ = ["finish_moves", "is_moved", "keep_running", "move_aside"]
 
@@ -261,6 +262,7 @@ def _hand_over(overwritten: str, run: str, there: str) -> str | None:
 def _prepared(root: str, run: str) -> str:
     """The folder of a move; before anything is decided, it is sure that the run can be renamed to overwritten/."""
     folder, overwritten = _folder(root, run), Layout(root).overwritten
+    _check_permissions(Layout(root))
     _make_folder(folder)
     _make_folder(overwritten)
     with contextlib.suppress(FileNotFoundError):  # somebody removes old runs
@@ -271,6 +273,19 @@ def _prepared(root: str, run: str) -> str:
             )
             raise DirectoryError(message)
     return folder
+
+
+def _check_permissions(layout: Layout) -> None:
+    """A folder that changes its place must itself be writable: else a move would be decided that only others can do.
+
+    Raises:
+        DirectoryError: if this user may not write to one of those that are moved, or to where they go.
+    """
+    for folder in (layout.root, layout.overwritten, *map(layout.trial, layout.numbers())):
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK, effective_ids=True):  # noqa: PTH112
+            error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+            if (denied := denial(layout.root, error, folder)) is not None:
+                raise denied
 
 
 def _make_folder(path: str) -> None:

@@ -212,14 +212,20 @@ class TestRun:
         root = in_the_open / "root"
         work(root, 1)
         root.chmod(0o777)
+        (root / "config_1").chmod(0o777)
         (root / "overwritten").mkdir(mode=0o755)
         more = "max_evaluations_total=2, overwrite_working_directory=True"
         denied = as_nobody(f"neps.run(lambda x: x, {str(root)!r}, {{'x': neps.Float(0, 1)}}, 'random_search', {more})")
         assert f"DirectoryError: {root}/overwritten (root_directory {root}) can't be written by this user" in denied
+        (root / "config_1").chmod(0o755)
+        (root / "overwritten").rmdir()
+        denied = as_nobody(f"neps.run(lambda x: x, {str(root)!r}, {{'x': neps.Float(0, 1)}}, 'random_search', {more})")
+        assert f"DirectoryError: {root}/config_1 (root_directory {root}) can't be written by this user" in denied
+        assert len(neps.load(root).trials) == 1, "nothing was decided that only others could do"
 
     def test_a_retry_there(self, read_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setattr("neps.cli.retry._refusal", lambda _: None)
+            monkeypatch.setattr("neps.cli.retry._refusal", lambda *_: None)
             monkeypatch.setattr("neps.cli.retry.reopen", lambda *_: (tmp_path / "mounted/config_1/x").touch())
             assert neps.cli.main(["retry", str(read_only), "--trial", "1"]) == 2
         assert "can't be written by this user" in capsys.readouterr().err
