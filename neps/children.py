@@ -55,11 +55,11 @@ class ParentAttempt:
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Announced:
     name: str
-    process: int = dataclasses.field(default_factory=os.getpid)
-    thread: int = dataclasses.field(default_factory=threading.get_ident)
+    thread: int
 
 
 _announced: list[_Announced] = []
+"""The attempts that this process evaluates; a forked child begins with none."""
 _outer: list[str | None] = []
 _changing = threading.Lock()
 
@@ -70,9 +70,9 @@ def announced(folder: TrialFolder, attempt: int, me: Identity) -> Iterator[None]
 
     Where several threads evaluate at once nobody can tell whose a process is: then it is nobody's.
     """
-    mine = _Announced(f"{attempt} {me.worker} {folder.path}")
+    mine = _Announced(f"{attempt} {me.worker} {folder.path}", threading.get_ident())
     with _changing:
-        if not _own():
+        if not _announced:
             _outer[:] = [os.environ.get(ATTEMPT)]
         _announced.append(mine)
         _set()
@@ -80,27 +80,22 @@ def announced(folder: TrialFolder, attempt: int, me: Identity) -> Iterator[None]
         yield
     finally:
         with _changing:
-            _announced.remove(mine)
-            _set()
+            if mine in _announced:  # else this is a forked child
+                _announced.remove(mine)
+                _set()
 
 
 def inherited() -> ParentAttempt | None:
     """The attempt for which this process was started; None in others, and in the one that evaluates it."""
-    if _own() or not (match := _NAME.fullmatch(os.environ.get(ATTEMPT, ""))):
+    if _announced or not (match := _NAME.fullmatch(os.environ.get(ATTEMPT, ""))):
         return None
     return ParentAttempt(match[3], int(match[4]), int(match[1]), match[2])
 
 
-def _own() -> list[_Announced]:
-    """Those of this process; a forked child has its parent's, too."""
-    process = os.getpid()
-    return [announced for announced in _announced if announced.process == process]
-
-
 def _set() -> None:
-    own = _own()
-    one_thread = len({announced.thread for announced in own}) == 1
-    name = own[-1].name if one_thread else None if own else _outer[0]
+    name = _announced[-1].name if _announced else _outer[0]
+    if any(announced.thread != _announced[0].thread for announced in _announced):
+        name = None
     if name is None:
         os.environ.pop(ATTEMPT, None)
     else:
@@ -110,6 +105,7 @@ def _set() -> None:
 def _after_fork() -> None:
     global _changing  # noqa: PLW0603 - another thread may have held it
     _changing = threading.Lock()
+    _announced.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)
