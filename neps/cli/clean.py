@@ -31,22 +31,34 @@ def clean_runs(root_directory: str, names: Sequence[str], *, keep: int, dry: boo
         message = f"{root} holds no run, and no earlier one in {layout.overwritten}. Give the root_directory of a run."
         raise DirectoryError(message)
     place = look_for_runs(root)
-    known = {run.name for run in place.runs}
-    unknown = [name for name in names if name not in known]
+    all_known = _say_unknown(names, place.runs, layout)
+    chosen = [run for run in place.runs if run.name in names] if names else place.runs[keep:]
+    _say_kept([run for run in place.runs if run not in chosen], place.others)
+    if dry:
+        _say_chosen(chosen)
+        return 0 if all_known else 1
+    return 0 if _delete_all(root, chosen, place.remains) and all_known else 1
+
+
+def _say_unknown(names: Sequence[str], runs: Sequence[EarlierRun], layout: Layout) -> bool:
+    """Say which names are no run's; whether all are."""
+    unknown = [name for name in names if name not in {run.name for run in runs}]
     for name in unknown:
         print(f"{name}: there is no such run in {layout.overwritten}", file=sys.stderr)
-    chosen = [run for run in place.runs if run.name in names] if names else place.runs[keep:]
-    for run in place.runs:
-        if run not in chosen:
-            print(f"kept {_described(run)}")
-    for path in place.others:
+    return not unknown
+
+
+def _say_kept(runs: Sequence[EarlierRun], others: Sequence[str]) -> None:
+    for run in runs:
+        print(f"kept {_described(run)}")
+    for path in others:
         print(f"left alone {path}: it is no run that was moved aside as a whole")
-    if dry:
-        for run in chosen:
-            print(f"would delete {_described(run)}")
-        print(f"{_size(sum(run.size for run in chosen))} would be free")
-        return 1 if unknown else 0
-    return 1 if not _delete_all(root, chosen, place.remains) or unknown else 0
+
+
+def _say_chosen(runs: Sequence[EarlierRun]) -> None:
+    for run in runs:
+        print(f"would delete {_described(run)}")
+    print(f"{_size(sum(run.size for run in runs))} would be free")
 
 
 def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str]) -> bool:
