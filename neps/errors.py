@@ -71,7 +71,8 @@ class CheckpointError(NepsError, OSError):
 class StorageError(CheckpointError):
     """A checkpoint cannot be saved since the storage fails, and has for as long as was waited.
 
-    Let it pass out of `run_pipeline`: its trial is then left, to be resumed from its last checkpoint, and not failed.
+    Don't catch it in `run_pipeline`: its trial is then handed back, to be resumed from its last checkpoint. It fails
+    only once `max_attempts` attempts in a row, without progress, have ended so.
     """
 
 

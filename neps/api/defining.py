@@ -57,8 +57,7 @@ class Proposal:
             self._compare(found)
             return found
         if self.searcher == "default":
-            level = logging.WARNING if self.space.fidelities else logging.INFO
-            _logger.log(level, "searcher='default' is %s: %s", *default_name(self.space))
+            _logger.info("searcher='default' is %s: %s", *default_name(self.space))
         return Definition(
             space=self.space.definition(),
             searcher=describe(self.sampler()),

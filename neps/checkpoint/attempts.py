@@ -124,6 +124,6 @@ def check_open(folder: str) -> None:
         raise CheckpointError(
             f"no checkpoint is saved in {folder}: attempt {attempt.attempt} at trial {attempt.folder.number}, for "
             "which this process works, has ended, or was taken over by another worker, since its own was silent for "
-            "longer than lease_seconds. End this process, too. A longer lease_seconds bears longer silences."
+            "longer than lease_seconds. End this process, too. A longer lease_seconds tolerates longer silences."
         )
     attempt.before_saving()

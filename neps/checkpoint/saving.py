@@ -20,7 +20,7 @@ from neps.errors import ArgumentError, CheckpointError, StorageError, TakenOverE
 from neps.evaluation import check
 from neps.ledger.layout import is_ledger_name
 from neps.ledger.outage import Outage
-from neps.ledger.storage import advice, behind
+from neps.ledger.storage import advice, behind, shown_size
 
 __all__ = ["load", "save"]
 
@@ -62,7 +62,7 @@ def save(
         The checkpoint's path.
 
     Raises:
-        neps.errors.StorageError: a CheckpointError: if the storage fails, for longer than is waited. Let it pass.
+        neps.errors.StorageError: a CheckpointError: if the storage fails, for longer than is waited. Don't catch it.
         neps.errors.CheckpointError: if it can't be written, or, in a child process, another worker has taken the trial
             over. The last one stays.
         neps.errors.TakenOverError: in other threads than run_pipeline's, if another worker has taken the trial over.
@@ -157,7 +157,7 @@ def load(
                     attempt.loaded = True
                 return state
     if previous_pipeline_directory is not None:
-        message = "There is no %s in %s, which this trial continues, and none of its own: it begins anew."
+        message = "There is no %s in %s, which this trial continues, and none of its own: it starts from scratch."
         _logger.warning(message, name, previous_pipeline_directory)
     return default
 
@@ -214,8 +214,8 @@ def _stalled(path: Path, error: files.WriteError, attempt: Attempt | None, secon
         return StorageError(f"{what}{_rest(path)} {advice(error.failure)}")
     attempt.stalled = error.size
     return StorageError(
-        f"{what}{_rest(path)} Tried for {seconds:.0f} s. The trial is left once run_pipeline ends, and resumed when "
-        f"about {error.size} bytes can be written again. {advice(error.failure)}"
+        f"{what}{_rest(path)} Tried for {seconds:.0f} s. The trial is handed back once run_pipeline ends, and resumed "
+        f"when about {shown_size(error.size)} can be written again. {advice(error.failure)}"
     )
 
 

@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "retry",
         help="reopen failed trials",
         description="Reopen failed trials in place: any worker evaluates them again, in their folders.",
+        usage="neps retry [-h] ROOT (--trial N [N ...] | --failed)",  # argparse would put ROOT where N swallows it
     )
     again.add_argument("root", metavar="ROOT", help="the root_directory of the run")
     which = again.add_mutually_exclusive_group()
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "clean",
         help="delete earlier runs",
         description="Delete the earlier runs that overwrite_working_directory has moved aside; safe at any time.",
+        usage="neps clean [-h] ROOT [--run RUN [RUN ...] | --keep N] [--dry-run]",
     )
     clean.add_argument("root", metavar="ROOT", help="the root_directory of the run, which itself is left as it is")
     chosen = clean.add_mutually_exclusive_group()

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from neps.api.arguments import root_path
-from neps.errors import DirectoryError
 from neps.ledger.earlier import EarlierRun, delete, look_for_runs
 from neps.ledger.layout import Layout
+from neps.ledger.reading import no_run
+from neps.ledger.storage import shown_size
 
 __all__ = ["clean_runs"]
-
-_KIBI = 1024
 
 
 def clean_runs(root_directory: str, names: Sequence[str], *, keep: int, dry: bool) -> int:
@@ -28,8 +27,7 @@ def clean_runs(root_directory: str, names: Sequence[str], *, keep: int, dry: boo
     root = root_path(root_directory)
     layout = Layout(root)
     if not any(map(os.path.lexists, (layout.definition, layout.overwritten))):
-        message = f"{root} holds no run, and no earlier one in {layout.overwritten}. Give the root_directory of a run."
-        raise DirectoryError(message)
+        raise no_run(root, f"holds no run, and no earlier one in {layout.overwritten}")
     place = look_for_runs(root)
     all_known = _say_unknown(names, place.runs, layout)
     chosen = [run for run in place.runs if run.name in names] if names else place.runs[keep:]
@@ -37,7 +35,7 @@ def clean_runs(root_directory: str, names: Sequence[str], *, keep: int, dry: boo
     if dry:
         _say_chosen(chosen)
         return 0 if all_known else 1
-    return 0 if _delete_all(root, chosen, place.remains) and all_known else 1
+    return 0 if _delete_all(root, chosen, place.remains, kept=bool(place.runs)) and all_known else 1
 
 
 def _say_unknown(names: Sequence[str], runs: Sequence[EarlierRun], layout: Layout) -> bool:
@@ -58,11 +56,11 @@ def _say_kept(runs: Sequence[EarlierRun], others: Sequence[str]) -> None:
 def _say_chosen(runs: Sequence[EarlierRun]) -> None:
     for run in runs:
         print(f"would delete {_described(run)}")
-    print(f"{_size(sum(run.size for run in runs))} would be free")
+    print(f"{shown_size(sum(run.size for run in runs))} would be free")
 
 
-def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str]) -> bool:
-    """Delete, and say what was; whether all of it was."""
+def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str], *, kept: bool) -> bool:
+    """Delete, and say what was; whether all of it was. `kept`: there are runs, which the caller has named."""
     freed, failures = 0, 0
     for path, run in [*((path, None) for path in remains), *((run.path, run) for run in runs)]:
         try:
@@ -76,19 +74,12 @@ def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str]) -
         except OSError as error:
             failures += 1
             print(f"{path}: can't be deleted: {error}. Mend that, and call `neps clean` again.", file=sys.stderr)
-    print(f"{_size(freed)} freed" if runs or remains else f"No earlier run to delete in {Layout(root).overwritten}.")
+    nothing = "Nothing deleted." if kept else f"No earlier run to delete in {Layout(root).overwritten}."
+    print(f"{shown_size(freed)} freed" if runs or remains else nothing)
     return not failures
 
 
 def _described(run: EarlierRun) -> str:
     begun = f", begun {run.created:%Y-%m-%d %H:%M} UTC" if run.created else ""
     trials = "1 trial" if run.trials == 1 else f"{run.trials} trials"
-    return f"{run.path}: {trials}, {_size(run.size)}{begun}"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < _KIBI:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= _KIBI
-    return f"{count:.1f} TiB"
+    return f"{run.path}: {trials}, {shown_size(run.size)}{begun}"

@@ -9,7 +9,7 @@ from neps.api import load
 from neps.api.arguments import root_path
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout
-from neps.ledger.reading import read_definition
+from neps.ledger.reading import read_definition, read_view
 from neps.ledger.retrying import is_mendable, mend, reopen
 from neps.ledger.storage import denial
 from neps.trial import Status, Trial
@@ -51,7 +51,7 @@ def retry_trials(root_directory: str, numbers: Sequence[int], *, failed: bool) -
 def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], number: int) -> bool:
     """Reopen one trial if that can be done, and print what came of it."""
     trial, folder = trials.get(number), Layout(root).trial(number)
-    refusal = _refusal(root, trial, trials)
+    refusal = _refusal(root, definition, trial, trials)
     if trial is None or refusal is not None:
         print(f"trial {number}: {refusal} ({folder})")
         return False
@@ -80,10 +80,15 @@ def _mended(root: str, definition: Definition, trial: Trial) -> Trial:
     return load(root).by_number[trial.number]
 
 
-def _refusal(root: str, trial: Trial | None, trials: Mapping[int, Trial]) -> str | None:
+def _refusal(root: str, definition: Definition, trial: Trial | None, trials: Mapping[int, Trial]) -> str | None:
     """Why a trial can't be retried, or None."""
     if trial is None:
         return "there is no such trial"
+    if trial.decision is None and (why := _why_unreadable(root, definition, trial.number)):
+        return (
+            f"it can't be read now: {why}. Start a worker if none runs: after lease_seconds="
+            f"{definition.lease_seconds:g} it declares the trial damaged; then retry it"
+        )
     if trial.status is not Status.FAILED:
         return f"it has not failed, its status is {trial.status}; nothing to retry"
     if trial.decision is None:
@@ -91,10 +96,16 @@ def _refusal(root: str, trial: Trial | None, trials: Mapping[int, Trial]) -> str
         too = f" (of trials that continue it, too: {', '.join(continuing)})" if continuing else ""
         return (
             f"it is damaged, and what it was to evaluate with it: {why_damaged(root, trial)}. Its number stays used "
-            "up. To have the number decided anew, as if this trial had never been, stop all workers and move the "
+            "up. To have the number decided again, as if this trial had never been, stop all workers and move the "
             f"folder{too} out of the root; what it has cost is forgotten then"
         )
     return None
+
+
+def _why_unreadable(root: str, definition: Definition, number: int) -> str:
+    """Why its documents can't be read, though nobody has declared it damaged yet; empty if that's not so."""
+    taken = read_view(root, definition).numbers.taken.get(number)
+    return taken.why if taken is not None and taken.torn.looks else ""
 
 
 def _explanation(root: str, failures: Sequence[Trial]) -> str:

@@ -95,5 +95,5 @@ def check() -> None:
         raise TakenOverError(
             "another worker has taken over the trial that this process evaluates, since this one was silent for longer "
             "than lease_seconds: nothing that it does counts any more, so this thread should end. A longer "
-            "lease_seconds bears longer silences."
+            "lease_seconds tolerates longer silences."
         )

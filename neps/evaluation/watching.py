@@ -146,8 +146,8 @@ class Watch:
             seconds = _GRACE_OF_SIGINT if signum == signal.SIGINT else _GRACE
             self._due[self._end] = now + seconds
             _say(
-                f"{signal.Signals(signum).name} is the second signal: this process ends in {seconds:g} s, unless it "
-                "has ended by then."
+                f"{signal.Signals(signum).name} received, the second signal: this process is ended in {seconds:g} s, "
+                "unless it ends before."
             )
 
     def _act(self, now: float) -> None:
@@ -161,9 +161,9 @@ class Watch:
 
     def _say_first(self) -> None:
         _say(
-            f"{signal.Signals(self.first or 0).name} came; this worker hands its trial back and ends once run_pipeline "
-            "lets the interruption pass. A second signal ends this process whatever run_pipeline does: Ctrl-C (SIGINT) "
-            f"{_GRACE_OF_SIGINT:g} s later, any other one {_GRACE:g} s later. The trial is resumed in either case."
+            f"{signal.Signals(self.first or 0).name} received: interrupting run_pipeline; another worker will resume "
+            "its trial. If it takes long (an import, C code), send a second signal: Ctrl-C then ends this process "
+            f"within {_GRACE_OF_SIGINT:g} s, any other signal within {_GRACE:g} s."
         )
 
     def _end(self) -> None:

@@ -57,8 +57,8 @@ def _is_task_of(job: str, array: str) -> bool:
         )
     except (OSError, subprocess.SubprocessError) as error:
         _logger.info(
-            "squeue can't tell whether job %s is a task of array %s (%s); it is taken for one. If it was submitted "
-            "from inside such a task, and shall be a launch of its own, give it its own NEPS_RUN_TOKEN.",
+            "squeue could not tell whether job %s belongs to array %s (%s), so it is treated as one of its tasks. If "
+            "it was submitted from inside that array and should start its own search, set NEPS_RUN_TOKEN for it.",
             job,
             array,
             error,

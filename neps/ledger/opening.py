@@ -90,7 +90,7 @@ def _overwrite(root: str, me: Identity, launch: str | None) -> None:
     if not move_aside(root, old, me, launch):
         _logger.warning(
             "overwrite_working_directory: %s has a live worker, so its run is joined and nothing is moved, now and by "
-            "later tasks of this launch. To start anew, stop all workers first, and start a new launch; workers that "
+            "later tasks of this launch. To start over, stop all workers first, and start a new launch; workers that "
             "start together share NEPS_RUN_TOKEN or a SLURM job array.",
             root,
         )

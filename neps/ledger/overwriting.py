@@ -268,7 +268,7 @@ def _prepared(root: str, run: str) -> str:
     with contextlib.suppress(FileNotFoundError):  # somebody removes old runs
         if os.stat(overwritten).st_dev != os.stat(folder).st_dev:  # noqa: PTH116
             message = (
-                f"{overwritten} lies on another filesystem than {folder}, so no run can be renamed from there to here. "
+                f"{overwritten} lies on another filesystem than {folder}, so no run can be moved into it. "
                 "Put a folder of the same filesystem in its place."
             )
             raise DirectoryError(message)

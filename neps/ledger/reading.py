@@ -7,16 +7,18 @@ import os
 import time
 from pathlib import Path
 
-from neps.errors import DirectoryError
+from neps.errors import DirectoryError, shown
 from neps.ledger.definition import Definition, find_definition
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Decision, Status, Trial
 
-__all__ = ["read_definition", "read_trials", "read_view"]
+__all__ = ["no_run", "read_definition", "read_trials", "read_view"]
 
 _PATIENCE = 0.5
+_BELOW = ("task_*", "dev_*", "task_*/dev_*")
+_MOST_NAMED = 5
 
 
 def read_definition(root: str | Path) -> Definition:
@@ -27,9 +29,20 @@ def read_definition(root: str | Path) -> Definition:
     """
     definition = find_definition(os.path.abspath(root))  # noqa: PTH100
     if definition is None:
-        message = f"{root} holds no run: there is no {DEFINITION} in it. Give the root_directory of a run."
-        raise DirectoryError(message)
+        raise no_run(str(root), f"holds no run: there is no {DEFINITION} in it")
     return definition
+
+
+def no_run(root: str, why: str) -> DirectoryError:
+    """The error for a folder without a run; it names the runs below it, as of `task_id`, if there are some."""
+    if not os.path.lexists(root):
+        return DirectoryError(f"{root} does not exist. Give the root_directory of a run.")
+    paths = sorted(path.parent for pattern in _BELOW for path in Path(root).glob(f"{pattern}/{DEFINITION}"))
+    names = ", ".join(shown(str(path.relative_to(root))).strip("'\"") for path in paths[:_MOST_NAMED])
+    if not names:
+        return DirectoryError(f"{root} {why}. Give the root_directory of a run.")
+    more = ", …" if len(paths) > _MOST_NAMED else ""
+    return DirectoryError(f"{root} {why}. There are runs in {names}{more}: give one of these.")
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:

@@ -160,8 +160,8 @@ class StandIn:
             self._warned = True
             _logger.log(
                 logging.WARNING if sys.platform == "linux" else logging.INFO,
-                "There is no process beside this worker that keeps its heartbeat up (%s). So no call may hold Python's "
-                "global lock for longer than lease_seconds (%g s), or another worker takes the trial over.",
+                "No helper process for this worker's heartbeat (%s). A call that holds the GIL for longer than "
+                "lease_seconds (%g s) makes other workers take its trial over.",
                 why,
                 3 * self._period,
             )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from neps.errors import DirectoryError
 
-__all__ = ["DENIED", "SPACE", "advice", "behind", "denial", "storage_error", "try_to_write"]
+__all__ = ["DENIED", "SPACE", "advice", "behind", "denial", "gist", "shown_size", "storage_error", "try_to_write"]
 
 SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 """No outage, so it may last until somebody does something."""
@@ -28,6 +28,7 @@ _CLEAR = SPACE | {errno.EIO, errno.ESTALE, errno.EROFS}
 """What nothing but a filesystem says: a socket knows the others, too."""
 DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _CHUNK = 1 << 20
+_KIBI = 1024
 
 
 def storage_error(error: BaseException | None, folder: str, *, own: bool = False) -> OSError | None:
@@ -48,6 +49,26 @@ def storage_error(error: BaseException | None, folder: str, *, own: bool = False
             if seen.errno in _CLEAR or (inside and seen.errno in _OUTAGE) or (inside and own and seen.errno in DENIED):
                 return seen
     return None
+
+
+def gist(error: BaseException, folder: str) -> str:
+    """The filesystem's own words in an exception, or behind it: one line. Else what the exception says."""
+    text = str(storage_error(error, folder, own=True) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def shown_size(count: float) -> str:
+    """A number of bytes, for people.
+
+    Example:
+        >>> shown_size(512), shown_size(1_835_008)
+        ('512 B', '1.8 MiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < _KIBI:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= _KIBI
+    return f"{count:.1f} TiB"
 
 
 def behind(error: BaseException | None) -> Iterator[BaseException]:
@@ -124,9 +145,7 @@ def denial(root: str, error: OSError, folder: str | None = None) -> DirectoryErr
     if refused is None or refused.errno not in DENIED:
         return None
     place = folder if folder == root else f"{folder} (root_directory {root})"
-    return DirectoryError(
-        f"{place} can't be written by this user ({_user(os.geteuid())}): {_why(folder)} Nothing is lost."
-    )
+    return DirectoryError(f"{place} can't be written by this user ({_user(os.geteuid())}): {_why(folder)}")
 
 
 def _nearest(folder: str) -> str:

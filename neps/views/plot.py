@@ -85,16 +85,20 @@ def write_plot(root_directory: str | Path, output: str | Path | None = None) -> 
     Raises:
         neps.errors.ArgumentError: if `output` ends with anything else, or can't be a file there. Nothing was written.
         neps.errors.NepsError: if it can't be plotted; see `plot`. Nothing has been written.
-        OSError: if the file can't be written.
+        neps.errors.DirectoryError: if the file can't be written.
     """
     summary = Path(Layout(_absolute(root_directory)).summary)
     path = Path(_absolute(output)) if output is not None else summary / "plot.png"
     _check(path, folder_is_made=output is None)
     content = io.BytesIO()
     plot(root_directory).savefig(content, format=path.suffix[1:].lower(), dpi=_DOTS_PER_INCH)
-    if output is None:
-        summary.mkdir(exist_ok=True)
-    replace(str(path), content.getvalue())
+    try:
+        if output is None:
+            summary.mkdir(exist_ok=True)
+        replace(str(path), content.getvalue())
+    except OSError as error:
+        message = f"{path} can't be written: {error.strerror or error}. Write it elsewhere with --output FILE."
+        raise DirectoryError(message) from error
     return str(path)
 
 

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from neps.errors import DirectoryError
 from neps.history import History
 from neps.ledger.definition import Definition
+from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout, start_name
 from neps.ledger.pending import Pending
 from neps.ledger.reading import read_definition, read_view
+from neps.ledger.storage import shown_size
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
@@ -27,6 +28,7 @@ __all__ = ["last_line", "status", "why_damaged"]
 
 _MOST_RUNNING = 50
 _MOST_FAILED = 5
+_MOST_SHORT = 5
 _LONGEST_ERROR = 200
 
 
@@ -63,6 +65,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
         _summary(root, definition, view, history, len(dead)),
         _incumbent(root, history.best),
         _running(sorted(running, key=lambda p: (p.folder.number not in dead, p.folder.number)), dead, definition),
+        _short(root, view),
         _failed(root, view),
         _damaged(root, view),
         _unreadable(root, view, definition),
@@ -89,9 +92,6 @@ def _printable(text: str) -> str:
 
 
 def _read(root: Path) -> tuple[Definition, View]:
-    if not os.path.lexists(root):
-        message = f"{root} does not exist. Give the root_directory of a run."
-        raise DirectoryError(message)
     definition = read_definition(root)
     return definition, read_view(root, definition)
 
@@ -200,6 +200,21 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def _short(root: Path, view: View) -> list[str]:
+    """Trials that were handed back since the storage failed: no worker starts any until as much can be written."""
+    needs: dict[int, int] = {}
+    for number, pending in sorted(view.pending.items()):
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            end = pending.folder.end(pending.standing.start.attempt) if pending.waits else None
+            if end is not None and end.needs_bytes is not None:
+                needs[number] = end.needs_bytes
+    if not needs:
+        return []
+    names = ", ".join(f"trial {number}" for number in list(needs)[:_MOST_SHORT])
+    more = f" and {len(needs) - _MOST_SHORT} more" if len(needs) > _MOST_SHORT else ""
+    return [f"waiting for storage: {names}{more}, until {shown_size(max(needs.values()))} can be written to {root}"]
+
+
 def _failed(root: Path, view: View) -> list[str]:
     failed = [t for _, t in sorted(view.trials.items()) if not t.succeeded and t.result and not t.result.damaged]
     if not failed:
@@ -218,8 +233,9 @@ def _damaged(root: Path, view: View) -> list[str]:
 
 def _unreadable(root: Path, view: View, definition: Definition) -> list[str]:
     torn = {number: taken.why for number, taken in sorted(view.numbers.taken.items()) if taken.torn.looks}
-    head = f"not readable now (damaged, once a worker has seen it so for lease_seconds={definition.lease_seconds:g}):"
-    return [head, *_listed(root, torn)] if torn else []
+    lease = f"lease_seconds={definition.lease_seconds:g}"
+    next_step = f"if this stays so, a worker declares it damaged after {lease}; start one if none runs"
+    return [f"not readable now ({next_step}):", *_listed(root, torn)] if torn else []
 
 
 def _listed(root: Path, reasons: Mapping[int, str]) -> list[str]:

@@ -62,7 +62,7 @@ os.register_at_fork(after_in_child=_process.mark_forked)
 def working(settings: Settings, *, overwrite: bool) -> Iterator[None]:
     """While a worker works; what one was asked that would come twice by a new start is remembered for good."""
     if settings.max_evaluations_per_run is not None or settings.max_seconds_per_run is not None:
-        _process.unrepeatable = "max_evaluations_per_run and max_seconds_per_run would begin anew"
+        _process.unrepeatable = "max_evaluations_per_run and max_seconds_per_run would count from zero"
     if overwrite and launch_token() is None:
         _process.unrepeatable = "overwrite_working_directory would move this run aside (set NEPS_RUN_TOKEN)"
     _process.workers += 1
@@ -79,7 +79,7 @@ def evaluated() -> None:
 
 
 def obstacle(*, main_thread: bool) -> str | None:
-    """Why this process can't be started anew, to complete "since"; None if it can.
+    """Why this process can't be restarted, to complete "since"; None if it can.
 
     Args:
         main_thread: whether the evaluation runs in the main thread.
@@ -89,7 +89,7 @@ def obstacle(*, main_thread: bool) -> str | None:
     if _process.unrepeatable is not None:
         return _process.unrepeatable
     if _process.times >= _MOST_IN_A_ROW:
-        return f"it was started anew {_process.times} times without coming to the end of an evaluation"
+        return f"it was restarted {_process.times} times without coming to the end of an evaluation"
     if _is_forked():
         return "it was forked by another one"
     if sys.flags.interactive or sys.flags.inspect or hasattr(sys, "ps1"):

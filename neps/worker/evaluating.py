@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 import os
+import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.outage import Outage
 from neps.ledger.records import End, result_fields
-from neps.ledger.storage import advice
+from neps.ledger.storage import advice, gist, shown_size
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import anew
@@ -140,9 +141,9 @@ class Evaluations:
             f"for {self._context.lease:g} s since."
         )
         if (why := anew.obstacle(main_thread=signals.active)) is not None:
-            _logger.warning("%s It is left to end by itself: this process can't be started anew, since %s.", said, why)
+            _logger.warning("%s It is left to end by itself: this process can't be restarted, since %s.", said, why)
             return
-        _logger.warning("%s This process starts anew. See %s", said, folder.path)
+        _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
         anew.start()
 
@@ -227,13 +228,12 @@ class Evaluations:
         folder, attempt = held.folder, held.standing.start.attempt
         why, needs = f"the storage failed: {interrupted.exception!r}", self._shortage.needed(held, mine)
         _logger.warning(
-            "Trial %d is left, to be resumed by any worker: %s. This one begins nothing for %.3g s, nor until %d bytes "
-            "can be written. See %s",
+            "Trial %d is handed back, to be resumed by any worker: %s. No trial is started until %s can be written to "
+            "%s.",
             folder.number,
-            why,
-            self._shortage.backoff,
-            needs,
-            folder.path,
+            gist(interrupted.exception, folder.path),
+            shown_size(needs),
+            self._context.layout.root,
         )
         traceback.clear_frames(interrupted.exception.__traceback__)
 
@@ -271,7 +271,7 @@ class Evaluations:
         self._context.view.inspect(folder.number)
         _logger.warning(
             "Trial %d was decided by another worker while this one was thought dead; its result (loss %s) is dropped. "
-            "See %s. A longer lease_seconds bears longer silences.",
+            "See %s. A longer lease_seconds tolerates longer silences.",
             folder.number,
             result.loss,
             folder.path,
@@ -289,12 +289,16 @@ class Evaluations:
             self._context.view.inspect(folder.number)
             return
         died = interrupted.counts_as_death
-        how = "left, to be resumed by any worker" if not died else "ended as a death (max_attempts counts them)"
-        why = f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted ({interrupted.reason})"
+        how = "handed back, to be resumed by any worker" if not died else "ended as a death (max_attempts counts them)"
+        why = (
+            f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted by {_interruption(interrupted)}"
+        )
         try:
             folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
         except OSError as error:
-            _logger.warning("Trial %d can't be left: %s. It is resumed after lease_seconds.", folder.number, error)
+            _logger.warning(
+                "Trial %d can't be handed back: %s. It is resumed after lease_seconds.", folder.number, error
+            )
         else:
             level = logging.WARNING if died else logging.INFO
             _logger.log(level, "Trial %d %s: %s. See %s", folder.number, how, why, folder.path)
@@ -321,6 +325,13 @@ def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:
     error = EvaluationError(message)
     error.__cause__ = outcome.exception
     return error
+
+
+def _interruption(interrupted: Interrupted) -> str:
+    """What interrupted run_pipeline, by name."""
+    if interrupted.signum is None:
+        return type(interrupted.exception).__name__
+    return signal.Signals(interrupted.signum).name
 
 
 def _last_line(error: str | None) -> str:

@@ -178,7 +178,7 @@ class Worker:
             raise
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not pending.folder.taken():
-                _logger.warning("%s is gone: trial %d is decided anew.", path, number)
+                _logger.warning("%s is gone: trial %d is decided again.", path, number)
                 self._view.forget(number)
             elif (denied := denial(self._context.layout.root, error, self._context.layout.root)) is not None:
                 raise denied from error

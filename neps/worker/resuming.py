@@ -50,9 +50,13 @@ def resume(pending: Pending, context: Context) -> Held | None:
     if deaths >= context.settings.max_attempts:
         _give_up(held, deaths, context)
         return None
-    why = "after a retry" if pending.standing.start.after == RETRY else f"the last one {after}"
+    why = "after a retry" if pending.standing.start.after == RETRY else _how_it_ended(after)
     _logger.info("Trial %d resumed (attempt %d; %s) in %s", folder.number, attempt + 1, why, folder.path)
     return held
+
+
+def _how_it_ended(end: End) -> str:
+    return "the previous one died" if end is End.DIED else "the previous one was handed back"
 
 
 def _go_on(pending: Pending, context: Context) -> Held | None:

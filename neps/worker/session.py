@@ -61,7 +61,7 @@ def work(context: Context, run_pipeline: Callable[..., Any], on_change: Callable
     """Work until nothing is left, this worker's share is done, or a signal comes.
 
     Raises:
-        EvaluationError: if an evaluation of this worker failed, and it doesn't bear errors.
+        EvaluationError: if an evaluation of this worker failed, and it doesn't tolerate errors.
         BaseException: what interrupted it: KeyboardInterrupt, or what run_pipeline raised; a signal other than SIGINT
             ends the process.
     """

@@ -6,6 +6,7 @@ That a trial was left so, and how much it could not write, is in its files: so a
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import math
 import os
@@ -19,7 +20,7 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
 from neps.ledger.setbacks import Setbacks
-from neps.ledger.storage import storage_error, try_to_write
+from neps.ledger.storage import behind, gist, shown_size, storage_error, try_to_write
 from neps.worker.context import Context
 from neps.worker.steps import Held, Pause
 
@@ -65,8 +66,15 @@ class Shortage:
             return outcome
         self._in_a_row += 1
         self._look_at = time.monotonic() + self.backoff
-        if self._stalls(held) + 1 >= self._context.settings.max_attempts:
-            return outcome
+        stalls, most = self._stalls(held) + 1, self._context.settings.max_attempts
+        if stalls >= most:
+            error = (
+                f"given up after {stalls} attempts in a row whose storage failed, without progress "
+                f"(max_attempts={most}); the last: {gist(failure, held.folder.path)}"
+            )
+            if not any(isinstance(seen, StorageError) for seen in behind(failure)):  # where the user's own code was
+                error = f"{(outcome.error or '').rstrip()}\n{error}"
+            return dataclasses.replace(outcome, error=error)
         return Interrupted(reason="storage", exception=failure)
 
     @property
@@ -118,7 +126,7 @@ class Shortage:
     def refuse(self, error: OSError) -> Pause:
         """There is no room for a document, so nothing could be begun: that may last, and is no reason to end."""
         self._refused = True
-        return self._wait(f"No trial can be begun in {self._context.layout.root}", error)
+        return self._wait(f"No trial can be started in {self._context.layout.root}", error)
 
     def pause(self) -> Pause | None:
         """Why nothing may be begun now; None if that's not so."""
@@ -131,13 +139,18 @@ class Shortage:
         size = min(_MOST, max([_LEAST, *(needed for _, needed in self._short.values())]))
         error = try_to_write(root, size, lambda: self._context.signals.received is not None)
         if error is not None:
-            names = ", ".join(f"trial {number}" for number in sorted(self._short)[:5])
-            left = f" ({names} was left for that)" if names else ""
-            return self._wait(f"No trial is begun while {size} bytes can't be written to {root}{left}", error)
+            needed = f"the {shown_size(size)} that {self._who_needs_it()} (estimated)"
+            return self._wait(f"No trial is started: {needed} can't be written to {root}", error)
         self._tried |= {(number, attempt) for number, (attempt, _) in self._short.items()}
         self._short.clear()
         self._refused = False
         return None
+
+    def _who_needs_it(self) -> str:
+        numbers = [str(number) for number in sorted(self._short)[:5]]
+        if len(numbers) > 1:
+            return f"trials {', '.join(numbers)} need"
+        return f"trial {numbers[0]} needs" if numbers else "a trial needs"
 
     def _wait(self, what: str, error: OSError) -> Pause:
         self._look_at = time.monotonic() + (self._outage.failed(what, error) or 0.0)

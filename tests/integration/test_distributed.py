@@ -33,14 +33,19 @@ def start(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_example_runs(folder: Path) -> None:
+def test_the_example_runs_and_ends_also_where_it_is_resumed_after_its_last_checkpoint(folder: Path) -> None:
     ended = start(folder, sys.executable, "search.py")
     assert ended.returncode == 0, ended.stderr
     history = neps.load(folder / "results" / "distributed")
     (trial,) = history.trials
     assert [step for step, _ in trial.learning_curve] == [1, 2, 3]
     assert trial.learning_curve[-1][1] == trial.loss
-    assert neps.checkpoint.load(folder / "results" / "distributed" / "config_1")["epoch"] == 3
+    config_1 = folder / "results" / "distributed" / "config_1"
+    assert neps.checkpoint.load(config_1)["epoch"] == 3
+    (config_1 / "loss").unlink()  # as if it had been killed before it wrote that
+    ended = start(folder, *TORCHRUN, "train.py", str(config_1), str(trial.config["learning_rate"]))
+    assert ended.returncode == 0, ended.stderr
+    assert float((config_1 / "loss").read_text()) == trial.loss
 
 
 def test_a_search_under_torchrun_is_refused_on_every_rank(folder: Path) -> None:

@@ -78,11 +78,11 @@ def test_a_bare_except(fleet: Fleet, tmp_path: Path, signum: signal.Signals) -> 
     worker.signal(signum)
     worker.signal(signum)  # as timeout and srun do
     await_words(worker, "swallowed")
-    await_words(worker, f"{signum.name} came; this worker hands its trial back")
+    await_words(worker, f"{signum.name} received: interrupting run_pipeline")
     assert worker.exit_code is None
     worker.signal(signum)
     assert worker.wait(END) == -signum
-    assert f"{signum.name} is the second signal: this process ends in 0.3 s" in worker.stderr
+    assert f"{signum.name} received, the second signal: this process is ended in 0.3 s" in worker.stderr
     assert left(root)
     assert leftovers(root) == []
 
@@ -92,7 +92,7 @@ def test_a_call_in_c_code(fleet: Fleet, tmp_path: Path) -> None:
     root = tmp_path / "root"
     worker = start(fleet, root, "sit_in_c()")
     worker.signal(signal.SIGTERM)
-    await_words(worker, "SIGTERM came")
+    await_words(worker, "SIGTERM received: interrupting")
     worker.signal(signal.SIGINT)
     assert worker.wait(END) == -signal.SIGTERM
     assert left(root)
@@ -117,7 +117,7 @@ def test_asyncio_inside_and_around(fleet: Fleet, tmp_path: Path) -> None:
     )
     await_words(worker, repr(bytes([signal.SIGALRM])))
     worker.signal(signal.SIGTERM)
-    await_words(worker, "SIGTERM came")
+    await_words(worker, "SIGTERM received: interrupting")
     worker.signal(signal.SIGTERM)
     assert worker.wait(END) == -signal.SIGTERM
     assert left(root)
@@ -129,12 +129,12 @@ def test_a_handler_that_run_pipeline_has_installed_has_its_signals_for_itself(fl
         worker.signal(signal.SIGUSR1)
         await_words(worker, "dumped", times)
     worker.signal(signal.SIGTERM)
-    await_words(worker, "SIGTERM came")
+    await_words(worker, "SIGTERM received: interrupting")
     worker.signal(signal.SIGUSR1)
     await_words(worker, "dumped", 3)
     worker.signal(signal.SIGTERM)
     assert worker.wait(END) == -signal.SIGTERM
-    assert "SIGTERM is the second signal" in worker.stderr
+    assert "SIGTERM received, the second signal" in worker.stderr
     assert "SIGUSR1" not in worker.stderr
 
 

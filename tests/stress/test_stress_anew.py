@@ -67,10 +67,10 @@ def test_an_evaluation_in_a_long_import_is_taken_over(fleet: Fleet, tmp_path: Pa
     wait_until(lambda: child.exists() and child.read_text() != "", END, "the second evaluation")
     folder = TrialFolder(Layout(root, run_of(root)), 2)
     assert folder.end_attempt(1, End.DIED, somewhere())
-    words = "This process starts anew" if anew else "It is left to end by itself"
+    words = "This process restarts" if anew else "It is left to end by itself"
     wait_until(lambda: words in worker.stderr, END, words)
     if not anew:
-        assert "max_evaluations_per_run and max_seconds_per_run would begin anew" in worker.stderr
+        assert "max_evaluations_per_run and max_seconds_per_run would count from zero" in worker.stderr
         let_go.touch()
     assert worker.wait(END) == 0, worker.stderr
     assert "struck" not in worker.stdout

@@ -6,7 +6,9 @@ The failing call is in this process; two other processes then finish what it lef
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -257,6 +259,16 @@ def test_interrupted(
     finish(crew, root)
     assert results(root) == {"success": TRIALS}
     assert evaluations(root) == dict.fromkeys(numbers(root), 1) | {FAILING: 2}
+
+
+def test_what_interrupted_it_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = tmp_path / "root"
+    with pytest.raises(KeyboardInterrupt):
+        run(root, lambda: signal.raise_signal(signal.SIGINT))
+    assert document(root / "config_2" / "attempt_1.end.yaml")["why"] == "interrupted by SIGINT"
+    with caplog.at_level(logging.INFO):
+        run(root, lambda: 0.5)
+    assert "Trial 2 resumed (attempt 2; the previous one was handed back) in " in caplog.text
 
 
 @pytest.mark.parametrize("value", RETURNED.values(), ids=RETURNED)

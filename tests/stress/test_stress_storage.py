@@ -19,7 +19,7 @@ from stress.evidence import document, numbers, result, results
 
 END = 90.0
 TRIALS = 16
-WAITS = re.compile(r"No trial (is begun while|can be begun in)|The (end|result) of .* can't be written to")
+WAITS = re.compile(r"No trial (is started: |can be started in)|The (end|result) of .* can't be written to")
 WORKER = """
 import json, logging, os, signal, sys
 import neps, torch

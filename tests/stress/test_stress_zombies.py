@@ -39,7 +39,7 @@ def test_one_frozen_in_mid_evaluation(fleet: Fleet, tmp_path: Path) -> None:
     assert tree(root / "config_1") == before
     assert result(root, 1)["attempt"] == 2
     assert [entry.event for entry in journal(root, 1)] == ["begin", "step", "begin", "step", "step", "end"]
-    assert "This process starts anew" in zombie.stderr
+    assert "This process restarts" in zombie.stderr
     assert evaluations(root) == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}
     assert results(root) == {"success": TRIALS}
     assert leftovers(root) == []

@@ -56,6 +56,27 @@ def test_where_there_is_no_run_it_says_so_in_one_line(tmp_path: Path, command: s
     assert not (tmp_path / "absent").exists()
 
 
+@pytest.mark.parametrize("command", ["status", "retry", "plot"])
+def test_a_folder_of_runs_names_them(tmp_path: Path, command: str, capsys: Capture) -> None:
+    space = {"x": neps.Float(0, 1)}
+    for task, stage in [(2, None), (1, None), (1, "b")]:
+        neps.run(
+            lambda x: x,
+            tmp_path,
+            space,
+            "random_search",
+            task_id=task,
+            development_stage_id=stage,
+            max_evaluations_total=1,
+        )
+    (tmp_path / "task_3").mkdir()
+    assert main([command, str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"neps: {tmp_path} holds no run: there is no neps.yaml in it. "
+        "There are runs in task_1, task_1/dev_b, task_2: give one of these.\n"
+    )
+
+
 @pytest.mark.parametrize("output", [None, "best.svg"])
 def test_plot_says_what_it_has_written(root: Path, tmp_path: Path, output: str | None, capsys: Capture) -> None:
     path = root / "summary" / "plot.png" if output is None else tmp_path / output
@@ -99,6 +120,24 @@ def test_a_wrong_command_is_refused(arguments: list[str], capsys: Capture) -> No
         main(arguments)
     assert ended.value.code == 2
     assert "usage: neps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("retry", [["--trial", "2", "3"], ["--failed"]]),
+        ("clean", [["--run", "a", "b"], ["--keep", "1"], ["--dry-run"]]),
+    ],
+)
+def test_what_the_usage_says_can_be_typed(root: Path, command: str, typed: list[list[str]], capsys: Capture) -> None:
+    """Options after ROOT: before it, those that take several values would take ROOT, too."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    usage = capsys.readouterr().out.splitlines()[0]
+    assert usage.startswith(f"usage: neps {command} [-h] ROOT ")
+    for options in typed:
+        assert options[0] in usage
+        main([command, str(root), *options])  # argparse would exit
 
 
 def test_retry_without_trials_lists_what_has_failed_and_does_nothing(root: Path, capsys: Capture) -> None:

@@ -85,6 +85,12 @@ def test_some(root: Path, options: list[str], left: list[str], capsys: Capture) 
     assert sorted(re.findall(r"kept \S+/(run\d):", told)) == left
     assert main(["clean", str(root), *options]) == 0
     assert names(root) == left
+    assert ("Nothing deleted.\n" in capsys.readouterr().out) is (gone == [])
+
+
+def test_where_there_was_no_run_ever_it_says_so_as_the_others_do(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["clean", f"{tmp_path}/absent"]) == 2
+    assert capsys.readouterr().err == f"neps: {tmp_path}/absent does not exist. Give the root_directory of a run.\n"
 
 
 def test_what_is_freed(root: Path, capsys: Capture) -> None:

@@ -99,7 +99,7 @@ class TestToken:
         with caplog.at_level(logging.INFO):
             assert launch_token() == "SLURM_ARRAY_JOB_ID=2"
         if answer not in {"exit 0", "echo nonsense"}:
-            assert "give it its own NEPS_RUN_TOKEN" in caplog.text
+            assert "should start its own search, set NEPS_RUN_TOKEN for it" in caplog.text
 
     def test_users_own_comes_first(self, squeue: Path, set_all: Setter) -> None:
         set_all({**ENVIRONMENTS["single from task 1"], "NEPS_RUN_TOKEN": "a b/ü"})

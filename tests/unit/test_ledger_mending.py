@@ -229,9 +229,13 @@ def test_a_torn_decision_is_named_before_it_is_damaged(scene: Scene, capsys: pyt
     scene.spoil(1, "trial.yaml")
     neps.status(scene.root)
     said = capsys.readouterr().out
-    assert "not readable now (damaged, once a worker has seen it so for lease_seconds=0.2):" in said
+    assert "not readable now (if this stays so, a worker declares it damaged after lease_seconds=0.2; start one" in said
     assert "  trial 1: trial.yaml: it has no end marker" in said
     assert f"    in {torn_path.parent}\n" in said
+    assert main(["retry", str(scene.root), "--trial", "1"]) == 1
+    refused = capsys.readouterr().out
+    assert refused.startswith("trial 1: it can't be read now: trial.yaml: it has no end marker")
+    assert "Start a worker if none runs: after lease_seconds=0.2 it declares the trial damaged; then retry" in refused
 
 
 def test_a_dangling_link_is_damaged_and_nothing_is_written_through_a_link(scene: Scene) -> None:

@@ -71,7 +71,13 @@ def test_relative_path(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_trials("run", read_definition("run"))[1].status is Status.SUCCESS
 
 
-@pytest.mark.parametrize("name", ["absent", "."])
-def test_no_run(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DirectoryError, match=r"holds no run: there is no neps\.yaml in it"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent", r"absent does not exist\. Give the root_dir"),
+        (".", r"holds no run: there is no neps\.yaml in it\. Give"),
+    ],
+)
+def test_no_run(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(DirectoryError, match=message):
         read_definition(tmp_path / name)

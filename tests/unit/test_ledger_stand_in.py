@@ -236,6 +236,6 @@ class TestUnfit:
             hold(process, scene, 2)
             process.hide()
         assert len(caplog.messages) == 1
-        assert "no process beside this worker" in caplog.messages[0]
+        assert "No helper process for this worker's heartbeat" in caplog.messages[0]
         assert "lease_seconds (0.3 s)" in caplog.messages[0]
         assert stand_ins(os.getpid()) == []

@@ -150,6 +150,19 @@ def test_failed_trials_show_the_last_line_of_their_error_and_their_folder(every_
     assert f"failed:\n  trial 3: ValueError: no good\n    in {every_state.path}/config_3\n" in every_state.status
 
 
+def test_trials_that_wait_for_storage_are_named_with_what_they_need(root: Root) -> None:
+    assert "storage" not in root.status
+    for number, needed in enumerate([None, 101_293, 70_000], start=1):
+        root.commit(number).end_attempt(1, End.LEFT, HERE, needs_bytes=needed)
+    expected = f"waiting for storage: trial 2, trial 3, until 98.9 KiB can be written to {root.path}\n"
+    assert root.status.endswith(f"\n\n{expected}")
+    for number in range(4, 9):
+        root.commit(number).end_attempt(1, End.LEFT, HERE, needs_bytes=1)
+    assert "trial 5, trial 6 and 2 more, until 98.9 KiB" in root.status
+    assert root.folder(2).open_attempt(2, HERE, "left")
+    assert "waiting for storage: trial 3, trial 4," in root.status
+
+
 def test_only_the_last_failures_are_shown_and_long_lines_are_cut(root: Root) -> None:
     for number in range(1, 8):
         root.end(number, Result(success=False, error=f"{number}" * 5000))

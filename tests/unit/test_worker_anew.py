@@ -85,8 +85,8 @@ def test_no_child_of_multiprocessing(script: Path) -> None:
     ("asked", "words"),
     [
         ("main_thread=False", "in a thread"),
-        ("max_evaluations_per_run=3", "would begin anew"),
-        ("max_seconds_per_run=3.0", "would begin anew"),
+        ("max_evaluations_per_run=3", "would count from zero"),
+        ("max_seconds_per_run=3.0", "would count from zero"),
         ("overwrite=True", "set NEPS_RUN_TOKEN"),
     ],
 )

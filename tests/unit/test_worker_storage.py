@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import neps
+from neps.checkpoint import files
 from neps.errors import EvaluationError, StorageError
 from neps.ledger import storage
 from neps.ledger.records import End
@@ -109,7 +110,30 @@ def test_one_that_always_fails_so_is_failed_in_the_end(tmp_path: Path) -> None:
     history = work(tmp_path, run_pipeline, ignore_errors=True)
     assert [str(trial.status) for trial in history.trials] == ["failed", "success", "success"]
     assert [end(tmp_path, 1, attempt)["end"] for attempt in (1, 2, 3)] == ["left", "left", "result"]
-    assert "No space left on device" in history.trials[0].error
+    told = str(history.trials[0].error).splitlines()
+    assert "OSError: [Errno 28] No space left on device" in told[:-1], "where the user's own code was stays"
+    assert told[-1] == (
+        "given up after 3 attempts in a row whose storage failed, without progress (max_attempts=3); the last: "
+        "[Errno 28] No space left on device"
+    )
+
+
+def test_the_error_of_a_save_does_not_promise_what_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That its trial will be resumed, say: it's true of all but the last."""
+
+    def unable(*_: object, **__: object) -> bool:
+        raise files.WriteError(FULL, 1000)
+
+    def run_pipeline(pipeline_directory: Path, x: float) -> float:
+        monkeypatch.setattr(files, "replace", unable)
+        neps.checkpoint.save(pipeline_directory, {"weights": x})
+        return x
+
+    history = work(tmp_path, run_pipeline, 1, ignore_errors=True, max_attempts=2, lease_seconds=0.05)
+    assert history.trials[0].error == (
+        "given up after 2 attempts in a row whose storage failed, without progress (max_attempts=2); the last: "
+        "[Errno 28] No space left on device"
+    )
 
 
 def test_one_that_gets_further_each_time_is_not(tmp_path: Path) -> None:
@@ -140,7 +164,7 @@ def test_nothing_is_begun_meanwhile(faulty: Mount, caplog: pytest.LogCaptureFixt
     history = work(root, run_pipeline, 9, searcher, ignore_errors=True, max_seconds_per_run=5.0)
     assert [str(trial.status) for trial in history.trials] == ["success", "success", "waiting"]
     assert end(faulty.backing / "root", 3, 1)["needs_bytes"] > 1000
-    assert "No trial is begun while" in caplog.text
+    assert "KiB that trial 3 needs (estimated) can't be written to" in caplog.text
     assert "`quota -s`" in caplog.text
     assert len(work(root, run_pipeline, 9, searcher, max_seconds_per_run=1.0).trials) == 3
     faulty.rules([])
@@ -164,7 +188,7 @@ def test_no_room_for_a_document_ends_no_worker(faulty: Mount, caplog: pytest.Log
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(shortage, "try_to_write", trying)
         assert len(work(root, lambda x: x).succeeded) == 3
-    assert "No trial can be begun in" in caplog.text
+    assert "No trial can be started in" in caplog.text
     assert "has room again" in caplog.text
 
 
@@ -198,6 +222,25 @@ def test_a_trial_of_a_worker_that_is_gone_waits_for_room(tmp_path: Path, monkeyp
     monkeypatch.setattr(shortage, "try_to_write", refusing)
     assert len(work(tmp_path, lambda x: x).succeeded) == 3
     assert asked == [12_345_678] * 3
+
+
+def test_a_trial_that_is_handed_back_says_so_once_and_shortly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortage, "_LEAST", 1_835_008)
+    calls: list[float] = []
+
+    def run_pipeline(x: float) -> float:
+        calls.append(x)
+        if len(calls) == 1:
+            raise FULL
+        return x
+
+    work(tmp_path, run_pipeline, 1)
+    assert (
+        "Trial 1 is handed back, to be resumed by any worker: [Errno 28] No space left on device. "
+        f"No trial is started until 1.8 MiB can be written to {tmp_path}."
+    ) in caplog.messages
 
 
 def test_how_much_room_is_needed_where_nobody_says(tmp_path: Path) -> None:
