@@ -89,9 +89,14 @@ ENVIRONMENTS = {
 
 @functools.cache
 def interpreter(name: str) -> Path:
-    """The Python of environment `name`, which is made if it is missing; "own" is the one this runs in."""
+    """The Python of environment `name`, which is made if it is missing; "own" is the one this runs in.
+
+    A path is that of a Python: of another checkout, say.
+    """
     if name == "own":
         return Path(sys.executable)
+    if os.sep in name:
+        return Path(name)
     environment = ENVIRONMENTS[name]
     _FOLDER.mkdir(exist_ok=True)
     with FileLock(_FOLDER / f"{name}.lock"):  # another host may be making it

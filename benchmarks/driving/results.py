@@ -5,13 +5,18 @@ Called by whoever makes runs and by whoever reads them. Several processes may ap
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-__all__ = ["Key", "Recorded", "Results", "rounded"]
+__all__ = ["VERSIONS", "Key", "Recorded", "Results", "rounded"]
+
+VERSIONS = "versions.json"
+"""Beside the records: by method, which version's are those of a later one as well, since it decides the same. It is
+`scripts/bench same` that compares, and writes it."""
 
 
 class Key(NamedTuple):
@@ -50,7 +55,7 @@ _Record = TypeVar("_Record", bound=Recorded)
 
 
 class Results(Generic[_Record]):
-    """The files of one folder. `parse` reads the record of a line."""
+    """The files of one folder. `parse` reads the record of a line. Versions that are the same are read as the later."""
 
     def __init__(self, folder: Path, parse: Callable[[str], _Record]) -> None:
         self.folder = folder
@@ -61,15 +66,23 @@ class Results(Generic[_Record]):
         longest: dict[Key, _Record] = {}
         path = self.folder / f"{method}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        old, new = self._same_versions(method)
         for number, line in enumerate(lines, start=1):
             try:
-                record = self._parse(line)
+                record = self._parse(line.replace(old, new, 1))
             except (ValueError, KeyError, TypeError) as error:
                 raise SystemExit(f"error: {path}, line {number} is no record of a run: {error!r}. Remove it.") from None
             if record.key not in longest or record.evaluations >= longest[record.key].evaluations:
                 longest.pop(record.key, None)  # for the order
                 longest[record.key] = record
         return list(longest.values())
+
+    def _same_versions(self, method: str) -> tuple[str, str]:
+        """Which version, as in a line, stands for which; empty texts where none does."""
+        path = self.folder / VERSIONS
+        notes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        note = notes.get(method)
+        return (json.dumps(note["from"]), json.dumps(note["to"])) if note else ("", "")
 
     def has(self, key: Key, evaluations: int) -> bool:
         """Whether a run with this key and at least so many evaluations is recorded."""

@@ -36,7 +36,7 @@ def main(method: str) -> None:
     searcher = _SEARCHERS.get(method, method.removeprefix("neps-").replace("-", "_"))
     task = host.read_task(_version(searcher))
     seed_everything(task.seed)
-    space = _space(task.space)
+    space = space_of(task.space)
     limits = {"max_evaluations_total": task.evaluations} if task.budget is None else {"max_cost_total": task.budget}
     history = simulate(resolve(searcher, space, {}), space, objective, Budget(**limits), seed=task.seed)
     if task.budget is None and len(history.trials) < task.evaluations:
@@ -50,12 +50,13 @@ def _version(searcher: str) -> str:
 
     if searcher == "random_search":
         return neps.__version__
-    anything = _space([{**_ANYTHING, "name": "x", "default": 1}, {**_ANYTHING, "name": "z", "is_fidelity": True}])
+    anything = space_of([{**_ANYTHING, "name": "x", "default": 1}, {**_ANYTHING, "name": "z", "is_fidelity": True}])
     module = type(resolve(searcher, anything, {})).__module__
     return f"{neps.__version__}+{fingerprint(Path(neps.__file__).parent, [module])}"
 
 
-def _space(parameters: list[Parameter]) -> SearchSpace:
+def space_of(parameters: list[Parameter]) -> SearchSpace:
+    """The space that neps searches."""
     from neps.space import Categorical, Float, Integer, SearchSpace
 
     kinds = {"float": Float, "integer": Integer, "categorical": Categorical}

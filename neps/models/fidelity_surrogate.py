@@ -27,6 +27,7 @@ _Array = NDArray[np.float64]
 
 _BELIEVED = 1000  # of more results the posterior is of a part
 _SEARCHED, _FIRST = 500, 300  # of more, hyperparameters are found on a part; the first ones on a smaller
+_MANY, _FIRST_OF_MANY = 800, 200  # where the posterior takes long too
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ def fidelity_surrogate(
     """The process over configurations and fidelities, and the bend of the losses, that are most probable together.
 
     When hyperparameters are searched is as for `neps.models.surrogate.surrogate`. Past 500 results they are found on
-    500 of them (on 300 without a memory), and past 1000 the posterior is of 1000: a third are those of the highest
-    fidelities, with the lowest losses first, and the others an even part of the rest.
+    500 of them (without a memory on 300, and past 800 on 200), and past 1000 the posterior is of 1000: a third are
+    those of the highest fidelities, with the lowest losses first, and the others an even part of the rest.
 
     Args:
         X: (n, d), n at least 1.
@@ -61,7 +62,8 @@ def fidelity_surrogate(
         The same for the same arguments: nothing is drawn.
     """
     believed = _part(u, losses, _BELIEVED)
-    part = believed[_part(u[believed], losses[believed], _FIRST if remembered is None else _SEARCHED)]
+    first = _FIRST if len(losses) <= _MANY else _FIRST_OF_MANY
+    part = believed[_part(u[believed], losses[believed], first if remembered is None else _SEARCHED)]
 
     @functools.cache
     def objective() -> FidelityNegativeLogPosterior:

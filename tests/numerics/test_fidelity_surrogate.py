@@ -158,10 +158,12 @@ def test_past_1000_results_hyperparameters_are_still_searched(monkeypatch: pytes
         assert (found.process.over_fidelities.walk == pytest.approx(0.3)) is kept
 
 
+@pytest.mark.parametrize("limits", [{"_FIRST": 40}, {"_MANY": 79, "_FIRST_OF_MANY": 40}])
 def test_the_part_that_hyperparameters_are_found_on_is_all_that_they_depend_on(
-    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neps.models.fidelity_surrogate._FIRST", 40)
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"neps.models.fidelity_surrogate.{name}", limit)
     X, u, losses = _results(80)
     part = _part(u, losses, 40)
     others = np.setdiff1d(np.arange(80), part)

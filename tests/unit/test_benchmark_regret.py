@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
+import json
 import math
 import os
 import signal
@@ -17,7 +19,7 @@ import pytest
 from benchmarks.driving.campaign import Campaign, Request, requests
 from benchmarks.driving.command_line import put, seeds
 from benchmarks.driving.environments import variables
-from benchmarks.driving.results import Key, Results
+from benchmarks.driving.results import VERSIONS, Key, Results
 from benchmarks.problems.problem import Problem, real
 from benchmarks.regret.methods import Method, find
 from benchmarks.regret.ranking import Ranking
@@ -25,6 +27,7 @@ from benchmarks.regret.record import Record, results_in
 from benchmarks.regret.running import perform
 from benchmarks.regret.study import FLOOR, Study
 from benchmarks.regret.tables import missing, tables
+from benchmarks.same.__main__ import compared, note
 from rigs.waiting import wait_until
 
 _BOWL = Problem("bowl", (real("x", -1, 1),), lambda config: config["x"] ** 2, optimum=0.0)
@@ -194,6 +197,38 @@ def test_a_failed_evaluation_is_recorded_and_never_the_incumbent(tmp_path: Path)
 def test_the_incumbent_is_chosen_by_what_was_observed_and_judged_by_its_value() -> None:
     record = Record(Key("noisy", "a", "1", 0), [3.0, 1.0, 2.0], [0.1] * 3, values=[0.5, 2.0, 0.1])
     assert record.incumbents() == [0.5, 2.0, 2.0]
+
+
+def test_runs_of_a_version_that_is_the_same_as_a_later_one_are_read_as_its(tmp_path: Path) -> None:
+    results, again = results_in(tmp_path / "recorded"), results_in(tmp_path / "again")
+    for version, seed in (("0.8", 0), ("0.9", 0), ("0.9", 1)):
+        results.append(_record("neps", seed, [3.0, 2.0], version=version))
+        results.append(_record("random", seed, [3.0, 2.0], version=version))
+    for method, loss in (("neps", 2.0), ("random", 2.5)):
+        again.append(dataclasses.replace(_record(method, 1, [3.0, loss], version="1.0"), cpu=[0.1, 0.1]))
+    found = compared(results.folder, again.folder)
+    assert [str(each) for each in found] == [
+        "neps, 0.9 and 1.0: 1 runs are the same",
+        "random, 0.9 and 1.0: 0 runs are the same, but 1 differ: bowl, seed 1: 2.0 and 2.5 at evaluation 2",
+    ]
+    note(results.folder, found)
+    assert [record.key.version for record in results.read("neps")] == ["0.8", "1.0", "1.0"]
+    assert [record.key.version for record in results.read("random")] == ["0.8", "0.9", "0.9"]
+    assert results.has(Key("bowl", "neps", "1.0", 0), 2)
+
+
+def test_problems_whose_losses_depend_on_the_machine_can_be_left_out(tmp_path: Path) -> None:
+    for folder, loss in (("recorded", 1.0), ("again", 2.0)):
+        results_in(tmp_path / folder).append(_record("neps", 0, [loss], version=folder))
+        results_in(tmp_path / folder).append(_record("neps", 0, [7.0], problem="other", version=folder))
+    found = compared(tmp_path / "recorded", tmp_path / "again", ["bowl"])
+    note(tmp_path / "recorded", found, ["bowl"])
+    assert json.loads((tmp_path / "recorded" / VERSIONS).read_text())["neps"] == {
+        "from": "recorded",
+        "to": "again",
+        "same runs": 1,
+        "not compared": ["bowl"],
+    }
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
