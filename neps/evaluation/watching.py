@@ -179,8 +179,9 @@ class Watch:
     def _end(self) -> None:
         """End the process as its first signal does."""
         last = threading.Thread(target=self._speak_last, daemon=True)
-        last.start()
-        last.join(_LAST_WORDS)
+        with contextlib.suppress(RuntimeError, MemoryError):  # no more threads
+            last.start()
+            last.join(_LAST_WORDS)
         end_by(self.first or signal.SIGTERM)
 
     def _speak_last(self) -> None:
@@ -206,4 +207,5 @@ def _pipe() -> tuple[int, int]:
 
 def _say(message: str) -> None:
     """In a thread of its own: who is interrupted may hold the lock of logging for ever."""
-    threading.Thread(target=_logger.warning, args=("%s", message), daemon=True).start()
+    with contextlib.suppress(RuntimeError, MemoryError):  # no more threads: that it ends the process matters more
+        threading.Thread(target=_logger.warning, args=("%s", message), daemon=True).start()

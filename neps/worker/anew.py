@@ -120,9 +120,8 @@ def _replace(end_of_handling: Callable[[], int | None]) -> NoReturn:
     if (signum := end_of_handling()) is not None:
         end_by(signum)
     _process.beginning.restore_actions()
-    signal.pthread_sigmask(
-        signal.SIG_SETMASK, _process.mask
-    )  # not that of some library's thread; what waits behind it stays
+    # An exec would keep this thread's, which may be that of a library. What the new one's holds back waits for it.
+    signal.pthread_sigmask(signal.SIG_SETMASK, _process.mask)
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - no shell is what is wanted
 
 
