@@ -5,6 +5,7 @@ The takeover is forced: its end is linked as a contender would.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ import fcntl, logging, os, signal, subprocess, sys, time
 from pathlib import Path
 if "SERVED" not in os.environ:  # as a job script that ends by exec
     os.environ["SERVED"] = str(subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL).pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
     os.execv(sys.executable, [sys.executable, *sys.argv])
 timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 descriptors = [f"{{number}}={{os.readlink(f'/proc/self/fd/{{number}}')}}" for number in range(1000)
@@ -34,6 +37,7 @@ environment = {{name: value for name, value in os.environ.items() if name != "NE
 ignored = [signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN]
 print("found", [os.getcwd(), [signal.getitimer(timer) for timer in timers], sorted(ignored), descriptors,
                 signal.pthread_sigmask(signal.SIG_BLOCK, ()), environment], flush=True)
+print("pending", *signal.sigpending(), flush=True)
 import neps
 
 def leave_traces(folder):
@@ -42,6 +46,7 @@ def leave_traces(folder):
     for timer in timers:
         signal.setitimer(timer, 300)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGUSR2)
     lock = os.open("locked", os.O_CREAT | os.O_RDWR)
     os.set_inheritable(lock, True)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -116,6 +121,8 @@ def test_an_evaluation_in_a_long_import_is_taken_over(fleet: Fleet, tmp_path: Pa
     found = [line for line in worker.stdout.splitlines() if line.startswith("found")]
     assert len(found) == 1 + anew
     assert len(set(found)) == 1
+    pending = [line for line in worker.stdout.splitlines() if line.startswith("pending")]
+    assert pending == ["pending", f"pending {signal.SIGUSR2}"][: 1 + anew]
     assert [(trial.status, trial.attempts) for trial in neps.load(root).trials] == [
         ("success", 1),
         ("success", 2),
