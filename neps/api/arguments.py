@@ -48,8 +48,10 @@ def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> 
     return int(value)
 
 
-def number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float | None:
-    """A finite number that is at least `least` and greater than `above`, or None.
+def number(
+    name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf
+) -> float | None:
+    """A finite number that is at least `least`, greater than `above` and at most `most`, or None.
 
     Raises:
         ArgumentError: if it is anything else.
@@ -57,9 +59,10 @@ def number(name: str, value: Any, *, least: float = -math.inf, above: float = -m
     if value is None:
         return None
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not fits or value < least or value <= above:
+    if not fits or value < least or value <= above or value > most:
         rule = f" greater than {above:g}" if above > -math.inf else ""
         rule = rule or (f" of at least {least:g}" if least > -math.inf else "")
+        rule += f" and at most {most:,.0f}" if most < math.inf else ""
         message = f"{name} is {value!r}; it must be a finite number{rule}, or None."
         raise ArgumentError(message)
     return float(value)

@@ -18,7 +18,7 @@ from neps.budget import Budget, ExpectedCost
 from neps.errors import ArgumentError
 from neps.evaluation import check_signature
 from neps.history import History
-from neps.ledger.definition import LARGEST_SEED
+from neps.ledger.definition import LARGEST_SEED, LONGEST_LEASE_SECONDS
 from neps.ledger.identity import Identity
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
@@ -100,7 +100,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
             checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step. The same for attempts that were
             left since the storage failed.
         lease_seconds: how long a worker may be silent before its trial is taken over: three times the filesystem's
-            attribute cache or more. None: 120, or as published.
+            attribute cache or more, at most 10^9. None: 120, or as published.
         progress: whether to show a line of progress on standard error; "auto": if that is a terminal.
         overwrite_working_directory: move an earlier run in `root_directory` to `overwritten/`, once for a launch
             (NEPS_RUN_TOKEN, or SLURM's job), never under live workers: it joins those, and stays with their run.
@@ -164,7 +164,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         searcher=searcher,
         searcher_settings=searcher_kwargs,
         seed=count("seed", seed, least=0, most=LARGEST_SEED),
-        lease_seconds=number("lease_seconds", lease_seconds, above=0),
+        lease_seconds=number("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
     )
     _check_together(settings)
     _check_fidelity_budget(settings.budget.max_fidelity_total, space)

@@ -5,6 +5,7 @@ Who notices the takeover, and what becomes of an evaluation that does none of th
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from neps.errors import TakenOverError
 
 __all__ = ["Fence", "Fenced", "check"]
 
+_logger = logging.getLogger("neps.evaluation")
 T = TypeVar("T")
 
 
@@ -52,8 +54,16 @@ class Fence:
         if self._over.is_set() or self.broken or self.process != os.getpid():
             return
         self.broken = True
-        if self._abandon is not None:
+        if self._abandon is None:
+            return
+        try:
             threading.Thread(target=self._wait, args=(self._abandon,), name="neps-fence", daemon=True).start()
+        except (RuntimeError, MemoryError) as error:
+            _logger.warning(
+                "Another worker has taken over the trial that this one evaluates. Unless run_pipeline reports or "
+                "saves, it is left to end by itself: %s.",
+                error,
+            )
 
     def call(self, function: Callable[..., T], *args: object) -> T:
         """Call `function(*args)`, in which `check` raises `Fenced` after `interrupt`."""

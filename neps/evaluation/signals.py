@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
+from neps.evaluation.actions import set_action
 from neps.evaluation.watching import REPEAT_SECONDS, Watch
 
 __all__ = ["Interruption", "Signals"]
@@ -29,6 +30,7 @@ _ALWAYS = (signal.SIGTERM, signal.SIGINT)
 _IF_DEFAULT = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXCPU)
 _POKES = (signal.SIGURG, signal.SIGWINCH)
 """One of those that nobody handles, and that do nothing by default: to look again whether to raise."""
+_SECONDS_TO_CATCH_UP = 1.0
 _LONGEST_PUT_OFF = 20.0
 """SLURM kills 30 s after SIGTERM, and an attempt that is handed back is no death."""
 _IMPORTS = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
@@ -123,6 +125,19 @@ class Signals:
     def noticed(self) -> bool:
         """Whether a signal has come, be it that the main thread hasn't handled it yet."""
         return self.received is not None or (self._watch is not None and self._watch.first is not None)
+
+    def give_back(self) -> int | None:
+        """For good, have each signal do what it did before this context; from any thread. The first that has come.
+
+        None if none had come until then: from now on one acts at once, so none is lost between this and an exec.
+        """
+        for signum, action in self._previous.items():
+            if signal.getsignal(signum) == self._handle:
+                set_action(signum, ignored=action is signal.SIG_IGN)
+        if self._watch is None:
+            return self.received
+        self._watch.catch_up(_SECONDS_TO_CATCH_UP)
+        return self._watch.first if self.received is None else self.received
 
     @contextlib.contextmanager
     def last_words(self, words: Callable[[], object]) -> Iterator[None]:

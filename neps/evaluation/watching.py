@@ -7,7 +7,6 @@ interruption that couldn't be raised at once. What signals mean, and where they 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import logging
 import os
@@ -18,6 +17,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from neps.evaluation.actions import end_by
+
 __all__ = ["REPEAT_SECONDS", "Watch"]
 
 _logger = logging.getLogger("neps.evaluation")
@@ -27,7 +28,7 @@ _GRACE, _GRACE_OF_SIGINT = 30.0, 5.0  # SLURM's KillWait is 30 s; who presses Ct
 _LAST_WORDS = 5.0
 _ASK_AGAIN = 0.02
 _LEAST_DESCRIPTOR = 512
-_WAKE = b"\0"
+_WAKE, _MARK = b"\0", b"\xff"
 
 
 class Watch:
@@ -52,6 +53,7 @@ class Watch:
         """Called in a thread of its own before the process is ended; it has a few seconds."""
         self._counts, self._poke, self._is_ready = counts, poke, is_ready
         self._asking = self._stopping = False
+        self._caught_up = threading.Event()
         self._began = 0.0
         self._due: dict[Callable[[], None], float] = {}
         self._reading = self._writing = self._chained = -1
@@ -101,9 +103,15 @@ class Watch:
             with contextlib.suppress(OSError):
                 os.write(self._writing, bytes([signum]))
 
-    def _wake(self) -> bool:
+    def catch_up(self, seconds: float) -> None:
+        """Wait until `first` says what has come before this call; for so long at most."""
+        self._caught_up.clear()
+        if self._wake(_MARK):
+            self._caught_up.wait(seconds)
+
+    def _wake(self, byte: bytes = _WAKE) -> bool:
         try:
-            os.write(self._writing, _WAKE)
+            os.write(self._writing, byte)
         except BlockingIOError:  # full: it wakes anyway
             return True
         except OSError:
@@ -133,10 +141,12 @@ class Watch:
     def _take(self, signums: bytes) -> None:
         if self._chained >= 0:
             with contextlib.suppress(OSError):
-                os.write(self._chained, signums.replace(_WAKE, b""))
+                os.write(self._chained, signums.translate(None, _WAKE + _MARK))
         for signum in signums:
             if self._counts(signum):
                 self._count(signum, time.monotonic())
+        if _MARK in signums:
+            self._caught_up.set()
 
     def _count(self, signum: int, now: float) -> None:
         if self.first is None:
@@ -167,17 +177,12 @@ class Watch:
         )
 
     def _end(self) -> None:
-        """End the process as its first signal does. From another thread than the main one only C can do that."""
+        """End the process as its first signal does."""
         last = threading.Thread(target=self._speak_last, daemon=True)
-        last.start()
-        last.join(_LAST_WORDS)
-        signum = self.first or signal.SIGTERM
-        set_action = ctypes.CDLL(None).signal
-        set_action.argtypes, set_action.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
-        set_action(signum, None)  # SIG_DFL
-        os.kill(os.getpid(), signum)
-        time.sleep(1)  # the first process of a container survives that, and a blocked signal is kept back
-        os._exit(128 + signum)
+        with contextlib.suppress(RuntimeError, MemoryError):  # no more threads
+            last.start()
+            last.join(_LAST_WORDS)
+        end_by(self.first or signal.SIGTERM)
 
     def _speak_last(self) -> None:
         if self.last_words is not None:
@@ -202,4 +207,5 @@ def _pipe() -> tuple[int, int]:
 
 def _say(message: str) -> None:
     """In a thread of its own: who is interrupted may hold the lock of logging for ever."""
-    threading.Thread(target=_logger.warning, args=("%s", message), daemon=True).start()
+    with contextlib.suppress(RuntimeError, MemoryError):  # no more threads: that it ends the process matters more
+        threading.Thread(target=_logger.warning, args=("%s", message), daemon=True).start()

@@ -24,10 +24,19 @@ from neps.ledger.links import without_links
 from neps.ledger.records import parsed
 from neps.ledger.storage import denial
 
-__all__ = ["DEFAULT_LEASE_SECONDS", "LARGEST_SEED", "Definition", "find_definition", "publish_definition"]
+__all__ = [
+    "DEFAULT_LEASE_SECONDS",
+    "LARGEST_SEED",
+    "LONGEST_LEASE_SECONDS",
+    "Definition",
+    "find_definition",
+    "publish_definition",
+]
 
 DEFAULT_LEASE_SECONDS = 120.0
 LARGEST_SEED = 2**128
+LONGEST_LEASE_SECONDS = 1e9
+"""Thirty years. A thread can't wait for ten times as long, or not at all."""
 _LARGEST_DEFINITION = 1 << 22
 _PATIENCE = 10.0
 
@@ -65,7 +74,7 @@ class Definition:
 def _lease(value: object) -> float:
     if (seconds := float(typed.number(value))) <= 0:
         raise typed.WrongError(seconds, "not above 0")
-    return seconds
+    return min(seconds, LONGEST_LEASE_SECONDS)  # earlier versions took any
 
 
 def find_definition(root: str) -> Definition | None:

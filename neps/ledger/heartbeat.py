@@ -121,7 +121,10 @@ class Heartbeat:
                 held = self._held
             due = time.monotonic() + self._period
             if held is not None:
-                due = min(due, self._beat_for(held))
+                try:
+                    due = min(due, self._beat_for(held))
+                except Exception:  # no more memory, no more threads: the next beat may go well
+                    _logger.exception("A heartbeat for %s went wrong. Trying again.", held.path)
             self._appear()
 
     def _beat_for(self, held: _Held) -> float:

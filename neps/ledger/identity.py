@@ -17,7 +17,7 @@ from typing import Any
 
 from neps.ledger import fields
 
-__all__ = ["Identity"]
+__all__ = ["Identity", "process_state"]
 
 _LARGEST_PID = 2**31 - 1
 _AFTER_NAME = re.compile(rb".*\)\s+(\S)(?:\s+\S+){18}\s+(\d+)", re.DOTALL)
@@ -39,7 +39,7 @@ class Identity:
         """A new identity of this process."""
         host, pid = socket.gethostname(), os.getpid()
         label = re.sub(r"[^A-Za-z0-9_-]", "-", host.split(".")[0]) or "host"
-        _, started = _process(pid)
+        _, started = process_state(pid)
         return cls(f"{label}-{pid}-{uuid.uuid4().hex[:8]}", host, _boot(), _pid_namespace(), pid, started)
 
     @classmethod
@@ -89,13 +89,13 @@ class Identity:
             return True
         except OSError:
             pass
-        state, started = _process(self.pid)
+        state, started = process_state(self.pid)
         if not state or not self.process_started:
             return False
         return state in "ZX" or started != self.process_started
 
 
-def _process(pid: int) -> tuple[str, int]:
+def process_state(pid: int) -> tuple[str, int]:
     """State letter and start time in clock ticks since boot, or ("", 0) where there is no /proc to tell."""
     if not _sees_own_processes():
         return "", 0

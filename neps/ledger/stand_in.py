@@ -24,6 +24,7 @@ __all__ = ["StandIn"]
 _logger = logging.getLogger("neps.ledger")
 _START_SECONDS = 5.0
 _STABLE_SECONDS = 10.0
+_BRIEF_RUNS = 3
 _LONGEST_PAUSE = 60.0
 
 
@@ -96,24 +97,29 @@ class StandIn:
 
     def _attend(self) -> None:
         """Start the process, wait for its end, start it again; until `stop`, or for good where it is unfit."""
-        pause = 0.0
+        pause, brief = 0.0, 0
         while not self._stopping:
             began = time.monotonic()
             try:
-                self._run_once()
+                code = self._run_once()
             except _UnfitError as error:
                 self._warn(str(error))
                 return
             except OSError as error:
                 self._warn(str(error))
+                code = None
             finally:
                 self._begun.set()
-            pause = 0.0 if time.monotonic() - began > _STABLE_SECONDS else min(max(0.1, 2 * pause), _LONGEST_PAUSE)
+            stable = time.monotonic() - began > _STABLE_SECONDS
+            pause = 0.0 if stable else min(max(0.1, 2 * pause), _LONGEST_PAUSE)
+            brief = 0 if stable else brief + 1
+            if code is not None and (code > 0 or brief == _BRIEF_RUNS):  # one that is killed may run the next time
+                self._warn(f"it ended with exit status {code}; it is tried again")
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or not self._begun.is_set(), pause)
 
-    def _run_once(self) -> None:
-        """Start the process and wait for its end.
+    def _run_once(self) -> int | None:
+        """Start the process and wait for its end; its exit code, or None where nobody knows.
 
         Raises:
             OSError: if it can't be started now.
@@ -121,17 +127,18 @@ class StandIn:
         """
         with self._changed:
             if self._stopping:
-                return
+                return None
             self._pid = pid = self._spawn()
         self._begun.set()
         try:
-            status = os.waitpid(pid, 0)[1]
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         except ChildProcessError:  # user code has waited for it
-            status = 0
+            code = None
         with self._changed:
             self._pid = None
-        if os.waitstatus_to_exitcode(status) == UNFIT:
+        if code == UNFIT:
             raise _UnfitError("it can't be made to end with this process, or not see it in /proc")
+        return code
 
     def _spawn(self) -> int:
         interpreter = sys.executable

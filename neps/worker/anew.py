@@ -1,42 +1,49 @@
 """Starting the worker's process anew, in place of an evaluation that nobody needs any more and that doesn't end.
 
-The kernel replaces the whole process (`execv`: same command line, environment and pid, so the same SLURM task), hence
-nothing of the evaluation is left in it: no half of an import, no memory on a GPU. Starting a script again is what neps
-is made for. Everything here is about where that would be something else than going on.
+The kernel replaces the whole process (`execve`: same command line and pid, so the same SLURM task), hence nothing of
+the evaluation is left in it: no half of an import, no memory on a GPU. Starting a script again is what neps is for.
+Everything here is about where that would be something else than going on; `fresh` and `descendants` see to what an exec
+would leave as it is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.machinery
+import logging
 import os
 import signal
 import site
+import stat
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from neps.evaluation.actions import end_by
 from neps.ledger.launches import launch_token
+from neps.worker.descendants import Descendants
+from neps.worker.fresh import Beginning
 from neps.worker.settings import Settings
 
 __all__ = ["evaluated", "obstacle", "start", "working"]
 
+_logger = logging.getLogger("neps.worker")
 _MOST_IN_A_ROW = 3
-_SECONDS_OF_FLUSHING = 1.0
-_SECONDS_OF_CHILDREN = 5.0
+_PATIENCE = 1.0
 _VARIABLE = "NEPS_STARTED_ANEW"
 _FORKED = 0x40  # PF_FORKNOEXEC of Linux, in field 9 of /proc/PID/stat
 _INSTALLED = {"site-packages", "dist-packages"}
+_NO_SCRIPTS = ("/dev/", "/proc/")
 
 
 class _Process:
     """What is known of this process, from the first import on."""
 
     def __init__(self) -> None:
-        self.directory = _directory()
+        self.beginning = Beginning()
+        self.descendants = Descendants()
         self.forked = False
         self.workers = 0
         self.mask: set[int] = set()
@@ -46,12 +53,6 @@ class _Process:
 
     def mark_forked(self) -> None:
         self.forked, self.times = True, 0
-
-
-def _directory() -> str | None:
-    with contextlib.suppress(OSError):
-        return os.getcwd()  # noqa: PTH109
-    return None
 
 
 _process = _Process()
@@ -67,6 +68,7 @@ def working(settings: Settings, *, overwrite: bool) -> Iterator[None]:
         _process.unrepeatable = "overwrite_working_directory would move this run aside (set NEPS_RUN_TOKEN)"
     _process.workers += 1
     _process.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    _process.descendants.begin()
     try:
         yield
     finally:
@@ -90,25 +92,45 @@ def obstacle(*, main_thread: bool) -> str | None:
         return _process.unrepeatable
     if _process.times >= _MOST_IN_A_ROW:
         return f"it was restarted {_process.times} times without coming to the end of an evaluation"
-    if _is_forked():
-        return "it was forked by another one"
-    if sys.flags.interactive or sys.flags.inspect or hasattr(sys, "ps1"):
-        return "it is interactive"
-    return None if _is_named() else "its command line doesn't name a script or module of yours"
+    return next((why for holds, why in _OBSTACLES if holds()), None)
 
 
-def start() -> NoReturn:
-    """Replace this process by a new start of its command line. Its children are ended, as by its own end."""
-    flushing = threading.Thread(target=_flush, daemon=True)
-    flushing.start()
-    flushing.join(_SECONDS_OF_FLUSHING)  # the evaluation may sit in the lock of a stream for ever
-    _end_children()
-    signal.pthread_sigmask(signal.SIG_SETMASK, _process.mask)  # not that of some library's thread
-    os.environ[_VARIABLE] = f"{os.getpid()}:{_process.times + 1}"
+def start(end_of_handling: Callable[[], int | None] = lambda: None) -> NoReturn:
+    """Replace this process by a new start of its command line. What its evaluations have started is ended before.
+
+    Args:
+        end_of_handling: called last of all, to have signals act as if nobody handled them; returns one that has come
+            until then: the process then ends by that.
+    """
     try:
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is what is wanted
-    finally:  # it has no heartbeat by now
+        _patiently(_flush)
+        _process.descendants.end()
+        _replace(end_of_handling)
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the process has no heartbeat by now
+        error = failure
+        _patiently(lambda: _logger.critical("This process can't be restarted, so it ends: %r", error))
+    finally:
         os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(128 + signal.SIGKILL)  # the first process of a container survives that
+
+
+def _replace(end_of_handling: Callable[[], int | None]) -> NoReturn:
+    environment = {**_process.beginning.environment, _VARIABLE.encode(): b"%d:%d" % (os.getpid(), _process.times + 1)}
+    _process.beginning.restore()
+    if (signum := end_of_handling()) is not None:
+        end_by(signum)
+    _process.beginning.restore_actions()
+    # An exec would keep this thread's, which may be that of a library. What the new one's holds back waits for it.
+    signal.pthread_sigmask(signal.SIG_SETMASK, _process.mask)
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - no shell is what is wanted
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """The evaluation may sit in the lock of a stream, or of logging, for ever."""
+    thread = threading.Thread(target=action, daemon=True)
+    with contextlib.suppress(RuntimeError, MemoryError):  # no more threads
+        thread.start()
+        thread.join(_PATIENCE)
 
 
 def _flush() -> None:
@@ -127,16 +149,28 @@ def _is_forked() -> bool:
     return False
 
 
-def _is_named() -> bool:
-    """Whether the command line names a file that is the program: not standard input, a notebook, a test runner."""
+def _is_interactive() -> bool:
+    return bool(sys.flags.interactive or sys.flags.inspect or hasattr(sys, "ps1"))
+
+
+def _is_unnamed() -> bool:
+    """Whether the command line names no file that is the program: standard input, a notebook, a test runner."""
     main = sys.modules.get("__main__")
     file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
-    if not isinstance(file, str) or _is_installed(Path(file)):
-        return False
+    directory = _process.beginning.directory
+    if not isinstance(file, str) or directory is None or not _is_script(file) or _is_installed(Path(file)):
+        return True
     if isinstance(spec, importlib.machinery.ModuleSpec):  # python -m
         names = {spec.name, spec.name.removesuffix(".__main__")}
-        return bool(names & set(sys.orig_argv)) and _process.directory == _directory()
-    return any(_is_same(argument, file) for argument in sys.orig_argv[1:])
+        return not (names & set(sys.orig_argv) and (sys.flags.safe_path or directory in sys.path))
+    return not any(_is_same(os.path.join(directory, argument), file) for argument in sys.orig_argv[1:])  # noqa: PTH118
+
+
+def _is_script(file: str) -> bool:
+    """Whether it can be read once more: not what the shell has opened for this process."""
+    with contextlib.suppress(OSError, ValueError):
+        return stat.S_ISREG(os.stat(file).st_mode) and not os.path.abspath(file).startswith(_NO_SCRIPTS)  # noqa: PTH100, PTH116
+    return False
 
 
 def _is_same(path: str, other: str) -> bool:
@@ -152,32 +186,11 @@ def _is_installed(file: Path) -> bool:
     return bool(_INSTALLED & set(found.parts)) or any(found.is_relative_to(prefix) for prefix in prefixes)
 
 
-def _end_children() -> None:
-    """End the processes that this one has started: they'd work on a trial that is another worker's."""
-    children = _children()
-    for signum, seconds in ((signal.SIGTERM, _SECONDS_OF_CHILDREN), (signal.SIGKILL, 1.0)):
-        for child in children:
-            with contextlib.suppress(OSError):
-                os.kill(child, signum)
-        deadline = time.monotonic() + seconds
-        while children and time.monotonic() < deadline:
-            children = [child for child in children if _runs(child)]
-            time.sleep(0.01)
-
-
-def _children() -> list[int]:
-    """Their pids; none where the kernel doesn't tell."""
-    pids: list[int] = []
-    with contextlib.suppress(OSError):
-        for path in Path("/proc/self/task").glob("*/children"):
-            pids.extend(int(pid) for pid in path.read_text().split())
-    # It ends with its pipe, and then removes the semaphores and shared memory that were left.
-    tracker = sys.modules.get("multiprocessing.resource_tracker")
-    spared = getattr(getattr(tracker, "_resource_tracker", None), "_pid", None)
-    return [pid for pid in pids if pid != spared]
-
-
-def _runs(child: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        return os.waitpid(child, os.WNOHANG) == (0, 0)
-    return False
+_OBSTACLES: tuple[tuple[Callable[[], bool], str], ...] = (
+    (_is_forked, "it was forked by another one"),
+    (_is_interactive, "it is interactive"),
+    (lambda: _process.beginning.directory is None, "the working directory in which it began is gone"),
+    (_is_unnamed, "its command line doesn't name a script or module of yours"),
+    (lambda: not _process.beginning.has_its_streams, "its standard input, output or error is another one by now"),
+    (lambda: not os.access(sys.executable or "", os.X_OK), "its Python interpreter can't be executed"),
+)

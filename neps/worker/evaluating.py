@@ -145,7 +145,7 @@ class Evaluations:
             return
         _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
-        anew.start()
+        anew.start(signals.give_back)
 
     def _previous(self, decision: Decision) -> Path | None:
         """The folder with the checkpoint; none where somebody moved it away, and its number may be another's now."""

@@ -205,3 +205,21 @@ def test_an_import_that_lasts_is_interrupted_in_the_end(fleet: Fleet, tmp_path: 
     worker.signal(signal.SIGTERM)
     assert worker.wait(END) == -signal.SIGTERM
     assert left(tmp_path / "root")
+
+
+def test_where_no_thread_can_start(fleet: Fleet, tmp_path: Path) -> None:
+    """Then it ends without its last words: the attempt is dead, and resumed as such."""
+    before = """
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+    """
+    worker = start(fleet, tmp_path, "threading.Thread.start = refuse; swallow()", before)
+    worker.signal(signal.SIGTERM)
+    await_words(worker, "swallowed")
+
+    def ends() -> bool:
+        worker.signal(signal.SIGTERM)
+        return worker.exit_code is not None
+
+    wait_until(ends, END, "its end")
+    assert worker.exit_code == -signal.SIGTERM

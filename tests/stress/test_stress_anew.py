@@ -5,12 +5,14 @@ The takeover is forced: its end is linked as a contender would.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 import neps
 from neps.ledger.definition import find_definition
+from neps.ledger.identity import process_state
 from neps.ledger.layout import Layout
 from neps.ledger.records import End
 from neps.ledger.trial_folder import TrialFolder
@@ -21,25 +23,57 @@ from stress.team import END
 from unit.ledger_scene import somewhere
 
 SCRIPT = """
-import logging, os, subprocess, sys, time
+import fcntl, logging, os, signal, subprocess, sys, time
+from pathlib import Path
+if "SERVED" not in os.environ:  # as a job script that ends by exec
+    os.environ["SERVED"] = str(subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL).pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    os.execv(sys.executable, [sys.executable, *sys.argv])
+timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+descriptors = [f"{{number}}={{os.readlink(f'/proc/self/fd/{{number}}')}}" for number in range(1000)
+               if os.path.exists(f"/proc/self/fd/{{number}}") and os.get_inheritable(number)]
+environment = {{name: value for name, value in os.environ.items() if name != "NEPS_STARTED_ANEW"}}
+ignored = [signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN]
+print("found", [os.getcwd(), [signal.getitimer(timer) for timer in timers], sorted(ignored), descriptors,
+                signal.pthread_sigmask(signal.SIG_BLOCK, ()), environment], flush=True)
+print("pending", *signal.sigpending(), flush=True)
 import neps
+
+def leave_traces(folder):
+    os.chdir(folder)
+    os.environ.update(WORLD_SIZE="2", RANK="0", HOME="/nowhere")
+    for timer in timers:
+        signal.setitimer(timer, 300)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGUSR2)
+    lock = os.open("locked", os.O_CREAT | os.O_RDWR)
+    os.set_inheritable(lock, True)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    shell = subprocess.Popen("sleep 600 & echo $! $$ > child.part && mv child.part child; wait", shell=True)
+    while not Path("child").exists():
+        time.sleep(0.01)
+    return lock
 
 def run_pipeline(x, pipeline_directory):
     print("begin", pipeline_directory.name, os.getpid(), flush=True)
     if pipeline_directory.name == "config_2" and not (pipeline_directory / "child").exists():
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        (pipeline_directory / "child").write_text(str(child.pid))
+        lock = leave_traces(pipeline_directory)
         try:
             import slow
         except BaseException as error:
             print("struck", repr(error), flush=True)
             raise
-    import math
+        os.close(lock)
+    if pipeline_directory.name == "config_2":
+        with open(pipeline_directory / "locked") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return x
 
 logging.basicConfig(level=logging.WARNING)
 neps.run(run_pipeline, sys.argv[1], dict(x=neps.Float(0, 1)), "random_search", max_evaluations_total=3,
          lease_seconds=0.6, post_run_summary=False, {more})
+os.kill(int(os.environ["SERVED"]), 9)  # fails where it has ended
 print("returned", flush=True)
 """
 SLOW = """
@@ -47,6 +81,11 @@ import pathlib, sys, time
 while not pathlib.Path({let_go!r}).exists():
     time.sleep(0.01)
 """
+
+
+def is_running(pid: str) -> bool:
+    """Whether a process has neither ended, nor has only to be reaped."""
+    return process_state(int(pid))[0] not in ("", "Z")
 
 
 def run_of(root: Path) -> str:
@@ -78,7 +117,12 @@ def test_an_evaluation_in_a_long_import_is_taken_over(fleet: Fleet, tmp_path: Pa
     assert [name for _, name, _ in begun] == ["config_1", "config_2", "config_2", "config_3"]
     assert len({pid for _, _, pid in begun}) == 1
     assert worker.stdout.count("returned") == 1
-    assert Path(f"/proc/{child.read_text()}").exists() is not anew
+    assert [is_running(pid) for pid in child.read_text().split()] == [not anew] * 2
+    found = [line for line in worker.stdout.splitlines() if line.startswith("found")]
+    assert len(found) == 1 + anew
+    assert len(set(found)) == 1
+    pending = [line for line in worker.stdout.splitlines() if line.startswith("pending")]
+    assert pending == ["pending", f"pending {signal.SIGUSR2}"][: 1 + anew]
     assert [(trial.status, trial.attempts) for trial in neps.load(root).trials] == [
         ("success", 1),
         ("success", 2),

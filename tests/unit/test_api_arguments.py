@@ -54,6 +54,14 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
     assert root_path(tmp_path / "root", 1) == f"{tmp_path}/root/task_1"
 
 
+def test_a_lease_that_no_thread_can_wait_for_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ArgumentError, match=r"lease_seconds is 100000000000\.0; .* greater than 0 and at most 1,000,000,000"
+    ):
+        neps.run(lambda x: x, tmp_path, {"x": neps.Float(0, 1)}, "random_search", 1, lease_seconds=1e11)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("root", ["a\0b", "x" * 256, "a/" + "x" * 256], ids=["zero", "long", "deep"])
 def test_a_root_that_no_filesystem_can_hold_is_refused(root: str) -> None:
     with pytest.raises(ArgumentError, match="which no filesystem can hold"):

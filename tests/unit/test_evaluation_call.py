@@ -406,6 +406,25 @@ def test_a_fence_raises_at_each_report_and_nowhere_else() -> None:
     assert struck == [True, True]
 
 
+def test_where_no_thread_can_start_it_still_ends_at_a_report(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    fence = Fence(lambda: pytest.fail("no thread"))
+
+    def run_pipeline() -> None:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(threading.Thread, "start", start)
+            fence.interrupt()
+        report(1, 0.5)
+
+    with pytest.raises(Fenced):
+        fence.call(run_pipeline)
+    assert "left to end by itself: can't start new thread" in caplog.text
+
+
 def test_in_other_threads_of_the_evaluation_a_report_is_an_error() -> None:
     raised: list[BaseException] = []
 

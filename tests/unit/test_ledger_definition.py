@@ -37,6 +37,13 @@ def test_round_trip(tmp_path: Path) -> None:
     assert find_definition(str(tmp_path / "new" / "root")) == mine
 
 
+def test_a_lease_that_no_thread_can_wait_for_is_read_as_a_long_one(tmp_path: Path) -> None:
+    publish_definition(str(tmp_path), definition(lease_seconds=1e11), "me")
+    found = find_definition(str(tmp_path))
+    assert found is not None
+    assert found.lease_seconds == 1e9
+
+
 def test_second_joins_the_first(tmp_path: Path) -> None:
     first = publish_definition(str(tmp_path), definition(seed=1), "me")
     assert publish_definition(str(tmp_path), definition(seed=2), "you") == first

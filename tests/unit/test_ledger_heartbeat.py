@@ -145,6 +145,19 @@ class TestSuperseded:
         folder.end_attempt(1, End.DIED, somewhere())
         await_beats(presence(scene), 4)
 
+    def test_one_that_fails_is_no_end_of_the_heartbeat(
+        self, scene: Scene, heartbeat: Heartbeat, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail() -> None:
+            raise RuntimeError("can't start new thread")
+
+        folder = scene.claim(1, ME)
+        heartbeat.hold(folder, 1, fail)
+        folder.end_attempt(1, End.DIED, somewhere())
+        wait_until(lambda: "Trying again" in caplog.text, 20, "the line")
+        assert "can't start new thread" in caplog.text
+        await_beats(presence(scene), 4)
+
     def test_next_trial_is_watched_too(self, scene: Scene, heartbeat: Heartbeat) -> None:
         for number in (1, 2):
             called = threading.Event()

@@ -81,7 +81,7 @@ class TestProvenDead:
     def test_stopped_is_not_dead(self, other: Other) -> None:
         process, identity = other
         process.send_signal(signal.SIGSTOP)
-        wait_until(lambda: module._process(process.pid)[0] == "T", 10, "the process to stop")
+        wait_until(lambda: module.process_state(process.pid)[0] == "T", 10, "the process to stop")
         assert not identity.proven_dead()
 
     def test_reused_pid(self, other: Other) -> None:
@@ -120,7 +120,7 @@ class TestProvenDead:
     def test_hidden_process(self, other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
         """A /proc that shows only one's own."""
         _, identity = other
-        monkeypatch.setattr(module, "_process", lambda _: ("", 0))
+        monkeypatch.setattr(module, "process_state", lambda _: ("", 0))
         assert not identity.proven_dead()
 
     @pytest.mark.usefixtures("hosts")

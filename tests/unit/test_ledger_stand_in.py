@@ -219,6 +219,22 @@ class TestUnfit:
             self.assert_says_so_once(scene, process, caplog)
         pid()  # as soon as there is one
 
+    @pytest.mark.parametrize(("code", "program"), [(41, "raise SystemExit(41)"), (-9, "posix.kill(posix.getpid(), 9)")])
+    def test_one_that_ends_at_once(
+        self,
+        code: int,
+        program: str,
+        scene: Scene,
+        process: StandIn,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(touching, "LOADER", f"import posix; {program}")
+            self.assert_says_so_once(scene, process, caplog)
+        assert f"it ended with exit status {code}; it is tried again" in caplog.messages[0]
+        pid()  # as soon as one runs
+
     def test_no_threads_left(
         self, scene: Scene, process: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +20,25 @@ def ask(*, overwrite=False, main_thread=True, **settings):
 TELL = ASK + "print(ask())"
 
 
-def told(*command: str, directory: Path, text: str | None = None, environment: dict[str, str] | None = None) -> str:
+def told(
+    *command: str,
+    directory: Path,
+    text: str | None = None,
+    environment: dict[str, str] | None = None,
+    inherited: int = 0,
+) -> str:
     """The last line that Python says, so started."""
-    argv = [sys.executable, *command]
+    argv, pass_fds = [sys.executable, *command], [inherited] * bool(inherited)
     done = subprocess.run(
-        argv, cwd=directory, input=text, env=environment, capture_output=True, text=True, check=True, timeout=60
+        argv,
+        cwd=directory,
+        input=text,
+        env=environment,
+        pass_fds=pass_fds,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return done.stdout.splitlines()[-1]
 
@@ -46,6 +61,9 @@ def test_none_without_a_file_of_its_own_or_at_a_terminal(script: Path) -> None:
     assert told("-c", TELL, directory=script.parent) == unnamed
     assert told("-", directory=script.parent, text=TELL) == unnamed
     assert told("-i", "search.py", directory=script.parent, text="") == "it is interactive"
+    assert told("/dev/stdin", directory=script.parent, text=TELL) == unnamed
+    with script.open() as file:
+        assert told(f"/dev/fd/{file.fileno()}", directory=script.parent, inherited=file.fileno()) == unnamed
 
 
 def test_none_that_is_installed(script: Path) -> None:
@@ -59,8 +77,62 @@ def test_none_that_is_installed(script: Path) -> None:
 def test_none_whose_name_means_something_else_by_now(script: Path) -> None:
     script.write_text(f"import os; os.mkdir('below'); os.chdir('below')\n{TELL}")
     assert "doesn't name" in told("search.py", directory=script.parent)
-    script.write_text(ASK + "import os; os.chdir('below')\nprint(ask())")
+    script.write_text(f"import os; os.chdir('below')\n{TELL}")
     assert "doesn't name" in told("-m", "search", directory=script.parent)
+
+
+def test_one_that_has_gone_elsewhere_since_if_there_is_a_way_back(script: Path) -> None:
+    script.write_text(ASK + "import os; os.makedirs('below', exist_ok=True); os.chdir('below')\nprint(ask())")
+    assert told("search.py", directory=script.parent) == "None"
+    assert told("-m", "search", directory=script.parent) == "None"
+    begin = script.parent / "begin"
+    begin.mkdir()
+    script.write_text(ASK + f"import os; os.chdir('..'); os.rename({str(begin)!r}, 'moved')\nprint(ask())")
+    assert told(str(script), directory=begin) == "the working directory in which it began is gone"
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        ("os.dup2(os.open('search.py', os.O_RDONLY), 0)", "its standard input, output or error is another one by now"),
+        ("sys.executable = '/no/such/python'", "its Python interpreter can't be executed"),
+    ],
+)
+def test_none_that_would_not_find_what_it_found(script: Path, done: str, words: str) -> None:
+    script.write_text(f"{ASK}import os, sys\n{done}\nprint(ask())")
+    assert told("search.py", directory=script.parent) == words
+
+
+def run_to_its_end(script: Path, program: str) -> subprocess.CompletedProcess[str]:
+    script.write_text(ASK + program)
+    argv = [sys.executable, "search.py"]
+    return subprocess.run(argv, cwd=script.parent, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("came", ["before", "while children end", "while nobody looks"])
+def test_a_signal_ends_the_process_instead(script: Path, came: str) -> None:
+    """`None` appears once: there is no second start."""
+    where = {"before": "kill()", "while children end": "anew._flush = kill", "while nobody looks": "os.execve = kill"}
+    done = run_to_its_end(
+        script,
+        "import os, signal, sys, threading, time\nfrom neps.evaluation import Signals\n"
+        "def kill(*_): os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)\n"
+        "def start(): anew.start(signals.give_back)\n"
+        "with Signals() as signals:\n"
+        f"    print(ask(), flush=True); {where[came]}\n"
+        "    thread = threading.Thread(target=start); thread.start(); thread.join()",
+    )
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert done.stdout.splitlines() == ["None"]
+
+
+def test_where_the_kernel_refuses_the_process_ends_and_says_so(script: Path) -> None:
+    done = run_to_its_end(
+        script,
+        "import os\ndef refuse(*_): raise OSError(7, 'Argument list too long')\nos.execve = refuse; anew.start()",
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert "This process can't be restarted, so it ends: OSError(7, 'Argument list too long')" in done.stderr
 
 
 @pytest.mark.parametrize("fork", ["import os; os.fork() and (os.wait(), os._exit(0))\n", ""])
