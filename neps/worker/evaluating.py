@@ -118,8 +118,7 @@ class Evaluations:
             outcome = evaluate(self._run_pipeline, arguments, signals, fence)
         if isinstance(outcome, Interrupted) or not outcome.success:
             reports.flush()
-        if isinstance(outcome, Outcome):
-            outcome = self._shortage.judge(held, outcome, mine)
+        outcome = self._shortage.judge(held, outcome, mine)
         if isinstance(outcome, Interrupted) and outcome.reason == "storage":
             self._leave_short(held, outcome, mine)
         return outcome
@@ -225,7 +224,8 @@ class Evaluations:
     def _leave_short(self, held: Held, interrupted: Interrupted, mine: Attempt) -> None:
         """Leave a trial since the storage failed. Where even that can't be written, wait as with a result."""
         folder, attempt = held.folder, held.standing.start.attempt
-        why, needs = f"the storage failed: {interrupted.exception!r}", self._shortage.needed(held, mine)
+        why = f"the storage failed: {interrupted.exception!r}"
+        needs = self._shortage.needed(held, interrupted.exception, mine)
         _logger.warning(
             "Trial %d is left, to be resumed by any worker: %s. This one begins nothing for %.3g s, nor until %d bytes "
             "can be written. See %s",
