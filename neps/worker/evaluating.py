@@ -227,11 +227,12 @@ class Evaluations:
         why = f"the storage failed: {interrupted.exception!r}"
         needs = self._shortage.needed(held, interrupted.exception, mine)
         _logger.warning(
-            "Trial %d is left, to be resumed by any worker: %s. This one begins nothing for %.3g s, nor until %d bytes "
-            "can be written. See %s",
+            "Trial %d is left, to be resumed by any worker: %s. This one waits %.3g s for %s, and until %d bytes can "
+            "be written. See %s",
             folder.number,
             why,
             self._shortage.backoff,
+            self._shortage.reason,
             needs,
             folder.path,
         )

@@ -29,7 +29,7 @@ _MOST = 1 << 30
 """Of what is tried to be written: more takes too long, and what a document asks for may be anything."""
 _LONGEST_BACKOFF = 600.0
 _REASON = "{} to have room again"
-_ELSEWHERE = "storage that failed to work again: not that of {}, for all that is seen, but /tmp or /dev/shm, say"
+_ELSEWHERE = "the storage that failed, not that of {} but perhaps /tmp or /dev/shm,"
 
 
 class Shortage:
@@ -37,7 +37,7 @@ class Shortage:
 
     A trial that was left for that is *short*. Before anything is resumed or claimed, as much as it needs (up to 1 GiB)
     is written and removed again; while that fails, or where this worker's evaluations fail so one after the other, it
-    waits.
+    waits. `reason` is for what.
     """
 
     def __init__(self, context: Context) -> None:
@@ -48,7 +48,7 @@ class Shortage:
         self._in_a_row = 0
         self._look_at = 0.0
         self._refused = False
-        self._reason = _REASON.format(context.layout.root)
+        self.reason = _REASON.format(context.layout.root)
 
     # After an evaluation
 
@@ -62,7 +62,7 @@ class Shortage:
             return outcome
         self._in_a_row += 1
         self._look_at = time.monotonic() + self.backoff
-        self._reason = _REASON.format(self._context.layout.root)
+        self.reason = _REASON.format(self._context.layout.root)
         if self._setbacks(held).one_more_stall().stalled_too_often(self._context.settings.max_attempts):
             return outcome
         return Interrupted(reason="storage", exception=failure)
@@ -78,7 +78,7 @@ class Shortage:
             return said
         folder, layout, previous = held.folder.path, self._context.layout, held.standing.decision.previous
         if not is_here(error, folder):
-            self._reason = _ELSEWHERE.format(layout.root)
+            self.reason = _REASON.format(_ELSEWHERE.format(layout.root))
             return LEAST
         continued = [] if previous is None else [layout.trial(previous)]
         return guess(error, folder, [folder, *continued], self._setbacks(held).stalls)
@@ -130,7 +130,7 @@ class Shortage:
         root = self._context.layout.root
         self._forget()
         if time.monotonic() < self._look_at:
-            return Pause(self._reason)
+            return Pause(self.reason)
         if not self._short and not self._refused:
             return None
         size = min(_MOST, max([LEAST, *(needed for _, needed in self._short.values())]))
@@ -145,9 +145,9 @@ class Shortage:
         return None
 
     def _wait(self, what: str, error: OSError) -> Pause:
-        self._reason = _REASON.format(self._context.layout.root)
+        self.reason = _REASON.format(self._context.layout.root)
         self._look_at = time.monotonic() + (self._outage.failed(what, error) or 0.0)
-        return Pause(self._reason)
+        return Pause(self.reason)
 
     def begun(self) -> None:
         """A trial could be begun."""
