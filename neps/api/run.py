@@ -97,8 +97,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
         loss_value_on_error: the loss to record for a failed evaluation.
         cost_value_on_error: the cost to record for a failed evaluation. With both, failures don't stop this worker.
         max_attempts: after so many deaths of its worker without progress, a trial is recorded as failed. Progress is a
-            checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step. The same for attempts that were
-            left since the storage failed.
+            checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step; of checkpoints alone, ten times
+            as many deaths are too many. The same for attempts that were left since the storage failed.
         lease_seconds: how long a worker may be silent before its trial is taken over: three times the filesystem's
             attribute cache or more, at most 10^9. None: 120, or as published.
         progress: whether to show a line of progress on standard error; "auto": if that is a terminal.

@@ -41,6 +41,19 @@ class Attempt:
     loaded: bool = False
     advanced: bool = False
 
+    def stall(self, size: int) -> None:
+        """There was no room for so many bytes: remembered here, and said by a sign, since this may be a child."""
+        self.recover()
+        self.stalled = size
+        with contextlib.suppress(OSError):  # then the worker finds that it can't write, either
+            self.folder.mark_stalled(self.attempt, size)
+
+    def recover(self) -> None:
+        """Saving works (again)."""
+        if self.stalled is not None:
+            self.folder.unmark_stalled(self.attempt, self.stalled)
+            self.stalled = None
+
     def advance(self) -> None:
         """Leave the sign that this attempt has saved a checkpoint: deaths before it count no more."""
         with contextlib.suppress(OSError):  # the next one may

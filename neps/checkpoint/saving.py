@@ -169,7 +169,7 @@ def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     compare = attempt is not None and not attempt.advanced and not begins
     differs = _try_to_replace(path, write, attempt, compare=compare)
     if attempt is not None:
-        attempt.stalled = None
+        attempt.recover()
         if not attempt.advanced and (begins or (attempt.loaded and differs)):
             attempt.advance()
 
@@ -212,7 +212,7 @@ def _stalled(path: Path, error: files.WriteError, attempt: Attempt | None, secon
     what = f"{path} can't be saved: {_gist(error.failure)}."
     if attempt is None:
         return StorageError(f"{what}{_rest(path)} {advice(error.failure)}")
-    attempt.stalled = error.size
+    attempt.stall(error.size)
     return StorageError(
         f"{what}{_rest(path)} Tried for {seconds:.0f} s. The trial is handed back once run_pipeline ends, and resumed "
         f"when about {shown_size(error.size)} can be written again. {advice(error.failure)}"

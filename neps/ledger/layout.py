@@ -22,6 +22,8 @@ __all__ = [
     "is_ledger_name",
     "lock_name",
     "saved_name",
+    "stalled_bytes",
+    "stalled_name",
     "start_name",
     "void_name",
 ]
@@ -32,9 +34,10 @@ CONFIG = "config.yaml"
 RESULT = "result.yaml"
 
 _OWN_NAME = re.compile(
-    r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|saved|curve\.jsonl)"
+    r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|saved|curve\.jsonl|stalled_\d+)"
 )
 _ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,17})(?:\.end)?\.yaml")
+_STALLED = re.compile(r"attempt_([1-9][0-9]{0,17})\.stalled_([1-9][0-9]{0,17})")
 _TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -72,6 +75,22 @@ def curve_name(attempt: int) -> str:
 def saved_name(attempt: int) -> str:
     """The sign that an attempt has saved a checkpoint which is further on."""
     return f"attempt_{attempt}.saved"
+
+
+def stalled_name(attempt: int, size: int) -> str:
+    """The sign that a `save` of an attempt found no room for about `size` bytes."""
+    return f"attempt_{attempt}.stalled_{size}"
+
+
+def stalled_bytes(name: str, attempt: int) -> int | None:
+    """For how many bytes there was no room, by the name of such a sign of an attempt; None for all others.
+
+    Example:
+        >>> stalled_bytes("attempt_2.stalled_80000", 2), stalled_bytes("attempt_1.stalled_80000", 2)
+        (80000, None)
+    """
+    match = _STALLED.fullmatch(name)
+    return int(match[2]) if match and match[1] == str(attempt) else None
 
 
 def void_name(attempt: int) -> str:

@@ -97,7 +97,7 @@ def advice(error: OSError) -> str:
 
 
 def try_to_write(folder: str, size: int, until: Callable[[], object] = lambda: False) -> OSError | None:
-    """Write so many bytes there, sync and remove them: what failed, or None.
+    """Write so many bytes there and sync them, in a file without a name: what failed, or None.
 
     Args:
         folder: an existing folder.
@@ -108,13 +108,15 @@ def try_to_write(folder: str, size: int, until: Callable[[], object] = lambda: F
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
+            with contextlib.suppress(OSError):  # at once: who is killed while he writes leaves no GiB on a full disk
+                os.unlink(path)  # noqa: PTH108
             _fill(descriptor, block, size, until)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
         return error
-    finally:
+    finally:  # where a file that is open can't be removed
         with contextlib.suppress(OSError):
             os.unlink(path)  # noqa: PTH108
     return None

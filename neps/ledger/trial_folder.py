@@ -30,6 +30,8 @@ from neps.ledger.layout import (
     end_name,
     lock_name,
     saved_name,
+    stalled_bytes,
+    stalled_name,
     start_name,
     void_name,
 )
@@ -168,8 +170,26 @@ class TrialFolder:
 
     def mark_saved(self, attempt: int) -> None:
         """Leave the sign that an attempt has saved a checkpoint: an empty file, made by its own processes alone."""
-        path = f"{self.path}/{saved_name(attempt)}"
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        self._mark(saved_name(attempt))
+
+    def mark_stalled(self, attempt: int, size: int) -> None:
+        """Leave the sign that one of an attempt's processes had no room to save: its name says all, since that fits."""
+        self._mark(stalled_name(attempt, size))
+
+    def unmark_stalled(self, attempt: int, size: int) -> None:
+        """There was room in the end: take that sign away."""
+        with contextlib.suppress(OSError):
+            os.unlink(f"{self.path}/{stalled_name(attempt, size)}")  # noqa: PTH108
+
+    def stalled(self, attempt: int) -> int | None:
+        """The most bytes that such a sign of an attempt names; None where there is none."""
+        with contextlib.suppress(OSError):
+            sizes = [stalled_bytes(name, attempt) for name in os.listdir(self.path)]  # noqa: PTH208
+            return max((size for size in sizes if size is not None), default=None)
+        return None
+
+    def _mark(self, name: str) -> None:
+        os.close(os.open(f"{self.path}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
 
     def has_saved(self, attempt: int) -> bool:
         """Whether an attempt has left that sign, as far as this client sees."""

@@ -21,7 +21,7 @@ from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.outage import Outage
 from neps.ledger.records import End, result_fields
-from neps.ledger.storage import advice, gist, shown_size
+from neps.ledger.storage import advice, gist
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import anew
@@ -119,8 +119,7 @@ class Evaluations:
             outcome = evaluate(self._run_pipeline, arguments, signals, fence)
         if isinstance(outcome, Interrupted) or not outcome.success:
             reports.flush()
-        if isinstance(outcome, Outcome):
-            outcome = self._shortage.judge(held, outcome, mine)
+        outcome = self._shortage.judge(held, outcome, mine)
         if isinstance(outcome, Interrupted) and outcome.reason == "storage":
             self._leave_short(held, outcome, mine)
         return outcome
@@ -226,14 +225,13 @@ class Evaluations:
     def _leave_short(self, held: Held, interrupted: Interrupted, mine: Attempt) -> None:
         """Leave a trial since the storage failed. Where even that can't be written, wait as with a result."""
         folder, attempt = held.folder, held.standing.start.attempt
-        why, needs = f"the storage failed: {interrupted.exception!r}", self._shortage.needed(held, mine)
+        why = f"the storage failed: {interrupted.exception!r}"
+        needs = self._shortage.needed(held, interrupted.exception, mine)
         _logger.warning(
-            "Trial %d is handed back, to be resumed by any worker: %s. No trial is started until %s can be written to "
-            "%s.",
+            "Trial %d is handed back, to be resumed by any worker: %s. %s.",
             folder.number,
             gist(interrupted.exception, folder.path),
-            shown_size(needs),
-            self._context.layout.root,
+            self._shortage.until(needs),
         )
         traceback.clear_frames(interrupted.exception.__traceback__)
 

@@ -5,8 +5,10 @@ The end of an attempt is one exclusive name for which its owner, if he lives aft
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
+from neps.checkpoint.files import discard_unfinished
 from neps.ledger.pending import Pending
 from neps.ledger.records import AttemptStart, End, result_fields
 from neps.ledger.retrying import RETRY
@@ -37,18 +39,15 @@ def resume(pending: Pending, context: Context) -> Held | None:
             return None
     if pending.standing.start.attempt != attempt:
         return None
-    after, deaths = (
-        pending.standing.end,
-        _deaths(pending, context),
-    )  # read before the attempt is opened: reading may fail
+    after, setbacks = pending.standing.end, _setbacks(pending, context)  # before the attempt is opened: it may fail
     context.tenure.check()
     if not folder.open_attempt(attempt + 1, me, str(after)):
         view.inspect(folder.number)
         return None
     held = Held(folder, Standing(pending.standing.decision, AttemptStart(attempt + 1, me, str(after))))
     view.begun(folder, held.standing)
-    if deaths >= context.settings.max_attempts:
-        _give_up(held, deaths, context)
+    if setbacks.died_too_often(context.settings.max_attempts):
+        _give_up(held, setbacks, context)
         return None
     why = "after a retry" if pending.standing.start.after == RETRY else _how_it_ended(after)
     _logger.info("Trial %d resumed (attempt %d; %s) in %s", folder.number, attempt + 1, why, folder.path)
@@ -61,9 +60,9 @@ def _how_it_ended(end: End) -> str:
 
 def _go_on(pending: Pending, context: Context) -> Held | None:
     """Hold what this worker has opened already, unless it was opened to give the trial up."""
-    held, deaths = Held(pending.folder, pending.standing), _deaths(pending, context)
-    if deaths >= context.settings.max_attempts:
-        _give_up(held, deaths, context)
+    held, setbacks = Held(pending.folder, pending.standing), _setbacks(pending, context)
+    if setbacks.died_too_often(context.settings.max_attempts):
+        _give_up(held, setbacks, context)
         return None
     return held
 
@@ -75,18 +74,28 @@ def _why(pending: Pending) -> str:
     return f"worker {identity.worker} was silent for {pending.silent_seconds:.1f} s"
 
 
-def _deaths(pending: Pending, context: Context) -> int:
-    """How often it has died without progress."""
-    return Setbacks.of(pending.folder, pending.standing.start.attempt, context.settings.max_attempts).deaths
+def _setbacks(pending: Pending, context: Context) -> Setbacks:
+    return Setbacks.of(pending.folder, pending.standing.start.attempt, context.settings.max_attempts)
 
 
-def _give_up(held: Held, deaths: int, context: Context) -> None:
+def _why_given_up(setbacks: Setbacks, most: int) -> str:
+    if setbacks.deaths >= most:
+        return (
+            f"given up after {setbacks.deaths} attempts that died without progress: no checkpoint saved by "
+            f"neps.checkpoint, no report further on (max_attempts={most})"
+        )
+    return (
+        f"given up after {setbacks.unreported_deaths} attempts that died, though it saved checkpoints: nothing was "
+        f"reported further on by neps.report (ten times max_attempts={most})"
+    )
+
+
+def _give_up(held: Held, setbacks: Setbacks, context: Context) -> None:
     settings, me = context.settings, context.me
     number, attempt = held.folder.number, held.standing.start.attempt
-    error = (
-        f"given up after {deaths} attempts that died without progress: no checkpoint saved by neps.checkpoint, no "
-        f"report further on (max_attempts={settings.max_attempts})"
-    )
+    error = _why_given_up(setbacks, settings.max_attempts)
+    with contextlib.suppress(OSError):  # nobody resumes it, and what it was saving when it died may be large
+        discard_unfinished(held.folder.path)
     steps, losses = curve_of(held, {}) or (None, None)
     result = Result(
         success=False,

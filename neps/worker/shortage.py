@@ -9,8 +9,6 @@ import contextlib
 import dataclasses
 import logging
 import math
-import os
-import re
 import time
 
 from neps.checkpoint.attempts import Attempt
@@ -22,21 +20,17 @@ from neps.ledger.pending import Pending
 from neps.ledger.setbacks import Setbacks
 from neps.ledger.storage import behind, gist, shown_size, storage_error, try_to_write
 from neps.worker.context import Context
+from neps.worker.room import LEAST, guess, is_here, tells_of_storage
 from neps.worker.steps import Held, Pause
 
 __all__ = ["Shortage"]
 
 _logger = logging.getLogger("neps.worker")
-_LEAST = 1 << 16
 _MOST = 1 << 30
 """Of what is tried to be written: more takes too long, and what a document asks for may be anything."""
 _LONGEST_BACKOFF = 600.0
 _REASON = "{} to have room again"
-_HIDDEN = re.compile(
-    r"PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+"
-    r"|\d+ requested and \d+ written|No space left on device"
-)
-"""How libraries that write by themselves tell of a full disk: torch, NumPy, and what is written in Rust."""
+_ELSEWHERE = "the storage that failed, not that of {} but perhaps /tmp or /dev/shm,"
 
 
 class Shortage:
@@ -44,7 +38,7 @@ class Shortage:
 
     A trial that was left for that is *short*. Before anything is resumed or claimed, as much as it needs (up to 1 GiB)
     is written and removed again; while that fails, or where this worker's evaluations fail so one after the other, it
-    waits.
+    waits. `reason` is for what.
     """
 
     def __init__(self, context: Context) -> None:
@@ -55,26 +49,24 @@ class Shortage:
         self._in_a_row = 0
         self._look_at = 0.0
         self._refused = False
+        self.reason = _REASON.format(context.layout.root)
 
     # After an evaluation
 
-    def judge(self, held: Held, outcome: Outcome, attempt: Attempt) -> Outcome | Interrupted:
+    def judge(self, held: Held, outcome: Outcome | Interrupted, attempt: Attempt) -> Outcome | Interrupted:
         """An evaluation that failed since the storage did has no result, unless that happens again and again."""
-        failure = None if outcome.success else self._failure(held, outcome, attempt)
+        failure = self._failure(held, outcome, attempt)
         if failure is None:
+            if isinstance(outcome, Interrupted):  # it shows nothing
+                return outcome
             self._in_a_row = 0
             return outcome
         self._in_a_row += 1
         self._look_at = time.monotonic() + self.backoff
-        stalls, most = self._stalls(held) + 1, self._context.settings.max_attempts
-        if stalls >= most:
-            error = (
-                f"given up after {stalls} attempts in a row whose storage failed, without progress "
-                f"(max_attempts={most}); the last: {gist(failure, held.folder.path)}"
-            )
-            if not any(isinstance(seen, StorageError) for seen in behind(failure)):  # where the user's own code was
-                error = f"{(outcome.error or '').rstrip()}\n{error}"
-            return dataclasses.replace(outcome, error=error)
+        self.reason = _REASON.format(self._context.layout.root)
+        setbacks, most = self._setbacks(held).one_more_stall(), self._context.settings.max_attempts
+        if setbacks.stalled_too_often(most):
+            return outcome if isinstance(outcome, Interrupted) else _given_up(held, outcome, failure, setbacks, most)
         return Interrupted(reason="storage", exception=failure)
 
     @property
@@ -82,34 +74,48 @@ class Shortage:
         """For how many seconds to begin nothing after so many evaluations that failed in a row."""
         return min(self._context.lease / 12 * 2.0 ** min(self._in_a_row, 16), _LONGEST_BACKOFF)
 
-    @staticmethod
-    def needed(held: Held, attempt: Attempt) -> int:
-        """About how many bytes there must be room for: what `save` says, or the largest file that lies there."""
-        sizes = [_LEAST]
-        for folder, _, names in os.walk(held.folder.path) if attempt.stalled is None else ():
-            for name in names:
-                with contextlib.suppress(OSError):
-                    sizes.append(os.lstat(f"{folder}/{name}").st_size)
-        return attempt.stalled or max(sizes)
+    def until(self, needs: int) -> str:
+        """What a trial that was left waits for, as a sentence without its full stop."""
+        root = self._context.layout.root
+        if self.reason == _REASON.format(root):
+            return f"No trial is started until {shown_size(needs)} can be written to {root}"
+        return f"This worker waits {self.backoff:.3g} s for {self.reason}"
+
+    def needed(self, held: Held, error: BaseException, attempt: Attempt) -> int:
+        """About how many bytes there must be room for: what `save` says, here or in a child, or a guess."""
+        if (said := _stalled(held, attempt)) is not None:
+            return said
+        folder, layout, previous = held.folder.path, self._context.layout, held.standing.decision.previous
+        if not is_here(error, folder):
+            self.reason = _REASON.format(_ELSEWHERE.format(layout.root))
+            return LEAST
+        continued = [] if previous is None else [layout.trial(previous)]
+        return guess(error, folder, [folder, *continued], self._setbacks(held).stalls)
 
     @staticmethod
-    def _failure(held: Held, outcome: Outcome, attempt: Attempt) -> BaseException | None:
+    def _failure(held: Held, outcome: Outcome | Interrupted, attempt: Attempt) -> BaseException | None:
         """What says that it was the storage: `save`, the exception, or that nothing more can be written."""
+        stalled = _stalled(held, attempt) is not None
+        if isinstance(outcome, Interrupted):  # sys.exit with the status of a child that could not save is no death
+            return outcome.exception if stalled and outcome.counts_as_death else None
+        if outcome.success:
+            return None
         error = outcome.exception
         if error is None:  # a value that is no loss
-            return None
-        told = attempt.stalled is not None or isinstance(error, StorageError) or _HIDDEN.search(outcome.error or "")
-        if told or storage_error(error, held.folder.path) is not None:
+            return StorageError(outcome.error or "no checkpoint could be saved") if stalled else None
+        if stalled or isinstance(error, StorageError) or tells_of_storage(outcome.error or ""):
             return error
-        refused = try_to_write(held.folder.path, _LEAST)
+        if storage_error(error, held.folder.path) is not None:
+            return error
+        refused = try_to_write(held.folder.path, LEAST)
         return refused if storage_error(refused, held.folder.path) is not None else None
 
-    def _stalls(self, held: Held) -> int:
-        """How often this trial was left so without progress, up to now."""
+    def _setbacks(self, held: Held) -> Setbacks:
+        """How often this trial was left so, up to now."""
         with contextlib.suppress(OSError):
             most = self._context.settings.max_attempts
-            return Setbacks.of(held.folder, held.standing.start.attempt, most - 1).stalls
-        return 0
+            return Setbacks.of(held.folder, held.standing.start.attempt, most - 1)
+        return Setbacks()
 
     # Before the next
 
@@ -133,10 +139,10 @@ class Shortage:
         root = self._context.layout.root
         self._forget()
         if time.monotonic() < self._look_at:
-            return Pause(_REASON.format(root))
+            return Pause(self.reason)
         if not self._short and not self._refused:
             return None
-        size = min(_MOST, max([_LEAST, *(needed for _, needed in self._short.values())]))
+        size = min(_MOST, max([LEAST, *(needed for _, needed in self._short.values())]))
         error = try_to_write(root, size, lambda: self._context.signals.received is not None)
         if error is not None:
             needed = f"the {shown_size(size)} that {self._who_needs_it()} (estimated)"
@@ -153,8 +159,9 @@ class Shortage:
         return f"trial {numbers[0]} needs" if numbers else "a trial needs"
 
     def _wait(self, what: str, error: OSError) -> Pause:
+        self.reason = _REASON.format(self._context.layout.root)
         self._look_at = time.monotonic() + (self._outage.failed(what, error) or 0.0)
-        return Pause(_REASON.format(self._context.layout.root))
+        return Pause(self.reason)
 
     def begun(self) -> None:
         """A trial could be begun."""
@@ -168,3 +175,19 @@ class Shortage:
             pending = self._context.view.pending.get(number)
             if pending is None or pending.standing.start.attempt != attempt:
                 del self._short[number]
+
+
+def _stalled(held: Held, attempt: Attempt) -> int | None:
+    """For how many bytes a `save` had no room, in this process or in one that it has started."""
+    return attempt.stalled or held.folder.stalled(attempt.attempt)
+
+
+def _given_up(held: Held, outcome: Outcome, failure: BaseException, setbacks: Setbacks, most: int) -> Outcome:
+    """A failure that says how often the storage has failed, below the error where that is of the user's own code."""
+    error = (
+        f"given up after {setbacks.stalls} attempts in a row whose storage failed, without progress "
+        f"(max_attempts={most}); the last: {gist(failure, held.folder.path)}"
+    )
+    if not any(isinstance(seen, StorageError) for seen in behind(failure)):
+        error = f"{(outcome.error or '').rstrip()}\n{error}"
+    return dataclasses.replace(outcome, error=error)

@@ -162,6 +162,7 @@ def _names(root: Path) -> set[str]:
     patterns = (
         (r"^config_\d+$", "config_N"),
         (r"^(attempt|result|intent|verdict)_\d+", r"\1_K"),
+        (r"\.stalled_\d+$", ".stalled_BYTES"),
         (r"^(move_)?[0-9a-f]{16}$", r"\1RUN"),
         (r"^launch_[0-9a-f]{16}", "launch_HASH"),
         (r"^([\w-]+-\d+-[0-9a-f]{8}|worker)\.(yaml|jsonl)$", r"WORKER.\2"),

@@ -106,6 +106,7 @@ def _left(folder: TrialFolder) -> None:
     _claim(folder)
     folder.curve(1).append([(1.0, 0.875), (2.0, math.nan)])
     folder.mark_saved(1)
+    folder.mark_stalled(1, 80_000)
     folder.end_attempt(1, End.LEFT, ALICE, "the storage failed: StorageError('…')", needs_bytes=80_000)
 
 

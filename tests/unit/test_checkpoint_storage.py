@@ -121,7 +121,7 @@ def test_patience_ends(faulty: Mount) -> None:
         ):
             save(folder, STATE)
         assert len(faulty.faults()) > 3
-        assert attempt.stalled == len(before)
+        assert attempt.stalled == attempt.folder.stalled(1) == len(before)
         assert (folder / "checkpoint.pt").read_bytes() == before
         given = len(faulty.faults())
         with pytest.raises(StorageError):  # who goes on training is not kept waiting again
@@ -130,6 +130,7 @@ def test_patience_ends(faulty: Mount) -> None:
         faulty.rules([])
         save(folder, STATE)
         assert attempt.stalled is None
+        assert attempt.folder.stalled(1) is None
 
 
 def test_outside_of_an_evaluation_it_says_so_at_once(faulty: Mount) -> None:

@@ -57,15 +57,41 @@ def play(scene: Scene, *attempts: Attempt) -> TrialFolder:
 )
 def test_counted(tmp_path: Path, attempts: list[Attempt], deaths: int, stalls: int) -> None:
     folder = play(Scene(tmp_path / "run"), *attempts)
-    assert Setbacks.of(folder, len(attempts), 0) == Setbacks(deaths, stalls)
+    counted = Setbacks.of(folder, len(attempts), 0)
+    assert (counted.deaths, counted.stalls) == (deaths, stalls)
     for bearable in (1, 2, 3, 4):  # at first sight they may be more, where that is fewer than matter
         seen = Setbacks.of(folder, len(attempts), bearable)
         assert (seen.deaths >= bearable, seen.stalls >= bearable) == (deaths >= bearable, stalls >= bearable)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "deaths", "stalls"),
+    [
+        (["+ died", "+ died", "died", "+ left"], 3, 0),
+        (["+ died", "1 + died", "+ died", "1 + died", "+ stalled"], 2, 1),
+        (["1 + died", "2 + died", "3 died"], 0, 0),
+        (["+ died", "+ stalled", "retry", "+ died"], 1, 0),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_no_report_follows_is_no_progress_for_ever(
+    tmp_path: Path, attempts: list[Attempt], deaths: int, stalls: int
+) -> None:
+    """Who saves within an epoch, and dies of its validation, saves other weights each time."""
+    counted = Setbacks.of(play(Scene(tmp_path / "run"), *attempts), len(attempts), 0)
+    assert (counted.unreported_deaths, counted.unreported_stalls) == (deaths, stalls)
+
+
+def test_too_often() -> None:
+    assert [Setbacks(deaths=2, unreported_deaths=deaths).died_too_often(3) for deaths in (29, 30)] == [False, True]
+    assert [Setbacks(deaths=deaths, unreported_deaths=3).died_too_often(3) for deaths in (2, 3)] == [False, True]
+    assert [Setbacks(unreported_stalls=stalls).stalled_too_often(3) for stalls in (29, 30)] == [False, True]
+    assert Setbacks(stalls=2, unreported_stalls=2).one_more_stall().stalled_too_often(3)
 
 
 def test_curves_are_read_only_where_they_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = play(Scene(tmp_path / "run"), "1 died", "2 died")
     with monkeypatch.context() as patched:
         patched.setattr(TrialFolder, "curve", pytest.fail)
-        assert Setbacks.of(folder, 2, 3) == Setbacks(2, 0)
+        assert Setbacks.of(folder, 2, 3).deaths == 2
     assert Setbacks.of(folder, 2, 2) == Setbacks(0, 0)

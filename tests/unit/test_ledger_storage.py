@@ -92,6 +92,13 @@ def test_a_try_to_write_leaves_nothing(tmp_path: Path) -> None:
     assert refused.errno == errno.ENOENT
 
 
+def test_a_try_to_write_has_no_name_meanwhile(tmp_path: Path) -> None:
+    """A GiB of who is killed then would stay on a disk that is full."""
+    seen = list[list[Path]]()
+    assert try_to_write(str(tmp_path), 3 << 20, lambda: seen.append(list(tmp_path.iterdir()))) is None
+    assert seen == [[]] * 3
+
+
 def test_a_try_to_write_where_there_is_no_room(small: Path) -> None:
     left = os.statvfs(small)
     room = left.f_bavail * left.f_frsize
