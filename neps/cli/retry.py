@@ -55,12 +55,14 @@ def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], numbe
     if trial is None or refusal is not None:
         print(f"trial {number}: {refusal} ({folder})")
         return False
+    attempts = trial.attempts
     if is_mendable(trial):
         trial = _mended(root, definition, trial)
-        if trial.status is not Status.FAILED:
-            print(f"trial {number}: its result came to light, its status is {trial.status} ({folder})")
+        if trial.attempts == attempts and trial.status is not Status.FAILED:
+            what = "its result came to light" if trial.succeeded else "it can be read again"
+            print(f"trial {number}: {what}, its status is {trial.status} ({folder})")
             return True
-    if not reopen(root, definition, trial):
+    if trial.attempts != attempts or not reopen(root, definition, trial):
         print(f"trial {number}: was reopened by somebody else meanwhile ({folder})")
         return False
     print(f"trial {number}: reopened in {folder}")
