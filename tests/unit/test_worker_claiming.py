@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 
 import neps
-from neps.budget import Budget
+from neps.budget import Budget, Spending
 from neps.errors import NepsError, SpaceError
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
+from neps.trial import Status, Trial
 from rigs.processes import Fleet
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -123,6 +125,29 @@ def test_costs_beyond_all_floats(tmp_path: Path) -> None:
     history = neps.run(run_pipeline, tmp_path, SPACE, "random_search", max_evaluations_total=3, max_cost_total=1.7e308)
     assert math.isinf(history.total_cost)
     assert len(history.trials) == 2
+
+
+def test_an_expected_cost_beyond_all_floats_is_the_largest(tmp_path: Path) -> None:
+    """A step of the lowest fidelity has cost so much that a wider one is expected to cost more than floats hold."""
+    history = neps.run(
+        lambda x, epochs: {"loss": x, "cost": 1e308, "info_dict": {"epochs": epochs}},
+        tmp_path,
+        SPACE | {"epochs": neps.Integer(1, 9, is_fidelity=True)},
+        "asha",
+        max_evaluations_total=8,
+        seed=1,
+        continue_until_max_evaluation_completed=True,
+        max_seconds_per_run=60,
+    )
+    reserved = [trial.decision.reserved_cost for trial in history.trials if trial.decision]
+    assert max(cost for cost in reserved if cost is not None) == sys.float_info.max
+    assert all(trial.succeeded for trial in neps.load(tmp_path).trials)
+
+
+def test_attempts_that_have_cost_more_than_floats_hold() -> None:
+    spending = Spending()
+    spending.seen(Trial(number=1, decision=None, spent=math.inf, status=Status.WAITING))
+    assert spending.total == sys.float_info.max
 
 
 def test_a_text_that_no_file_can_hold() -> None:
