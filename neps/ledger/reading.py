@@ -42,7 +42,10 @@ def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
 
 
 def read_view(root: str | Path, definition: Definition) -> View:
-    """What there is. What can't be read is looked at again for a moment, lest one failure hide a result."""
+    """What there is. What can't be read is looked at again for a moment, lest one failure hide a result.
+
+    What is damaged is said once, of what is returned.
+    """
     layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
     fits = functools.partial(Decision.check, space=SearchSpace.from_definition(definition.space))
     deadline = time.monotonic() + _PATIENCE
@@ -52,6 +55,7 @@ def read_view(root: str | Path, definition: Definition) -> View:
         try:
             view.join()
             if over or not any(taken.torn.looks for taken in view.numbers.taken.values()):
+                view.say_damage()
                 return view
         except OSError:
             if over:
