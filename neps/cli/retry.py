@@ -13,7 +13,7 @@ from neps.ledger.reading import read_definition
 from neps.ledger.retrying import is_mendable, mend, reopen
 from neps.ledger.storage import denial
 from neps.trial import Status, Trial
-from neps.views.status import last_line, why_damaged
+from neps.views.status import short_gist, why_damaged
 
 __all__ = ["retry_trials"]
 
@@ -102,5 +102,5 @@ def _refusal(root: str, trial: Trial | None, trials: Mapping[int, Trial]) -> str
 def _explanation(root: str, failures: Sequence[Trial]) -> str:
     if not failures:
         return f"neps: say which trials to retry, by --trial N or --failed. No trial has failed in {root}."
-    listed = "\n".join(f"  trial {trial.number}: {last_line(trial.error)}" for trial in failures)
+    listed = "\n".join(f"  trial {trial.number}: {short_gist(trial.error)}" for trial in failures)
     return f"neps: say which trials to retry, by --trial N or --failed (all of these). Failed in {root}:\n{listed}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from neps.errors import DirectoryError
+from neps.errors import DirectoryError, gist
 from neps.history import History
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout, start_name
@@ -23,7 +23,7 @@ from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
 
-__all__ = ["last_line", "status", "why_damaged"]
+__all__ = ["short_gist", "status", "why_damaged"]
 
 _MOST_RUNNING = 50
 _MOST_FAILED = 5
@@ -71,16 +71,16 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     (sys.stdout if file is None else file).write(f"{text}\n")
 
 
-def last_line(error: str | None) -> str:
-    """The last line of an error's text, which names the exception; cut where it is very long."""
-    line = _printable(((error or "").strip().splitlines() or [""])[-1])
+def short_gist(error: str | None) -> str:
+    """The gist of an error, as a line that can be printed; cut where it is very long."""
+    line = _printable(gist(error))
     return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
 
 
 def why_damaged(root: str | Path, trial: Trial) -> str:
     """Why a trial is damaged, without the path: whoever shows this shows that beside it."""
     error = (trial.error or "").removeprefix(f"{Layout(root).trial(trial.number)}/")
-    return last_line(error.removeprefix(f"{root}/"))
+    return short_gist(error.removeprefix(f"{root}/"))
 
 
 def _printable(text: str) -> str:
@@ -205,7 +205,7 @@ def _failed(root: Path, view: View) -> list[str]:
     if not failed:
         return []
     lines = ["failed:" if len(failed) <= _MOST_FAILED else f"failed, the last {_MOST_FAILED} of {len(failed)}:"]
-    return lines + _listed(root, {trial.number: last_line(trial.error) for trial in failed[-_MOST_FAILED:]})
+    return lines + _listed(root, {trial.number: short_gist(trial.error) for trial in failed[-_MOST_FAILED:]})
 
 
 def _damaged(root: Path, view: View) -> list[str]:

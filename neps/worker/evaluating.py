@@ -16,7 +16,7 @@ from typing import Any
 
 from neps.checkpoint.attempts import Attempt, open_attempt
 from neps.checkpoint.files import discard_unfinished
-from neps.errors import DirectoryError, EvaluationError
+from neps.errors import DirectoryError, EvaluationError, gist
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.outage import Outage
 from neps.ledger.records import End, result_fields
@@ -263,7 +263,7 @@ class Evaluations:
             cost = "" if result.cost is None else f", cost {result.cost:g}"
             _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
         else:
-            _logger.warning("Trial %d failed: %s. See %s", folder.number, _last_line(result.error), folder.path)
+            _logger.warning("Trial %d failed: %s. See %s", folder.number, gist(result.error), folder.path)
         return trial
 
     def _drop(self, held: Held, result: Result) -> None:
@@ -314,15 +314,10 @@ def _with_reports(outcome: Outcome, held: Held, reports: Reports) -> Outcome:
 def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:
     number, path = held.folder.number, held.folder.path
     message = (
-        f"trial {number} failed: {_last_line(outcome.error)}. It is recorded in {path}. Fix it and start again: the "
+        f"trial {number} failed: {gist(outcome.error)}. It is recorded in {path}. Fix it and start again: the "
         f"run goes on with the next trial, and `neps retry {held.folder.directory.parent} --trial {number}` has this "
         "one tried again. ignore_errors=True goes on by itself."
     )
     error = EvaluationError(message)
     error.__cause__ = outcome.exception
     return error
-
-
-def _last_line(error: str | None) -> str:
-    """The gist of an error, to go into a sentence."""
-    return ((error or "").strip().splitlines() or [""])[-1].rstrip(". ")

@@ -111,6 +111,21 @@ def test_retry_without_trials_lists_what_has_failed_and_does_nothing(root: Path,
     assert statuses(root) == ["success", "failed", "failed"]
 
 
+def test_an_error_is_told_by_its_first_line(tmp_path: Path, capsys: Capture, caplog: pytest.LogCaptureFixture) -> None:
+    def run_pipeline(x: float) -> float:
+        error = ExceptionGroup("two of the ranks failed", [ValueError(f"{x}"), KeyError("b")])
+        error.add_note("see the manual")
+        raise error
+
+    with pytest.raises(neps.errors.EvaluationError, match=r"failed: ExceptionGroup: two of the ranks failed \("):
+        neps.run(run_pipeline, tmp_path, {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=1)
+    assert "Trial 1 failed: ExceptionGroup: two of the ranks failed (" in caplog.text
+    assert main(["retry", str(tmp_path)]) == 2
+    assert "trial 1: ExceptionGroup: two of the ranks failed (" in capsys.readouterr().err
+    assert main(["status", str(tmp_path)]) == 0
+    assert "trial 1: ExceptionGroup: two of the ranks failed (" in capsys.readouterr().out
+
+
 def test_retry_of_one(root: Path, capsys: Capture) -> None:
     assert main(["retry", str(root), "--trial", "3"]) == 0
     assert f"trial 3: reopened in {root}/config_3\n" in capsys.readouterr().out

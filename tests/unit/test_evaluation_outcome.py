@@ -162,7 +162,9 @@ def test_an_odd_info_value_never_costs_a_trial() -> None:
     assert all(isinstance(value, str) for value in info.values())
 
 
-@pytest.mark.parametrize("large", [[0.5] * 100_001, {str(number): 0.5 for number in range(50_001)}, ["y" * 30] * 40_000])
+@pytest.mark.parametrize(
+    "large", [[0.5] * 100_001, {str(number): 0.5 for number in range(50_001)}, ["y" * 30] * 40_000]
+)
 def test_a_large_info_dict_costs_neither_a_trial_nor_its_metrics(large: object) -> None:
     outcome = read_return_value({"loss": 1, "train_accuracy": 0.9, "info_dict": {"log": large}, "accuracy": 0.8})
     assert outcome.loss == 1.0
