@@ -7,16 +7,28 @@ import os
 import time
 from pathlib import Path
 
-from neps.errors import DirectoryError
+from neps.errors import ArgumentError, DirectoryError
 from neps.ledger.definition import Definition, find_definition
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Decision, Status, Trial
 
-__all__ = ["read_definition", "read_trials", "read_view"]
+__all__ = ["read_definition", "read_trials", "read_view", "root_of"]
 
 _PATIENCE = 0.5
+
+
+def root_of(root_directory: str | Path) -> str:
+    """The absolute path of a run, from how a user names it.
+
+    Raises:
+        ArgumentError: if that is empty, as by a variable that isn't set: it would mean the current folder.
+    """
+    if not os.fspath(root_directory):
+        message = f"root_directory is {root_directory!r}; it must be a path. Write '.' for the current folder."
+        raise ArgumentError(message)
+    return str(Path(root_directory).expanduser().absolute())
 
 
 def read_definition(root: str | Path) -> Definition:

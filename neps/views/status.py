@@ -18,7 +18,7 @@ from neps.history import History
 from neps.ledger.definition import Definition
 from neps.ledger.layout import Layout, start_name
 from neps.ledger.pending import Pending
-from neps.ledger.reading import read_definition, read_view
+from neps.ledger.reading import read_definition, read_view, root_of
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
@@ -54,7 +54,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
           x  3
           in /.../config_1
     """
-    root = Path(root_directory).expanduser().absolute()
+    root = Path(root_of(root_directory))
     definition, view = _read(root)
     running = [pending for pending in view.pending.values() if not pending.waits]
     dead = {pending.folder.number for pending in running if pending.standing.start.identity.proven_dead()}

@@ -56,6 +56,16 @@ def test_where_there_is_no_run_it_says_so_in_one_line(tmp_path: Path, command: s
     assert not (tmp_path / "absent").exists()
 
 
+@pytest.mark.parametrize("command", ["status", "retry", "plot", "clean"])
+def test_an_empty_root_is_not_the_current_folder(
+    root: Path, command: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    assert main([command, ""]) == 2
+    assert capsys.readouterr().err.startswith("neps: root_directory is ''; it must be a path")
+    assert not (root / "summary/plot.png").exists()
+
+
 @pytest.mark.parametrize("output", [None, "best.svg"])
 def test_plot_says_what_it_has_written(root: Path, tmp_path: Path, output: str | None, capsys: Capture) -> None:
     path = root / "summary" / "plot.png" if output is None else tmp_path / output
@@ -93,7 +103,10 @@ def test_version(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"neps {neps.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["stats", "x"], ["status"], ["retry", "x", "--failed", "--trial", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["stats", "x"], ["status"], ["retry", "x", "--failed", "--trial", "1"], ["retry", "x", "--trial", "1_3"]],
+)
 def test_a_wrong_command_is_refused(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
