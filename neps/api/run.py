@@ -174,6 +174,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
     check_progress(progress)
     overwrite = flag("overwrite_working_directory", overwrite_working_directory)
     summarise = flag("post_run_summary", post_run_summary)
+    if overwrite:
+        proposal.check()
 
     with progress_display(progress, settings.budget) as on_change:
         opened = open_run(root, Identity.mine(), proposal.define, overwrite=overwrite)

@@ -13,7 +13,7 @@ import pytest
 
 import neps
 from neps.budget import Budget, Spending
-from neps.errors import NepsError, SpaceError
+from neps.errors import ArgumentError, NepsError, SpaceError
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
 from neps.trial import Status, Trial
@@ -90,10 +90,31 @@ def test_a_trial_can_only_continue_one_that_is_there(tmp_path: Path, previous: i
     assert not (tmp_path / "root/config_1").exists()
 
 
-@pytest.mark.parametrize(("name", "value"), [("bracket", 10**30), ("rung", -1), ("slot", 10**6 + 1)])
-def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, value: int) -> None:
-    with pytest.raises(NepsError, match=f"Odd.decide gives trial 1 the {name} .*; it must be from 0 to 1000000"):
+@pytest.mark.parametrize(("name", "value"), [("bracket", 10**30), ("rung", -1), ("slot", 10**6 + 1), ("slot", 1.0)])
+def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, value: float) -> None:
+    with pytest.raises(
+        NepsError, match=f"Odd.decide gives trial 1 the {name} .*; it must be a whole number from 0 to 1000000"
+    ):
         run(tmp_path / "root", Odd({name: value}))
+    assert not (tmp_path / "root/config_1").exists()
+
+
+class Unreadable(dict[str, int]):
+    def items(self) -> Any:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize("reasons", [None, [1], "text", Unreadable(a=1)])
+def test_reasons_that_are_no_mapping_are_refused(tmp_path: Path, reasons: object) -> None:
+    with pytest.raises(NepsError, match=r"Odd\.decide gives trial 1 the reasons .* they must be a mapping"):
+        run(tmp_path / "root", Odd({"reasons": reasons}))
+    assert not (tmp_path / "root/config_1").exists()
+
+
+@pytest.mark.parametrize("answer", [None, "x", 10**400, math.nan, -1])
+def test_an_expected_cost_that_is_no_cost_is_refused(tmp_path: Path, answer: object) -> None:
+    with pytest.raises(ArgumentError, match=r"expected_cost returned .* it must be a finite number of at least 0"):
+        run(tmp_path / "root", Odd(), expected_cost=lambda _: answer)
     assert not (tmp_path / "root/config_1").exists()
 
 
