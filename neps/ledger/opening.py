@@ -5,6 +5,7 @@ Called once by each worker, before its first trial. What a joiner may differ in 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -76,11 +77,13 @@ def _open(
             definition = define(publish_definition(root, definition, me.token))
         layout = Layout(root, definition.run)
         heartbeat = Heartbeat(layout, me, definition.lease_seconds)
-        heartbeat.begin()
-        if keep_running(root, definition.run, me):
-            _remember(root, definition, launch, me)
-            return OpenedRun(layout, me, definition, heartbeat)
-        heartbeat.stop()
+        with contextlib.ExitStack() as unless_joined:
+            unless_joined.callback(heartbeat.stop)
+            heartbeat.begin()
+            if keep_running(root, definition.run, me):
+                _remember(root, definition, launch, me)
+                unless_joined.pop_all()
+                return OpenedRun(layout, me, definition, heartbeat)
 
 
 def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) -> None:

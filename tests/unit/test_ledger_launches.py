@@ -251,6 +251,7 @@ class TestLaunches:
         worker.begin()
         with pytest.raises(ZeroDivisionError):
             searches.task("B")
+        assert [p.stem for p in Path(Scene(searches.root, run).layout.presence).iterdir()] == ["worker"]
         worker.stop()
         monkeypatch.undo()
         found = find_definition(str(searches.root))
