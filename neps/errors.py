@@ -23,6 +23,7 @@ __all__ = [
     "SpaceError",
     "StorageError",
     "TakenOverError",
+    "gist",
     "nearest",
     "shown",
 ]
@@ -94,6 +95,22 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return ""
     close = difflib.get_close_matches(name, [each for each in known if len(each) <= _LONGEST_NAME], n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def gist(error: str | None) -> str:
+    r"""The first line of an error as it is stored, "Type: message", to go into a sentence; the traceback follows it.
+
+    The last line is no gist: it may be a note, the frame of an exception group, or what CUDA advises to compile.
+
+    >>> gist("RuntimeError: CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`.\n\nTraceback …")
+    'RuntimeError: CUDA error: out of memory'
+    >>> gist("ValueError: \n  the message begins here")
+    'ValueError: the message begins here'
+    """
+    first, *rest = [line.strip() for line in (error or "").splitlines() if line.strip()] or [""]
+    if first.endswith(":") and rest:
+        first = f"{first} {rest[0]}"
+    return first.rstrip(". ")
 
 
 class _Short(reprlib.Repr):

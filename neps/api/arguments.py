@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import os
@@ -40,7 +41,7 @@ def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> 
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        message = f"{name} is {value!r}; it must be a whole number of at least {least}, or None."
+        message = f"{name} is {shown(value)}; it must be a whole number of at least {least}, or None."
         raise ArgumentError(message)
     if most is not None and int(value) > most:
         message = f"{name} is {shown(int(value))}; it must be at most 2^{most.bit_length() - 1}."
@@ -58,14 +59,17 @@ def number(
     """
     if value is None:
         return None
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not fits or value < least or value <= above or value > most:
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    given = math.nan
+    with contextlib.suppress(OverflowError):  # an integer beyond all floats
+        given = float(value) if fits else math.nan
+    if not math.isfinite(given) or given < least or given <= above or given > most:
         rule = f" greater than {above:g}" if above > -math.inf else ""
         rule = rule or (f" of at least {least:g}" if least > -math.inf else "")
         rule += f" and at most {most:,.0f}" if most < math.inf else ""
-        message = f"{name} is {value!r}; it must be a finite number{rule}, or None."
+        message = f"{name} is {shown(value)}; it must be a finite number{rule}, or None."
         raise ArgumentError(message)
-    return float(value)
+    return given
 
 
 def flag(name: str, value: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neps.errors import ArgumentError, DefinitionMismatchError
-from neps.ledger.definition import DEFAULT_LEASE_SECONDS, Definition
+from neps.ledger.definition import DEFAULT_LEASE_SECONDS, Definition, check_definition
 from neps.ledger.launches import launch_token
 from neps.samplers import Sampler
 from neps.samplers.registry import default_name, describe, resolve
@@ -58,12 +58,23 @@ class Proposal:
             return found
         if self.searcher == "default":
             _logger.info("searcher='default' is %s: %s", *default_name(self.space))
+        return self._definition(launch_token())
+
+    def check(self) -> None:
+        """Make sure that it can be published, before an earlier run makes room for it.
+
+        Raises:
+            ArgumentError: if not.
+        """
+        check_definition(self._definition(None))
+
+    def _definition(self, launch: str | None) -> Definition:
         return Definition(
             space=self.space.definition(),
             searcher=describe(self.sampler()),
             seed=secrets.randbits(32) if self.seed is None else self.seed,
             lease_seconds=DEFAULT_LEASE_SECONDS if self.lease_seconds is None else self.lease_seconds,
-            launch=launch_token(),
+            launch=launch,
         )
 
     def sampler_for(self, definition: Definition) -> Sampler:

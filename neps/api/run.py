@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
             `previous_pipeline_directory` (absolute `pathlib.Path`; the latter may be None) where its signature names
             them. Returns the loss, or a mapping with `loss` and optionally `cost`, `account_for_cost`, `info_dict`,
             `learning_curve` (losses, the last at the fidelity; or see `neps.report`); what else is in the mapping goes
-            into `info_dict`.
+            into `info_dict`. It must not wait for all children of the process (`os.wait`): the worker has one.
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
         searcher: a searcher's name, a `Sampler`, or "default": freeze_thaw where a parameter is a fidelity
@@ -103,7 +103,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
             attribute cache or more, at most 10^9. None: 120, or as published.
         progress: whether to show a line of progress on standard error; "auto": if that is a terminal.
         overwrite_working_directory: move an earlier run in `root_directory` to `overwritten/`, once for a launch
-            (NEPS_RUN_TOKEN, or SLURM's job), never under live workers: it joins those, and stays with their run.
+            (NEPS_RUN_TOKEN, or SLURM's job), never under live workers: it joins those, and stays with their run. A
+            second start in one SLURM job is no new launch: give it another NEPS_RUN_TOKEN.
         post_run_summary: write tables to `summary/` at the end.
         task_id: work in the subfolder `task_ID` of the root directory.
         development_stage_id: work in the subfolder `dev_ID` of that.
@@ -174,9 +175,13 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
     check_progress(progress)
     overwrite = flag("overwrite_working_directory", overwrite_working_directory)
     summarise = flag("post_run_summary", post_run_summary)
+    if overwrite:
+        proposal.check()
 
     with progress_display(progress, settings.budget) as on_change:
-        opened = open_run(root, Identity.mine(), proposal.define, overwrite=overwrite)
+        opened = open_run(
+            root, Identity.mine(), proposal.define, overwrite=overwrite, most=settings.budget.max_evaluations_total
+        )
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             _check_budget(sampler, settings.budget)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ from neps.trial import Decision, Trial
 __all__ = ["Spending"]
 
 _TOLERANCE = 1e-9
+_LARGEST = sys.float_info.max
 
 
 class Spending:
@@ -61,7 +63,7 @@ class Spending:
         if step is not None:
             self._fidelity += sign * step.width
         if trial.spent:
-            self._spent += sign * Fraction(trial.spent)
+            self._spent += sign * Fraction(min(trial.spent, _LARGEST))
         if result is None:
             return
         if result.damaged:
@@ -99,10 +101,11 @@ class Spending:
         """By what others have cost: the mean of those that ran the same step of fidelity.
 
         While there are none, what a unit of fidelity has cost, times the step's width; without a fidelity, the mean of
-        all. None while no cost is known.
+        all. None while no cost is known. It is stored with the decision, so it is finite: what lies beyond all floats
+        is the largest of them, which no budget exceeds.
         """
         expected = self._costs.expected(FidelityStep.of(decision, self._trials))
-        return None if expected is None else _float(expected)
+        return None if expected is None else min(_float(expected), _LARGEST)
 
     def _reserved(self, decision: Decision | None) -> Fraction:
         if decision is not None and decision.reserved_cost is not None:

@@ -56,8 +56,8 @@ def _command(options: argparse.Namespace) -> int:
 
 
 def _count(text: str) -> int:
-    """A number of things, 0 included."""
-    if not text.isdecimal():
+    """A number of things, 0 included, or that of a trial."""
+    if not (text.isascii() and text.isdecimal()):  # int() takes 1_3 for 13
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     again.add_argument("root", metavar="ROOT", help="the root_directory of the run")
     which = again.add_mutually_exclusive_group()
-    which.add_argument("--trial", metavar="N", type=int, nargs="+", default=[], help="these trials")
+    which.add_argument("--trial", metavar="N", type=_count, nargs="+", default=[], help="these trials")
     which.add_argument("--failed", action="store_true", help="all failed trials")
 
     clean = commands.add_parser(

@@ -13,7 +13,7 @@ from neps.ledger.reading import read_definition, read_view
 from neps.ledger.retrying import is_mendable, mend, reopen
 from neps.ledger.storage import denial
 from neps.trial import Status, Trial
-from neps.views.status import last_line, why_damaged
+from neps.views.status import short_gist, why_damaged
 
 __all__ = ["retry_trials"]
 
@@ -55,12 +55,14 @@ def _retry(root: str, definition: Definition, trials: Mapping[int, Trial], numbe
     if trial is None or refusal is not None:
         print(f"trial {number}: {refusal} ({folder})")
         return False
+    attempts = trial.attempts
     if is_mendable(trial):
         trial = _mended(root, definition, trial)
-        if trial.status is not Status.FAILED:
-            print(f"trial {number}: its result came to light, its status is {trial.status} ({folder})")
+        if trial.attempts == attempts and trial.status is not Status.FAILED:
+            what = "its result came to light" if trial.succeeded else "it can be read again"
+            print(f"trial {number}: {what}, its status is {trial.status} ({folder})")
             return True
-    if not reopen(root, definition, trial):
+    if trial.attempts != attempts or not reopen(root, definition, trial):
         print(f"trial {number}: was reopened by somebody else meanwhile ({folder})")
         return False
     print(f"trial {number}: reopened in {folder}")
@@ -111,5 +113,5 @@ def _why_unreadable(root: str, definition: Definition, number: int) -> str:
 def _explanation(root: str, failures: Sequence[Trial]) -> str:
     if not failures:
         return f"neps: say which trials to retry, by --trial N or --failed. No trial has failed in {root}."
-    listed = "\n".join(f"  trial {trial.number}: {last_line(trial.error)}" for trial in failures)
+    listed = "\n".join(f"  trial {trial.number}: {short_gist(trial.error)}" for trial in failures)
     return f"neps: say which trials to retry, by --trial N or --failed (all of these). Failed in {root}:\n{listed}"

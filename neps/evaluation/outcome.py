@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neps.errors import ReturnValueError, nearest
-from neps.evaluation.plain import as_number, clean, element_count, plain, text, unwrapped
+from neps.evaluation.plain import as_number, clean, element_count, plain_mappings, text, unwrapped
 
 __all__ = ["Outcome", "failure", "read_return_value"]
 
@@ -161,10 +161,8 @@ def _info(value: dict[Any, Any]) -> dict[Any, Any]:
             'Put the value into one: {"info_dict": {"name": value}}.'
         )
     metrics = {key: item for key, item in value.items() if key not in _KNOWN}
-    info: Any
-    more: dict[Any, Any]
-    info, more = plain([{} if given is None else given, metrics])  # together: the bounds are of one result
-    return more | (info if isinstance(info, dict) else {"info_dict": info})
+    more, info = plain_mappings(metrics=metrics, info_dict={} if given is None else given)
+    return more | info
 
 
 def _learning_curve(value: Any) -> list[float] | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["as_number", "clean", "element_count", "plain", "text", "unwrapped"]
+__all__ = ["as_number", "clean", "element_count", "plain", "plain_mappings", "text", "unwrapped"]
 
 _MAX_TEXT = 10_000
 _MAX_ARRAY = 1_000
@@ -21,6 +21,7 @@ _MAX_VALUES = 100_000
 _MAX_CHARACTERS = 1_000_000
 _MAX_KEY = 2**64  # readers refuse larger numbers as keys
 _MAX_BITS = 2_000  # Python refuses to print much longer integers, and so to dump them
+_TOO_LONG = f"<left out: more than {_MAX_CHARACTERS} characters>"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -37,6 +38,20 @@ def plain(value: object) -> Any:
         {'path': 'a/b', 'pair': [1, 2.5], "['k', 1]": None}
     """
     return _Conversion().convert(value, ())
+
+
+def plain_mappings(**mappings: Mapping[Any, Any]) -> list[dict[Any, Any]]:
+    """Each of some mappings as `plain` makes it, within the bounds of one value: the first has most of the room.
+
+    One that can't be read is text under its keyword: {"info_dict": "…"}.
+
+    Example:
+        >>> plain_mappings(metrics={"accuracy": 0.9}, info_dict={"pair": (1, 2)})
+        [{'accuracy': 0.9}, {'pair': [1, 2]}]
+    """
+    conversion = _Conversion()
+    converted = ((name, conversion.convert(mapping, ())) for name, mapping in mappings.items())
+    return [mapping if isinstance(mapping, dict) else {name: mapping} for name, mapping in converted]
 
 
 def text(value: object, limit: int = _MAX_TEXT) -> str:
@@ -108,7 +123,7 @@ class _Conversion:
         converted = self._convert(value, parents)
         if isinstance(converted, str):
             if len(converted) > self._characters:
-                return f"<left out: more than {_MAX_CHARACTERS} characters>"
+                return _TOO_LONG
             self._characters -= len(converted)
         return converted
 
@@ -150,6 +165,8 @@ class _Conversion:
             if self._left <= 0:
                 return items | {f"<left out: more than {_MAX_VALUES} values>": None}
             name = self.convert(key, parents)
+            if name is _TOO_LONG:  # as a name of several it would keep only the last of them
+                return items | {_TOO_LONG: None}
             if isinstance(name, list | dict) or (isinstance(name, int) and abs(name) > _MAX_KEY):
                 name = text(name)
             items[name] = self.convert(item, parents)

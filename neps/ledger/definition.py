@@ -14,7 +14,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from neps.errors import ArgumentError, DirectoryError, FormatVersionError
+import yaml
+
+from neps.errors import ArgumentError, DirectoryError, FormatVersionError, shown
 from neps.ledger import documents
 from neps.ledger import fields as typed
 from neps.ledger.documents import UnreadableDocumentError
@@ -29,6 +31,7 @@ __all__ = [
     "LARGEST_SEED",
     "LONGEST_LEASE_SECONDS",
     "Definition",
+    "check_definition",
     "find_definition",
     "publish_definition",
 ]
@@ -135,18 +138,49 @@ def _has_trials(root: str) -> bool:
 
 
 def _readable(definition: Definition) -> bytes:
-    """The document, which anybody will read: so large a space or setting that nobody would is refused before."""
-    content = documents.encode(definition.to_fields())
-    why = f"{len(content)} bytes are more than {_LARGEST_DEFINITION}"
+    """The document, which anybody will read: what nobody would read, or read as something else, is refused before."""
+    why: str | None
     try:
+        content = documents.encode(definition.to_fields())
+        why = f"{len(content)} bytes are more than {_LARGEST_DEFINITION}"
         if len(content) <= _LARGEST_DEFINITION:
             fields = documents.decode(DEFINITION, content)
-            parsed(DEFINITION, functools.partial(Definition.from_fields, fields))
-            return content
+            why = _changed(definition, parsed(DEFINITION, functools.partial(Definition.from_fields, fields)))
+            if why is None:
+                return content
     except UnreadableDocumentError as error:
         why = error.why
-    message = f"The search space or the searcher's settings can't be written to {DEFINITION}: {why}. Make them smaller."
+    except (ValueError, TypeError, yaml.YAMLError) as error:  # an int too long for Python to print; no plain value
+        why = shown(str(error), 200)
+    message = (
+        f"The search space or the searcher's settings can't be written to {DEFINITION}: {why}. Make them smaller, and "
+        "of numbers, texts, lists and mappings only."
+    )
     raise ArgumentError(message)
+
+
+def _changed(written: Definition, read: Definition) -> str | None:
+    """What would be read as something else than was written, so that nobody could join; None where nothing would."""
+    for here, there in zip(_parts(written), _parts(read), strict=True):
+        for name, value in here.items():
+            if value != (theirs := there.get(name)) and repr(value) != repr(theirs):  # as text, NaN equals NaN
+                return f"{name} is {shown(value)}, which would be read as {shown(theirs)}"
+    return None
+
+
+def _parts(definition: Definition) -> list[Mapping[str, Any]]:
+    names = ("seed", "lease_seconds", "launch", "run")
+    settings = definition.searcher.get("settings") or {}
+    return [definition.space, settings, {name: getattr(definition, name) for name in names}]
+
+
+def check_definition(definition: Definition) -> None:
+    """Make sure that a definition can be published.
+
+    Raises:
+        ArgumentError: if no other worker could read what would be written.
+    """
+    _readable(definition)
 
 
 def publish_definition(root: str, definition: Definition, token: str) -> Definition:

@@ -15,6 +15,7 @@ from neps.errors import shown
 from neps.trial import MOST_PLACES, Value
 
 __all__ = [
+    "LONGEST_TEXT",
     "WrongError",
     "any_number",
     "config",
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-_LONGEST_TEXT = 1000
+LONGEST_TEXT = 1000
 _LONGEST_TIME = 100
 _LARGEST = 2**63
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -145,8 +146,8 @@ def flag(value: object) -> bool:
 
 def text(value: object) -> str:
     """A text of one line or so: a name, a host."""
-    if len(long_text(value)) > _LONGEST_TEXT:
-        raise WrongError(value, f"longer than {_LONGEST_TEXT} characters")
+    if len(long_text(value)) > LONGEST_TEXT:
+        raise WrongError(value, f"longer than {LONGEST_TEXT} characters")
     return long_text(value)
 
 

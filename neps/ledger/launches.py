@@ -14,9 +14,10 @@ import logging
 import os
 import subprocess
 
-from neps.errors import DirectoryError
+from neps.errors import ArgumentError, DirectoryError, shown
 from neps.ledger import documents
 from neps.ledger.exclusive import publish, sync_folder
+from neps.ledger.fields import LONGEST_TEXT
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 
@@ -27,9 +28,20 @@ _PATIENCE = 10.0
 
 
 def launch_token() -> str | None:
-    """What all workers of one launch have in common: NEPS_RUN_TOKEN, else SLURM's array or job, else None."""
+    """What all workers of one launch have in common: NEPS_RUN_TOKEN, else SLURM's array or job, else None.
+
+    Raises:
+        ArgumentError: if it is longer than neps.yaml takes.
+    """
     if token := os.environ.get("NEPS_RUN_TOKEN"):
-        return f"NEPS_RUN_TOKEN={token.encode(errors='backslashreplace').decode()}"  # whatever the environment holds
+        launch = f"NEPS_RUN_TOKEN={token.encode(errors='backslashreplace').decode()}"  # whatever the environment holds
+        if len(launch) > LONGEST_TEXT:
+            message = (
+                f"the environment variable NEPS_RUN_TOKEN is {shown(token)}, of {len(token)} characters; it must have "
+                f"at most {LONGEST_TEXT - len('NEPS_RUN_TOKEN=')}. Choose a short name for the launch."
+            )
+            raise ArgumentError(message)
+        return launch
     job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
     if array and (not job or job == array or _is_task_of(job, array)):
         return f"SLURM_ARRAY_JOB_ID={array}"

@@ -34,7 +34,8 @@ CONFIG = "config.yaml"
 RESULT = "result.yaml"
 
 _OWN_NAME = re.compile(
-    r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml|attempt_\d+\.(lock|saved|curve\.jsonl|stalled_\d+)"
+    r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml(\.damaged-.*)?"
+    r"|attempt_\d+\.(lock|saved|curve\.jsonl|stalled_\d+)"
 )
 _ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,17})(?:\.end)?\.yaml")
 _STALLED = re.compile(r"attempt_([1-9][0-9]{0,17})\.stalled_([1-9][0-9]{0,17})")
@@ -102,8 +103,8 @@ def is_ledger_name(name: str) -> bool:
     """Whether a file of that name in a trial's folder is the ledger's own, and no user's.
 
     Example:
-        >>> is_ledger_name("result.yaml"), is_ledger_name("checkpoint.pt")
-        (True, False)
+        >>> is_ledger_name("result.yaml"), is_ledger_name("result.yaml.damaged-12345678"), is_ledger_name("model.pt")
+        (True, True, False)
     """
     return _OWN_NAME.fullmatch(name) is not None
 

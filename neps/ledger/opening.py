@@ -5,6 +5,7 @@ Called once by each worker, before its first trial. What a joiner may differ in 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -34,7 +35,12 @@ class OpenedRun:
 
 
 def open_run(
-    root: str, me: Identity, define: Callable[[Definition | None], Definition], *, overwrite: bool
+    root: str,
+    me: Identity,
+    define: Callable[[Definition | None], Definition],
+    *,
+    overwrite: bool,
+    most: int | None = None,
 ) -> OpenedRun:
     """Join the run in `root`, or start it. The heartbeat has begun; the caller stops it.
 
@@ -44,9 +50,10 @@ def open_run(
         define: called with the published definition (None: there is none yet), returns the one to use; raises if
             they can't be reconciled.
         overwrite: whether to move a run of another launch aside first.
+        most: how many trials there may be, as far as it is limited: only for what is said.
     """
     try:
-        return _open(root, me, define, overwrite=overwrite)
+        return _open(root, me, define, overwrite=overwrite, most=most)
     except DirectoryError:
         raise
     except OSError as error:
@@ -55,12 +62,14 @@ def open_run(
         raise
 
 
-def _open(root: str, me: Identity, define: Callable[[Definition | None], Definition], *, overwrite: bool) -> OpenedRun:
+def _open(
+    root: str, me: Identity, define: Callable[[Definition | None], Definition], *, overwrite: bool, most: int | None
+) -> OpenedRun:
     while True:
         finish_moves(root, me)
         launch = launch_token() if overwrite else None
         if overwrite:
-            _overwrite(root, me, launch)
+            _overwrite(root, me, launch, most)
         found = find_definition(root)
         definition = define(found)
         if found is None:
@@ -68,16 +77,21 @@ def _open(root: str, me: Identity, define: Callable[[Definition | None], Definit
             definition = define(publish_definition(root, definition, me.token))
         layout = Layout(root, definition.run)
         heartbeat = Heartbeat(layout, me, definition.lease_seconds)
-        heartbeat.begin()
-        if keep_running(root, definition.run, me):
-            _remember(root, definition, launch, me)
-            return OpenedRun(layout, me, definition, heartbeat)
-        heartbeat.stop()
+        with contextlib.ExitStack() as unless_joined:
+            unless_joined.callback(heartbeat.stop)
+            heartbeat.begin()
+            if keep_running(root, definition.run, me):
+                _remember(root, definition, launch, me)
+                unless_joined.pop_all()
+                return OpenedRun(layout, me, definition, heartbeat)
 
 
-def _overwrite(root: str, me: Identity, launch: str | None) -> None:
+def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) -> None:
     old = find_definition(root)
-    if old is None or (launch is not None and old.launch == launch):
+    if old is None:
+        return
+    if launch is not None and old.launch == launch:
+        _say_own(root, launch, most)
         return
     if launch is not None and has_had_run(root, launch):
         _logger.warning(
@@ -94,6 +108,19 @@ def _overwrite(root: str, me: Identity, launch: str | None) -> None:
             "start together share NEPS_RUN_TOKEN or a SLURM job array.",
             root,
         )
+
+
+def _say_own(root: str, launch: str, most: int | None) -> None:
+    """All tasks of a launch but the first come here; and who starts anew in a job's shell or notebook, unawares."""
+    over = most is not None and sum(1 for _ in Layout(root).numbers()) >= most
+    _logger.log(
+        logging.WARNING if over else logging.INFO,
+        "overwrite_working_directory: the run in %s was begun by this launch (%s), so it is joined and nothing is "
+        "moved.%s To start anew, set the environment variable NEPS_RUN_TOKEN to another name for each launch.",
+        root,
+        launch,
+        f" All its {most} trials (max_evaluations_total) are taken: nothing is left to begin." if over else "",
+    )
 
 
 def _remember(root: str, definition: Definition, launch: str | None, me: Identity) -> None:

@@ -7,18 +7,30 @@ import os
 import time
 from pathlib import Path
 
-from neps.errors import DirectoryError, shown
+from neps.errors import ArgumentError, DirectoryError, shown
 from neps.ledger.definition import Definition, find_definition
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Decision, Status, Trial
 
-__all__ = ["no_run", "read_definition", "read_trials", "read_view"]
+__all__ = ["no_run", "read_definition", "read_trials", "read_view", "root_of"]
 
 _PATIENCE = 0.5
 _BELOW = ("task_*", "dev_*", "task_*/dev_*")
 _MOST_NAMED = 5
+
+
+def root_of(root_directory: str | Path) -> str:
+    """The absolute path of a run, from how a user names it.
+
+    Raises:
+        ArgumentError: if that is empty, as by a variable that isn't set: it would mean the current folder.
+    """
+    if not os.fspath(root_directory):
+        message = f"root_directory is {root_directory!r}; it must be a path. Write '.' for the current folder."
+        raise ArgumentError(message)
+    return str(Path(root_directory).expanduser().absolute())
 
 
 def read_definition(root: str | Path) -> Definition:
@@ -55,7 +67,10 @@ def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
 
 
 def read_view(root: str | Path, definition: Definition) -> View:
-    """What there is. What can't be read is looked at again for a moment, lest one failure hide a result."""
+    """What there is. What can't be read is looked at again for a moment, lest one failure hide a result.
+
+    What is damaged is said once, of what is returned.
+    """
     layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
     fits = functools.partial(Decision.check, space=SearchSpace.from_definition(definition.space))
     deadline = time.monotonic() + _PATIENCE
@@ -65,6 +80,7 @@ def read_view(root: str | Path, definition: Definition) -> View:
         try:
             view.join()
             if over or not any(taken.torn.looks for taken in view.numbers.taken.values()):
+                view.say_damage()
                 return view
         except OSError:
             if over:

@@ -42,25 +42,28 @@ def is_mendable(trial: Trial) -> bool:
 def mend(root: str, definition: Definition, trial: Trial) -> list[str]:
     """Take what can't be read of a damaged trial out of its place; each attempt then has a start and an end again.
 
-    An attempt whose end couldn't be read has ended as damaged. Where a result comes to light, that counts.
+    An attempt whose end couldn't be read has ended as damaged. Where a result comes to light, that counts. Nothing is
+    done but to the attempts that there were when the trial was read: somebody else may have mended and reopened it
+    since, and a later one may run.
 
     Returns:
         How what was taken away is called now.
     """
     me, folder = Identity.mine(), TrialFolder(Layout(root, definition.run), trial.number)
-    moved, attempt, after = [], 1, ""
-    while True:
+    moved: list[str] = []
+    if folder.has_start(trial.attempts + 1):
+        return moved
+    after = ""
+    for attempt in range(1, trial.attempts + 1):
         if attempt > 1:
             moved += folder.set_unreadable_aside(start_name(attempt))
             if not folder.has_start(attempt):
                 folder.open_attempt(attempt, me, after)
         moved += folder.set_unreadable_aside(end_name(attempt))
-        end, is_last = folder.end(attempt), not folder.has_start(attempt + 1)
+        end = folder.end(attempt)
         if end is None:
             folder.end_damaged(attempt, f"{end_name(attempt)}: it could not be read", me)
-        if is_last:
-            break
-        after, attempt = RETRY if end is None or end.result is not None else str(end.end), attempt + 1
+        after = RETRY if end is None or end.result is not None else str(end.end)
     moved += folder.set_unreadable_aside(RESULT)
     folder.forget_damage()
     return moved

@@ -15,7 +15,17 @@ from collections.abc import Callable, Iterator
 
 from neps.errors import DirectoryError
 
-__all__ = ["DENIED", "SPACE", "advice", "behind", "denial", "gist", "shown_size", "storage_error", "try_to_write"]
+__all__ = [
+    "DENIED",
+    "SPACE",
+    "advice",
+    "behind",
+    "denial",
+    "filesystem_words",
+    "shown_size",
+    "storage_error",
+    "try_to_write",
+]
 
 SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 """No outage, so it may last until somebody does something."""
@@ -51,7 +61,7 @@ def storage_error(error: BaseException | None, folder: str, *, own: bool = False
     return None
 
 
-def gist(error: BaseException, folder: str) -> str:
+def filesystem_words(error: BaseException, folder: str) -> str:
     """The filesystem's own words in an exception, or behind it: one line. Else what the exception says."""
     text = str(storage_error(error, folder, own=True) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__

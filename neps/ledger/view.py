@@ -73,6 +73,7 @@ class View:
         self._accelerator = Accelerator(layout, me.worker if me else "")
         self._turn = 0
         self._failed: dict[int, Trial] = {}
+        self._unsaid: list[tuple[str, tuple[object, ...]]] = []
         self._look_for_retries_at = 0.0
         self.numbers = Numbering(poll)
         self.pending: dict[int, Pending] = {}
@@ -374,8 +375,20 @@ class View:
             "Trial %d is damaged and counts as failed: %s. The files in %s stay as they are; "
             "`neps retry %s --trial %d` has it tried again, or says what that would take."
         )
-        _logger.warning(message, trial.number, error, folder, self._layout.root, trial.number)
+        self._warn(message, trial.number, error, folder, self._layout.root, trial.number)
         return dataclasses.replace(trial, result=dataclasses.replace(trial.result, error=error))
+
+    def _warn(self, message: str, *details: object) -> None:
+        """A worker says it at once; a reader, who may look once more with another view, once it has chosen one."""
+        self._unsaid.append((message, details))
+        if self._me is not None:
+            self.say_damage()
+
+    def say_damage(self) -> None:
+        """Say of each damaged trial that it is, where that was not said yet."""
+        unsaid, self._unsaid = self._unsaid, []
+        for message, details in unsaid:
+            _logger.warning(message, *details)
 
     # Own trials
 

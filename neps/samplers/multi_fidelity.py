@@ -6,6 +6,7 @@ NumPy only. `hyperband` and `asha` build on it; rungs, brackets and promotions a
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -63,11 +64,16 @@ class MultiFidelity(Sampler):
                 f"a multi-fidelity searcher needs one fidelity, but the space has {list(space.fidelities) or 'none'}. "
                 "Mark one parameter, as in Integer(1, 81, is_fidelity=True), or use bayesian_optimization."
             )
-        lower = fidelity_of(space).lower
+        lower, upper = fidelity_of(space).lower, fidelity_of(space).upper
         if not lower > 0:
             raise ArgumentError(
                 f"the fidelity {space.fidelity!r} has the lower bound {lower:g}, but it must be above 0, since rungs "
                 "are a constant factor apart: give it the least that is worth running."
+            )
+        if math.isinf(float(upper) / float(lower)):
+            raise ArgumentError(
+                f"the fidelity {space.fidelity!r} goes from {lower:g} to {upper:g}, but the ratio of its bounds must "
+                "fit in a float (up to 1.8e308): give it the least that is worth running as its lower bound."
             )
         if (self.from_prior or self.sample_default_first) and not space.has_prior:
             what = "a prior" if self.from_prior else "a default for sample_default_first=True"

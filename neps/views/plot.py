@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from neps.errors import ArgumentError, DirectoryError, NepsError
 from neps.history import History
 from neps.ledger.layout import Layout
-from neps.ledger.reading import read_definition, read_trials
+from neps.ledger.reading import read_definition, read_trials, root_of
 from neps.space import SearchSpace
 from neps.views.replacing import replace
 
@@ -56,7 +56,7 @@ def plot(root_directory: str | Path) -> Figure:
         >>> [axes.get_xlabel() for axes in figure.axes]
         ['evaluations']
     """
-    root = _absolute(root_directory)
+    root = root_of(root_directory)
     definition = read_definition(root)
     space = SearchSpace.from_definition(dict(definition.space))
     history = History(space, read_trials(root, definition), definition.seed)
@@ -87,8 +87,8 @@ def write_plot(root_directory: str | Path, output: str | Path | None = None) -> 
         neps.errors.NepsError: if it can't be plotted; see `plot`. Nothing has been written.
         neps.errors.DirectoryError: if the file can't be written.
     """
-    summary = Path(Layout(_absolute(root_directory)).summary)
-    path = Path(_absolute(output)) if output is not None else summary / "plot.png"
+    summary = Path(Layout(root_of(root_directory)).summary)
+    path = Path(output).expanduser().absolute() if output is not None else summary / "plot.png"
     _check(path, folder_is_made=output is None)
     content = io.BytesIO()
     plot(root_directory).savefig(content, format=path.suffix[1:].lower(), dpi=_DOTS_PER_INCH)
@@ -113,7 +113,3 @@ def _check(output: Path, *, folder_is_made: bool) -> None:
     if problem:
         message = f"The plot can't be written to {output}: {problem}"
         raise ArgumentError(message)
-
-
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).expanduser().absolute())

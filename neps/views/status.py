@@ -13,18 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from neps.errors import gist
 from neps.history import History
 from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout, start_name
 from neps.ledger.pending import Pending
-from neps.ledger.reading import read_definition, read_view
+from neps.ledger.reading import read_definition, read_view, root_of
 from neps.ledger.storage import shown_size
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
 
-__all__ = ["last_line", "status", "why_damaged"]
+__all__ = ["short_gist", "status", "why_damaged"]
 
 _MOST_RUNNING = 50
 _MOST_FAILED = 5
@@ -56,7 +57,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
           x  3
           in /.../config_1
     """
-    root = Path(root_directory).expanduser().absolute()
+    root = Path(root_of(root_directory))
     definition, view = _read(root)
     running = [pending for pending in view.pending.values() if not pending.waits]
     dead = {pending.folder.number for pending in running if pending.standing.start.identity.proven_dead()}
@@ -74,16 +75,16 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     (sys.stdout if file is None else file).write(f"{text}\n")
 
 
-def last_line(error: str | None) -> str:
-    """The last line of an error's text, which names the exception; cut where it is very long."""
-    line = _printable(((error or "").strip().splitlines() or [""])[-1])
+def short_gist(error: str | None) -> str:
+    """The gist of an error, as a line that can be printed; cut where it is very long."""
+    line = _printable(gist(error))
     return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
 
 
 def why_damaged(root: str | Path, trial: Trial) -> str:
     """Why a trial is damaged, without the path: whoever shows this shows that beside it."""
     error = (trial.error or "").removeprefix(f"{Layout(root).trial(trial.number)}/")
-    return last_line(error.removeprefix(f"{root}/"))
+    return short_gist(error.removeprefix(f"{root}/"))
 
 
 def _printable(text: str) -> str:
@@ -220,7 +221,7 @@ def _failed(root: Path, view: View) -> list[str]:
     if not failed:
         return []
     lines = ["failed:" if len(failed) <= _MOST_FAILED else f"failed, the last {_MOST_FAILED} of {len(failed)}:"]
-    return lines + _listed(root, {trial.number: last_line(trial.error) for trial in failed[-_MOST_FAILED:]})
+    return lines + _listed(root, {trial.number: short_gist(trial.error) for trial in failed[-_MOST_FAILED:]})
 
 
 def _damaged(root: Path, view: View) -> list[str]:

@@ -28,7 +28,7 @@ from neps.ledger.reading import read_definition, read_trials
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Trial
 from neps.views.replacing import replace
-from neps.views.status import last_line
+from neps.views.status import short_gist
 
 __all__ = ["write_summary"]
 
@@ -127,4 +127,4 @@ def _rows(history: History) -> Iterator[dict[str, Any]]:
     for row in history.to_dict()["trials"]:
         config = {f"config.{name}": value for name, value in row["config"].items()}
         plain = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
-        yield plain | config | {"error": last_line(row["error"])}
+        yield plain | config | {"error": short_gist(row["error"])}

@@ -6,6 +6,7 @@ nothing but the number, any free number.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -14,11 +15,13 @@ import operator
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from neps.errors import ArgumentError, NepsError, shown
 from neps.evaluation import plain
+from neps.evaluation.plain import as_number
 from neps.history import History
 from neps.ledger.records import AttemptStart
 from neps.ledger.standing import Standing
@@ -171,18 +174,32 @@ class Claims:
             slot=self._counted(number, "slot", suggestion.slot, MOST_PLACES),
             previous=self._counted(number, "previous", previous, number - 1),
             seed=_trial_seed(self._context.seed, number),
-            reasons=plain(suggestion.reasons),
+            reasons=self._reasons(number, suggestion.reasons),
             seen_results=self._view.ended,
             worker=self._context.me.worker,
             claimed=datetime.now(UTC),
         )
         return dataclasses.replace(decision, reserved_cost=self._expected_cost(decision))
 
+    def _reasons(self, number: int, given: object) -> dict[Any, Any]:
+        reasons = plain(given)
+        if isinstance(given, Mapping) and isinstance(reasons, dict):
+            return reasons
+        message = (
+            f"{self._name}.decide gives trial {number} the reasons {shown(reasons)} ({type(given).__name__}); they "
+            "must be a mapping, {} for none."
+        )
+        raise NepsError(message)
+
     def _counted(self, number: int, name: str, value: int | None, most: int) -> int | None:
         """What readers will believe: a place that somebody may have counted to, an earlier trial."""
-        if value is None or 0 <= operator.index(value) <= most:
-            return None if value is None else operator.index(value)
-        message = f"{self._name}.decide gives trial {number} the {name} {shown(value)}; it must be from 0 to {most}."
+        if value is None:
+            return None
+        with contextlib.suppress(TypeError):  # no whole number
+            if 0 <= operator.index(value) <= most:
+                return operator.index(value)
+        rule = f"it must be a whole number from 0 to {most}"
+        message = f"{self._name}.decide gives trial {number} the {name} {shown(value)}; {rule}."
         raise NepsError(message)
 
     def _expected_cost(self, decision: Decision) -> float | None:
@@ -190,12 +207,17 @@ class Claims:
         if not callable(expected):
             return expected if expected is not None else self._context.spending.expected_cost(decision)
         try:
-            cost = float(expected(dict(config)))
+            answer = expected(dict(config))
         except OSError as error:
             message = f"expected_cost failed for {dict(config)}: {error}"
             raise NepsError(message) from error
-        if not (math.isfinite(cost) and cost >= 0):
-            message = f"expected_cost returned {cost!r} for {dict(config)}; it must be a finite number of at least 0."
+        cost = None
+        with contextlib.suppress(OverflowError):  # an integer beyond all floats
+            cost = as_number(answer)
+        if cost is None or not (math.isfinite(cost) and cost >= 0):
+            message = (
+                f"expected_cost returned {shown(answer)} for {dict(config)}; it must be a finite number of at least 0."
+            )
             raise ArgumentError(message)
         return cost
 

@@ -17,11 +17,11 @@ from typing import Any
 
 from neps.checkpoint.attempts import Attempt, open_attempt
 from neps.checkpoint.files import discard_unfinished
-from neps.errors import DirectoryError, EvaluationError
+from neps.errors import DirectoryError, EvaluationError, gist
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.outage import Outage
 from neps.ledger.records import End, result_fields
-from neps.ledger.storage import advice, gist
+from neps.ledger.storage import advice, filesystem_words
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import anew
@@ -230,7 +230,7 @@ class Evaluations:
         _logger.warning(
             "Trial %d is handed back, to be resumed by any worker: %s. %s.",
             folder.number,
-            gist(interrupted.exception, folder.path),
+            filesystem_words(interrupted.exception, folder.path),
             self._shortage.until(needs),
         )
         traceback.clear_frames(interrupted.exception.__traceback__)
@@ -261,7 +261,7 @@ class Evaluations:
             cost = "" if result.cost is None else f", cost {result.cost:g}"
             _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
         else:
-            _logger.warning("Trial %d failed: %s. See %s", folder.number, _last_line(result.error), folder.path)
+            _logger.warning("Trial %d failed: %s. See %s", folder.number, gist(result.error), folder.path)
         return trial
 
     def _drop(self, held: Held, result: Result) -> None:
@@ -316,7 +316,7 @@ def _with_reports(outcome: Outcome, held: Held, reports: Reports) -> Outcome:
 def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:
     number, path = held.folder.number, held.folder.path
     message = (
-        f"trial {number} failed: {_last_line(outcome.error)}. It is recorded in {path}. Fix it and start again: the "
+        f"trial {number} failed: {gist(outcome.error)}. It is recorded in {path}. Fix it and start again: the "
         f"run goes on with the next trial, and `neps retry {held.folder.directory.parent} --trial {number}` has this "
         "one tried again. ignore_errors=True goes on by itself."
     )
@@ -330,8 +330,3 @@ def _interruption(interrupted: Interrupted) -> str:
     if interrupted.signum is None:
         return type(interrupted.exception).__name__
     return signal.Signals(interrupted.signum).name
-
-
-def _last_line(error: str | None) -> str:
-    """The gist of an error, to go into a sentence."""
-    return ((error or "").strip().splitlines() or [""])[-1].rstrip(". ")

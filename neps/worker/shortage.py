@@ -18,7 +18,7 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
 from neps.ledger.setbacks import Setbacks
-from neps.ledger.storage import behind, gist, shown_size, storage_error, try_to_write
+from neps.ledger.storage import behind, filesystem_words, shown_size, storage_error, try_to_write
 from neps.worker.context import Context
 from neps.worker.room import LEAST, guess, is_here, tells_of_storage
 from neps.worker.steps import Held, Pause
@@ -183,11 +183,11 @@ def _stalled(held: Held, attempt: Attempt) -> int | None:
 
 
 def _given_up(held: Held, outcome: Outcome, failure: BaseException, setbacks: Setbacks, most: int) -> Outcome:
-    """A failure that says how often the storage has failed, below the error where that is of the user's own code."""
+    """A failure that says how often the storage has failed, before the error where that is of the user's own code."""
     error = (
         f"given up after {setbacks.stalls} attempts in a row whose storage failed, without progress "
-        f"(max_attempts={most}); the last: {gist(failure, held.folder.path)}"
+        f"(max_attempts={most}); the last: {filesystem_words(failure, held.folder.path)}"
     )
     if not any(isinstance(seen, StorageError) for seen in behind(failure)):
-        error = f"{(outcome.error or '').rstrip()}\n{error}"
+        error = f"{error}\n\n{outcome.error or ''}"
     return dataclasses.replace(outcome, error=error)

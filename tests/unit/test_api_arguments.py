@@ -81,6 +81,56 @@ def test_a_space_that_no_reader_takes_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize(
+    ("value", "why"), [(10**1200, "which would be read as"), (10**4400, "Exceeds the limit")], ids=["1200", "4400"]
+)
+def test_what_would_be_read_as_something_else_is_refused_before_room_is_made_for_it(
+    tmp_path: Path, value: int, why: str
+) -> None:
+    def start(constant: int) -> None:
+        space = {"c": neps.Constant(constant), "x": neps.Float(0, 1)}
+        neps.run(lambda c, x: x + bool(c), tmp_path / "a", space, "random_search", 1, overwrite_working_directory=True)
+
+    with pytest.raises(ArgumentError, match=why):
+        start(value)
+    assert not (tmp_path / "a/neps.yaml").exists()
+    start(7)
+    before = (tmp_path / "a/neps.yaml").read_bytes()
+    with pytest.raises(ArgumentError, match="Make them smaller"):
+        start(value)
+    assert (tmp_path / "a/neps.yaml").read_bytes() == before
+
+
+def test_a_launch_whose_name_is_too_long_moves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start() -> None:
+        neps.run(_float, tmp_path, {"x": neps.Float(0, 1)}, "random_search", 1, overwrite_working_directory=True)
+
+    start()
+    before = (tmp_path / "neps.yaml").read_bytes()
+    monkeypatch.setenv("NEPS_RUN_TOKEN", "t" * 2000)
+    with pytest.raises(ArgumentError, match=r"NEPS_RUN_TOKEN is 'ttt.* of 2000 characters; it must have at most 985"):
+        start()
+    assert (tmp_path / "neps.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["lease_seconds", "loss_value_on_error", "max_cost_total", "expected_cost"])
+@pytest.mark.parametrize("value", [10**400, -(10**5000)], ids=["large", "long"])
+def test_a_number_beyond_all_floats_is_refused(tmp_path: Path, name: str, value: int) -> None:
+    with pytest.raises(ArgumentError, match=f"{name} is .*; it must be a finite number"):
+        neps.run(_float, tmp_path / "a", {"x": neps.Float(0, 1)}, "random_search", 1, **{name: value})  # type: ignore[arg-type]
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("searcher", ["default", "hyperband", "asha", "priorband"])
+def test_a_fidelity_of_more_rungs_than_floats_is_refused(tmp_path: Path, searcher: str) -> None:
+    space = {"x": neps.Float(0, 1, default=0.5), "e": neps.Float(1e-300, 1e300, is_fidelity=True)}
+    if searcher == "default":
+        space["x"] = neps.Float(0, 1)
+    with pytest.raises(ArgumentError, match="the ratio of its bounds must fit in a float"):
+        neps.run(lambda x, e: x + e, tmp_path / "a", space, searcher, 1)
+    assert not (tmp_path / "a").exists()
+
+
 def test_many_choices_take_linear_time() -> None:
     """The square of 100,000 would be a minute."""
     assert len(neps.Categorical(list(range(100_000))).choices) == 100_000
@@ -88,3 +138,7 @@ def test_many_choices_take_linear_time() -> None:
 
 def _pipeline(x: str) -> float:
     return float(len(x))
+
+
+def _float(x: float) -> float:
+    return x

@@ -244,7 +244,7 @@ class TestErrors:
         "name",
         [
             *("trial.yaml", "config.yaml", "result.yaml", "result_2.yaml"),
-            *("attempt_1.end.yaml", "attempt_12.lock", "attempt_1.curve.jsonl"),
+            *("attempt_1.end.yaml", "attempt_12.lock", "attempt_1.curve.jsonl", "attempt_2.yaml.damaged-12345678"),
         ],
     )
     def test_names_of_the_ledger_are_refused(self, tmp_path: Path, name: str) -> None:

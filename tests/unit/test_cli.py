@@ -77,6 +77,16 @@ def test_a_folder_of_runs_names_them(tmp_path: Path, command: str, capsys: Captu
     )
 
 
+@pytest.mark.parametrize("command", ["status", "retry", "plot", "clean"])
+def test_an_empty_root_is_not_the_current_folder(
+    root: Path, command: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    assert main([command, ""]) == 2
+    assert capsys.readouterr().err.startswith("neps: root_directory is ''; it must be a path")
+    assert not (root / "summary/plot.png").exists()
+
+
 @pytest.mark.parametrize("output", [None, "best.svg"])
 def test_plot_says_what_it_has_written(root: Path, tmp_path: Path, output: str | None, capsys: Capture) -> None:
     path = root / "summary" / "plot.png" if output is None else tmp_path / output
@@ -114,7 +124,10 @@ def test_version(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"neps {neps.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["stats", "x"], ["status"], ["retry", "x", "--failed", "--trial", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["stats", "x"], ["status"], ["retry", "x", "--failed", "--trial", "1"], ["retry", "x", "--trial", "1_3"]],
+)
 def test_a_wrong_command_is_refused(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -148,6 +161,21 @@ def test_retry_without_trials_lists_what_has_failed_and_does_nothing(root: Path,
         "  trial 3: ValueError: no good\n"
     )
     assert statuses(root) == ["success", "failed", "failed"]
+
+
+def test_an_error_is_told_by_its_first_line(tmp_path: Path, capsys: Capture, caplog: pytest.LogCaptureFixture) -> None:
+    def run_pipeline(x: float) -> float:
+        error = ExceptionGroup("two of the ranks failed", [ValueError(f"{x}"), KeyError("b")])
+        error.add_note("see the manual")
+        raise error
+
+    with pytest.raises(neps.errors.EvaluationError, match=r"failed: ExceptionGroup: two of the ranks failed \("):
+        neps.run(run_pipeline, tmp_path, {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=1)
+    assert "Trial 1 failed: ExceptionGroup: two of the ranks failed (" in caplog.text
+    assert main(["retry", str(tmp_path)]) == 2
+    assert "trial 1: ExceptionGroup: two of the ranks failed (" in capsys.readouterr().err
+    assert main(["status", str(tmp_path)]) == 0
+    assert "trial 1: ExceptionGroup: two of the ranks failed (" in capsys.readouterr().out
 
 
 def test_retry_of_one(root: Path, capsys: Capture) -> None:

@@ -162,6 +162,22 @@ def test_an_odd_info_value_never_costs_a_trial() -> None:
     assert all(isinstance(value, str) for value in info.values())
 
 
+@pytest.mark.parametrize(
+    "large", [[0.5] * 100_001, {str(number): 0.5 for number in range(50_001)}, ["y" * 30] * 40_000]
+)
+def test_a_large_info_dict_costs_neither_a_trial_nor_its_metrics(large: object) -> None:
+    outcome = read_return_value({"loss": 1, "train_accuracy": 0.9, "info_dict": {"log": large}, "accuracy": 0.8})
+    assert outcome.loss == 1.0
+    assert outcome.info_dict.keys() == {"train_accuracy", "accuracy", "log"}
+    assert (outcome.info_dict["train_accuracy"], outcome.info_dict["accuracy"]) == (0.9, 0.8)
+    assert "left out" in str(outcome.info_dict["log"])[-100:]
+
+
+def test_large_metrics_leave_no_room_for_info_dict() -> None:
+    info = read_return_value({"loss": 1, "history": [0.5] * 200_000, "info_dict": {"a": 1}}).info_dict
+    assert list(info) == ["history", "<left out: more than 100000 values>"]
+
+
 # --------------------------------------------------------------------------------------------------------- failure
 
 

@@ -232,6 +232,12 @@ def test_all_texts_together_are_bounded() -> None:
     assert value["150"] == "<left out: more than 1000000 characters>"
 
 
+def test_names_that_do_not_fit_are_not_taken_for_one() -> None:
+    value = plain({"texts": ["x" * 10_000] * 99 + ["x" * 9_990]} | {f"name of {number}": number for number in range(3)})
+    assert list(value) == ["texts", "<left out: more than 1000000 characters>"]
+    assert value["<left out: more than 1000000 characters>"] is None
+
+
 def test_numbers_that_no_reader_takes_for_keys_become_text() -> None:
     assert plain({2**64: 1, 2**64 + 1: 2}) == {2**64: 1, str(2**64 + 1): 2}
 

@@ -137,7 +137,7 @@ class Searches:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self._patch = root, monkeypatch
 
-    def task(self, launch: str | None, *, overwrite: bool = True) -> str:
+    def task(self, launch: str | None, *, overwrite: bool = True, most: int | None = None) -> str:
         """The run that a task of that launch comes to; it ends at once."""
 
         def define(found: Definition | None) -> Definition:
@@ -145,7 +145,7 @@ class Searches:
             return found or Definition(space=SPACE, searcher=searcher, seed=1, lease_seconds=0.2, launch=launch_token())
 
         self._patch.setenv("NEPS_RUN_TOKEN", launch or "")
-        opened = open_run(str(self.root), here(f"of-{launch}"), define, overwrite=overwrite)
+        opened = open_run(str(self.root), here(f"of-{launch}"), define, overwrite=overwrite, most=most)
         opened.heartbeat.stop()
         return opened.definition.run
 
@@ -199,6 +199,21 @@ class TestLaunches:
             searches.clear()
         assert [searches.task(launch) for launch in "ABC"] == [third] * 3
 
+    @pytest.mark.parametrize(("most", "level"), [(None, "INFO"), (2, "INFO"), (1, "WARNING")])
+    def test_a_second_start_of_one_says_that_it_joins(
+        self, searches: Searches, caplog: pytest.LogCaptureFixture, most: int | None, level: str
+    ) -> None:
+        """In the shell of a SLURM job, say: else what was to be a new search does nothing and says nothing."""
+        with caplog.at_level("INFO", "neps"):
+            run = searches.task("A", most=most)
+            assert "is joined" not in caplog.text
+            Scene(searches.root, run).claim(1)
+            assert searches.task("A", most=most) == run
+        said = [record for record in caplog.records if "was begun by this launch (NEPS_RUN_TOKEN=A)" in record.message]
+        assert [record.levelname for record in said] == [level]
+        assert "set the environment variable NEPS_RUN_TOKEN to another name" in said[0].message
+        assert ("nothing is left to begin" in said[0].message) is (level == "WARNING")
+
     def test_without_a_token_each_start_is_one(self, searches: Searches) -> None:
         first = searches.task("A")
         runs = {searches.task(None) for _ in range(3)}
@@ -236,6 +251,7 @@ class TestLaunches:
         worker.begin()
         with pytest.raises(ZeroDivisionError):
             searches.task("B")
+        assert [p.stem for p in Path(Scene(searches.root, run).layout.presence).iterdir()] == ["worker"]
         worker.stop()
         monkeypatch.undo()
         found = find_definition(str(searches.root))

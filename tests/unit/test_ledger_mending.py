@@ -10,6 +10,7 @@ import pytest
 
 import neps
 from neps.cli import main
+from neps.cli import retry as cli_retry
 from neps.ledger import definition, reading
 from neps.ledger.records import End
 from neps.trial import Status, Trial
@@ -115,6 +116,26 @@ def test_a_result_that_comes_to_light_counts(scene: Scene, capsys: pytest.Captur
     assert "its result came to light" in capsys.readouterr().out
     assert (loaded(scene).status, loaded(scene).loss) == (Status.SUCCESS, 7.0)
     assert work(scene).by_number[1].loss == 7.0
+
+
+def test_who_comes_too_late_leaves_a_running_attempt_alone(
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has mended and reopened the trial since it was read, and a worker evaluates it by now."""
+    scene.claim(1)
+    torn(scene.path(1, "attempt_1.end.yaml"))
+    work(scene)
+    stale = neps.load(scene.root)
+    assert retry(scene) == 0
+    assert loaded(scene).attempts == 2
+    assert scene.folder(1).open_attempt(3, here(), "left")
+    before, loads = scene.snapshot(), iter([stale, neps.load(scene.root)])
+    monkeypatch.setattr(cli_retry, "load", lambda _: next(loads))
+    capsys.readouterr()
+    assert retry(scene) == 1
+    assert "trial 1: was reopened by somebody else meanwhile" in capsys.readouterr().out
+    assert scene.snapshot() == before
+    assert loaded(scene).status is Status.RUNNING
 
 
 def test_what_is_whole_after_all_stays(scene: Scene) -> None:

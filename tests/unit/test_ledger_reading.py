@@ -66,6 +66,14 @@ def test_nothing_is_written(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> No
     assert scene.snapshot() == before
 
 
+def test_damage_is_said_once_however_often_it_looks(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.claim(7)
+    scene.spoil(7, "trial.yaml", b"format_version: 99\n...\n")
+    read_trials(scene.root, read_definition(scene.root))  # for a while: trial 6 may be only seen in part
+    said = [record.getMessage() for record in caplog.records if "is damaged" in record.getMessage()]
+    assert [message.partition(" is damaged")[0] for message in said] == ["Trial 7"]
+
+
 def test_relative_path(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(scene.root.parent)
     assert read_trials("run", read_definition("run"))[1].status is Status.SUCCESS

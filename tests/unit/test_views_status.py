@@ -82,7 +82,12 @@ def dead() -> Identity:
 def every_state(root: Root, dead: Identity) -> Root:
     root.end(1, Result(success=True, loss=0.5, cost=2.0))
     root.end(2, Result(success=True, loss=0.25, cost=1.5))
-    root.end(3, Result(success=False, error="Traceback\n  line\nValueError: no good", cost=1.0))
+    root.end(
+        3,
+        Result(
+            success=False, error="ValueError: no good.\n\nTraceback\n  line\nValueError: no good.\nAdd a note", cost=1.0
+        ),
+    )
     root.commit(4)
     beating = root.commit(5, ELSEWHERE)
     Path(beating.lock_path(1)).touch()
@@ -146,7 +151,7 @@ def test_the_start_of_a_later_attempt_is_its_own(root: Root) -> None:
     assert "elsewhere-2-b  node7.cluster  started 100 s ago\n" in root.status
 
 
-def test_failed_trials_show_the_last_line_of_their_error_and_their_folder(every_state: Root) -> None:
+def test_failed_trials_show_the_gist_of_their_error_and_their_folder(every_state: Root) -> None:
     assert f"failed:\n  trial 3: ValueError: no good\n    in {every_state.path}/config_3\n" in every_state.status
 
 

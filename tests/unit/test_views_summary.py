@@ -58,7 +58,7 @@ def test_the_table_has_all_trials_and_their_configurations(tmp_path: Path) -> No
         assert {name: row[f"config.{name}"] for name in SPACE} == {k: str(v) for k, v in trial.config.items()}
         assert trial.claimed is not None
         assert row["claimed"] == trial.claimed.isoformat()
-    assert [row["error"] for row in rows] == ["", "", "lines"]
+    assert [row["error"] for row in rows] == ["", "", "ValueError: two"]
 
 
 def test_the_incumbent_can_be_loaded(tmp_path: Path) -> None:

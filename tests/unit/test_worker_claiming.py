@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 
 import neps
-from neps.budget import Budget
-from neps.errors import NepsError, SpaceError
+from neps.budget import Budget, Spending
+from neps.errors import ArgumentError, NepsError, SpaceError
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
+from neps.trial import Status, Trial
 from rigs.processes import Fleet
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -88,10 +90,31 @@ def test_a_trial_can_only_continue_one_that_is_there(tmp_path: Path, previous: i
     assert not (tmp_path / "root/config_1").exists()
 
 
-@pytest.mark.parametrize(("name", "value"), [("bracket", 10**30), ("rung", -1), ("slot", 10**6 + 1)])
-def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, value: int) -> None:
-    with pytest.raises(NepsError, match=f"Odd.decide gives trial 1 the {name} .*; it must be from 0 to 1000000"):
+@pytest.mark.parametrize(("name", "value"), [("bracket", 10**30), ("rung", -1), ("slot", 10**6 + 1), ("slot", 1.0)])
+def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, value: float) -> None:
+    with pytest.raises(
+        NepsError, match=f"Odd.decide gives trial 1 the {name} .*; it must be a whole number from 0 to 1000000"
+    ):
         run(tmp_path / "root", Odd({name: value}))
+    assert not (tmp_path / "root/config_1").exists()
+
+
+class Unreadable(dict[str, int]):
+    def items(self) -> Any:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize("reasons", [None, [1], "text", Unreadable(a=1)])
+def test_reasons_that_are_no_mapping_are_refused(tmp_path: Path, reasons: object) -> None:
+    with pytest.raises(NepsError, match=r"Odd\.decide gives trial 1 the reasons .* they must be a mapping"):
+        run(tmp_path / "root", Odd({"reasons": reasons}))
+    assert not (tmp_path / "root/config_1").exists()
+
+
+@pytest.mark.parametrize("answer", [None, "x", 10**400, math.nan, -1])
+def test_an_expected_cost_that_is_no_cost_is_refused(tmp_path: Path, answer: object) -> None:
+    with pytest.raises(ArgumentError, match=r"expected_cost returned .* it must be a finite number of at least 0"):
+        run(tmp_path / "root", Odd(), expected_cost=lambda _: answer)
     assert not (tmp_path / "root/config_1").exists()
 
 
@@ -123,6 +146,29 @@ def test_costs_beyond_all_floats(tmp_path: Path) -> None:
     history = neps.run(run_pipeline, tmp_path, SPACE, "random_search", max_evaluations_total=3, max_cost_total=1.7e308)
     assert math.isinf(history.total_cost)
     assert len(history.trials) == 2
+
+
+def test_an_expected_cost_beyond_all_floats_is_the_largest(tmp_path: Path) -> None:
+    """A step of the lowest fidelity has cost so much that a wider one is expected to cost more than floats hold."""
+    history = neps.run(
+        lambda x, epochs: {"loss": x, "cost": 1e308, "info_dict": {"epochs": epochs}},
+        tmp_path,
+        SPACE | {"epochs": neps.Integer(1, 9, is_fidelity=True)},
+        "asha",
+        max_evaluations_total=8,
+        seed=1,
+        continue_until_max_evaluation_completed=True,
+        max_seconds_per_run=60,
+    )
+    reserved = [trial.decision.reserved_cost for trial in history.trials if trial.decision]
+    assert max(cost for cost in reserved if cost is not None) == sys.float_info.max
+    assert all(trial.succeeded for trial in neps.load(tmp_path).trials)
+
+
+def test_attempts_that_have_cost_more_than_floats_hold() -> None:
+    spending = Spending()
+    spending.seen(Trial(number=1, decision=None, spent=math.inf, status=Status.WAITING))
+    assert spending.total == sys.float_info.max
 
 
 def test_a_text_that_no_file_can_hold() -> None:

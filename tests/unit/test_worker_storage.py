@@ -243,8 +243,8 @@ def test_a_trial_that_is_handed_back_says_so_once_and_shortly(tmp_path: Path, ca
 
     work(tmp_path, run_pipeline, 1)
     assert (
-        f"Trial 1 is handed back, to be resumed by any worker: [Errno 28] No space left on device: '{tmp_path}/config_1/model.tmp'. "
-        f"No trial is started until 16.0 MiB can be written to {tmp_path}."
+        "Trial 1 is handed back, to be resumed by any worker: [Errno 28] No space left on device: "
+        f"'{tmp_path}/config_1/model.tmp'. No trial is started until 16.0 MiB can be written to {tmp_path}."
     ) in caplog.messages
 
 
