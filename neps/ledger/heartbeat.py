@@ -115,8 +115,7 @@ class Heartbeat:
         due = time.monotonic() + self._period
         while True:
             with self._changed:
-                wait = min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX)  # a lease may be any number
-                self._changed.wait_for(lambda: self._stopping, timeout=wait)
+                self._changed.wait_for(lambda: self._stopping, timeout=max(0.0, due - time.monotonic()))
                 if self._stopping:
                     return
                 held = self._held
