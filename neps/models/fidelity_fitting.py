@@ -51,7 +51,7 @@ class FidelityNegativeLogPosterior:
         self.y, self._u, self._d = y, u, len(choices)
         self._pairs = np.triu_indices(len(y), 1)
         first, second = self._pairs
-        self._differences = np.ascontiguousarray(squared_differences(X[first], X[second], choices).T)
+        self._differences = squared_differences(X, first, second, choices)
         effects = MainEffects(choices)
         self._features, self._degrees = effects.features(X), effects.degrees
         self._growth = growth(u, u)

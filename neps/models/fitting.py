@@ -96,7 +96,7 @@ class NegativeLogPosterior:
         self._pairs = np.triu_indices(len(y), 1)
         first, second = self._pairs
         self._flat = first * len(y) + second
-        self._differences = np.ascontiguousarray(squared_differences(X[first], X[second], choices).T)
+        self._differences = squared_differences(X, first, second, choices)
         effects = MainEffects(choices)
         self._features, self._degrees = effects.features(X), effects.degrees
         self._prior = NegativeLogPrior(d)

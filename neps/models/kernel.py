@@ -30,10 +30,30 @@ def matern52_slope(r2: _Array) -> _Array:
     return -5.0 / 6.0 * (1.0 + r) * np.exp(-r)
 
 
-def squared_differences(X: _Array, Z: _Array, choices: NDArray[np.intp]) -> _Array:
-    """Squared differences in each dimension, 0 or 1 between categories, of points in pairs: (m, d), (m, d) → (m, d)."""
-    difference = X - Z
-    return np.where(choices > 0, difference != 0.0, difference * difference)
+def squared_differences(
+    X: _Array, first: NDArray[np.intp], second: NDArray[np.intp], choices: NDArray[np.intp]
+) -> _Array:
+    """Squared differences in each dimension, 0 or 1 between categories, of m pairs of points.
+
+    One dimension is made after the other: of many pairs, what lies between takes no more memory than one of them.
+
+    Args:
+        X: (n, d).
+        first: of each pair, which point, (m,).
+        second: the other point, (m,).
+        choices: (d,).
+
+    Returns:
+        (d, m).
+    """
+    squares = np.empty((len(choices), len(first)))
+    for x, count, into in zip(X.T, choices, squares, strict=True):
+        np.subtract(x[first], x[second], out=into)
+        if count:
+            np.not_equal(into, 0.0, out=into)
+        else:
+            np.multiply(into, into, out=into)
+    return squares
 
 
 def squared_distances(X: _Array, Z: _Array, lengthscales: _Array, choices: NDArray[np.intp]) -> _Array:

@@ -25,6 +25,7 @@ H = TypeVar("H")
 _FEW = 20  # with so few results all bends are compared each time, and with more each eighth time
 _SELDOM = 8
 _FRESH = 64  # with so few, hyperparameters are searched each time, and then afresh too; with more, each eighth time
+_TOGETHER = 400  # with more, a decision searches hyperparameters or one other bend, not all bends
 _BELIEVED = 1200  # of more results the posterior is of a part
 _SEARCHED, _FIRST = 800, 250  # of more, hyperparameters are found on a part; the first ones on a smaller
 _ITERATIONS, _FEW_ITERATIONS = 50, 10
@@ -61,7 +62,8 @@ def surrogate(
     """The Gaussian process and the bend of the losses that are most probable together.
 
     The posterior is exact for the k results that are believed. Past 64, hyperparameters are searched again with each
-    eighth result: they change little. Past 800, they are found on 800: each step of the search costs n³. A search that
+    eighth result: they change little. Past 400, bends are no longer compared all at once: with each eighth result
+    another one is tried. Past 800, hyperparameters are found on 800: each step of the search costs n³. A search that
     begins without a memory takes more steps, and is made on 250.
 
     Args:
@@ -125,7 +127,7 @@ def explanation(
     if remembered is None:
         return bent(fitted(Targets(losses, BENDS[0]), beginnings[:2], _ITERATIONS))
     start, bend = remembered
-    if len(part) < n:
+    if n > _TOGETHER:
         return _in_turns(losses, fitted, start, bend)
     thorough = n <= _FEW or n % _SELDOM == 0
     if n > _FRESH and not thorough:

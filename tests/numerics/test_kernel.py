@@ -45,7 +45,8 @@ def test_all_categories_are_equally_far_apart() -> None:
 
 def test_distances_are_sums_of_differences() -> None:
     X, Z, lengthscales = points(30, MIXED), points(30, MIXED, seed=1), np.array([0.3, 0.9, 2.0, 1.1])
-    expected = (squared_differences(X, Z, MIXED) / lengthscales**2).sum(axis=1)
+    both, first = np.concatenate([X, Z]), np.arange(30)
+    expected = (squared_differences(both, first, first + 30, MIXED).T / lengthscales**2).sum(axis=1)
     np.testing.assert_allclose(np.diagonal(squared_distances(X, Z, lengthscales, MIXED)), expected, rtol=1e-13)
 
 

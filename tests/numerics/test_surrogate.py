@@ -177,7 +177,7 @@ def test_a_memory_is_one_of_the_beginnings_and_its_bend_is_kept_between_comparis
     assert _explained(32, ("old", -0.9))[1] == BENDS[2]
 
 
-@pytest.mark.parametrize(("n", "searches"), [(71, 0), (72, len(BENDS)), (73, 0), (2000, len(BENDS)), (2001, 0)])
+@pytest.mark.parametrize(("n", "searches"), [(71, 0), (72, len(BENDS)), (73, 0), (400, len(BENDS)), (401, 0)])
 def test_a_long_run_searches_each_eighth_time(n: int, searches: int) -> None:
     found, bend, made = _explained(n, ("old", -0.9))
     assert len(made) == searches
@@ -277,7 +277,8 @@ def test_one_result_more_changes_little_of_what_is_believed() -> None:
     assert len(set(believed(losses)) ^ set(believed(losses[:-1]))) <= 6
 
 
-def test_where_hyperparameters_are_found_on_a_part_each_decision_makes_one_search() -> None:
+@pytest.mark.parametrize(("start", "part"), [(401, 1000), (1000, 100)])
+def test_past_400_results_each_decision_makes_one_search(start: int, part: int) -> None:
     made: list[tuple[int, float]] = []
 
     def search(y: Array, starts: Sequence[str], iterations: int) -> tuple[str, float]:
@@ -285,10 +286,10 @@ def test_where_hyperparameters_are_found_on_a_part_each_decision_makes_one_searc
         return f"found {len(made)}", 1e9 if len(made) == 2 else 0.0
 
     rivals = set[float]()
-    for n in range(1000, 1032):
+    for n in range(start, start + 32):
         made.clear()
         losses = np.linspace(1.0, 2.0, n) ** 2
-        found, targets = explanation(losses, np.arange(100), search, ["short", "long"], ("old", 0.0))
+        found, targets = explanation(losses, np.arange(min(part, n)), search, ["short", "long"], ("old", 0.0))
         assert targets.bend == 0.0
         if n % 8 == 0:
             assert ([each for each, _ in made], found) == ([10], "found 1")
