@@ -38,7 +38,9 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_a_lease_that_no_thread_can_wait_for_is_read_as_a_long_one(tmp_path: Path) -> None:
-    publish_definition(str(tmp_path), definition(lease_seconds=1e11), "me")
+    """As an earlier version has published it."""
+    fields = definition(lease_seconds=1e11).to_fields()
+    (tmp_path / "neps.yaml").write_bytes(documents.encode(fields))
     found = find_definition(str(tmp_path))
     assert found is not None
     assert found.lease_seconds == 1e9
