@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import filecmp
 import os
 import re
 import stat
@@ -139,6 +138,8 @@ def _still_fails(staged: str) -> OSError | None:
 
 
 def _same(staged: str, target: str) -> bool:
+    import filecmp
+
     with contextlib.suppress(OSError):
         return filecmp.cmp(staged, target, shallow=False)
     return False

@@ -58,7 +58,8 @@ class StandIn:
         self._say(encode(lock, beaten))
         if self._thread is None:
             self._start()
-        self._begun.wait(_START_SECONDS)  # at the start, and where user code has closed the descriptor
+        if not self._begun.is_set():
+            self._begun.wait(_START_SECONDS)  # at the start, and where user code has closed the descriptor
 
     def hide(self) -> None:
         """Nothing is held any more. What is touched late all the same is no open attempt's: see `touching.touch`."""

@@ -141,9 +141,7 @@ class TrialFolder:
 
     def lock(self, attempt: int, me: Identity) -> Lock:
         """How that is touched, and only as long as the attempt is open and this worker's."""
-        names = (lock_name(attempt), start_name(attempt), end_name(attempt), start_name(attempt + 1))
-        name, start, *ends = map(os.fsencode, names)
-        return Lock(os.fsencode(self.path), name, start, tuple(ends), me.worker.encode())
+        return Lock(os.fsencode(self.path), *_names_of_lock(attempt), me.worker.encode())
 
     def curve(self, attempt: int, *, begun: bool = False) -> CurveFile:
         """What an attempt reports while it runs, which only its own worker writes, and what its run_pipeline starts."""
@@ -357,3 +355,10 @@ def _read_as(name: str, fields: Mapping[str, Any]) -> None:
     elif AttemptEnd.from_fields(fields).attempt != attempt is not None:
         message = f"attempt is not {attempt}"
         raise ValueError(message)
+
+
+@functools.lru_cache(maxsize=16)
+def _names_of_lock(attempt: int) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    """The lock's own, that of the attempt's start, and those which say that it is over."""
+    ends = os.fsencode(end_name(attempt)), os.fsencode(start_name(attempt + 1))
+    return os.fsencode(lock_name(attempt)), os.fsencode(start_name(attempt)), ends

@@ -95,11 +95,11 @@ class Shortage:
     @staticmethod
     def _failure(held: Held, outcome: Outcome | Interrupted, attempt: Attempt) -> BaseException | None:
         """What says that it was the storage: `save`, the exception, or that nothing more can be written."""
+        if isinstance(outcome, Outcome) and outcome.success:
+            return None
         stalled = _stalled(held, attempt) is not None
         if isinstance(outcome, Interrupted):  # sys.exit with the status of a child that could not save is no death
             return outcome.exception if stalled and outcome.counts_as_death else None
-        if outcome.success:
-            return None
         error = outcome.exception
         if error is None:  # a value that is no loss
             return StorageError(outcome.error or "no checkpoint could be saved") if stalled else None

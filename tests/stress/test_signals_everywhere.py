@@ -77,7 +77,7 @@ def strike_at(at: int, act: Callable[[Fence], object], *, swallow: bool) -> tupl
             sys.settrace(before)
         assert signals._region is None or strike.struck
     assert steps == 2
-    assert fence._over.is_set()
+    assert not fence._goes_on.locked()
     return ended, strike
 
 
