@@ -172,8 +172,8 @@ def _why(folder: str) -> str:
     with contextlib.suppress(OSError):
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
             return (
-                f"its filesystem is mounted read-only on this host. Have it mounted writable, start where it is, or "
-                f"choose another root_directory; {readable}"
+                f"its filesystem is mounted read-only on this host. Have it mounted writable, start on a host where it "
+                f"is, or choose another root_directory; {readable}"
             )
     with contextlib.suppress(OSError):
         found = os.stat(folder)  # noqa: PTH116

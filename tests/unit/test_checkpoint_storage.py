@@ -157,7 +157,7 @@ def test_who_is_taken_over_meanwhile_ends_at_once(faulty: Mount, monkeypatch: py
     folder, asked = scene.claim(1, ME), []
     naps = Naps(monkeypatch, lambda: scene.take_over(1, 1, somewhere()))
     faulty.rules([Rule("write", "run/config_1/.checkpoint.pt.neps-*", "ENOSPC")])
-    taken = pytest.raises(CheckpointError, match="taken over by another worker")
+    taken = pytest.raises(CheckpointError, match="another worker has taken it over")
     with open_attempt(folder, 1, ME, lambda: asked.append(1), patience=60.0), taken:
         save(folder.directory, STATE)
     assert (naps.count, asked) == (1, [1])
