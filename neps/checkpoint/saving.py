@@ -222,7 +222,7 @@ def _stalled(path: Path, error: files.WriteError, attempt: Attempt | None, secon
 
 
 def _rest(path: Path) -> str:
-    return " What was saved before is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
+    return " The last checkpoint is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
 
 
 def _folder(directory: Directory) -> str:

@@ -274,7 +274,7 @@ class TestErrors:
             save(tmp_path, lambda: None)
         assert "saved before" not in str(raised.value)
         save(tmp_path, 1)
-        with pytest.raises(CheckpointError, match=r"pickle.*\. What was saved before is still there\.$"):
+        with pytest.raises(CheckpointError, match=r"pickle.*\. The last checkpoint is still there\.$"):
             save(tmp_path, lambda: None)
 
     def test_what_only_trust_can_load(self, tmp_path: Path) -> None:

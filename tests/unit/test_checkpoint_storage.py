@@ -116,9 +116,7 @@ def test_patience_ends(faulty: Mount) -> None:
         save(folder, {"epoch": 0, "zeros": torch.zeros(20_000)})
         before = (folder / "checkpoint.pt").read_bytes()
         faulty.rules([Rule("write", "run/config_1/.checkpoint.pt.neps-*", "EDQUOT")])
-        with pytest.raises(
-            StorageError, match=r"Disk quota exceeded.*What was saved before is still there.*`quota -s`"
-        ):
+        with pytest.raises(StorageError, match=r"Disk quota exceeded.*The last checkpoint is still there.*`quota -s`"):
             save(folder, STATE)
         assert len(faulty.faults()) > 3
         assert attempt.stalled == attempt.folder.stalled(1) == len(before)
