@@ -168,7 +168,7 @@ def report(history: neps.History, root_directory: Path) -> None:
     best, spent = history.best, history.fidelity_spent
     if best is None or spent is None:
         sys.exit(f"\nNothing was trained: see the errors in {root_directory}")
-    print("\nThe best network so far (of those trained for the most epochs), by how much all workers had trained:\n")
+    print("\nThe best network so far (of those trained for the most epochs), after so many full trainings:\n")
     print("  full trainings   its epochs   its validation error (bars: logarithmic)")
     for trainings, incumbent in anytime_curve(history):
         error = incumbent.loss or 0.0
@@ -181,10 +181,10 @@ def report(history: neps.History, root_directory: Path) -> None:
     print(f"\nThe best configuration is number {best.number}:\n")
     for name, value in best.config.items():
         print(f"  {name:18}{f'{value:.3g}' if isinstance(value, float) else value:>10}")
-    print(f"\nEverything lies in {root_directory}")
+    print(f"\nAll files are in {root_directory}")
     print(f"The best network:  {root_directory / f'config_{best.number}' / 'checkpoint.pt'}")
     print(f"All trials:        {root_directory / 'summary' / 'trials.csv'}")
-    print(f"How it stands:     {sys.executable} -m neps status {root_directory}")
+    print(f"Status:            {sys.executable} -m neps status {root_directory}")
 
 
 def anytime_curve(history: neps.History) -> list[tuple[float, neps.Trial]]:

@@ -139,8 +139,8 @@ class _Curve:
             self._lost = self._attempt.is_lost()
             if self._lost:
                 _logger.warning(
-                    "neps.report does nothing more in process %d: attempt %d at trial %d, for which it was started, "
-                    "has ended or was taken over. See %s",
+                    "neps.report does nothing any more in process %d: attempt %d of trial %d, for which it was "
+                    "started, has ended or was taken over. See %s",
                     os.getpid(),
                     self._attempt.attempt,
                     self._attempt.number,

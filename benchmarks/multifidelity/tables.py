@@ -49,7 +49,7 @@ def _parts(records: Sequence[Record], problems: Sequence[FidelityProblem], metho
     for quality in ("good", "bad"):
         if having := [method for method in present if method.prior == quality]:
             yield f"### Mean ranks with a {quality} prior"
-            yield f"Those that use a {quality} prior, beside those without any."
+            yield f"Methods with a {quality} prior, and all methods without a prior."
             yield from ranking_tables(by_account, [*without, *having])
     yield from difference_table(by_account, PAIRS)
     yield "### Regret by problem"
@@ -115,8 +115,8 @@ def difference_table(by_account: dict[str, Study], pairs: Sequence[tuple[str, st
     if rows:
         yield "### Differences, run by run"
         yield (
-            "log10 of the regret (where the optimum isn't known: of the loss) of the first method less that of the "
-            "second: below 0 where the first is better. Of the seeds that both have, the mean over problems; in "
+            "log10 of the regret (or of the loss, if the optimum isn't known) of the first method minus that of the "
+            "second: below 0 if the first is better. The mean over problems, of the seeds that both have; in "
             "brackets the 95 % bootstrap interval over problems and seeds."
         )
         yield str(Table(("methods", *_headings()), rows))
@@ -134,8 +134,9 @@ def regret_tables(by_account: dict[str, Study], budgets: Sequence[int] = BUDGETS
     """One table for each account and budget."""
     yield (
         "Median over seeds of log10(value of the incumbent - optimum), at least "
-        f"{math.log10(FLOOR):.0f}; for problems in italics, whose optimum is not known, the median loss. In brackets: "
-        "the number of seeds. **Best** of all. The last column is the mean of those with a known optimum."
+        f"{math.log10(FLOOR):.0f}. For problems in italics, the optimum is not known: the table shows the median loss. "
+        "In brackets: the number of seeds. **Bold**: the best method. Last column: the mean over problems with a known "
+        "optimum."
     )
     for account, study in by_account.items():
         for budget in budgets:
@@ -176,7 +177,7 @@ def _figure(number: float, form: str) -> str:
 
 def cpu_table(records: Sequence[Record], methods: Sequence[Method]) -> Iterator[str]:
     """What a suggestion costs, and how many evaluations a run has."""
-    yield "Of all runs: the median number of evaluations, and of the CPU seconds that all suggestions of a run took."
+    yield "Medians over all runs: the number of evaluations, and the CPU seconds for all suggestions of a run."
     rows = []
     for method in methods:
         mine = [record for record in records if record.key.method == method.name]

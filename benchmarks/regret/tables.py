@@ -79,12 +79,12 @@ def _ranking(study: Study, methods: Sequence[Method], budgets: Sequence[int]) ->
 def _regret(study: Study) -> Iterator[str]:
     yield "### log10 regret by problem"
     yield (
-        "Median over seeds of log10(loss of the incumbent - optimum), where the loss is without noise and the "
-        f"incumbent has the lowest observed one; at least {math.log10(FLOOR):.0f}. In brackets: the number of seeds. "
-        f"**Best** of all, and {_LAST} last of those that model the loss."
+        "Median over seeds of log10(loss of the incumbent - optimum), at least "
+        f"{math.log10(FLOOR):.0f}. The loss is without noise; the incumbent has the lowest observed loss. In brackets: "
+        f"the number of seeds. **Bold**: the best method. {_LAST}: the last method among those that model the loss."
     )
     if any(problem.optimum is None for problem in study.problems):
-        yield "For problems in italics, whose optimum is not known: the median loss of the incumbent."
+        yield "For problems in italics, the optimum is not known: the table shows the median loss of the incumbent."
     for budget in BUDGETS:
         methods = [m for m in study.methods if any(study.seeds(problem, m, budget) for problem in study.problems)]
         if methods:
@@ -116,7 +116,10 @@ def _row(problem: Problem, medians: Sequence[float], methods: Sequence[Method]) 
 
 def _cost(study: Study) -> Iterator[str]:
     yield "### CPU seconds for a suggestion"
-    yield "Median over all runs of what suggestion number n took on one thread, learning from the last result included."
+    yield (
+        "Median over all runs of the time for suggestion number n in one thread, including learning from the last "
+        "result."
+    )
     rows = [[method.name, *(_cpu(study, method, n) for n in _COST_AT)] for method in study.methods]
     yield str(Table(("method", *(f"n = {n}" for n in _COST_AT)), rows))
 

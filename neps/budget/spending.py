@@ -133,7 +133,7 @@ class Spending:
         if _uses_up(self.total, most):
             return Limit(done=True, reason=f"max_cost_total={most:g} is spent ({self.total:g})")
         if waiting and self.mean is None and not expected:
-            reason = f"trial {waiting[0].number} to return the first cost, a wait that expected_cost=… would spare"
+            reason = f"trial {waiting[0].number} to return the first cost (expected_cost=… avoids this wait)"
             return Limit(done=False, reason=reason)
         if waiting and _uses_up(self.total_with(waiting), most):
             cost = f"running trials ({len(waiting)}), whose expected cost uses up max_cost_total={most:g}"

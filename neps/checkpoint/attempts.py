@@ -135,8 +135,8 @@ def check_open(folder: str) -> None:
         attempt.on_superseded()
         check()
         raise CheckpointError(
-            f"no checkpoint is saved in {folder}: attempt {attempt.attempt} at trial {attempt.folder.number}, for "
-            "which this process works, has ended, or was taken over by another worker, since its own was silent for "
-            "longer than lease_seconds. End this process, too. A longer lease_seconds tolerates longer silences."
+            f"no checkpoint is saved in {folder}: attempt {attempt.attempt} of trial {attempt.folder.number}, to "
+            "which this process belongs, has ended, or another worker has taken it over because its worker was silent "
+            "for longer than lease_seconds. End this process, too. A longer lease_seconds tolerates longer silences."
         )
     attempt.before_saving()

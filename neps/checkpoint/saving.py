@@ -157,7 +157,9 @@ def load(
                     attempt.loaded = True
                 return state
     if previous_pipeline_directory is not None:
-        message = "There is no %s in %s, which this trial continues, and none of its own: it starts from scratch."
+        message = (
+            "There is no %s in %s, the trial that this one continues, nor in its own folder: it starts from scratch."
+        )
         _logger.warning(message, name, previous_pipeline_directory)
     return default
 
@@ -220,7 +222,7 @@ def _stalled(path: Path, error: files.WriteError, attempt: Attempt | None, secon
 
 
 def _rest(path: Path) -> str:
-    return " What was saved before is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
+    return " The last checkpoint is still there." if os.path.exists(path) else ""  # noqa: PTH110 - never raises
 
 
 def _folder(directory: Directory) -> str:
@@ -254,8 +256,8 @@ def _explained(path: Path) -> Iterator[None]:
                 "everybody who can write there, pass weights_only=False; or save only state_dict()s and plain values."
             ) from error
         raise CheckpointError(
-            f"{path} can't be read: {_gist(error)}. It is damaged, or was not saved by what now reads it. Move it away "
-            "to go on without it."
+            f"{path} can't be read: {_gist(error)}. It is damaged, or it was saved in another way than it is now read. "
+            "To go on without it, move it away."
         ) from error
 
 

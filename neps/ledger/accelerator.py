@@ -97,7 +97,7 @@ class Accelerator:
         return dict(self._lines())
 
     def discard(self) -> None:
-        """Remove what all workers have remembered: it is built anew from the folders."""
+        """Remove what all workers have remembered: it is rebuilt from the folders."""
         old = f"{self._folder}.{uuid.uuid4().hex}"
         with contextlib.suppress(OSError):
             os.rename(self._folder, old)  # noqa: PTH104

@@ -113,7 +113,7 @@ def find_definition(root: str) -> Definition | None:
 def _unusable(root: str, failure: UnreadableDocumentError | None) -> DirectoryError:
     if failure is None:
         message = (
-            f"{root} holds trials (config_N) but no {DEFINITION}, which says what they mean. Bring {DEFINITION} back, "
+            f"{root} holds trials (config_N) but no {DEFINITION}, which defines the run. Restore {DEFINITION}, "
             "or choose another root_directory. Nothing was changed."
         )
         return DirectoryError(message)
@@ -121,7 +121,7 @@ def _unusable(root: str, failure: UnreadableDocumentError | None) -> DirectoryEr
         message = f"{failure}. Install a newer neps to go on with this run, or choose another root_directory."
         return FormatVersionError(message)
     message = (
-        f"{failure}. It defines the run and is never edited by neps: bring back a copy, or choose another "
+        f"{failure}. It defines the run, and neps never edits it. Restore a copy of it, or choose another "
         "root_directory. Nothing was changed."
     )
     return DirectoryError(message)
@@ -154,7 +154,7 @@ def _readable(definition: Definition) -> bytes:
         why = shown(str(error), 200)
     message = (
         f"The search space or the searcher's settings can't be written to {DEFINITION}: {why}. Make them smaller, and "
-        "of numbers, texts, lists and mappings only."
+        "use only numbers, texts, lists and mappings."
     )
     raise ArgumentError(message)
 

@@ -63,7 +63,7 @@ def decode(path: str, content: bytes) -> dict[str, Any]:
     try:
         fields = parse(content)
     except UnboundedError as error:
-        raise UnreadableDocumentError(path, f"{error}, which no document has", lasting=True) from error
+        raise UnreadableDocumentError(path, f"{error}, which is not allowed in a document", lasting=True) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise UnreadableDocumentError(path, f"it is not YAML: {_first_line(error)}") from error
     if not isinstance(fields, dict):

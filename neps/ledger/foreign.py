@@ -178,7 +178,7 @@ def _content(descriptor: int, path: str, most: int) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > most:
-            raise NotAFileError(path, f"it has more than {most} bytes, which no document has")
+            raise NotAFileError(path, f"it has more than {most} bytes, which is not allowed in a document")
         if (chunks[-2][-len(END_MARKER) :] + chunk).endswith(END_MARKER):
             break
     return b"".join(chunks)

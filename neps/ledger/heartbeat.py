@@ -42,7 +42,7 @@ class Heartbeat:
     Args:
         layout: the run's paths.
         me: this worker.
-        lease: seconds of silence that others bear; a heartbeat is due each third of it.
+        lease: seconds of silence that others tolerate; a heartbeat is due each third of it.
     """
 
     def __init__(self, layout: Layout, me: Identity, lease: float) -> None:
@@ -124,7 +124,7 @@ class Heartbeat:
                 try:
                     due = min(due, self._beat_for(held))
                 except Exception:  # no more memory, no more threads: the next beat may go well
-                    _logger.exception("A heartbeat for %s went wrong. Trying again.", held.path)
+                    _logger.exception("A heartbeat for %s failed unexpectedly. Trying again.", held.path)
             self._appear()
 
     def _beat_for(self, held: _Held) -> float:

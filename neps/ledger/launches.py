@@ -99,7 +99,7 @@ def remember(root: str, launch: str, run: str, me: Identity) -> None:
             sync_folder(folder)
             sync_folder(root)
     except OSError as error:
-        message = f"{folder} can't be used: {error}. It must be a folder that this user may write to: neps makes it."
+        message = f"{folder} can't be used: {error}. It must be a folder that this user may write to, or not exist yet."
         raise DirectoryError(message) from error
 
 

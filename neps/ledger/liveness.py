@@ -55,8 +55,8 @@ def live_worker(layout: Layout, me: Identity, lease: float) -> Identity | None:
     if suspects:
         names = ", ".join(sorted({suspect.identity.worker for suspect in suspects}))
         _logger.warning(
-            "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s still lives; "
-            "if so, its run is joined, else it is moved aside.",
+            "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s is still alive. "
+            "If so, this worker joins its run. Otherwise it moves the run aside.",
             lease,
             names,
         )

@@ -95,16 +95,16 @@ def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) ->
         return
     if launch is not None and has_had_run(root, launch):
         _logger.warning(
-            "overwrite_working_directory: this launch (%s) has had a run in %s before: one that was moved aside by a "
-            "later launch, or another launch's that it joined. The run that is there now is joined; nothing is moved.",
+            "overwrite_working_directory: this launch (%s) has already started or joined a run in %s. So it joins the "
+            "run that is there now, and moves nothing aside.",
             launch,
             root,
         )
         return
     if not move_aside(root, old, me, launch):
         _logger.warning(
-            "overwrite_working_directory: %s has a live worker, so its run is joined and nothing is moved, now and by "
-            "later tasks of this launch. To start over, stop all workers first, and start a new launch; workers that "
+            "overwrite_working_directory: %s has a live worker. So this launch joins its run and moves nothing aside, "
+            "now and in its later tasks. To start a new run, stop all workers, and start a new launch. Workers that "
             "start together share NEPS_RUN_TOKEN or a SLURM job array.",
             root,
         )
@@ -115,11 +115,11 @@ def _say_own(root: str, launch: str, most: int | None) -> None:
     over = most is not None and sum(1 for _ in Layout(root).numbers()) >= most
     _logger.log(
         logging.WARNING if over else logging.INFO,
-        "overwrite_working_directory: the run in %s was begun by this launch (%s), so it is joined and nothing is "
-        "moved.%s To start anew, set the environment variable NEPS_RUN_TOKEN to another name for each launch.",
+        "overwrite_working_directory: the run in %s was started by this launch (%s). So this worker joins it and "
+        "moves nothing aside.%s To start a new run, set the environment variable NEPS_RUN_TOKEN to a new name.",
         root,
         launch,
-        f" All its {most} trials (max_evaluations_total) are taken: nothing is left to begin." if over else "",
+        f" All its {most} trials (max_evaluations_total) are taken: nothing is left to start." if over else "",
     )
 
 

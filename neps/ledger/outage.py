@@ -1,4 +1,4 @@
-"""One way to bear a filesystem that fails: try again, at growing intervals, and say so at growing intervals, too.
+"""One way to tolerate a filesystem that fails: try again, at growing intervals, and say so at growing intervals, too.
 
 Whoever tries decides what is tried and what happens when patience ends; here is only for how long, and the words.
 """

@@ -165,8 +165,8 @@ def _decide(folder: str, attempt: int, me: Identity, token: str | None = None) -
     while (theirs := _verdict(folder, attempt)) is None:  # it exists, and is not seen here yet
         if time.monotonic() > deadline:
             message = (
-                f"{folder}/verdict_{attempt}.yaml can't be read: whether that run is moved aside can't be told. Bring "
-                f"it back; or, if no folder in {folder} holds trials, delete that file."
+                f"{folder}/verdict_{attempt}.yaml can't be read, so nobody knows whether that run is to be moved "
+                f"aside. Restore the file. If no folder in {folder} holds trials, you can delete it instead."
             )
             raise DirectoryError(message)
         time.sleep(0.01)
@@ -201,8 +201,8 @@ def _collect(layout: Layout, run: str, there: str, me: Identity) -> None:
             before, deadline = rest, time.monotonic() + _PATIENCE
         elif time.monotonic() > deadline:
             message = (
-                f"The run in {layout.root} is being moved aside, but can't be moved to {there}. Bring that folder "
-                "back, or make it, while no worker runs."
+                f"The run in {layout.root} is being moved aside, but can't be moved to {there}. Restore that "
+                "folder, or make it, while no worker runs."
             )
             raise DirectoryError(message)
         else:
@@ -269,7 +269,7 @@ def _prepared(root: str, run: str) -> str:
         if os.stat(overwritten).st_dev != os.stat(folder).st_dev:  # noqa: PTH116
             message = (
                 f"{overwritten} lies on another filesystem than {folder}, so no run can be moved into it. "
-                "Put a folder of the same filesystem in its place."
+                "Replace it with a folder on the same filesystem."
             )
             raise DirectoryError(message)
     return folder
@@ -295,8 +295,8 @@ def _make_folder(path: str) -> None:
         if not os.path.lexists(path) and os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120
             return  # removed at this moment; whoever needs it makes it once more
         message = (
-            f"{path} can't be used: {error}. An earlier run is moved aside there, so it must be a folder that this "
-            "user may write to. Move away what stands in its place."
+            f"{path} can't be used: {error}. Earlier runs are moved there, so it must be a folder that this "
+            "user may write to. If something else is in its place, move that away."
         )
         raise DirectoryError(message) from error
 

@@ -158,7 +158,7 @@ def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> R
     if status not in ("success", "failed"):
         raise typed.WrongError(status, "neither success nor failed", "status")
     if status == "success" and (loss is None or damaged):
-        raise typed.WrongError(loss, "no loss of a success, or the trial is damaged", "loss")
+        raise typed.WrongError(loss, "not the loss of a success", "loss")
     curve, steps = (typed.get(fields, name, typed.numbers) for name in ("learning_curve", "learning_curve_steps"))
     if steps is not None and len(steps) != len(curve or ()):
         raise typed.WrongError(steps, f"not as many as the {len(curve or ())} losses", "learning_curve_steps")

@@ -138,7 +138,7 @@ class StandIn:
         with self._changed:
             self._pid = None
         if code == UNFIT:
-            raise _UnfitError("it can't be made to end with this process, or not see it in /proc")
+            raise _UnfitError("it can't be made to end with this process, or can't see this process in /proc")
         return code
 
     def _spawn(self) -> int:

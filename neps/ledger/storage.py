@@ -172,8 +172,8 @@ def _why(folder: str) -> str:
     with contextlib.suppress(OSError):
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
             return (
-                f"its filesystem is mounted read-only on this host. Have it mounted writable, start where it is, or "
-                f"choose another root_directory; {readable}"
+                f"its filesystem is mounted read-only on this host. Have it mounted writable, start on a host where it "
+                f"is, or choose another root_directory; {readable}"
             )
     with contextlib.suppress(OSError):
         found = os.stat(folder)  # noqa: PTH116
@@ -184,7 +184,7 @@ def _why(folder: str) -> str:
                 f"(`getfacl`) or an expired ticket (`klist`). Change that, or choose another root_directory; {readable}"
             )
         return (
-            f"{owner}. Start as somebody who may write there, have the owner allow it (`chmod -R g+rwX`, and umask 002 "
+            f"{owner}. Start as a user who may write there, have the owner allow it (`chmod -R g+rwX`, and umask 002 "
             f"for workers of several users), or choose another root_directory; {readable}"
         )
     return f"permission is denied. Have its owner allow it, or choose another root_directory; {readable}"

@@ -51,7 +51,7 @@ class View:
     Args:
         layout: the run's paths.
         me: this worker; None for a reader, who writes nothing.
-        lease: seconds of silence that are borne.
+        lease: seconds of silence that are tolerated.
         poll: the longest pause in seconds between two looks of a waiting worker.
         details: whether others' decisions and results are wanted, or only whether they have ended.
         fits: looks whether a decision belongs to the run's space; raises ValueError if not. Without details, and by
@@ -199,7 +199,7 @@ class View:
             if decision is not None:
                 self._fits(decision)
         except ValueError as error:
-            why = f"what it decides doesn't belong to the search space: {shown(str(error), 300)}"
+            why = f"its configuration doesn't belong to the search space: {shown(str(error), 300)}"
             raise UnreadableDocumentError(path, why, lasting=True) from error
 
     def _place(self, trial: Trial, folder: TrialFolder, standing: Standing) -> None:
@@ -372,8 +372,8 @@ class View:
         place = self._layout.root if error.startswith(f"config_{trial.number}: ") else folder
         error = error if error.startswith(f"{place}/") else f"{place}/{error}"
         message = (
-            "Trial %d is damaged and counts as failed: %s. The files in %s stay as they are; "
-            "`neps retry %s --trial %d` has it tried again, or says what that would take."
+            "Trial %d is damaged and counts as failed: %s. The files in %s stay as they are. "
+            "To try it again, run `neps retry %s --trial %d`: it reopens the trial, or says what is in the way."
         )
         self._warn(message, trial.number, error, folder, self._layout.root, trial.number)
         return dataclasses.replace(trial, result=dataclasses.replace(trial.result, error=error))

@@ -23,20 +23,20 @@ _CLIP = 3.0
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """Losses made robust, bent and standardised: lower stays better, the order of good ones is kept.
+    """Losses made robust, warped and standardised: lower stays better, the order of good ones is kept.
 
     A loss is measured by its distance u from the best one, in units of the median's. What is beyond u = 4 is set to
     that: how bad a bad configuration is says little about where the optimum lies, and one exploded loss would flatten
     all others. What is not finite (NaN, infinities, a failed evaluation given as NaN) is as bad as the worst of the
     rest. Then u becomes log(1 + k u) / k, which near the best is u itself. With k = bend > 0 that tells good losses
     apart where most are bad. With k = bend / max(u) < 0 it expands what is near a ceiling, such as the error of
-    a classifier that guesses: factors that take a loss away from there become terms. Which bend is right is a question
-    to the model (Snelson et al. 2004, "Warped Gaussian processes"): its likelihood of the targets, times the slopes of
-    the targets, is its likelihood of the losses.
+    a classifier that guesses: factors that take a loss away from there become terms. The model chooses the warp by the
+    likelihood of the losses (Snelson et al. 2004, "Warped Gaussian processes"), which is the likelihood of the targets
+    times the slopes of the targets.
 
     Args:
         losses: shape (n,), in any unit; NaN where an evaluation failed.
-        bend: above -1; 0 keeps the distances of losses.
+        bend: the strength of the warp, above -1; 0 keeps the distances of losses.
 
     Example:
         >>> Targets(np.array([1.0, 2.0, 3.0, 1e30, np.nan])).values.round(2).tolist()

@@ -25,12 +25,12 @@ __all__ = ["ASHA", "ASHAPrior", "AsyncHyperband", "AsyncHyperbandPrior"]
 class ASHA(BeginningAtARung):
     """Asynchronous successive halving (Li et al. 2020, "A system for massively parallel hyperparameter tuning").
 
-    A configuration goes on from its checkpoint as soon as it is among the best 1/`eta` of those that have ended at its
-    rung, the highest rung first, and from each rung at most once; if none is, a new one begins. So no worker waits.
+    A configuration is promoted from its checkpoint as soon as it is among the best 1/`eta` of those that have ended at
+    its rung, the highest rung first, and from each rung at most once; if none is, a new one begins. So no worker waits.
     Failed evaluations, and losses that aren't finite, are never promoted.
 
     Args:
-        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
         early_stopping_rate: how many rungs above the lowest configurations begin, from 0 (the default).
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
@@ -87,7 +87,7 @@ class AsyncHyperband(MultiFidelity):
     search"): as often as Hyperband begins configurations in it. Brackets don't compare their trials with each other's.
 
     Args:
-        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
         sample_default_first: whether the first configuration of the first bracket is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
             Default False.

@@ -33,13 +33,13 @@ __all__ = ["Hyperband", "HyperbandPrior", "SuccessiveHalving", "SuccessiveHalvin
 class SuccessiveHalving(BeginningAtARung):
     """Successive halving (Jamieson and Talwalkar 2016), bracket after bracket of the same kind.
 
-    A bracket begins with many configurations at a low fidelity. Once all have ended, the best 1/`eta` go on to a
+    A bracket begins with many configurations at a low fidelity. Once all have ended, the best 1/`eta` are promoted to a
     fidelity that is `eta` times higher, each from its own checkpoint, and so on to the highest. Failed evaluations, and
-    losses that aren't finite, never go on, even if a place stays empty. Priors are ignored: a default is only looked at
-    with `sample_default_first`.
+    losses that aren't finite, are never promoted, even if a place stays empty. Priors are ignored: a default is only
+    looked at with `sample_default_first`.
 
     Args:
-        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
         early_stopping_rate: how many rungs above the lowest configurations begin, from 0 (the default).
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
@@ -100,7 +100,7 @@ class Hyperband(MultiFidelity):
     In all else it is like `SuccessiveHalving`.
 
     Args:
-        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
             Default False.

@@ -43,7 +43,7 @@ class MOBSTER(AsyncHyperband):
     expected at the highest fidelity from the beginning, where they take the highest rung with results enough.
 
     Args:
-        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
         sample_default_first: whether the first configuration of the first bracket is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
             Default False.

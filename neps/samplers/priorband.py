@@ -50,7 +50,7 @@ class PriorBand(Hyperband):
     sizes of brackets are those of `Hyperband`.
 
     Args:
-        eta: of so many configurations one goes on, to a fidelity that is so many times higher; above 1. Default 3.
+        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
         sample_default_first: whether the first configuration is the default one. Default True.
         sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets.
             Default False.

@@ -158,8 +158,8 @@ def _require_one_folder(first: str, second: str) -> None:
         os.rmdir(second)  # noqa: PTH106
         views = [os.path.dirname(path) for path in (first, second)]  # noqa: PTH120
         raise ArgumentError(
-            f"{views[0]} and {views[1]} are not one folder: what was made in the first isn't in the second. Give "
-            "two mounts of the same folder, or one folder twice."
+            f"{views[0]} and {views[1]} are different folders: what was made in the first isn't in the second. "
+            "Give two mounts of the same folder, or one folder twice."
         )
 
 
@@ -257,11 +257,11 @@ def _problems(expected: int, winners: list[str], outcomes: list[object]) -> Iter
         if isinstance(outcome, OSError):
             yield repr(outcome)
     if len(winners) != expected:
-        yield f"{len(winners)} processes succeeded, where {expected} must"
+        yield f"{len(winners)} processes succeeded, but exactly {expected} must"
     author = winners[0] if winners else "first"
     seen = {outcome[1] for outcome in outcomes if isinstance(outcome, tuple)}
     if seen - {author}:
-        yield f"the document was of {author}, but what was read was of {sorted(seen)}"
+        yield f"the document was written by {author}, but readers saw one by {sorted(seen)}"
 
 
 def _has_won(outcome: object) -> bool:
@@ -345,10 +345,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table of what holds on a filesystem; the exit status is 0 if it is fit for neps, else 1."""
     parser = argparse.ArgumentParser(
         prog="python -m neps.testing.filesystem",
-        description="Is a filesystem fit for neps? Races on its primitives, by real processes.",
+        description="Test whether a filesystem is fit for neps: real processes race on its primitives.",
     )
     parser.add_argument("A", help="an existing folder")
-    parser.add_argument("B", help="the same folder as another mount shows it, or A again")
+    parser.add_argument("B", help="the same folder, seen through another mount; or A again")
     parser.add_argument("--rounds", type=int, default=50, help="races for each primitive (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=4, help="processes in a race (default: %(default)s)")
     chosen = parser.parse_args(arguments)

@@ -81,7 +81,7 @@ def evaluated() -> None:
 
 
 def obstacle(*, main_thread: bool) -> str | None:
-    """Why this process can't be restarted, to complete "since"; None if it can.
+    """Why this process can't be restarted, as a sentence without its full stop; None if it can.
 
     Args:
         main_thread: whether the evaluation runs in the main thread.
@@ -191,6 +191,6 @@ _OBSTACLES: tuple[tuple[Callable[[], bool], str], ...] = (
     (_is_interactive, "it is interactive"),
     (lambda: _process.beginning.directory is None, "the working directory in which it began is gone"),
     (_is_unnamed, "its command line doesn't name a script or module of yours"),
-    (lambda: not _process.beginning.has_its_streams, "its standard input, output or error is another one by now"),
+    (lambda: not _process.beginning.has_its_streams, "its standard input, output or error was redirected"),
     (lambda: not os.access(sys.executable or "", os.X_OK), "its Python interpreter can't be executed"),
 )

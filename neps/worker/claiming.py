@@ -162,7 +162,7 @@ class Claims:
         config = self._context.space.validate(suggestion.config)
         previous = suggestion.previous
         if previous is not None and not self._context.independent and previous not in self._view.known():
-            message = f"{self._name}.decide has trial {number} continue trial {previous}, which there is not."
+            message = f"{self._name}.decide has trial {number} continue trial {previous}, which doesn't exist."
             raise NepsError(message)
         fidelity = config[self._context.space.fidelity] if self._context.space.fidelity is not None else None
         decision = Decision(

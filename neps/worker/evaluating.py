@@ -49,7 +49,7 @@ class Evaluations:
         """Evaluate; the trial with its result, how it was interrupted, or None if somebody else decided it.
 
         Raises:
-            EvaluationError: if run_pipeline failed and this worker doesn't bear errors; the failure is recorded.
+            EvaluationError: if run_pipeline failed and this worker doesn't tolerate errors; the failure is recorded.
         """
         try:
             outcome, result, won = self._evaluate_and_publish(held)
@@ -135,12 +135,12 @@ class Evaluations:
         if signals.noticed:
             return  # it ends by that
         said = (
-            f"Trial {folder.number} was taken over by another worker, since this one was silent for longer than "
-            "lease_seconds; what run_pipeline still does counts for nothing, and it has neither reported nor saved "
-            f"for {self._context.lease:g} s since."
+            f"Trial {folder.number} was taken over by another worker, because this one was silent for longer than "
+            f"lease_seconds. Its run_pipeline still runs, and has called neither neps.report nor neps.checkpoint for "
+            f"another {self._context.lease:g} s. Its result will be dropped."
         )
         if (why := anew.obstacle(main_thread=signals.active)) is not None:
-            _logger.warning("%s It is left to end by itself: this process can't be restarted, since %s.", said, why)
+            _logger.warning("%s It is left to end by itself. This process can't be restarted: %s.", said, why)
             return
         _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
@@ -154,7 +154,7 @@ class Evaluations:
         if self._is_continued(decision, folder):
             return folder
         _logger.warning(
-            "Trial %d continues a configuration whose folder %s was moved away, so it begins without a checkpoint.",
+            "Trial %d continues a trial whose folder %s was moved away, so it starts without a checkpoint.",
             decision.number,
             folder,
         )
@@ -207,13 +207,13 @@ class Evaluations:
             except OSError as error:
                 failure = error
             if isinstance(failure, FileNotFoundError) and self._is_gone(held):
-                message = f"{path} is gone, removed by run_pipeline or somebody else. {what} has no place."
+                message = f"{path} is gone: run_pipeline or somebody else removed it. {what} can't be written."
                 raise DirectoryError(message) from failure
             pause = outage.failed(f"{what} can't be written to {path}", failure)
             if pause is None:
                 message = (
                     f"{what} can't be written to {path}: {failure}. Tried for {outage.seconds:.0f} s. "
-                    f"{advice(failure)} The trial's checkpoint stays; start again once that works."
+                    f"{advice(failure)} The trial's checkpoint stays. Start again once that works."
                 )
                 raise DirectoryError(message) from failure
             self._context.heartbeat.beat()
@@ -268,8 +268,8 @@ class Evaluations:
         folder = held.folder
         self._context.view.inspect(folder.number)
         _logger.warning(
-            "Trial %d was decided by another worker while this one was thought dead; its result (loss %s) is dropped. "
-            "See %s. A longer lease_seconds tolerates longer silences.",
+            "Trial %d was taken over by another worker, because this one was silent for longer than lease_seconds. Its "
+            "result (loss %s) is dropped. See %s. A longer lease_seconds tolerates longer silences.",
             folder.number,
             result.loss,
             folder.path,
@@ -279,15 +279,19 @@ class Evaluations:
         folder, attempt = held.folder, held.standing.start.attempt
         if interrupted.reason == "fenced":
             _logger.warning(
-                "Trial %d was interrupted: another worker has taken it over, since this one was silent for longer "
-                "than lease_seconds. See %s",
+                "Trial %d was interrupted: another worker has taken it over, because this one was silent for "
+                "longer than lease_seconds. See %s",
                 folder.number,
                 folder.path,
             )
             self._context.view.inspect(folder.number)
             return
         died = interrupted.counts_as_death
-        how = "handed back, to be resumed by any worker" if not died else "ended as a death (max_attempts counts them)"
+        how = (
+            "handed back, to be resumed by any worker"
+            if not died
+            else "ended, and counts as a death of its worker (see max_attempts)"
+        )
         why = (
             f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted by {_interruption(interrupted)}"
         )
@@ -295,7 +299,9 @@ class Evaluations:
             folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
         except OSError as error:
             _logger.warning(
-                "Trial %d can't be handed back: %s. It is resumed after lease_seconds.", folder.number, error
+                "Trial %d can't be handed back: %s. Another worker resumes it after lease_seconds.",
+                folder.number,
+                error,
             )
         else:
             level = logging.WARNING if died else logging.INFO
@@ -316,9 +322,10 @@ def _with_reports(outcome: Outcome, held: Held, reports: Reports) -> Outcome:
 def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:
     number, path = held.folder.number, held.folder.path
     message = (
-        f"trial {number} failed: {gist(outcome.error)}. It is recorded in {path}. Fix it and start again: the "
-        f"run goes on with the next trial, and `neps retry {held.folder.directory.parent} --trial {number}` has this "
-        "one tried again. ignore_errors=True goes on by itself."
+        f"trial {number} failed: {gist(outcome.error)}. It is recorded in {path}. Fix the error and start again: "
+        "the run goes on with the next trial. To try this trial again, run "
+        f"`neps retry {held.folder.directory.parent} --trial {number}`. With ignore_errors=True, workers go on after "
+        "failures by themselves."
     )
     error = EvaluationError(message)
     error.__cause__ = outcome.exception

@@ -144,9 +144,11 @@ class Disk:
         except DirectoryError:
             raise
         except OSError as error:
-            _logger.warning("Trial %d keeps its checkpoints: %s. See %s", folder.number, error, folder.path)
+            _logger.warning(
+                "The checkpoints of trial %d can't be deleted: %s. See %s", folder.number, error, folder.path
+            )
             return
         if deleted:
             names, size = ", ".join(name for name, _ in deleted), sum(size for _, size in deleted)
-            message = "Trial %d can't be continued any more: deleted %s in %s, %d bytes"
+            message = "Nobody needs the checkpoints of trial %d any more: deleted %s in %s, %d bytes"
             _logger.info(message, folder.number, names, folder.path, size)

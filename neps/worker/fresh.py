@@ -51,7 +51,7 @@ class Beginning:
             OSError: if the directory can't be entered.
         """
         if (directory := self.directory) is None:
-            raise FileNotFoundError("the working directory of the beginning is gone")
+            raise FileNotFoundError("the working directory in which the process began is gone")
         os.chdir(directory)
         for timer in _TIMERS:
             signal.setitimer(timer, 0)

@@ -99,7 +99,8 @@ class Worker:
 
     def _say_leaving(self, step: Leave) -> None:
         failures, root = self._view.failures, self._context.layout.root
-        hint = f"; {failures} failed, which `neps retry {root} --failed` has tried again" if failures else ""
+        failed = "1 trial failed. To retry it" if failures == 1 else f"{failures} trials failed. To retry them"
+        hint = f". {failed}, run `neps retry {root} --failed`" if failures else ""
         _logger.info("Worker %s leaves: %s%s", self._context.me.worker, step.reason, hint)
 
     def _through_outages(self, operation: Callable[[], Step]) -> Step:
@@ -117,7 +118,7 @@ class Worker:
             if self._outage.failed(f"{root} can't be used", error) is None:
                 message = (
                     f"{root} can't be used: {error}. Tried for {self._outage.seconds:.0f} s. {advice(error)} "
-                    "Nothing is lost; start again later."
+                    "Nothing is lost. Start again later."
                 )
                 raise DirectoryError(message) from error
             return Pause(f"{root} to work again")
@@ -166,7 +167,7 @@ class Worker:
         if (step := self._resume_one(resumable)) is not None:
             return step
         if any(pending.folder.number not in self._unusable for pending in resumable):
-            return Pause("trials that another worker resumes", brief=True)
+            return Pause("trials that another worker is resuming", brief=True)
         return None
 
     def _try_to_resume(self, pending: Pending) -> Held | None:
@@ -178,7 +179,7 @@ class Worker:
             raise
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not pending.folder.taken():
-                _logger.warning("%s is gone: trial %d is decided again.", path, number)
+                _logger.warning("%s is gone, so trial %d is decided again.", path, number)
                 self._view.forget(number)
             elif (denied := denial(self._context.layout.root, error, self._context.layout.root)) is not None:
                 raise denied from error
@@ -193,14 +194,14 @@ class Worker:
         if not self._view.pending:
             return None
         numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
-        return Pause(f"{len(self._view.pending)} running trials to end ({numbers}), ready to resume them")
+        return Pause(f"running trials to end ({numbers}), to resume them if their workers die")
 
     def _share_done(self) -> Leave | None:
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
         if most is not None and self._evaluated >= most:
             return Leave(f"max_evaluations_per_run={most} is reached")
         if seconds is not None and time.monotonic() - self._began >= seconds:
-            return Leave(f"max_seconds_per_run={seconds:g} is over")
+            return Leave(f"max_seconds_per_run={seconds:g} has passed")
         return None
 
     def _evaluate(self, held: Held) -> Trial | Interrupted | None:

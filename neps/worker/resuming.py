@@ -81,13 +81,17 @@ def _setbacks(pending: Pending, context: Context) -> Setbacks:
 def _why_given_up(setbacks: Setbacks, most: int) -> str:
     if setbacks.deaths >= most:
         return (
-            f"given up after {setbacks.deaths} attempts that died without progress: no checkpoint saved by "
-            f"neps.checkpoint, no report further on (max_attempts={most})"
+            f"given up after {_deaths(setbacks.deaths)} without progress: no checkpoint saved by neps.checkpoint, and "
+            f"no neps.report of a further step (max_attempts={most})"
         )
     return (
-        f"given up after {setbacks.unreported_deaths} attempts that died, though it saved checkpoints: nothing was "
-        f"reported further on by neps.report (ten times max_attempts={most})"
+        f"given up after {_deaths(setbacks.unreported_deaths)}: it saved checkpoints, but neps.report never reported a "
+        f"further step (ten times max_attempts={most})"
     )
+
+
+def _deaths(count: int) -> str:
+    return f"{count} deaths of its worker" if count > 1 else "a death of its worker"
 
 
 def _give_up(held: Held, setbacks: Setbacks, context: Context) -> None:
@@ -110,4 +114,4 @@ def _give_up(held: Held, setbacks: Setbacks, context: Context) -> None:
     held.folder.end_with_result(attempt, result_fields(result), me)
     context.view.inspect(number)
     retry = f"neps retry {context.layout.root} --trial {number}"
-    _logger.warning("Trial %d failed: %s. See %s; `%s` has it tried again.", number, error, held.folder.path, retry)
+    _logger.warning("Trial %d failed: %s. See %s. To try it again, run `%s`.", number, error, held.folder.path, retry)

@@ -30,7 +30,7 @@ _MOST = 1 << 30
 """Of what is tried to be written: more takes too long, and what a document asks for may be anything."""
 _LONGEST_BACKOFF = 600.0
 _REASON = "{} to have room again"
-_ELSEWHERE = "the storage that failed, not that of {} but perhaps /tmp or /dev/shm,"
+_ELSEWHERE = "the storage that failed (not that of {}, but perhaps /tmp or /dev/shm)"
 
 
 class Shortage:

@@ -123,7 +123,9 @@ def _failures(seen: _Round) -> Iterator[str]:
         if result["status"] == "success":
             continue
         deaths = seen.deaths(number)
-        if "attempts that died" in str(result["error"]) and all(map(seen.caused, deaths.values())):
+        if re.search(r"given up after .* of its worker", str(result["error"])) and all(
+            map(seen.caused, deaths.values())
+        ):
             continue  # it was killed as often as it may be
         last = str(result["error"]).strip().splitlines()[-1]
         yield f"config_{number} failed, in attempt {result.get('attempt')} (deaths: {deaths}): {last[:300]}"

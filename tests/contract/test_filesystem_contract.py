@@ -66,7 +66,7 @@ class TestVerdict:
         faulty.rules([Rule("mkdir", "*/mkdir-2", "after:EEXIST", times=1)])
         finding = self.find(faulty.path, "mkdir")
         assert finding.winners == {1: 1, 0: 1}
-        assert finding.problem == "mkdir-2: 0 processes succeeded, where 1 must"
+        assert finding.problem == "mkdir-2: 0 processes succeeded, but exactly 1 must"
 
     def test_two_win(self, tmp_path: Path) -> None:
         race = filesystem._Race("write", _write_over)
@@ -95,7 +95,7 @@ class TestVerdict:
     def test_not_one_folder(self, tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()
         (tmp_path / "b").mkdir()
-        with pytest.raises(ArgumentError, match="not one folder"), Probe(tmp_path / "a", tmp_path / "b"):
+        with pytest.raises(ArgumentError, match="are different folders"), Probe(tmp_path / "a", tmp_path / "b"):
             pass
         assert not list(tmp_path.glob("*/.*"))
 

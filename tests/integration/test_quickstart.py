@@ -82,7 +82,7 @@ def test_two_workers_reach_the_budget_and_a_second_start_reports_it_again(tmp_pa
     assert f"trials took {spent.continued:g} epochs" in reports[0]
     assert f"saved {1 - spent.continued / spent.from_scratch:.0%}." in reports[0]
     assert f"configuration is number {best.number}:" in reports[0]
-    assert f"Everything lies in {root}\n" in reports[0]
+    assert f"All files are in {root}\n" in reports[0]
     curve = re.findall(r"^ +([0-9.]+) +(\d+) +([0-9.]+)% *█*$", reports[0], re.MULTILINE)
     assert [float(spent) for spent, _, _ in curve] == sorted(float(spent) for spent, _, _ in curve)
     assert curve[-1] == (

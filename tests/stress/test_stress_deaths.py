@@ -33,7 +33,7 @@ def test_given_up_after_3_attempts(fleet: Fleet, tmp_path: Path, manner: str, wo
     assert crowd.wait(END) == 0, crowd.stderr
     failed = result(root, LETHAL)
     assert failed["status"] == "failed"
-    assert failed["error"].startswith("given up after 3 attempts that died without progress: no checkpoint saved")
+    assert failed["error"].startswith("given up after 3 deaths of its worker without progress: no checkpoint saved")
     assert failed["error"].endswith("(max_attempts=3)")
     assert ends(root, LETHAL) == ["died", "died", "died", "result"]
     assert numbers(root) == list(range(1, TRIALS + 1))

@@ -91,4 +91,4 @@ def test_who_saves_and_begins_anew_is_given_up(fleet: Fleet, tmp_path: Path) -> 
     launch = worker(tmp_path / "root", "own", max_evaluations_total=1, lethal=3, lease_seconds=60)
     codes = [fleet.launch(launch).wait(END) for _ in range(4)]
     assert codes == [-signal.SIGKILL] * 3 + [0]
-    assert "3 attempts that died without progress" in result(tmp_path / "root", 1)["error"]
+    assert "3 deaths of its worker without progress" in result(tmp_path / "root", 1)["error"]

@@ -150,7 +150,7 @@ def test_differences_are_of_runs_with_the_same_seed() -> None:
     ]
     pairs = [("a", "b"), ("b", "a"), ("a", "absent")]
     _, sentence, table = difference_table(dict(_study(records, ["a", "b"])), pairs)
-    assert "below 0 where the first is better" in sentence
+    assert "below 0 if the first is better" in sentence
     assert "| a − b | -2.00 [-3.00, -1.00] |" in table  # noqa: RUF001 - a minus
     assert "| b − a | +2.00 [+1.00, +3.00] |" in table  # noqa: RUF001
     assert "absent" not in table

@@ -97,7 +97,7 @@ def test_trouble_is_found(plan: Plan, break_it: Callable[[Plan], object], said: 
 
 
 def test_a_trial_that_the_chaos_killed_too_often_is_no_trouble(plan: Plan) -> None:
-    error = "given up after 3 attempts that died (max_attempts=3)"
+    error = "given up after 3 deaths of its worker (max_attempts=3)"
     change("result.yaml", status="failed", error=error)(plan)
     assert judge(plan).findings == []
     change("attempt_2.end.yaml", end="died")(plan)

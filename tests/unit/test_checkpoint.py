@@ -138,7 +138,9 @@ class TestWhichOne:
         assert not caplog.records
         assert load(tmp_path / "config_2", tmp_path / "config_1") is None
         (message,) = caplog.messages
-        assert message.startswith(f"There is no checkpoint.pt in {tmp_path}/config_1, which this trial continues, and")
+        assert message.startswith(
+            f"There is no checkpoint.pt in {tmp_path}/config_1, the trial that this one continues, nor"
+        )
 
 
 class TestAtomic:
@@ -272,7 +274,7 @@ class TestErrors:
             save(tmp_path, lambda: None)
         assert "saved before" not in str(raised.value)
         save(tmp_path, 1)
-        with pytest.raises(CheckpointError, match=r"pickle.*\. What was saved before is still there\.$"):
+        with pytest.raises(CheckpointError, match=r"pickle.*\. The last checkpoint is still there\.$"):
             save(tmp_path, lambda: None)
 
     def test_what_only_trust_can_load(self, tmp_path: Path) -> None:
@@ -288,7 +290,7 @@ class TestErrors:
     @pytest.mark.parametrize("content", [b"", b"PK", b"hello world", b"\x80\x02}q\x00."])
     def test_what_is_no_checkpoint(self, tmp_path: Path, content: bytes) -> None:
         save(tmp_path, content, write=raw)
-        rule = r"checkpoint.pt can't be read: .*not a file of torch.save, or its end is missing.*Move it away"
+        rule = r"checkpoint.pt can't be read: .*not a file of torch.save, or its end is missing.*move it away"
         with pytest.raises(CheckpointError, match=rule):
             load(tmp_path, default="never")
 

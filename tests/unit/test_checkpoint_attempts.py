@@ -51,7 +51,7 @@ def test_one_that_was_taken_over_replaces_nothing(scene: Scene, below: str) -> N
     with open_attempt(folder, 1, ME, lambda: asked.append("interrupt")):
         scene.take_over(1, 1, somewhere())
         before = scene.snapshot()
-        with pytest.raises(CheckpointError, match=r"taken over by another worker.*longer lease_seconds"):
+        with pytest.raises(CheckpointError, match=r"another worker has taken it over.*longer lease_seconds"):
             save(place, "zombie")
     assert asked == ["interrupt"]
     assert scene.snapshot() == before

@@ -73,7 +73,7 @@ neps.run(run_pipeline, sys.argv[1], {{"x": neps.Float(0, 1)}}, "random_search", 
             scene.take_over(1, 1, somewhere())
             late = python(REPORT, 2, 0.25)
         assert late.returncode == 0
-        assert "neps.report does nothing more" in late.stderr
+        assert "neps.report does nothing any more" in late.stderr
         assert folder.curve(1).points() == {1.0: 0.5}
 
     def test_in_the_folder_of_another_run_are_not_written(self, scene: Scene) -> None:
@@ -118,7 +118,7 @@ class TestSave:
             folder.end_attempt(1, End.DIED, somewhere())
             before = scene.snapshot()
             late = python(SAVE, folder.path)
-            assert "attempt 1 at trial 1, for which this process works, has ended, or was taken over" in late.stderr
+            assert "attempt 1 of trial 1, to which this process belongs, has ended, or another worker" in late.stderr
             assert scene.snapshot() == before
             assert python(SAVE, scene.root).returncode == 0  # elsewhere
         assert python(SAVE, folder.path).returncode == 0  # not of this evaluation

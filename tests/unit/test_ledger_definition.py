@@ -88,7 +88,7 @@ def test_torn(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "neps.yaml").write_bytes(content)
     with pytest.raises(DirectoryError, match=why) as caught:
         find_definition(str(tmp_path))
-    assert "bring back a copy" in str(caught.value)
+    assert "Restore a copy" in str(caught.value)
     assert (tmp_path / "neps.yaml").read_bytes() == content
 
 

@@ -113,7 +113,7 @@ except NotAFileError as error:
     print(error.why)
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-        assert done.stdout == f"it has more than {LARGEST} bytes, which no document has\n", done.stderr
+        assert done.stdout == f"it has more than {LARGEST} bytes, which is not allowed in a document\n", done.stderr
 
     def test_reading_is_linear(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each byte is read once, and joined once."""

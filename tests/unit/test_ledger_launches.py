@@ -172,12 +172,15 @@ class TestLaunches:
         worker = Heartbeat(Scene(searches.root, run).layout, here("worker"), 3600.0)
         worker.begin()
         assert searches.task("B") == run
-        assert "has a live worker, so its run is joined and nothing is moved, now and by later tasks" in caplog.text
+        assert (
+            "has a live worker. So this launch joins its run and moves nothing aside, now and in its later tasks"
+            in caplog.text
+        )
         worker.stop()
         if cleared:
             searches.clear()
         assert searches.task("B") == run
-        assert "this launch (NEPS_RUN_TOKEN=B) has had a run in" in caplog.text
+        assert "this launch (NEPS_RUN_TOKEN=B) has already started or joined a run in" in caplog.text
         assert searches.task("A") == run
         assert searches.task("C") != run
 
@@ -209,10 +212,12 @@ class TestLaunches:
             assert "is joined" not in caplog.text
             Scene(searches.root, run).claim(1)
             assert searches.task("A", most=most) == run
-        said = [record for record in caplog.records if "was begun by this launch (NEPS_RUN_TOKEN=A)" in record.message]
+        said = [
+            record for record in caplog.records if "was started by this launch (NEPS_RUN_TOKEN=A)" in record.message
+        ]
         assert [record.levelname for record in said] == [level]
-        assert "set the environment variable NEPS_RUN_TOKEN to another name" in said[0].message
-        assert ("nothing is left to begin" in said[0].message) is (level == "WARNING")
+        assert "set the environment variable NEPS_RUN_TOKEN to a new name" in said[0].message
+        assert ("nothing is left to start" in said[0].message) is (level == "WARNING")
 
     def test_without_a_token_each_start_is_one(self, searches: Searches) -> None:
         first = searches.task("A")

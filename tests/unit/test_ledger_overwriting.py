@@ -190,7 +190,7 @@ class TestMove:
         assert old.snapshot() == before
         monkeypatch.setattr(overwriting, "_PATIENCE", 0.05)
         move(old, "intent_1.yaml").touch()
-        with pytest.raises(DirectoryError, match=r"verdict_1.yaml can't be read.*Bring it back"):
+        with pytest.raises(DirectoryError, match=r"verdict_1.yaml can't be read.*Restore the file"):
             keep_running(str(old.root), OLD, ME)
 
     @pytest.mark.parametrize("name", ["overwritten", "launches"])
@@ -201,7 +201,7 @@ class TestMove:
         path = old.root / name
         path.touch() if kind == "file" else path.symlink_to("absent")
         before = without_signs(old.snapshot())
-        with pytest.raises(DirectoryError, match=rf"/{name}\S* can't be used.*Move away what stands in its place"):
+        with pytest.raises(DirectoryError, match=rf"/{name}\S* can't be used.*move that away"):
             move_aside(str(old.root), definition(old), ME)
         assert without_signs(old.snapshot()) == before
         assert keep_running(str(old.root), OLD, ME)
@@ -294,7 +294,7 @@ class TestMove:
         (there,) = (path for path in move(old).iterdir() if path.is_dir())
         shutil.rmtree(there)
         monkeypatch.setattr(overwriting, "_PATIENCE", 0.05)
-        with pytest.raises(DirectoryError, match=rf"can't be moved to {there}.*Bring that folder back"):
+        with pytest.raises(DirectoryError, match=rf"can't be moved to {there}.*Restore that folder"):
             finish_moves(str(old.root), ME)
         assert definition(old).run == OLD
         there.mkdir()
@@ -325,7 +325,7 @@ class TestAlive:
     def test_silent_worker_elsewhere(self, old: Scene, caplog: pytest.LogCaptureFixture) -> None:
         old.claim(4, somewhere("worker"))
         assert move_aside(str(old.root), definition(old), ME)
-        assert "waiting up to 0.2 s (lease_seconds) to see whether worker still lives" in caplog.text
+        assert "waiting up to 0.2 s (lease_seconds) to see whether worker is still alive" in caplog.text
 
     def test_torn_presence_is_nobody(self, old: Scene) -> None:
         presence = Path(old.layout.presence)
@@ -422,7 +422,7 @@ class TestOpenRun:
         heartbeat.begin()
         assert self.open(old.root, overwrite=True) == OLD
         heartbeat.stop()
-        assert "has a live worker, so its run is joined and nothing is moved" in caplog.text
+        assert "has a live worker. So this launch joins its run and moves nothing" in caplog.text
 
     def test_the_next_run_begins_only_once_the_old_is_in_overwritten(
         self, old: Scene, monkeypatch: pytest.MonkeyPatch

@@ -244,7 +244,7 @@ class TestRun:
         call = f"neps.run(lambda x: x, {str(root)!r}, {space}, 'random_search', max_evaluations_total=2)"
         denied = as_nobody(call)
         assert f"DirectoryError: {root} can't be written by this user (nobody, uid 65534)" in denied
-        assert "Start as somebody who may write there" in denied
+        assert "Start as a user who may write there" in denied
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_one_that_has_gone_elsewhere_since_if_there_is_a_way_back(script: Path) 
 @pytest.mark.parametrize(
     ("done", "words"),
     [
-        ("os.dup2(os.open('search.py', os.O_RDONLY), 0)", "its standard input, output or error is another one by now"),
+        ("os.dup2(os.open('search.py', os.O_RDONLY), 0)", "its standard input, output or error was redirected"),
         ("sys.executable = '/no/such/python'", "its Python interpreter can't be executed"),
     ],
 )

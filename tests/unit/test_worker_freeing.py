@@ -164,9 +164,8 @@ def test_it_says_what_it_has_deleted(tmp_path: Path, caplog: pytest.LogCaptureFi
     run(tmp_path, max_evaluations_total=10, keep_checkpoints="best")  # it evaluates nothing, and frees what others left
     (freed,) = before - kept(tmp_path)
     assert neps.load(tmp_path).by_number[10].previous == freed
-    message = (
-        f"Trial {freed} can't be continued any more: deleted checkpoint.pt in {tmp_path}/config_{freed}, {size} bytes"
-    )
+    where = f"deleted checkpoint.pt in {tmp_path}/config_{freed}, {size} bytes"
+    message = f"Nobody needs the checkpoints of trial {freed} any more: {where}"
     assert [text for text in caplog.messages if "deleted" in text] == [message]
 
 
@@ -207,7 +206,7 @@ def test_what_can_not_be_deleted_is_said_and_stops_nobody(
         patch.setattr("neps.checkpoint.files.delete", refuse)
         assert len(run(tmp_path, keep_checkpoints="best").succeeded) == 13
     assert kept(tmp_path) == set(range(1, 14))
-    warnings = [text for text in caplog.messages if "keeps its checkpoints" in text]
+    warnings = [text for text in caplog.messages if "can't be deleted" in text]
     assert len(warnings) == 12  # once each
     assert f"See {tmp_path}/config_1" in "".join(warnings)
 

@@ -75,7 +75,7 @@ def test_a_folder_that_is_gone_is_not_given(tmp_path: Path, caplog: pytest.LogCa
     failed_and_moved_away(tmp_path)
     retry(tmp_path)
     assert search(tmp_path, Continuing(0.25)) == [None]
-    assert f"Trial 2 continues a configuration whose folder {tmp_path / 'config_1'} was moved away" in caplog.text
+    assert f"Trial 2 continues a trial whose folder {tmp_path / 'config_1'} was moved away" in caplog.text
 
 
 def test_a_sampler_without_rungs_may_change_the_configuration(tmp_path: Path) -> None:

@@ -274,7 +274,9 @@ def room_needed(root: Path, fail: Callable[[Path], object], **more: Any) -> int:
 def test_another_disk_needs_no_room_here(tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     """Shared memory, say: as much as the largest file of the trial may never be free on the root's."""
     assert room_needed(tmp_path, lambda _: raising(error)()) == 1 << 16
-    assert f"s for the storage that failed, not that of {tmp_path} but perhaps /tmp or /dev/shm, to have" in caplog.text
+    assert (
+        f"s for the storage that failed (not that of {tmp_path}, but perhaps /tmp or /dev/shm) to have" in caplog.text
+    )
 
 
 def test_a_file_that_could_not_be_made_here_needs_as_much_as_the_largest(tmp_path: Path) -> None:
@@ -350,5 +352,9 @@ def test_a_trial_that_is_given_up_leaves_no_half_checkpoint(tmp_path: Path) -> N
     folder.end_attempt(1, End.DIED, gone)
     half = folder.directory / f".checkpoint.pt.neps-{'0' * 32}"
     half.write_bytes(b"half")
-    assert work(tmp_path, lambda x: x, 1, max_attempts=1).trials[0].error.startswith("given up after 1 attempts")
+    assert (
+        work(tmp_path, lambda x: x, 1, max_attempts=1)
+        .trials[0]
+        .error.startswith("given up after a death of its worker")
+    )
     assert not half.exists()
