@@ -33,7 +33,7 @@ class Storm:
         trials: that the search makes.
         kills: how many.
         workers: how many the nursery has.
-        seconds: after which a search that has not ended is stuck.
+        seconds: after which a search in which nothing happens is stuck: no result, and no kill.
     """
 
     trials: int
@@ -58,18 +58,21 @@ class Storm:
         share = dataclasses.replace(share, objective={**share.objective, "leash": str(leash)})
         crowd = nursery(fleet, share, self.workers)
         watch, killed = Watch(root), list[int]()
-        deadline = time.monotonic() + self.seconds
+        progress, since = (0, 0), time.monotonic()
         while crowd.exit_code is None:
-            assert time.monotonic() < deadline, f"stuck with {results(root)}, {len(killed)} kills: {leftovers(root)}"
             seen = watch.look()
+            if (seen, len(killed)) != progress:
+                progress, since = (seen, len(killed)), time.monotonic()
+            stuck = time.monotonic() - since > self.seconds
+            assert not stuck, f"stuck with {results(root)}, {len(killed)} kills: {leftovers(root)}"
             lengthen(leash, self._reach(len(killed)))
             recent = {entry.pid for entry in journal(root)[-3 * self.workers :]}
             at_work = recent & _children(crowd.pid) - set(killed)
             if at_work and len(killed) < self.kills and seen >= len(killed) * self.pace:
                 time.sleep(rng.uniform(0.0, _LATEST))
-                killed.append(rng.choice(sorted(at_work)))
-                with contextlib.suppress(ProcessLookupError):  # it has ended well: there was nothing left to do
-                    os.kill(killed[-1], signal.SIGKILL)
+                victim = rng.choice(sorted(at_work))
+                if _strike(root, victim, evaluating=len(killed) % 2 == 0):
+                    killed.append(victim)
         assert crowd.exit_code == 0, crowd.stderr
         assert watch.look() == self.trials
         moments = _moments_of_death(root, killed)
@@ -81,6 +84,24 @@ class Storm:
         return self.trials if kills == self.kills else int((kills + 1) * self.pace) + _AHEAD * self.workers
 
 
+def _strike(root: Path, pid: int, *, evaluating: bool) -> bool:
+    """Kill a worker; if asked for, only one that evaluates: on a busy machine chance finds few. Whether it was killed."""
+    try:
+        if evaluating:
+            os.kill(pid, signal.SIGSTOP)  # so that it doesn't go on between the look and the kill
+            if _last_events(root).get(pid) == "end":
+                os.kill(pid, signal.SIGCONT)
+                return False
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:  # it has ended well: there was nothing left to do
+        return False
+    return True
+
+
+def _last_events(root: Path) -> dict[int, str]:
+    return {entry.pid: entry.event for entry in journal(root)}
+
+
 def _children(pid: int) -> set[int]:
     with contextlib.suppress(OSError):
         return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
@@ -89,5 +110,5 @@ def _children(pid: int) -> set[int]:
 
 def _moments_of_death(root: Path, killed: list[int]) -> Counter[str]:
     """Where each killed worker was, as its last entry in the journal tells."""
-    last = {entry.pid: entry.event for entry in journal(root)}
+    last = _last_events(root)
     return Counter("claiming or publishing" if last[pid] == "end" else "evaluating" for pid in killed)

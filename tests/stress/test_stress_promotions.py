@@ -21,8 +21,8 @@ RUNGS = rungs(1, 27, ETA, whole=True)
 KINDS = hyperband_brackets(len(RUNGS), ETA)
 ROUND = sum(sum(kind.sizes) for kind in KINDS)
 """So many trials has each kind of bracket once."""
-STORM = Storm(trials=2 * ROUND, kills=60, workers=8, seconds=4 * END)
-FREEING = Storm(trials=ROUND + 30, kills=30, workers=8, seconds=4 * END)
+STORM = Storm(trials=2 * ROUND, kills=60, workers=8, seconds=END)
+FREEING = Storm(trials=ROUND + 30, kills=30, workers=8, seconds=END)
 
 Decisions = dict[int, dict[str, Any]]
 """What each trial.yaml says, by number."""
