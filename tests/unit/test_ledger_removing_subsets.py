@@ -56,7 +56,7 @@ def remove(root: Path, subset: Subset) -> None:
 
 
 def cases(moments: int, rng: random.Random, *, each_moment: int, each_subset: int) -> Iterator[tuple[int, Subset]]:
-    """All moments with all subsets; or so many of the others for each, and the whole of overwritten/ for each moment."""
+    """All moments with all subsets; or so many of the others for each, and for each moment all that is there."""
     assert moments > 10
     print(f"{moments} moments, {len(SUBSETS)} subsets")
     all_moments = range(1, moments + 1)
