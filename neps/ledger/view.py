@@ -109,9 +109,12 @@ class View:
         """Have the accelerator remember what the folders alone told, though it be but that a trial has succeeded.
 
         Else readers of a run whose workers look at no details would read all folders for ever, once it is deleted.
+        Where result.yaml could not be linked, who joins later tries that again.
         """
         if self._details:
-            self._accelerator.add([number for number in numbers if number in self.trials], self.trials.get)
+            ended = (number for number in numbers if number in self.trials)
+            complete = [number for number in ended if TrialFolder(self._layout, number).has_result()]
+            self._accelerator.add(complete, self.trials.get)
             return
         succeeded = [number for number in numbers if number not in self.trials and number not in self.pending]
         if len(succeeded) >= MANY:  # to read fewer is no trouble
