@@ -15,7 +15,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from neps.evaluation import report
 from neps.evaluation.reporting import Take, reported_elsewhere
@@ -52,10 +52,26 @@ class ParentAttempt:
         return self.folder.superseded(self.attempt) or not self.folder.is_opened_by(self.attempt, self.worker)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Announced:
-    name: str
-    thread: int
+    """While it lasts, the variable has this name; a class of its own, since each trial pays for it."""
+
+    __slots__ = ("name", "thread")
+
+    def __init__(self, name: str) -> None:
+        self.name, self.thread = name, threading.get_ident()
+
+    def __enter__(self) -> None:
+        with _changing:
+            if not _announced:
+                _outer[:] = [os.environ.get(ATTEMPT)]
+            _announced.append(self)
+            _set()
+
+    def __exit__(self, *_: object) -> None:
+        with _changing:
+            if self in _announced:  # else this is a forked child
+                _announced.remove(self)
+                _set()
 
 
 _announced: list[_Announced] = []
@@ -64,25 +80,12 @@ _outer: list[str | None] = []
 _changing = threading.Lock()
 
 
-@contextlib.contextmanager
-def announced(folder: TrialFolder, attempt: int, me: Identity) -> Iterator[None]:
+def announced(folder: TrialFolder, attempt: int, me: Identity) -> AbstractContextManager[None]:
     """While this lasts, processes that are started belong to the attempt; afterwards the variable is as it was before.
 
     Where several threads evaluate at once nobody can tell whose a process is: then it is nobody's.
     """
-    mine = _Announced(f"{attempt} {me.worker} {folder.path}", threading.get_ident())
-    with _changing:
-        if not _announced:
-            _outer[:] = [os.environ.get(ATTEMPT)]
-        _announced.append(mine)
-        _set()
-    try:
-        yield
-    finally:
-        with _changing:
-            if mine in _announced:  # else this is a forked child
-                _announced.remove(mine)
-                _set()
+    return _Announced(f"{attempt} {me.worker} {folder.path}")
 
 
 def inherited() -> ParentAttempt | None:
@@ -94,10 +97,11 @@ def inherited() -> ParentAttempt | None:
 
 def _set() -> None:
     name = _announced[-1].name if _announced else _outer[0]
-    if any(announced.thread != _announced[0].thread for announced in _announced):
+    if len(_announced) > 1 and any(announced.thread != _announced[0].thread for announced in _announced):
         name = None
     if name is None:
-        os.environ.pop(ATTEMPT, None)
+        with contextlib.suppress(KeyError):
+            del os.environ[ATTEMPT]
     else:
         os.environ[ATTEMPT] = name
 

@@ -172,6 +172,7 @@ class Brackets(Mapping[int, BracketMembers]):
         self._members: defaultdict[int, BracketMembers] = defaultdict(BracketMembers)
         self._unclosed: dict[tuple[Bracket, ...], set[int]] = {}
         self._ranked: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
+        self._empty = 0
         for trial in trials:
             self.seen(trial)
 
@@ -211,6 +212,9 @@ class Brackets(Mapping[int, BracketMembers]):
         if not self._members[bracket]:
             del self._members[bracket]
             self.begun = max(self._members, default=-1) + 1
+            self._empty = min(self._empty, bracket)
+            for numbers in self._unclosed.values():
+                numbers.discard(bracket)
 
     def finite(self, rung: int) -> int:
         """How many trials at this rung, in all brackets, have a finite loss."""
@@ -225,9 +229,15 @@ class Brackets(Mapping[int, BracketMembers]):
         return max((rung for rung, ranked in self._ranked.items() if len(ranked) >= least), default=None)
 
     def unclosed(self, kinds: tuple[Bracket, ...]) -> list[int]:
-        """The begun brackets that may need something, where they come as these kinds in turn; the oldest first."""
-        numbers = self._unclosed.setdefault(kinds, set(range(self.begun)))
-        return sorted(number for number in numbers if number < self.begun)
+        """The begun brackets that may need something, where they come as these kinds in turn; the oldest first.
+
+        Of those without a trial (damaged ones had been in them) only the first: a number in a foreign trial.yaml may
+        leave a million, which are begun one after the other.
+        """
+        numbers = self._unclosed.setdefault(kinds, set(self._members))
+        while self._empty in self._members:
+            self._empty += 1
+        return sorted(numbers | {self._empty} if self._empty < self.begun else numbers)
 
     def close(self, bracket: int, kinds: tuple[Bracket, ...]) -> None:
         """This one needs nothing, unless one of its trials changes."""
@@ -235,7 +245,7 @@ class Brackets(Mapping[int, BracketMembers]):
 
     def _changed(self, bracket: int) -> None:
         for numbers in self._unclosed.values():
-            numbers.update(range(self.begun, bracket), (bracket,))
+            numbers.add(bracket)
         self.begun = max(self.begun, bracket + 1)
 
 

@@ -71,6 +71,11 @@ class Heartbeat:
         with contextlib.suppress(OSError):
             os.unlink(self._presence)  # noqa: PTH108
 
+    def expect(self) -> None:
+        """An attempt is about to be opened: what stands in for this thread starts meanwhile."""
+        if self._thread.is_alive():
+            self._stand_in.begin()
+
     def hold(
         self,
         folder: TrialFolder,
@@ -108,8 +113,7 @@ class Heartbeat:
     def release(self) -> None:
         """The attempt needs no heartbeat any more. Neither callback runs after this."""
         with self._changed:
-            self._held = None
-            self._stand_in.hide()
+            self._held = None  # the thread hides it: the next attempt is mostly shown before that is worth its cost
 
     def _beat(self) -> None:
         due = time.monotonic() + self._period
@@ -119,6 +123,8 @@ class Heartbeat:
                 if self._stopping:
                     return
                 held = self._held
+                if held is None:
+                    self._stand_in.hide()
             due = time.monotonic() + self._period
             if held is not None:
                 try:

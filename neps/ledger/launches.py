@@ -12,7 +12,6 @@ import functools
 import hashlib
 import logging
 import os
-import subprocess
 
 from neps.errors import ArgumentError, DirectoryError, shown
 from neps.ledger import documents
@@ -55,6 +54,8 @@ def _is_task_of(job: str, array: str) -> bool:
     A job that was submitted from inside a task inherits all SLURM_ARRAY_… of that, even with --export=NONE, and no
     variable tells it from a task. All tasks of an array must agree, so doubt may not split it.
     """
+    import subprocess  # slow to import, and few ask
+
     command = ["squeue", "--noheader", f"--jobs={job}", "--format=%F"]  # %F: the array's id, or the job's own
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
     try:

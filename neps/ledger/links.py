@@ -14,7 +14,7 @@ from neps.errors import DirectoryError
 
 __all__ = ["without_links"]
 
-_UNSUPPORTED = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_UNSUPPORTED = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
 def without_links(root: str, error: OSError) -> DirectoryError | None:

@@ -1,7 +1,8 @@
 """The process that touches a worker's lock while the worker can't: a C call may hold its GIL for longer than the lease.
 
-Started with the first attempt, and again whenever it ends; it dies with the worker (see `touching`, the program). Where
-it can't run, the heartbeat's own thread is all there is, as it is all that is needed while the GIL is free.
+Started while the first attempt is opened, and again whenever it ends; it dies with the worker (see `touching`, the
+program). Where it can't run, the heartbeat's own thread is all there is, as it is all that is needed while the GIL is
+free.
 """
 
 from __future__ import annotations
@@ -53,11 +54,15 @@ class StandIn:
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
 
+    def begin(self) -> None:
+        """Start the process in the background, if it isn't yet: an attempt is about to be opened."""
+        if self._thread is None:
+            self._start()
+
     def show(self, lock: Lock, beaten: float) -> None:
         """Say what is held, and when (`time.monotonic`) it was touched last, or opened. Returns once that is known."""
         self._say(encode(lock, beaten))
-        if self._thread is None:
-            self._start()
+        self.begin()
         if not self._begun.is_set():
             self._begun.wait(_START_SECONDS)  # at the start, and where user code has closed the descriptor
 

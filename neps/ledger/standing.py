@@ -78,12 +78,17 @@ def _last_attempt(
 
 
 def _complete(folder: TrialFolder, attempt: int, end: AttemptEnd | None, published: AttemptEnd | None) -> None:
-    """Write what follows from the last attempt's end: a void result goes, one that is missing comes."""
-    if published is not None and published.attempt < attempt:
-        folder.set_result_aside(published.attempt)
-        published = None
-    if published is None and end is not None and end.result is not None:
-        folder.complete(attempt)
+    """Write what follows from the last attempt's end: a void result goes, one that is missing comes.
+
+    Where that fails, the end has told all the same, and the next who looks tries it: a kernel may let nobody link
+    another user's file.
+    """
+    with contextlib.suppress(OSError):
+        if published is not None and published.attempt < attempt:
+            folder.set_result_aside(published.attempt)
+            published = None
+        if published is None and end is not None and end.result is not None:
+            folder.complete(attempt)
 
 
 def _published(folder: TrialFolder) -> AttemptEnd | None:

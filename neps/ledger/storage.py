@@ -54,11 +54,16 @@ def storage_error(error: BaseException | None, folder: str, *, own: bool = False
             found = [storage_error(part, folder, own=own) for part in seen.exceptions]
             if all(found):  # else one of them is another matter
                 return found[0]
-        elif isinstance(seen, OSError) and seen.errno is not None:
-            inside = own if seen.filename is None else str(seen.filename).startswith(f"{folder}/")
-            if seen.errno in _CLEAR or (inside and seen.errno in _OUTAGE) or (inside and own and seen.errno in DENIED):
-                return seen
+        elif isinstance(seen, OSError) and _is_of_storage(seen, folder, own=own):
+            return seen
     return None
+
+
+def _is_of_storage(error: OSError, folder: str, *, own: bool) -> bool:
+    if error.errno in _CLEAR:
+        return True
+    inside = own if error.filename is None else str(error.filename).startswith(f"{folder}/")
+    return inside and (error.errno in _OUTAGE or (own and error.errno in DENIED))
 
 
 def filesystem_words(error: BaseException, folder: str) -> str:

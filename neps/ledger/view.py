@@ -7,7 +7,6 @@ worker asks it for the next number, for what is pending, and for what may be res
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import time
 from collections import ChainMap
@@ -16,6 +15,7 @@ from typing import Protocol
 
 from neps.errors import shown
 from neps.ledger.accelerator import MANY, Accelerator, parse
+from neps.ledger.damage import Notices, damaged_trial
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.foreign import read
 from neps.ledger.identity import Identity
@@ -23,9 +23,9 @@ from neps.ledger.layout import TRIAL, Layout
 from neps.ledger.numbering import Numbering
 from neps.ledger.pending import Pending
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, condemn, look, spent_before, trial_of, trial_with
+from neps.ledger.standing import Standing, condemn, look, trial_of, trial_with
 from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Decision, Result, Status, Trial
+from neps.trial import Decision, Status, Trial
 
 __all__ = ["Observer", "View"]
 
@@ -73,7 +73,7 @@ class View:
         self._accelerator = Accelerator(layout, me.worker if me else "")
         self._turn = 0
         self._failed: dict[int, Trial] = {}
-        self._unsaid: list[tuple[str, tuple[object, ...]]] = []
+        self._notices = Notices(layout, at_once=me is not None)
         self._look_for_retries_at = 0.0
         self.numbers = Numbering(poll)
         self.pending: dict[int, Pending] = {}
@@ -109,9 +109,12 @@ class View:
         """Have the accelerator remember what the folders alone told, though it be but that a trial has succeeded.
 
         Else readers of a run whose workers look at no details would read all folders for ever, once it is deleted.
+        Where result.yaml could not be linked, who joins later tries that again.
         """
         if self._details:
-            self._accelerator.add([number for number in numbers if number in self.trials], self.trials.get)
+            ended = (number for number in numbers if number in self.trials)
+            complete = [number for number in ended if TrialFolder(self._layout, number).has_result()]
+            self._accelerator.add(complete, self.trials.get)
             return
         succeeded = [number for number in numbers if number not in self.trials and number not in self.pending]
         if len(succeeded) >= MANY:  # to read fewer is no trouble
@@ -212,7 +215,7 @@ class View:
             self._tell(trial)
 
     def _end(self, trial: Trial) -> None:
-        trial = self._named(trial)
+        trial = self._notices.named(trial)
         self.numbers.settle(trial.number)
         self.pending.pop(trial.number, None)
         self.ended += 1
@@ -343,52 +346,12 @@ class View:
         self._damaged(folder, error)
 
     def _damaged(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:
-        pending, attempts, spent = self.pending.get(folder.number), folder.last_attempt(), 0.0
-        decision = pending.standing.decision if pending else None
-        with contextlib.suppress(UnreadableDocumentError, OSError):
-            folder.check()
-            if decision is None and (committed := folder.decision()) is not None:
-                self._check(committed[0], folder.path)
-                decision = committed[0]
-            spent = spent_before(folder, attempts)
-        verdict = folder.verdict()
-        result = Result(success=False, damaged=True, error=verdict.error if verdict else error.without_path)
-        self._end(
-            Trial(
-                number=folder.number,
-                decision=decision,
-                result=result,
-                status=Status.FAILED,
-                attempts=attempts,
-                spent=spent,
-            )
-        )
-
-    def _named(self, trial: Trial) -> Trial:
-        """A damaged trial, said so; where it lies goes before what was published of it, which names no path."""
-        if trial.result is None or not trial.result.damaged:
-            return trial
-        folder, error = self._layout.trial(trial.number), trial.result.error or "damaged"
-        place = self._layout.root if error.startswith(f"config_{trial.number}: ") else folder
-        error = error if error.startswith(f"{place}/") else f"{place}/{error}"
-        message = (
-            "Trial %d is damaged and counts as failed: %s. The files in %s stay as they are. "
-            "To try it again, run `neps retry %s --trial %d`: it reopens the trial, or says what is in the way."
-        )
-        self._warn(message, trial.number, error, folder, self._layout.root, trial.number)
-        return dataclasses.replace(trial, result=dataclasses.replace(trial.result, error=error))
-
-    def _warn(self, message: str, *details: object) -> None:
-        """A worker says it at once; a reader, who may look once more with another view, once it has chosen one."""
-        self._unsaid.append((message, details))
-        if self._me is not None:
-            self.say_damage()
+        pending = self.pending.get(folder.number)
+        self._end(damaged_trial(folder, pending.standing.decision if pending else None, error, self._check))
 
     def say_damage(self) -> None:
-        """Say of each damaged trial that it is, where that was not said yet."""
-        unsaid, self._unsaid = self._unsaid, []
-        for message, details in unsaid:
-            _logger.warning(message, *details)
+        """Say of each damaged trial that it is, where that was not said yet: a reader, once he has chosen a view."""
+        self._notices.say()
 
     # Own trials
 

@@ -73,7 +73,7 @@ def _incumbent(history: History) -> Trial | None:
 
 def _has_run(history: History, budget: float) -> bool:
     """Looks at the first brackets alone, as soon as they have run so much."""
-    brackets = (history.brackets.get(number, ()) for number in range(history.brackets.begun))
+    brackets = (history.brackets[number] for number in sorted(history.brackets))
     run = 0.0
     for trial in itertools.chain(_outside(history), itertools.chain.from_iterable(brackets)):
         if trial.ended and (step := FidelityStep.of(trial.decision, history.by_number)) is not None:

@@ -143,6 +143,7 @@ class Claims:
             self._lost(number, suggestion)
             return None
         self._context.tenure.check()
+        self._context.heartbeat.expect()
         if not folder.commit(decision, self._context.me):
             self._lost(number, suggestion)
             return None

@@ -200,12 +200,13 @@ class Evaluations:
 
     def _through(self, held: Held, what: str, publish: Callable[[], bool], patience: float) -> bool:
         """Publish something that belongs into a trial's folder, through outages; permissions may come back as well."""
-        outage, path = Outage(_logger, patience), held.folder.path
+        outage: Outage | None = None  # in the usual case there is none
         while True:
             try:
                 return publish()
             except OSError as error:
                 failure = error
+            outage, path = outage or Outage(_logger, patience), held.folder.path
             if isinstance(failure, FileNotFoundError) and self._is_gone(held):
                 message = f"{path} is gone: run_pipeline or somebody else removed it. {what} can't be written."
                 raise DirectoryError(message) from failure

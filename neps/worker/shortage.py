@@ -103,9 +103,7 @@ class Shortage:
         error = outcome.exception
         if error is None:  # a value that is no loss
             return StorageError(outcome.error or "no checkpoint could be saved") if stalled else None
-        if stalled or isinstance(error, StorageError) or tells_of_storage(outcome.error or ""):
-            return error
-        if storage_error(error, held.folder.path) is not None:
+        if stalled or _says_so(error, outcome.error or "", held.folder.path):
             return error
         refused = try_to_write(held.folder.path, LEAST)
         return refused if storage_error(refused, held.folder.path) is not None else None
@@ -175,6 +173,12 @@ class Shortage:
             pending = self._context.view.pending.get(number)
             if pending is None or pending.standing.start.attempt != attempt:
                 del self._short[number]
+
+
+def _says_so(error: BaseException, text: str, folder: str) -> bool:
+    """Whether an exception, or its text, tells that the storage of that folder has failed."""
+    said = isinstance(error, StorageError) or tells_of_storage(text)
+    return said or storage_error(error, folder) is not None
 
 
 def _stalled(held: Held, attempt: Attempt) -> int | None:

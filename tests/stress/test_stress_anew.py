@@ -23,7 +23,7 @@ from stress.team import END
 from unit.ledger_scene import somewhere
 
 SCRIPT = """
-import fcntl, logging, os, signal, subprocess, sys, time
+import fcntl, logging, os, resource, signal, subprocess, sys, time
 from pathlib import Path
 if "SERVED" not in os.environ:  # as a job script that ends by exec
     os.environ["SERVED"] = str(subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL).pid)
@@ -36,7 +36,9 @@ descriptors = [f"{{number}}={{os.readlink(f'/proc/self/fd/{{number}}')}}" for nu
 environment = {{name: value for name, value in os.environ.items() if name != "NEPS_STARTED_ANEW"}}
 ignored = [signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN]
 print("found", [os.getcwd(), [signal.getitimer(timer) for timer in timers], sorted(ignored), descriptors,
-                signal.pthread_sigmask(signal.SIG_BLOCK, ()), environment], flush=True)
+                signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+                Path("/proc/self/status").read_text().split("Umask:")[1][:6],
+                Path("/proc/self/limits").read_text(), os.sched_getaffinity(0), environment], flush=True)
 print("pending", *signal.sigpending(), flush=True)
 import neps
 
@@ -46,6 +48,9 @@ def leave_traces(folder):
     for timer in timers:
         signal.setitimer(timer, 300)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     os.kill(os.getpid(), signal.SIGUSR2)
     lock = os.open("locked", os.O_CREAT | os.O_RDWR)
     os.set_inheritable(lock, True)

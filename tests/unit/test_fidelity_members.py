@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import random
 import sys
+import tracemalloc
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -15,7 +17,7 @@ import pytest
 import neps
 from neps.budget import Budget
 from neps.cli import main
-from neps.fidelity import Bracket, BracketMembers, Brackets
+from neps.fidelity import Bracket, BracketMembers, Brackets, Place, synchronous_place, synchronous_places
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
 from neps.samplers.asha import ASHA, AsyncHyperband
@@ -99,14 +101,54 @@ def test_a_closed_bracket_is_left_alone_until_it_changes() -> None:
     brackets = Brackets([trial(1), trial(2, bracket=2)])
     assert brackets.unclosed(KINDS) == [0, 1, 2]  # of bracket 1 nothing is known, as where its trials are damaged
     brackets.close(0, KINDS)
-    brackets.close(1, KINDS)
-    assert brackets.unclosed(KINDS) == [2]
+    assert brackets.unclosed(KINDS) == [1, 2]
     assert brackets.unclosed(KINDS[:1]) == [0, 1, 2], "closed as another kind"
     brackets.seen(ended(trial(1), 0.1))
     brackets.seen(trial(3, bracket=4))
-    assert brackets.unclosed(KINDS) == [0, 2, 3, 4]
+    assert brackets.unclosed(KINDS) == [0, 1, 2, 4]  # 3 has none, either: it comes after 1
+    brackets.seen(trial(4, bracket=1))
+    assert brackets.unclosed(KINDS) == [0, 1, 2, 3, 4]
     brackets.gone(3)
-    assert brackets.unclosed(KINDS) == [0, 2]
+    assert brackets.unclosed(KINDS) == [0, 1, 2]
+    brackets.gone(1)
+    assert brackets.unclosed(KINDS) == [0, 1, 2]
+
+
+def test_brackets_without_trials_change_no_decision(rng: random.Random) -> None:
+    """What is next is the same as where all of them are looked at: promotions first, then the oldest place."""
+    for _ in range(200):
+        chosen = [(number, rng.randrange(12), rng.randrange(2), rng.random()) for number in range(1, rng.randrange(20))]
+        brackets = Brackets()
+        for number, bracket, rung, loss in chosen:
+            brackets.seen(trial(number, rung, bracket) if loss < 0.2 else ended(trial(number, rung, bracket), loss))
+            for gone in rng.sample(sorted(brackets.get(bracket, ()), key=lambda each: each.number), loss > 0.8):
+                brackets.gone(gone.number)
+            assert following(list(synchronous_places(KINDS, brackets))) == following(all_places(brackets))
+
+
+def all_places(brackets: Brackets) -> list[tuple[int, Place]]:
+    found = (
+        (number, synchronous_place(KINDS[number % len(KINDS)], brackets.get(number, BracketMembers())))
+        for number in range(brackets.begun)
+    )
+    return [(number, place) for number, place in found if place is not None]
+
+
+def following(places: list[tuple[int, Place]]) -> list[tuple[int, Place]]:
+    return [*[(number, place) for number, place in places if place.previous is not None], *places[:1]]
+
+
+def test_a_high_number_costs_nothing() -> None:
+    """Somebody else's trial.yaml may say any: brackets without trials are neither listed nor kept."""
+    brackets = Brackets([trial(1), trial(2, bracket=999_999)])
+    for number in range(3, 40):
+        assert len(list(synchronous_places(KINDS, brackets))) <= number
+        brackets.seen(trial(number, bracket=number - 2, rung=KINDS[(number - 2) % len(KINDS)].lowest))
+    assert brackets.begun == 1_000_000
+    tracemalloc.start()
+    assert brackets.unclosed(KINDS) == [*range(39), 999_999]
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ def run(root: Path, count: int) -> neps.History:
     return neps.run(lambda x: x, root, space, "random_search", count, seed=1, lease_seconds=5)
 
 
-@pytest.mark.parametrize("error", ["EPERM", "EOPNOTSUPP", "ENOSYS"])
+@pytest.mark.parametrize("error", ["EPERM", "EMLINK", "EOPNOTSUPP", "ENOSYS"])
 def test_it_says_so_and_leaves_nothing(faulty: Mount, error: str) -> None:
     faulty.rules([Rule("link", "*", error)])
     with pytest.raises(DirectoryError) as raised:

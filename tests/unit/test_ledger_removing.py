@@ -6,65 +6,35 @@ perhaps another worker begins the next run.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
-import os
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from neps.ledger import documents, liveness
-from neps.ledger.definition import Definition, find_definition
-from neps.ledger.opening import open_run
+from neps.ledger import documents
+from neps.ledger.definition import find_definition
 from neps.ledger.overwriting import finish_moves, is_moved, move_aside
-from unit.ledger_scene import SPACE, Scene, dead, here
+from unit.ledger_scene import Scene, here
+from unit.removing_scene import NEW, OLD, OTHERS, before_operation, files, new_run, old_run, opened, quick
 
-OLD, NEW = "old0", "new0"
-OPERATIONS = ("link", "listdir", "lstat", "makedirs", "mkdir", "open", "rename", "rmdir", "scandir", "stat", "unlink")
+__all__ = ["quick"]
+
+pytestmark = pytest.mark.usefixtures("quick")
 PARTS = ("config_1", "config_2", "config_3", "neps.yaml")
 SUBSETS = [subset for size in range(5) for subset in itertools.combinations(PARTS, size)]
 REMOVALS = [*SUBSETS, ("run",), ("overwritten",)]
-OTHERS = ("overwritten", "launches", ".neps")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "_POLL", 0.02)
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    for variable in ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("NEPS_RUN_TOKEN", "launch-2")
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Scene:
-    """A run of two trials and a half claim, all of whose workers have ended."""
-    scene = Scene(tmp_path / "old", OLD)
-    scene.define(lease_seconds=0.2, launch="NEPS_RUN_TOKEN=launch-1")
-    for number in (1, 2):
-        scene.claim(number, dead())
-        scene.end(number)
-    scene.folder(3).reserve()
-    return scene
+    return old_run(tmp_path / "old")
 
 
 @pytest.fixture
 def new(tmp_path: Path) -> Scene:
-    """What the next run leaves, which has more trials and other half claims."""
-    scene = Scene(tmp_path / "new", NEW)
-    scene.define(lease_seconds=0.2, launch="NEPS_RUN_TOKEN=launch-2")
-    for number in (1, 2, 4):
-        scene.claim(number, dead())
-        scene.end(number)
-    scene.folder(3).reserve()
-    scene.folder(5).reserve()
-    (scene.root / "summary").mkdir()
-    (scene.root / "summary" / "trials.csv").touch()
-    return scene
+    return new_run(tmp_path / "new")
 
 
 def remove(root: Path, parts: tuple[str, ...]) -> None:
@@ -73,49 +43,6 @@ def remove(root: Path, parts: tuple[str, ...]) -> None:
     for part in parts:
         path = {"run": earlier, "overwritten": root / "overwritten"}.get(part, earlier / part)
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def files(root: Path) -> dict[str, bytes | None]:
-    """What the run in the root consists of, folders included."""
-    paths = [path for path in sorted(root.rglob("*")) if path.relative_to(root).parts[0] not in OTHERS]
-    return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in paths}
-
-
-@contextlib.contextmanager
-def before_operation(nth: int, act: Callable[[], object]) -> Iterator[list[str]]:
-    """Call `act` before the n-th file operation; the operations so far."""
-    calls: list[str] = []
-
-    def preceded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            calls.append(name)
-            if len(calls) == nth:
-                with pytest.MonkeyPatch.context() as patch:
-                    for operation, original in originals.items():
-                        patch.setattr(os, operation, original)
-                    act()
-            return function(*args, **kwargs)
-
-        return call
-
-    originals = {name: getattr(os, name) for name in OPERATIONS}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, original in originals.items():
-            patch.setattr(os, name, preceded(name, original))
-        yield calls
-
-
-def opened(root: Path, *, overwrite: bool, name: str = "joiner") -> str:
-    """The run that a worker joins or begins."""
-
-    def define(found: Definition | None) -> Definition:
-        launch = "NEPS_RUN_TOKEN=launch-2"
-        searcher = {"name": "random_search"}
-        return found or Definition(space=SPACE, searcher=searcher, seed=2, lease_seconds=0.2, launch=launch)
-
-    run = open_run(str(root), here(name), define, overwrite=overwrite)
-    run.heartbeat.stop()
-    return run.definition.run
 
 
 def begin_next(root: Path, new: Scene) -> None:

@@ -81,6 +81,22 @@ def test_touches_what_is_held_now(scene: Scene, process: StandIn) -> None:
     assert first.stat().st_mtime_ns == last
 
 
+def test_starts_before_anything_is_held(scene: Scene, process: StandIn) -> None:
+    process.begin()
+    early = pid()
+    beats(hold(process, scene))
+    assert pid() == early
+
+
+def test_is_stopped_while_it_starts() -> None:
+    for _ in range(5):
+        process = StandIn(LONG)
+        process.begin()
+        process.stop()
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
 def test_leaves_it_to_a_thread_that_is_in_time(scene: Scene) -> None:
     process, folder = StandIn(LONG), scene.claim(1, ME)
     process.show(folder.lock(1, ME), time.monotonic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
 import os
 import shutil
@@ -20,7 +21,7 @@ from neps.ledger.standing import look
 from neps.ledger.view import View
 from neps.trial import Trial
 from rigs.faultfs import Mount, Rule
-from unit.ledger_scene import Clock, Scene, dead, here, somewhere
+from unit.ledger_scene import Clock, Scene, dead, failing, here, somewhere
 
 LEASE = 60.0
 NEWER = b"format_version: 2\nnumber: 1\n...\n"
@@ -425,3 +426,17 @@ def test_numbers_seen_in_any_order(scene: Scene) -> None:
         for number in order:
             view.take(number)
         assert view.numbers.frontier == 4
+
+
+def test_a_result_whose_second_link_is_refused_counts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another user's file, say, and its owner has died between the two."""
+    scene.claim(1, dead())
+    scene.end(1, loss=0.25)
+    scene.path(1, "result.yaml").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", failing(os.link, errno.EPERM, done=False, times=100))
+        view = scene.view(lease=0.0)
+        view.refresh()
+        assert view.trials[1].loss == 0.25
+    assert scene.view().trials[1].loss == 0.25
+    assert scene.path(1, "result.yaml").exists()
