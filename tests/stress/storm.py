@@ -85,7 +85,7 @@ class Storm:
 
 
 def _strike(root: Path, pid: int, *, evaluating: bool) -> bool:
-    """Kill a worker, if asked for only while it evaluates: on a busy machine chance finds few. Whether it was killed."""
+    """Kill a worker, if asked for only while it evaluates: on a busy machine few do. Whether it was killed."""
     try:
         if evaluating:
             os.kill(pid, signal.SIGSTOP)  # so that it doesn't go on between the look and the kill
