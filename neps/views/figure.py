@@ -12,7 +12,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
@@ -87,7 +87,7 @@ def _laid_out(panels: Sequence[_Drawing], title: tuple[str, str], width: float |
     columns = len(panels) if width >= _NARROWEST * len(panels) else 1
     panel_width, rows = width / columns, len(panels) // columns
     figure = RunFigure(figsize=(width, width), layout="constrained")
-    page = _Page(figure, FigureCanvasAgg(figure).get_renderer(), panel_width)
+    page = _Page(figure, RendererAgg(1, 1, figure.dpi), panel_width)  # which only measures texts
     for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flatten(), panels, strict=True):
         page.finish(axes, panel(axes))
     name, rest = title

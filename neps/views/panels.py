@@ -28,6 +28,9 @@ _BEST_FEW = 5
 _MARKERS = "osD^vPX"
 _LOWER = ", lower fidelity"
 
+_Points = Sequence[tuple[float, float]]
+"""Steps or what was spent, and losses; all drawable."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Labels:
@@ -78,27 +81,32 @@ def draw_learning_curves(axes: Axes, history: History) -> Labels:
         colour, width, label = (BEST, 2.0, _best(progress)) if is_best else (LINE, 1.0, "next best")
         axes.plot(*zip(*line, strict=True), color=colour, linewidth=width, zorder=3)
         axes.plot(*line[-1], "o-", color=colour, markersize=2 + 2 * width, zorder=3, label=label)
+    _mark_leaving(axes, [*others, *few.values()], losses)
     x = label_x(axes, [step for step, _ in points])
     y = label_y(axes, losses, [loss for _, loss in points])
     return Labels("learning curves", (history.space.fidelity or "step") + x, "loss" + y)
 
 
-def _draw_others(axes: Axes, lines: Sequence[Sequence[tuple[float, float]]], losses: Losses) -> None:
+def _draw_others(axes: Axes, lines: Sequence[_Points], losses: Losses) -> None:
     if not lines:
         return
     label = f"{len(lines)} other curves" if len(lines) > 1 else "another curve"
     axes.add_collection(LineCollection(lines, colors=LIGHT_GREY, linewidths=0.7, alpha=_alpha(len(lines))))
     axes.plot([], [], color=LIGHT_GREY, linewidth=0.7, label=label)
     _scatter(axes, [line[-1] for line in lines if not losses.above(line[-1][1])], LIGHT_GREY, size=5)
+
+
+def _mark_leaving(axes: Axes, lines: Iterable[_Points], losses: Losses) -> None:
+    """Where curves leave the axis, and how many do."""
     leaving = [next((step for step, loss in line if losses.above(loss)), None) for line in lines]
     starts = [step for step in leaving if step is not None]
     plural = "s" if len(starts) > 1 else ""
-    _mark_top(axes, starts, "^", LIGHT_GREY, f"{len(starts)} curve{plural} above the axis")
+    _mark_top(axes, starts, "^", GREY, f"{len(starts)} curve{plural} above the axis")
 
 
 def _alpha(lines: int) -> float:
     """Many lines are lighter, so that where most of them go stays visible."""
-    return min(1.0, max(0.3, 10 / math.sqrt(lines) / 3))
+    return min(1.0, max(0.3, 3 / math.sqrt(lines)))
 
 
 def _line(curve: Curve) -> list[tuple[float, float]]:

@@ -120,6 +120,7 @@ def write_plot(
         neps.errors.DirectoryError: if the file can't be written.
     """
     roots = _roots(root_directory)
+    _check_appearance(len(roots), width, panel)
     if output is None and len(roots) > 1:
         message = f"A plot of {len(roots)} runs has no place of its own: say where to write it with --output FILE."
         raise ArgumentError(message)
@@ -140,7 +141,9 @@ def write_plot(
 
 
 def _roots(given: str | Path | Sequence[str | Path]) -> list[str]:
-    return [root_of(each) for each in ([given] if isinstance(given, str | Path) else given)]
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        return [root_of(given)]
+    return [root_of(each) for each in given]
 
 
 def _names(roots: Sequence[str]) -> list[str]:

@@ -124,8 +124,9 @@ class TestOutliers:
 
     def test_among_learning_curves_are_counted(self) -> None:
         curves = [trial(number, 0.0, learning_curve=[number / 9, number / 10]) for number in range(1, 9)]
-        figure_ = figure(*curves, trial(9, 1.0, learning_curve=[0.5, 1e9, 0.1]))
-        assert points(line(figure_.axes[1], "1 curve above the axis")) == [(2, 1)]
+        spikes = (trial(9, 1.0, learning_curve=[0.5, 1e9, 0.1]), trial(10, -1.0, learning_curve=[1e9, 0.1]))
+        figure_ = figure(*curves, *spikes)
+        assert points(line(figure_.axes[1], "2 curves above the axis")) == [(2, 1), (1, 1)]
         assert figure_.axes[1].get_ylim()[1] < 2
 
 

@@ -155,6 +155,12 @@ def test_a_panel_that_a_run_lacks_is_refused(tmp_path: Path) -> None:
         neps.plot(tmp_path, panel="learning_curves")
 
 
+@pytest.mark.parametrize("root", [None, 1, b"run", [None]])
+def test_what_is_no_path_is_refused(root: Any) -> None:
+    with pytest.raises(ArgumentError, match="must be a path"):
+        neps.plot(root)
+
+
 def test_several_runs_are_compared_by_what_all_have(run: Path, tmp_path: Path) -> None:
     neps.run(identity, tmp_path / "other", {"x": neps.Float(0, 1)}, "sobol", max_evaluations_total=4, seed=1)
     both = [run, tmp_path / "other"]
