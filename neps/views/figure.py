@@ -131,6 +131,8 @@ class _Page:
         axes.set_xlabel(x, parse_math=False, fontsize=self.font)
         axes.set_ylabel(labels.y, fontsize=self.font)
         axes.tick_params(labelsize=self.font - 0.5)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_offset_text().set_fontsize(self.font - 0.5)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color=GRID, linewidth=0.6)
         axes.set_axisbelow(True)

@@ -69,6 +69,8 @@ def _texts(figure: Figure) -> Iterator[Text]:
         yield from (axes.title, axes.xaxis.label, axes.yaxis.label)
         for axis in (axes.xaxis, axes.yaxis):
             yield from _tick_labels(axis)
+            if axis.get_offset_text().get_text():
+                yield axis.get_offset_text()
     yield from (text for text in (*figure.legends[0].get_texts(), *figure.texts) if text.get_text())
 
 

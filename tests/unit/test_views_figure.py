@@ -274,6 +274,14 @@ class TestWidths:
         assert illegible(shown) == []
         assert "…" in shown.axes[1].get_xlabel()
 
+    @pytest.mark.parametrize("width", [2.5, 3.3, 12.0])
+    @pytest.mark.parametrize("losses", [(1e7 + 1e-3, 1e7), (-3e9, 1e9), (1.0, 1.0 + 1e-9), (1e-300, 1e-299, 1e200)])
+    def test_so_are_numbers_that_are_large_or_near_each_other(self, losses: tuple[float, ...], width: float) -> None:
+        trials = (
+            trial(number, loss, cost=1e8 + number, learning_curve=losses) for number, loss in enumerate(losses, 1)
+        )
+        assert illegible(figure(*trials, width=width)) == []
+
     def test_several_runs(self) -> None:
         histories = [story(trial(1, 1.0), trial(2, 1 / place), trial(3, math.nan)) for place in range(2, 9)]
         shown = draw_several([(f"_run_{place}" * 20, each) for place, each in enumerate(histories)], "evaluations", 3.3)
