@@ -6,10 +6,11 @@ Imports matplotlib, so it is imported only when something is drawn; no pyplot, s
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import functools
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import RendererAgg
@@ -117,12 +118,16 @@ class _Page:
         """The name as it can be printed, without its middle where it and the rest are wider than so many inches."""
         name, font = _printable(name), FontProperties(size=self.font + larger)
 
-        def fits(text: str) -> bool:
+        def too_wide(text: str) -> bool:
             width, _, _ = self.renderer.get_text_width_height_descent(text + rest, font, ismath=False)
-            return bool(width <= room * self.figure.dpi)
+            return bool(width > room * self.figure.dpi)
 
-        cuts = (f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}" for kept in range(len(name) - 1, 0, -1))
-        return name if fits(name) else next(filter(fits, cuts), "…")
+        def cut(kept: int) -> str:
+            return f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}"
+
+        if not too_wide(name):
+            return name
+        return cut(max(bisect.bisect_left(range(len(name)), x=True, key=lambda kept: too_wide(cut(kept))) - 1, 0))
 
     def finish(self, axes: Axes, labels: Labels) -> None:
         """What stands around a panel. Names are the user's, so they are no formulas."""
@@ -143,18 +148,19 @@ class _Page:
         for axes in self.figure.axes:
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
                 found.setdefault(label, handle)
+        names = [self.fitted(label, self.figure.get_figwidth() - _AROUND) for label in found]
         for columns in range(min(len(found), _MOST_COLUMNS), 0, -1):
-            box = self._legend(found, columns)
+            box = self._legend(list(found.values()), names, columns)
             if box.width <= self.figure.bbox.width:
                 break
             if columns > 1:
                 self.figure.legends[0].remove()
         return float(box.height / self.figure.dpi)
 
-    def _legend(self, found: Mapping[str, Artist], columns: int) -> Bbox:
+    def _legend(self, handles: Sequence[Artist], names: Sequence[str], columns: int) -> Bbox:
         legend = self.figure.legend(
-            list(found.values()),
-            [self.fitted(label, self.figure.get_figwidth() - _AROUND) for label in found],
+            handles,
+            names,
             loc="outside lower center",
             ncols=columns,
             frameon=False,
