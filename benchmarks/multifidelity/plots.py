@@ -5,43 +5,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from benchmarks.driving.multiples import STYLE, Column, coloured, columns, grid
 from benchmarks.multifidelity.methods import BEST, Method
 from benchmarks.multifidelity.study import BUDGETS, GRID, Study
 from benchmarks.problems import FidelityProblem
-from benchmarks.regret.plots import STYLE, legend, written
+from benchmarks.regret.plots import written
 from benchmarks.regret.ranking import Ranking
 from benchmarks.regret.study import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["plots"]
 
-_OURS = "#c1121f"
-_COLOURS = {
-    "one-step": "#8c8c8c",
-    "dehb": "#6a3d9a",
-    "smac-mf": "#1b7837",
-    "optuna-tpe-hyperband": "#4a9bd9",
-    "optuna-gp-hyperband": "#08519c",
-    "optuna-tpe-asha": "#9ecae1",
-    "optuna-gp-asha": "#17a2a2",
-    "neps-0.17-hyperband": "#fdb863",
-    "neps-0.17-asha": "#f1a0c0",
-    "neps-0.17-priorband": "#e08214",
-    "neps-0.12.2-hyperband": "#bf812d",
-    "neps-0.12.2-asha": "#dfc27d",
+_GROUPS = {
+    "DEHB, SMAC, one step of successive halving": coloured("dehb", "smac-mf", "one-step"),
+    "Optuna": coloured("optuna-tpe-hyperband", "optuna-tpe-asha", "optuna-gp-hyperband", "optuna-gp-asha"),
+    "NePS": coloured(
+        "neps-0.17-hyperband",
+        "neps-0.17-asha",
+        "neps-0.17-priorband",
+        "neps-0.12.2-hyperband",
+        "neps-0.12.2-asha",
+    ),
 }
-_COLUMNS = 4
 _FIRST = 4  # before one full evaluation there is little to see
 
 
@@ -56,52 +51,54 @@ def plots(by_account: Mapping[str, Study], folder: Path) -> list[Path]:
         return [path for name, figure in figures.items() for path in written(figure, folder / name)]
 
 
-def _shown(study: Study) -> list[Method]:
+def _columns(study: Study) -> list[Column[Method]]:
     """Peers without a prior, and our best."""
-    return [method for method in study.methods if method.prior is None and method.name in {BEST, *_COLOURS}]
+    peers = {name for group in _GROUPS.values() for name in group}
+    methods = [method for method in study.methods if method.prior is None and method.name in {BEST, *peers}]
+    return columns(methods, _GROUPS, BEST)
 
 
 def _ranks(by_account: Mapping[str, Study]) -> Figure:
-    figure = Figure(figsize=(10, 4.8), layout="constrained")
-    places = figure.subplots(1, len(by_account), squeeze=False).flatten()
-    for axes, (account, study) in zip(places, by_account.items(), strict=True):
-        ranking = Ranking.of(study, _shown(study), len(GRID))
-        axes.set_title(f"{account}: {len(ranking.problems)} problems, {max(ranking.seeds(), default=0)} seeds")
+    shown = _columns(next(iter(by_account.values())))
+    rankings = [Ranking.of(study, shown[0].methods, len(GRID)) for study in by_account.values()]
+
+    def draw(axes: Axes, row: int, column: Column[Method]) -> None:
+        ranking = rankings[row]
         if ranking.problems:
-            mean, (low, high) = ranking.mean(), ranking.interval()
-            for m, method in enumerate(ranking.methods):
-                _line(axes, mean[_FIRST - 1 :, m], method)
-                if method.name == BEST:
-                    band = (low[_FIRST - 1 :, m], high[_FIRST - 1 :, m])
-                    axes.fill_between(GRID[_FIRST - 1 :], *band, color=_OURS, alpha=0.15, linewidth=0)
-            axes.invert_yaxis()
+            _rank(axes, ranking, column)
+            axes.set_ylim(len(ranking.methods), 1)
         _spent(axes)
-    places[0].set_ylabel("mean rank (1 is best)")
-    legend(figure, [method.name for method in _shown(next(iter(by_account.values())))], 5)
-    return figure
+
+    rows = [
+        f"{account}:\nmean rank (1 is best)\n{len(ranking.problems)} problems, {max(ranking.seeds(), default=0)} seeds"
+        for account, ranking in zip(by_account, rankings, strict=True)
+    ]
+    return grid(shown, rows, 2.8, draw)
+
+
+def _rank(axes: Axes, ranking: Ranking[FidelityProblem, Method], column: Column[Method]) -> None:
+    mean, (low, high) = ranking.mean(), ranking.interval()
+    for m, method in enumerate(ranking.methods):
+        _line(axes, mean[_FIRST - 1 :, m], method, column)
+        if (look := column.look(method)).is_ours:
+            band = (low[_FIRST - 1 :, m], high[_FIRST - 1 :, m])
+            axes.fill_between(GRID[_FIRST - 1 :], *band, color=look.colour, alpha=0.15, linewidth=0)
 
 
 def _problems(study: Study) -> Figure:
-    rows = math.ceil(len(study.problems) / _COLUMNS)
-    figure = Figure(figsize=(2.75 * _COLUMNS, 2.1 * rows + 0.9), layout="constrained")
-    places = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
-    methods = _shown(study)
-    for number, axes in enumerate(places):
-        if number >= len(study.problems):
-            axes.set_visible(False)
-            continue
-        _problem(axes, study, study.problems[number], methods)
-    figure.supylabel("log10 regret, median over seeds, with checkpoints", fontsize=9)
-    legend(figure, [method.name for method in methods], 5)
+    def draw(axes: Axes, row: int, column: Column[Method]) -> None:
+        for method in column.methods:
+            _line(axes, study.median(study.problems[row], method)[_FIRST - 1 :], method, column)
+        _spent(axes)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+
+    figure = grid(_columns(study), _names(study.problems), 1.35, draw)
+    figure.supylabel("log10 regret (loss where said), median over seeds, with checkpoints", fontsize=9)
     return figure
 
 
-def _problem(axes: Axes, study: Study, problem: FidelityProblem, methods: Sequence[Method]) -> None:
-    axes.set_title(problem.name if problem.optimum is not None else f"{problem.name} (loss)")
-    for method in methods:
-        _line(axes, study.median(problem, method)[_FIRST - 1 :], method)
-    _spent(axes)
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+def _names(problems: Sequence[FidelityProblem]) -> list[str]:
+    return [problem.name if problem.optimum is not None else f"{problem.name} (loss)" for problem in problems]
 
 
 def _spent(axes: Axes) -> None:
@@ -110,16 +107,9 @@ def _spent(axes: Axes) -> None:
     axes.set_xlim(GRID[_FIRST - 1], GRID[-1])
     axes.set_xticks([1, *BUDGETS], [str(budget) for budget in (1, *BUDGETS)])
     axes.minorticks_off()
-    axes.set_xlabel("full evaluations spent")
+    axes.set_xlabel("full evaluations spent (log scale)")
 
 
-def _line(axes: Axes, values: Array, method: Method) -> None:
-    ours = method.name == BEST
-    axes.plot(
-        GRID[_FIRST - 1 :],
-        values,
-        color=_OURS if ours else _COLOURS[method.name],
-        linewidth=2.2 if ours else 1.2,
-        zorder=3 if ours else 2,
-        label=method.name,
-    )
+def _line(axes: Axes, values: Array, method: Method, column: Column[Method]) -> None:
+    look = column.look(method)
+    axes.plot(GRID[_FIRST - 1 :], values, label=method.name if look.stands_out else "", **look.line)

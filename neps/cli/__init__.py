@@ -49,7 +49,7 @@ def _command(options: argparse.Namespace) -> int:
     if options.command == "clean":
         return clean_runs(options.root, options.run, keep=options.keep, dry=options.dry_run)
     if options.command == "plot":
-        print(write_plot(options.root, options.output))
+        print(write_plot(options.root, options.output, width=options.width, panel=options.panel))
     else:
         neps.status(options.root)
     return 0
@@ -77,10 +77,14 @@ def _parser() -> argparse.ArgumentParser:
         help="draw the best loss so far, and learning curves",
         description="Draw the best loss so far over what was spent, and learning curves where there are some.",
     )
-    plot.add_argument("root", metavar="ROOT", help="the root_directory of the run")
+    plot.add_argument(
+        "root", metavar="ROOT", nargs="+", help="the root_directory of the run; several are drawn in one panel"
+    )
     plot.add_argument(
         "--output", metavar="FILE", help="a .png, .pdf or .svg; if not given, ROOT/summary/plot.png is replaced"
     )
+    plot.add_argument("--width", metavar="INCHES", type=float, help="3.3 for a column of a paper, for example")
+    plot.add_argument("--panel", metavar="NAME", help="this one alone: best_so_far or learning_curves")
 
     again = commands.add_parser(
         "retry",

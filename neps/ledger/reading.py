@@ -25,9 +25,9 @@ def root_of(root_directory: str | Path) -> str:
     """The absolute path of a run, from how a user names it.
 
     Raises:
-        ArgumentError: if that is empty, as by a variable that isn't set: it would mean the current folder.
+        ArgumentError: if that is no path, or empty, as by a variable that isn't set: it would mean the current folder.
     """
-    if not os.fspath(root_directory):
+    if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
         message = f"root_directory is {root_directory!r}; it must be a path. Write '.' for the current folder."
         raise ArgumentError(message)
     return str(Path(root_directory).expanduser().absolute())

@@ -95,6 +95,21 @@ def test_plot_says_what_it_has_written(root: Path, tmp_path: Path, output: str |
     assert path.stat().st_size
 
 
+def test_plot_has_a_width_a_panel_and_several_runs(root: Path, tmp_path: Path, capsys: Capture) -> None:
+    for given in (["--panel", "best_so_far"], [str(root)]):
+        path = tmp_path / "plot.png"
+        assert main(["plot", str(root), *given, "--width", "3.3", "--output", str(path)]) == 0
+        assert int.from_bytes(path.read_bytes()[16:20]) == 3.3 * 150
+    assert main(["plot", str(root), "--width", "0.3"]) == 2
+    assert main(["plot", str(root), str(root)]) == 2
+    assert main(["plot", str(root), "--panel", "best"]) == 2
+    assert [line[:20] for line in capsys.readouterr().err.splitlines()] == [
+        "neps: width is 0.3; ",
+        "neps: A plot of 2 ru",
+        "neps: There is no pa",
+    ]
+
+
 def failing(x: float) -> float:
     raise ValueError("no good")
 

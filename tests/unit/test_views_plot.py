@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import math
 import os
-import random
 import re
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 import neps
 from neps.errors import ArgumentError, DirectoryError, NepsError
-from neps.history import History
 from neps.trial import Status
 from neps.views.figure import draw
 from neps.views.plot import write_plot
+from unit.reading_figures import drawn, legend, line, points
 from unit.trial_stories import story, trial
 
 FORMATS = Path(__file__).parents[1] / "format"
@@ -40,6 +37,10 @@ def train(x: float, epochs: int) -> float:
 
 def fail(x: float) -> float:
     raise ValueError("no good")
+
+
+def identity(x: float) -> float:
+    return x
 
 
 def diverge(x: float) -> float:
@@ -67,193 +68,8 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
-def figure(*trials: neps.Trial, highest: float | None = None) -> Figure:
-    return draw(story(*trials, highest=highest), "digits")
-
-
-def drawn(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    return content.getvalue()
-
-
-def line(axes: Axes, label: str) -> Line2D:
-    (found,) = (line for line in axes.get_lines() if line.get_label() == label)
-    return found
-
-
-def points(line: Line2D) -> list[tuple[float, float]]:
-    return list(zip(*np.asarray(line.get_data()).tolist(), strict=True))
-
-
-def legend(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def of_losses(*losses: float) -> Figure:
-    return figure(*(trial(number, loss) for number, loss in enumerate(losses, 1)))
-
-
-class TestAnytime:
-    def test_steps_down_where_a_trial_was_better_and_goes_on_to_the_last(self) -> None:
-        (axes,) = of_losses(3.0, 2.0, 4.0).axes
-        curve = line(axes, "incumbent")
-        assert points(curve) == [(1, 3.0), (2, 2.0), (3, 2.0)]
-        assert curve.get_drawstyle() == "steps-post"
-        assert curve.get_linestyle() == "-"
-
-    def test_names_the_best_and_marks_where_it_was_found(self) -> None:
-        drawn = of_losses(3.0, 0.25, 4.0)
-        assert points(line(drawn.axes[0], "config_2, loss 0.25")) == [(2, 0.25)]
-        assert legend(drawn) == ["incumbent", "config_2, loss 0.25"]
-
-    def test_is_dotted_until_the_highest_fidelity_is_reached(self) -> None:
-        drawn = figure(
-            trial(1, 2.0, fidelity=1),
-            trial(2, 1.0, fidelity=3, previous=1),
-            trial(3, math.nan, fidelity=9),
-            trial(4, 3.0, fidelity=9),
-            trial(5, 4.0, fidelity=9),
-            highest=9,
-        )
-        below = line(drawn.axes[0], "incumbent below the highest fidelity")
-        reached = line(drawn.axes[0], "incumbent at the highest fidelity")
-        assert below.get_linestyle() == ":"
-        assert points(below) == [(1, 2.0), (3, 1.0), (12, 1.0), (21, 3.0)]
-        assert reached.get_linestyle() == "-"
-        assert points(reached) == [(21, 3.0), (30, 3.0)]
-
-    @pytest.mark.parametrize(("fidelity", "reached"), [(3, "below"), (9, "at")])
-    def test_is_all_dotted_or_all_solid(self, fidelity: float, reached: str) -> None:
-        drawn = figure(trial(1, 2.0, fidelity=fidelity), highest=9)
-        assert legend(drawn) == [f"incumbent {reached} the highest fidelity", "config_1, loss 2"]
-
-    def test_says_what_is_on_its_axes(self) -> None:
-        left, right = figure(trial(1, 2.0, fidelity=3), highest=9).axes
-        assert (left.get_xlabel(), left.get_ylabel()) == ("fidelity spent (epochs)", "loss of the incumbent")
-        assert (right.get_xlabel(), right.get_ylabel()) == ("epochs", "loss")
-
-
-class TestLearningCurves:
-    def test_of_each_configuration_once_the_best_over_them(self) -> None:
-        _, axes = figure(
-            trial(1, 5.0, fidelity=1),
-            trial(2, 3.0, fidelity=1),
-            trial(3, 2.0, fidelity=9, previous=2),
-            trial(4, 2.5, fidelity=9),
-            highest=9,
-        ).axes
-        lines, ends = axes.collections
-        assert isinstance(lines, LineCollection)
-        assert [segment.tolist() for segment in lines.get_segments()] == [[[1, 5]], [[9, 2.5]], [[1, 3], [9, 2]]]
-        assert ends.get_offsets().tolist() == [[1, 5], [9, 2.5], [9, 2]]  # type: ignore[union-attr]
-        assert lines.get_array().tolist() == [3, 2, 1]  # type: ignore[union-attr]
-        best, end = axes.get_lines()
-        assert points(best) == [(1, 3.0), (9, 2.0)]
-        assert points(end) == [(9, 2.0)]
-        assert best.get_zorder() > lines.get_zorder()
-
-    def test_show_the_best_as_far_as_it_was_best(self) -> None:
-        trials = (trial(1, 2.0, fidelity=3), trial(2, math.nan, fidelity=9, previous=1, learning_curve=[7.0, 8.0]))
-        _, axes = figure(*trials, highest=9).axes
-        assert points(axes.get_lines()[0]) == [(3, 2.0)]
-
-    def test_are_shown_without_a_fidelity_where_some_trial_reported(self) -> None:
-        _, axes = figure(trial(1, 2.0, learning_curve=[3.0, 2.0]), trial(2, 1.0)).axes
-        assert axes.get_xlabel() == "step"
-        assert axes.get_lines() == []
-
-    def test_have_no_panel_where_there_are_none(self) -> None:
-        assert len(of_losses(1.0).axes) == 1
-
-
-class TestScales:
-    @pytest.mark.parametrize(
-        ("losses", "scale"),
-        [
-            ((1.0, 0.1), "log"),
-            ((1.0, 0.11), "linear"),
-            ((1.0, 0.0), "linear"),
-            ((1.0, -1.0), "linear"),
-            ((math.inf, 1.0), "linear"),
-            ((-1.0, -100.0), "linear"),
-        ],
-    )
-    def test_losses(self, losses: tuple[float, ...], scale: str) -> None:
-        assert of_losses(*losses).axes[0].get_yscale() == scale
-
-    @pytest.mark.parametrize(("evaluations", "scale"), [(9, "linear"), (10, "log")])
-    def test_what_is_spent(self, evaluations: int, scale: str) -> None:
-        assert of_losses(*([1.0] * evaluations)).axes[0].get_xscale() == scale
-
-    @pytest.mark.parametrize(("steps", "scales"), [([1, 9], ("linear", "log")), ([1, 10], ("log", "log"))])
-    def test_learning_curves(self, steps: list[float], scales: tuple[str, str]) -> None:
-        axes = figure(trial(1, 1.0, learning_curve=[10.0, 1.0], learning_curve_steps=steps)).axes[1]
-        assert (axes.get_xscale(), axes.get_yscale()) == scales
-
-    def test_a_single_evaluation_is_one_and_no_fraction(self) -> None:
-        (axes,) = of_losses(0.5).axes
-        assert [tick for tick in axes.get_xticks() if 0.9 < tick < 1.1] == [1]
-
-    @pytest.mark.parametrize(
-        ("losses", "shown"), [((5.0, 0.5), ["0.5", "1", "2", "5"]), ((5.0, 5e-4), ["0.001", "0.01", "0.1", "1"])]
-    )
-    def test_logarithmic_axes_have_plain_numbers(self, losses: tuple[float, ...], shown: list[str]) -> None:
-        (axes,) = of_losses(*losses).axes
-        low, high = axes.get_ylim()
-        labels = [label for label in axes.get_yticklabels() if low <= label.get_position()[1] <= high]
-        assert [label.get_text() for label in labels] == shown
-        assert {label.get_text() for label in axes.get_yticklabels(minor=True)} <= {""}
-
-
-EXTREMES = [
-    (1.7976931348623157e308, -1.7976931348623157e308),
-    (1.7e308, 5e-324),
-    (1e-200, 5e-324),
-    (0.0, 0.0),
-    (1 + 2**-52, 1.0),
-    (math.inf, math.nan, -math.inf, 3.0),
-]
-
-
-class TestExtremes:
-    """Each is drawn without an error, and without a warning, which is an error here."""
-
-    @pytest.mark.parametrize("losses", EXTREMES)
-    def test_losses(self, losses: tuple[float, ...]) -> None:
-        assert drawn(of_losses(*losses))
-
-    @pytest.mark.parametrize("losses", EXTREMES)
-    def test_learning_curves(self, losses: tuple[float, ...]) -> None:
-        assert drawn(figure(trial(1, 1.0, learning_curve=losses)))
-
-    @pytest.mark.parametrize("highest", [2.0**53, 1.7e308])
-    def test_fidelities(self, highest: float) -> None:
-        drawn_figure = figure(trial(1, 1.0, fidelity=1), trial(2, 2.0, fidelity=highest, previous=1), highest=highest)
-        assert drawn(drawn_figure)
-
-    def test_a_thousand_trials(self) -> None:
-        losses = random.Random(1)
-        trials = [
-            trial(
-                number, losses.random(), fidelity=9, previous=number // 2 or None, learning_curve=[losses.random()] * 9
-            )
-            for number in range(1, 1001)
-        ]
-        shown = figure(*trials, highest=9)
-        assert drawn(shown)
-        assert len(shown.axes[1].collections[0].get_paths()) == 500
-
-    @pytest.mark.parametrize("name", ["$\\frac{$", "\udcff", "line\nbreak", "\0", "été"])
-    def test_names(self, name: str) -> None:
-        history = History(neps.SearchSpace({name: neps.Float(1, 9, is_fidelity=True)}), {1: trial(1, 1.0, fidelity=1)})
-        shown = draw(history, name)
-        assert drawn(shown)
-        assert ascii(shown.get_suptitle()).replace("\\\\", "\\").startswith(ascii(name)[:-1])
-
-
 def test_the_title_names_the_run_and_counts_its_trials() -> None:
-    shown = figure(trial(1, 1.0), trial(2, status=Status.FAILED), trial(3, status=Status.RUNNING))
+    shown = draw(story(trial(1, 1.0), trial(2, status=Status.FAILED), trial(3, status=Status.RUNNING)), "digits")
     assert shown.get_suptitle() == "digits: 1 succeeded, 1 failed"
 
 
@@ -262,10 +78,10 @@ def test_a_run_is_plotted_and_its_best_is_that_of_status(run: Path) -> None:
     neps.status(run, file=status)
     assert best is not None
     assert f"best: trial {best.number}, loss {best.loss:g}\n" in status.getvalue()
-    assert legend(shown)[-1] == f"config_{best.number}, loss {best.loss:g}"
+    assert f"config_{best.number}, loss {best.loss:g}" in legend(shown)
     assert shown.get_suptitle() == "digits: 25 succeeded, 0 failed"
-    assert points(line(shown.axes[0], "incumbent at the highest fidelity"))[-1][1] == best.loss
-    assert points(shown.axes[1].get_lines()[0])[-1] == (best.fidelity, best.loss)
+    assert points(line(shown.axes[0], "best so far"))[-1][1] == best.loss
+    assert points(shown.axes[1].get_lines()[-1])[-1] == (best.fidelity, best.loss)
 
 
 def test_the_run_stays_as_it_was(root: Path) -> None:
@@ -279,7 +95,7 @@ def test_trials_in_every_state(golden: str) -> None:
     shown, history = neps.plot(FORMATS / golden), neps.load(FORMATS / golden)
     assert {str(each.status) for each in history.trials} == {"success", "failed", "running", "waiting"}
     assert history.best is not None
-    assert legend(shown)[-1] == f"config_{history.best.number}, loss {history.best.loss:g}"
+    assert f"config_{history.best.number}, loss {history.best.loss:g}" in legend(shown)
 
 
 def test_a_damaged_result_counts_as_a_failure(root: Path) -> None:
@@ -290,6 +106,12 @@ def test_a_damaged_result_counts_as_a_failure(root: Path) -> None:
     assert neps.plot(root).get_suptitle() == "digits: 24 succeeded, 1 failed"
 
 
+def test_figures_are_forgotten_with_their_last_reference(run: Path) -> None:
+    figures = [weakref.ref(neps.plot(run)) for _ in range(3)]
+    gc.collect()
+    assert [figure() for figure in figures] == [None] * 3
+
+
 def test_nothing_outside_the_figure_changes(run: Path) -> None:
     program = (
         "import sys, matplotlib, neps; settings = list(dict.items(matplotlib.rcParams)); neps.plot(sys.argv[1]); "
@@ -297,6 +119,87 @@ def test_nothing_outside_the_figure_changes(run: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(run)], capture_output=True, text=True, check=True)
     assert done.stdout == "False True\n"
+
+
+# Width, panels, several runs
+
+
+def test_width_and_panel_are_those_asked_for(run: Path, tmp_path: Path) -> None:
+    shown = neps.plot(run, width=3.3, panel="learning_curves")
+    assert [axes.get_title() for axes in shown.axes] == ["learning curves"]
+    assert shown.get_figwidth() == 3.3
+    write_plot(run, tmp_path / "a.png", width=4, panel="best_so_far")
+    assert int.from_bytes((tmp_path / "a.png").read_bytes()[16:20]) == 4 * 150
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": 0.5}, r"width is 0\.5; it must be a number of inches, from 2\.5 to 50\.$"),
+        ({"width": math.nan}, "width is nan"),
+        ({"width": True}, "width is True"),
+        ({"width": "3.3"}, r"width is '3\.3'"),
+        ({"panel": "curves"}, r"There is no panel 'curves'\. Choose best_so_far or learning_curves\.$"),
+    ],
+)
+def test_a_wrong_appearance_is_refused_before_anything_is_read(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        neps.plot("no run", **arguments)
+
+
+def test_a_panel_that_a_run_lacks_is_refused(tmp_path: Path) -> None:
+    neps.run(identity, tmp_path, {"x": neps.Float(0, 1)}, "sobol", max_evaluations_total=1, seed=1)
+    with pytest.raises(
+        ArgumentError, match=r"has no panel 'learning_curves': it has no fidelity.* It has: best_so_far"
+    ):
+        neps.plot(tmp_path, panel="learning_curves")
+
+
+@pytest.mark.parametrize("root", [None, 1, b"run", [None]])
+def test_what_is_no_path_is_refused(root: Any) -> None:
+    with pytest.raises(ArgumentError, match="must be a path"):
+        neps.plot(root)
+
+
+def test_several_runs_are_compared_by_what_all_have(run: Path, tmp_path: Path) -> None:
+    neps.run(identity, tmp_path / "other", {"x": neps.Float(0, 1)}, "sobol", max_evaluations_total=4, seed=1)
+    both = [run, tmp_path / "other"]
+    shown = neps.plot(both)
+    assert [(axes.get_title(), axes.get_xlabel()) for axes in shown.axes] == [
+        ("best so far", "evaluations (log scale)")
+    ]
+    bests = [neps.load(root).best for root in both]
+    for root, best in zip(both, bests, strict=True):
+        assert best is not None
+        assert f"{root.name}: config_{best.number}, loss {best.loss:g}" in legend(shown)
+    write_plot(both, tmp_path / "both.svg")
+    assert (tmp_path / "both.svg").exists()
+
+
+def test_runs_of_the_same_name_are_called_by_their_paths(run: Path, root: Path) -> None:
+    shown = neps.plot([run, root], width=50)
+    assert [text.split(":")[0] for text in legend(shown)][1:] == [str(run), str(root)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"root_directory": ["a", "b"]}, r"A plot of 2 runs has no place of its own: .* with --output FILE\.$"),
+        (
+            {"root_directory": ["a", "b"], "output": "a.png", "panel": "learning_curves"},
+            "is of one run, but 2 are given",
+        ),
+        ({"root_directory": ["a"] * 8, "output": "a.png"}, "8 runs are given; a figure shows 1 to 7"),
+        ({"root_directory": [], "output": "a.png"}, "0 runs are given"),
+    ],
+)
+def test_what_several_runs_cannot_have_is_refused(
+    tmp_path: Path, arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=message):
+        write_plot(**arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 # What can't be plotted

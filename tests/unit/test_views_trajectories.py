@@ -9,7 +9,7 @@ import pytest
 
 from neps.history import History
 from neps.trial import Status
-from neps.views.trajectories import anytime, learning_curves, longest
+from neps.views.trajectories import anytime, best_first, learning_curves, longest
 from unit.trial_stories import at, story, trial
 
 FAILED, RUNNING, WAITING = Status.FAILED, Status.RUNNING, Status.WAITING
@@ -65,7 +65,7 @@ class TestSpent:
             trial(4, 1.0, cost=1.0),
         )
         curve = anytime(history)
-        assert curve.measure == "cost"
+        assert curve.measure == "cost as returned"
         assert list(curve.spent) == [2.0, 2.0, 6.0, 7.0]
         assert curve.spent[-1] == history.total_cost
 
@@ -77,7 +77,7 @@ class TestSpent:
         )
         history = story(*trials, highest=9)
         curve = anytime(history)
-        assert curve.measure == "fidelity spent (epochs)"
+        assert curve.measure == "epochs spent"
         assert list(curve.spent) == [3, 9, 10]
         assert history.fidelity_spent is not None
         assert curve.spent[-1] == history.fidelity_spent.continued
@@ -103,7 +103,7 @@ class TestLearningCurves:
         )
         curves = learning_curves(history)
         assert curves[3] == ((1, 3.0), (3, 2.0))
-        assert longest(history, curves) == [((1, 4.0),), ((1, 3.0), (3, 2.0), (9, 1.0))]
+        assert longest(history, curves) == {2: ((1, 4.0),), 4: ((1, 3.0), (3, 2.0), (9, 1.0))}
 
     def test_are_what_was_reported_and_the_later_report_of_a_step_counts(self) -> None:
         history = story(
@@ -123,7 +123,7 @@ class TestLearningCurves:
         )
         curves = learning_curves(history)
         assert curves == {1: ((1, 5.0),), 3: ((3, 2.0),), 4: ((3, 2.0),)}
-        assert longest(history, curves) == [((1, 5.0),), ((3, 2.0),)]
+        assert longest(history, curves) == {1: ((1, 5.0),), 4: ((3, 2.0),)}
 
     def test_have_finite_losses_only(self) -> None:
         history = story(
@@ -143,9 +143,23 @@ class TestLearningCurves:
             trial(3, 1.0, fidelity=3, previous=1),
             highest=3,
         )
-        assert longest(history, learning_curves(history)) == [((1, 3.0), (3, 2.0)), ((1, 3.0), (3, 1.0))]
+        assert longest(history, learning_curves(history)) == {2: ((1, 3.0), (3, 2.0)), 3: ((1, 3.0), (3, 1.0))}
 
     @pytest.mark.parametrize("previous", [1, 2, 7])
     def test_what_a_trial_cannot_continue_is_ignored(self, previous: int) -> None:
         history = story(trial(1, 3.0, fidelity=1, previous=previous), trial(2, 2.0, fidelity=1, previous=2), highest=3)
-        assert longest(history, learning_curves(history)) == [((1, 3.0),), ((1, 2.0),)]
+        assert longest(history, learning_curves(history)) == {1: ((1, 3.0),), 2: ((1, 2.0),)}
+
+    def test_of_the_best_are_one_a_configuration(self) -> None:
+        history = story(
+            trial(1, 3.0, fidelity=1),
+            trial(2, 0.5, fidelity=1),
+            trial(3, 2.0, fidelity=3, previous=1),
+            trial(4, math.nan, fidelity=3, previous=2),
+            trial(5, status=FAILED, fidelity=3, learning_curve=[0.1]),
+            trial(6, 1.5, fidelity=3, previous=6),
+            highest=3,
+        )
+        curves = learning_curves(history)
+        assert [each.number for each in best_first(history, curves, 5)] == [6, 3, 2]
+        assert [each.number for each in best_first(history, curves, 2)] == [6, 3]
