@@ -105,17 +105,16 @@ class _Study:
         trials = self._run.trials()
         if self._run.definition.run != self.run:  # another run has taken its place
             self._begin()
-        top = top_fidelity(trials)
-        if top != self._top:
-            self._top, self._seen = top, {}
-        for number in range(1, max(trials, default=0) + 1):
-            trial = trials.get(number)
-            if trial is None or not trial.ended or self._seen.get(number) is not trial:
-                self._frozen[number] = self._freeze(number, trial)
-                self._seen.pop(number, None)
-                if trial is not None:
-                    self._seen[number] = trial
-        return [self._frozen[number] for number in range(1, max(trials, default=0) + 1)]
+        changed = [number for number, trial in trials.items() if self._seen.get(number) is not trial]
+        top = top_fidelity((trials[number] for number in changed), self._top)
+        if top != self._top:  # what was complete until now has stopped below it
+            self._top, changed = top, list(trials)
+        last = max(trials, default=0)
+        gaps = [number for number in range(1, last + 1) if number not in trials] if len(trials) < last else []
+        for number in sorted([*changed, *gaps]):  # what a trial continues comes before it
+            self._frozen[number] = self._freeze(number, trials.get(number))
+        self._seen = trials
+        return [self._frozen[number] for number in range(1, last + 1)]
 
     def known(self, number: int) -> FrozenTrial | None:
         """The trial that the study has as `number`, as it stood when that was looked at last."""

@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,10 +46,15 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     raise TypeError(f"{parameter!r} is not searched")
 
 
-def top_fidelity(trials: Mapping[int, Trial]) -> float | None:
-    """The highest fidelity at which any trial has a finite loss: that of `History.best`. None without a fidelity."""
-    fidelities = (trial.fidelity for trial in trials.values() if math.isfinite(trial.rank_key))
-    return max((fidelity for fidelity in fidelities if fidelity is not None), default=None)
+def top_fidelity(trials: Iterable[Trial], known: float | None = None) -> float | None:
+    """The highest fidelity at which any trial has a finite loss: that of `History.best`. None without a fidelity.
+
+    Args:
+        trials: those to look at.
+        known: that of all others.
+    """
+    found = [known, *(trial.fidelity for trial in trials if math.isfinite(trial.rank_key))]
+    return max((fidelity for fidelity in found if fidelity is not None), default=None)
 
 
 def state_of(trial: Trial, top: float | None) -> TrialState:
