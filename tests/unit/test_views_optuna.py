@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -343,13 +345,21 @@ class TestTrials:
         assert all(distribution.single() for distribution in distributions(space).values())
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning", "ignore::UserWarning")
+def test_the_example_in_docs_runs(deep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "optuna.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    exec(example.replace("results/example", str(deep)), {})  # noqa: S102 - our own page
+    assert "'rate': " in capsys.readouterr().out
+
+
 def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DirectoryError, match=r"holds no run: there is no neps\.yaml in it"):
         neps.to_optuna(tmp_path)
 
 
 def test_without_optuna_it_says_what_to_install(flat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(__import__("sys").modules, "neps.views.optuna_storage")
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    monkeypatch.delitem(sys.modules, "neps.views.optuna_storage")
+    monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(NepsError, match=r"pip install 'neps\[optuna\]'"):
         neps.to_optuna(flat)
