@@ -7,7 +7,8 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,17 @@ def test_curves_are_intermediate_values_from_the_first_step_on(deep: Path) -> No
         assert theirs.intermediate_values.items() >= own.items()
 
 
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where the time is not UTC."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
 def test_times_are_local_and_those_of_the_evaluation(flat: Path) -> None:
     for ours, theirs in zip(neps.load(flat).trials, neps.to_optuna(flat).trials, strict=True):
         assert ours.started is not None
