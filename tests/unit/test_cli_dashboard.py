@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import socket
 import sys
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import optuna
 import pytest
 from click.testing import CliRunner
+from optuna.visualization import matplotlib as plots
 
 import neps
 from neps.cli.dashboard import dashboard
 from neps.errors import ArgumentError, DirectoryError, NepsError
+from neps.ledger.records import End
 from neps.views.dashboard import application, server
 from rigs.waiting import wait_until
+from unit.ledger_scene import Scene, here
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+mpl.use("Agg")
 
 # optuna-dashboard imports botorch where that is installed, which uses what torch would no longer have used.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -48,15 +62,24 @@ def roots(tmp_path: Path) -> list[Path]:
     return roots
 
 
+@contextlib.contextmanager
+def listening(app: WSGIApplication) -> Iterator[str]:
+    """Where it answers."""
+    with server(app, "127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.server_port}"
+        finally:
+            listener.shutdown()
+            thread.join()
+
+
 @pytest.fixture
 def address(roots: list[Path]) -> Iterator[str]:
     """Where a dashboard of both runs answers."""
-    with server(application(roots), "127.0.0.1", 0) as listening:
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
-        thread.join()
+    with listening(application(roots)) as address:
+        yield address
 
 
 def ask(url: str, method: str = "GET") -> tuple[int, Any]:
@@ -104,6 +127,35 @@ def test_writing_is_refused_and_changes_nothing(address: str, roots: list[Path])
     assert len(ask(f"{address}/api/studies/0")[1]["trials"]) == 3
 
 
+def test_every_state_can_be_shown(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "root")
+    scene.define()
+    scene.claim(1)
+    scene.end(1, loss=0.5, learning_curve=[math.nan, 0.5], learning_curve_steps=[0.5, 1.0])
+    scene.claim(2)
+    scene.end(2, loss=-math.inf, info_dict={"inf": math.inf, "list": [math.nan, None, {"a": True}], "none": None})
+    scene.claim(3)
+    scene.fail(3)
+    scene.claim(4).curve(1).append([(1.0, math.inf), (2.0, 0.5)])
+    scene.claim(5).end_attempt(1, End.LEFT, here())
+    scene.spoil(6, "trial.yaml", b"format_version: 99\n...\n")
+    scene.folder(8).reserve()
+    study = neps.to_optuna(scene.root)
+    assert [trial.state.name for trial in study.trials] == [
+        *("COMPLETE", "FAIL", "FAIL", "RUNNING", "WAITING", "FAIL", "WAITING", "WAITING"),
+    ]
+    with listening(application([scene.root])) as address:
+        status, detail = ask(f"{address}/api/studies/0")
+    assert status == 200
+    assert [trial["state"].upper() for trial in detail["trials"]] == [trial.state.name for trial in study.trials]
+    assert detail["trials"][3]["intermediate_values"] == [{"step": 1, "value": "inf"}, {"step": 2, "value": 0.5}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        for plot in (plots.plot_timeline, plots.plot_intermediate_values, plots.plot_optimization_history):
+            plot(study)
+    plt.close("all")
+
+
 def test_a_port_that_is_taken_is_an_error(roots: list[Path]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -123,8 +175,8 @@ def test_a_host_that_is_not_this_one_is_an_error(host: str, roots: list[Path]) -
 def test_ipv6(roots: list[Path]) -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
-    with server(application(roots[:1]), "::1", 0) as listening:
-        assert listening.socket.family == socket.AF_INET6
+    with server(application(roots[:1]), "::1", 0) as listener:
+        assert listener.socket.family == socket.AF_INET6
 
 
 def test_a_folder_without_a_run_is_an_error(roots: list[Path], tmp_path: Path) -> None:
