@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import os
 
-from neps.errors import NepsError
+from neps.errors import DirectoryError, NepsError
 from neps.ledger.definition import Definition
-from neps.ledger.layout import Layout
-from neps.ledger.reading import no_run, read_definition, read_view
+from neps.ledger.layout import DEFINITION, Layout
+from neps.ledger.reading import read_definition, read_view
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Status, Trial
@@ -73,7 +73,7 @@ class LiveRun:
     def _look(self) -> None:
         mark = self._definition_mark()
         if mark is None:
-            raise no_run(self.root, "holds no run any more")
+            raise DirectoryError(f"there is no {DEFINITION} in it")
         if mark != self._mark:  # it was moved aside, and another one has begun
             self._open()
             return

@@ -90,13 +90,13 @@ class _Study:
         }
         found = {
             "root": self._run.root,
-            "run": definition.run,
+            "numbers": "trial 0 is config_1, as Optuna counts from 0",
             "searcher": definition.searcher["name"],
-            "settings": definition.searcher.get("settings"),
-            "seed": str(definition.seed),  # it may have more digits than a page's numbers hold
             "fidelity": space.fidelity,
             "prior": priors,
-            "numbers": "trial 0 is config_1, as Optuna counts from 0",
+            "settings": definition.searcher.get("settings"),
+            "seed": str(definition.seed),  # it may have more digits than a page's numbers hold
+            "run": definition.run,
         }
         return {name: plain(value) for name, value in found.items() if value not in (None, {})}
 

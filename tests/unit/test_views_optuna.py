@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import math
 import re
 import sys
@@ -84,6 +85,18 @@ def test_its_name_direction_and_attributes_are_the_runs(deep: Path) -> None:
     assert attributes["prior"] == {"rate": "0.001, high"}
     assert attributes["seed"] == "1"
     assert json.loads(json.dumps(attributes)) == attributes
+
+
+def test_opening_one_says_nothing(flat: Path, caplog: pytest.LogCaptureFixture) -> None:
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.enable_propagation()
+    try:
+        with caplog.at_level(logging.INFO):
+            neps.to_optuna(flat)
+    finally:
+        optuna.logging.disable_propagation()
+    assert not caplog.records
+    assert optuna.logging.get_verbosity() == verbosity
 
 
 def test_parameters_have_their_distributions_and_what_is_not_searched_is_an_attribute(deep: Path) -> None:

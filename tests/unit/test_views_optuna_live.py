@@ -192,7 +192,8 @@ def test_while_it_cannot_be_read_it_stands_as_it_stood(scene: Scene, caplog: pyt
         for _ in range(2):
             assert states(study) == ["COMPLETE"]
     (record,) = caplog.records
-    assert f"{scene.root} can't be read now, and is shown as it was" in record.getMessage()
+    message = f"{scene.root} can't be read now, and is shown as it was: there is no neps.yaml in it"
+    assert record.getMessage() == message
     elsewhere.rename(scene.root)
     scene.claim(2)
     assert states(study) == ["COMPLETE", "RUNNING"]
