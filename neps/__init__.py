@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         SearchSpace,
     )
     from neps.trial import Status, Trial
-    from neps.views import plot, status
+    from neps.views import plot, status, to_optuna
 
 __version__ = "0.1.0"
 
@@ -52,6 +52,7 @@ _HOME = {
     "report": "children",
     "run": "api",
     "status": "views",
+    "to_optuna": "views",
 }
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "report",
     "run",
     "status",
+    "to_optuna",
 ]
 
 

@@ -297,7 +297,11 @@ class View:
         if now < self._look_for_retries_at:
             return
         self._look_for_retries_at = now + self._poll
-        for number in list(self._failed)[:_FEW]:
+        self.reopen_retried(most=_FEW)
+
+    def reopen_retried(self, most: int) -> None:
+        """Of so many failed trials, those that were looked at longest ago, learn whether somebody has reopened them."""
+        for number in list(self._failed)[:most]:
             self._failed[number] = trial = self._failed.pop(number)
             folder = TrialFolder(self._layout, number)
             if folder.has_start(trial.attempts + 1):

@@ -6,7 +6,8 @@ through here.
 
 from __future__ import annotations
 
+from neps.views.optuna_study import to_optuna
 from neps.views.plot import plot
 from neps.views.status import status
 
-__all__ = ["plot", "status"]
+__all__ = ["plot", "status", "to_optuna"]

@@ -5,16 +5,20 @@ By ctypes, because Python 3.11 has none of them, and because a child program wou
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["BIND", "PRIVATE", "RECURSIVE", "SLAVE", "call", "detach", "mount", "not_root_on_linux"]
+__all__ = ["BIND", "PRIVATE", "RECURSIVE", "SLAVE", "call", "detach", "mount", "not_root_on_linux", "read_only"]
 
 BIND = 1 << 12
 RECURSIVE = 1 << 14
 PRIVATE = 1 << 18
 SLAVE = 1 << 19
+_READ_ONLY, _REMOUNT = 1, 32
 _DETACH = 2
 
 
@@ -52,3 +56,27 @@ def not_root_on_linux() -> str | None:
     if os.geteuid() != 0:
         return "needs root"
     return None
+
+
+@contextlib.contextmanager
+def read_only(folder: Path, target: Path) -> Iterator[Path]:
+    """The same folder where writing fails: root may write whatever its mode says, but not to a read-only filesystem.
+
+    Args:
+        folder: what is to be seen.
+        target: where, if root is to see it; it is made.
+    """
+    if os.geteuid() != 0:
+        for path in (*folder.rglob("*"), folder):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        yield folder
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return
+    target.mkdir()
+    mount(str(folder), str(target), flags=BIND)
+    try:
+        mount("", str(target), flags=BIND | _REMOUNT | _READ_ONLY)
+        yield target
+    finally:
+        detach(str(target))

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,9 +22,8 @@ from neps.ledger.records import End, result_fields
 from neps.ledger.trial_folder import TrialFolder
 from neps.space import SearchSpace
 from neps.trial import Decision, Result
-from rigs.mounts import BIND, detach, mount
+from rigs.mounts import read_only
 
-READ_ONLY, REMOUNT = 1, 32
 HERE = dataclasses.replace(Identity.mine(), worker="here-1-a")
 ELSEWHERE = dataclasses.replace(HERE, worker="elsewhere-2-b", host="node7.cluster", boot="another boot")
 
@@ -199,31 +197,12 @@ def test_nothing_is_written(every_state: Root) -> None:
     assert every_state.everything == before
 
 
-@pytest.fixture
-def read_only(every_state: Root, tmp_path: Path) -> Iterator[Path]:
-    """The same run where writing fails: root may write whatever its mode says, but not to a read-only filesystem."""
-    if os.geteuid() != 0:
-        for path in (*every_state.path.rglob("*"), every_state.path):
-            path.chmod(0o555 if path.is_dir() else 0o444)
-        yield every_state.path
-        for path in (every_state.path, *every_state.path.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        return
-    target = tmp_path / "read only"
-    target.mkdir()
-    mount(str(every_state.path), str(target), flags=BIND)
-    try:
-        mount("", str(target), flags=BIND | REMOUNT | READ_ONLY)
-        yield target
-    finally:
-        detach(str(target))
-
-
-def test_a_read_only_root(read_only: Path) -> None:
-    with pytest.raises(OSError, match=r"Read-only|Permission"):
-        (read_only / "file").touch()
-    text = io.StringIO()
-    neps.status(read_only, file=text)
+def test_a_read_only_root(every_state: Root, tmp_path: Path) -> None:
+    with read_only(every_state.path, tmp_path / "read only") as root:
+        with pytest.raises(OSError, match=r"Read-only|Permission"):
+            (root / "file").touch()
+        text = io.StringIO()
+        neps.status(root, file=text)
     assert "trials    2 succeeded, 2 failed (1 damaged), 3 running (1 dead), 2 waiting" in text.getvalue()
 
 

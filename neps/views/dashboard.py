@@ -1,0 +1,110 @@
+"""optuna-dashboard on runs: its pages, served from here, and read-only. Needs optuna-dashboard; called by `neps.cli`.
+
+Whatever would write is refused before the dashboard sees it, with a reason in the form that its pages expect.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from neps.errors import ArgumentError, NepsError
+from neps.views.optuna_study import run_storage
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "application", "server"]
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8080
+_READING = ("GET", "HEAD", "OPTIONS")
+_REASON = "The dashboard of a run is read-only: nothing was changed."
+
+
+def application(root_directories: Sequence[str | Path]) -> WSGIApplication:
+    """The dashboard of runs as a WSGI application, for a server of your own.
+
+    Raises:
+        neps.errors.DirectoryError: if one of them is no run.
+        neps.errors.NepsError: if optuna-dashboard is not installed.
+    """
+    try:
+        import optuna_dashboard
+    except ImportError as error:
+        message = "The dashboard needs optuna-dashboard, which is not installed: pip install 'neps[optuna]'"
+        raise NepsError(message) from error
+    return _reading_only(optuna_dashboard.wsgi(run_storage(root_directories)))
+
+
+def _reading_only(app: WSGIApplication) -> WSGIApplication:
+    def refusing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in _READING:
+            return app(environ, start_response)
+        body = json.dumps({"reason": _REASON}).encode()
+        start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return refusing
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each request, none of which outlives the program."""
+
+    daemon_threads = True
+
+    def __init__(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
+        self.address_family = family
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Without asking for the host's full name, which takes seconds where no name server answers."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
+
+
+class _Handler(WSGIRequestHandler):
+    """Says nothing of each request."""
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+def server(app: WSGIApplication, host: str, port: int) -> WSGIServer:
+    """A server of `app` that listens already: `serve_forever` answers, `server_port` is the port.
+
+    Args:
+        app: the application.
+        host: a name or an address of this machine.
+        port: where to listen; 0 is any port that is free.
+
+    Raises:
+        neps.errors.ArgumentError: if it can't listen there.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        listening = _Server(family, address)
+    except (OSError, UnicodeError) as error:  # a name that no name server could have is a UnicodeError
+        raise ArgumentError(_why_not(host, port, error)) from error
+    listening.set_app(app)
+    return listening
+
+
+def _why_not(host: str, port: int, error: Exception) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.EADDRINUSE:
+        why = "it is taken, perhaps by another dashboard. Choose another with --port N, or any free one with --port 0"
+    elif code == errno.EACCES:
+        why = "ports below 1024 are for root. Choose another with --port N"
+    else:
+        reason = getattr(error, "strerror", None) or error
+        why = f"{reason}. --host must be a name or an address of this machine, such as {DEFAULT_HOST}"
+    return f"The dashboard can't listen at {host!r}, port {port}: {why}."
