@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
@@ -223,7 +224,8 @@ class View:
         self._tell(trial)
 
     def _tell(self, trial: Trial) -> None:
-        if trial.succeeded and (self.best is None or trial.incumbent_key < self.best.incumbent_key):
+        finite = math.isfinite(trial.rank_key)
+        if finite and (self.best is None or trial.incumbent_key < self.best.incumbent_key):
             self.best = trial
         for observer in self.observers:
             observer.seen(trial)
