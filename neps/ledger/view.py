@@ -140,6 +140,19 @@ class View:
         self.ended += 1
         return True
 
+    def hear(self, number: int, payload: bytes) -> None:
+        """Somebody has written a line into the accelerator since this view has joined."""
+        before = self.trials.get(number)
+        if (before is None or not before.succeeded) and self._remember(number, payload):
+            self.ended -= before is not None
+            self._failed.pop(number, None)
+            self.pending.pop(number, None)
+            self.numbers.settle(number)
+
+    def knows(self, number: int) -> bool:
+        """Whether anything is known of a number (with details)."""
+        return number in self.trials or number in self.pending or number in self.numbers.taken
+
     def take(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
         self.numbers.take(number, time.monotonic())
