@@ -50,6 +50,17 @@ class _Commands(click.Group):
             raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> int | None:
+        """Do it; a reader that has enough, as in `neps status ROOT | head`, is no error (click would exit with 1)."""
+        try:
+            code: int | None = super().invoke(ctx)
+            if sys.stdout is not None:  # as in `neps status ROOT >&-`
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return code
+
 
 @click.group(
     "neps",
@@ -79,17 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _neps.main(arguments, prog_name="neps", standalone_mode=False)
-        if sys.stdout is not None:  # as in `neps status ROOT >&-`
-            sys.stdout.flush()
+        code: int | None = _neps.main(arguments, prog_name="neps", standalone_mode=False)
     except click.Abort:
         return _INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:  # `neps status ROOT | head`: the reader has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (NepsError, OSError) as error:
         return failed(error)
     return code or 0

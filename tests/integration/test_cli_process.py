@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -29,6 +31,12 @@ def run_pipeline(x, pipeline_directory):
     time.sleep(600)
 
 neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=2, seed=1)
+"""
+
+WATCHED = """
+import sys, neps
+
+neps.run(lambda x: x, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=50, seed=1)
 """
 
 RETRY = """
@@ -122,3 +130,46 @@ def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
     done = subprocess.run(whole, cwd=REPOSITORY, stdout=writer, stderr=subprocess.PIPE, timeout=SECONDS, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_head_of_what_is_long_is_enough(tmp_path: Path) -> None:
+    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    line = f"{sys.executable} -m neps export {tmp_path} --to json | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], cwd=REPOSITORY, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"{\n", b"")
+
+
+def test_standard_output_may_be_closed(tmp_path: Path) -> None:
+    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    line = f"{sys.executable} -m neps best {tmp_path} >&-"
+    done = subprocess.run(["bash", "-c", line], cwd=REPOSITORY, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_best_configuration_reaches_a_script(tmp_path: Path) -> None:
+    space = {"name": neps.Categorical(["a 'b' $HOME"])}
+    neps.run(lambda name: float(len(name)), tmp_path, space, max_evaluations_total=1)
+    (tmp_path / "train.py").write_text("import sys; print(sys.argv[1:])")
+    best = f"$({sys.executable} -m neps best {tmp_path} --format args)"
+    line = f'eval "{sys.executable} {tmp_path}/train.py {best}"'
+    done = subprocess.run(["bash", "-c", line], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[\"--name=a 'b' $HOME\"]\n", "")
+
+
+def test_a_watcher_sees_workers_come_to_the_end_and_is_ended_by_an_interrupt(tmp_path: Path, fleet: Fleet) -> None:
+    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    whole = [sys.executable, "-m", "neps", "status", "--watch", "--json", str(tmp_path)]
+    watcher = subprocess.Popen(whole, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert watcher.stdout is not None
+        assert json.loads(watcher.stdout.readline())["trials"]["succeeded"] == 1
+        workers = [fleet.start(WATCHED, tmp_path) for _ in range(2)]
+        for line in watcher.stdout:
+            if json.loads(line)["trials"]["succeeded"] == 50:
+                break
+        assert [worker.wait(SECONDS) for worker in workers] == [0, 0]
+        watcher.send_signal(signal.SIGINT)
+        out, err = watcher.communicate(timeout=SECONDS)
+    finally:
+        watcher.kill()
+    assert (watcher.returncode, out, err) == (0, "", "")
