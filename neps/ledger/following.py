@@ -38,4 +38,3 @@ class Following:
         self.view.refresh()
         self.view.inspect_some()
         self.view.look_for_retries()
-        self.view.say_damage()
