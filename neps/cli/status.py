@@ -15,7 +15,7 @@ __all__ = ["status"]
 
 @click.command()
 @several_roots
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each ROOT; docs/command-line.md specifies it.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each ROOT: docs/command-line.md.")
 @click.option("--watch", is_flag=True, help="Show it again whenever it has changed, until Ctrl-C.")
 def status(roots: tuple[str, ...], *, as_json: bool, watch: bool) -> int:
     """Show how runs stand.
