@@ -99,7 +99,7 @@ class History:
         states["succeeded"] = states.pop("success", 0)
         names = ("succeeded", "failed", "running", "waiting")
         counts = ", ".join(f"{states[name]} {name}" for name in names if states[name])
-        return f"{_counted(len(self), 'trial')}, {counts}; best: {self._best_in_short()}"
+        return f"{_counted(len(self), 'trial', 'trials')}: {counts}; best: {self._best_in_short()}"
 
     def _best_in_short(self) -> str:
         best = self.best
@@ -107,7 +107,7 @@ class History:
             at = f" at {printable(str(self.space.fidelity))} {best.fidelity:g}" if best.fidelity is not None else ""
             return f"trial {best.number}, loss {best.loss:.6g}{at}"
         diverged = len(self.succeeded)
-        return f"none yet, since no loss of {_counted(diverged, 'success', 'es')} is finite" if diverged else "none yet"
+        return f"none yet: {_counted(diverged, 'loss is', 'losses are')} not finite" if diverged else "none yet"
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -159,7 +159,9 @@ class History:
         """
         trial = self.by_number.get(number)
         if trial is None:
-            raise ArgumentError(f"There is no trial {shown(number)} in this history of {_counted(len(self), 'trial')}.")
+            raise ArgumentError(
+                f"There is no trial {shown(number)} in this history of {_counted(len(self), 'trial', 'trials')}."
+            )
         points: dict[float, float] = {}
         while trial is not None:
             points = dict(_own_points(trial)) | points
@@ -236,8 +238,8 @@ def _own_points(trial: Trial) -> tuple[tuple[float, float], ...]:
     return ((trial.fidelity, trial.loss),)
 
 
-def _counted(number: int, what: str, plural: str = "s") -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}{plural}"
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _iso(time: datetime | None) -> str | None:

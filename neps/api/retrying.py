@@ -50,7 +50,7 @@ def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, faile
         >>> root, space = tempfile.mkdtemp(), {"x": neps.Float(1, 2)}
         >>> budget = {"searcher": "random_search", "max_evaluations_total": 2, "ignore_errors": True}
         >>> neps.run(lambda x: x / 0, root, space, **budget)
-        <History: 2 trials, 2 failed; best: none yet>
+        <History: 2 trials: 2 failed; best: none yet>
         >>> neps.retry(root, failed=True)
         (1, 2)
         >>> len(neps.run(lambda x: x, root, space, **budget).succeeded)

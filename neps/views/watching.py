@@ -117,7 +117,7 @@ def _display(*, as_json: bool) -> Iterator[tuple[Show, bool]]:
         from rich.text import Text
 
         with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as live:
-            yield lambda runs: live.update(Text(_text(runs), no_wrap=True, overflow="ellipsis"), refresh=True), True
+            yield lambda runs: live.update(Text(_text(runs), overflow="fold"), refresh=True), True
 
 
 def _text(runs: Sequence[Overview]) -> str:

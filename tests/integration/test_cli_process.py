@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections import Counter
 from pathlib import Path
 
+import pyte
 import pytest
 import yaml
 
@@ -172,4 +178,44 @@ def test_a_watcher_sees_workers_come_to_the_end_and_is_ended_by_an_interrupt(tmp
         out, err = watcher.communicate(timeout=SECONDS)
     finally:
         watcher.kill()
+        watcher.wait(SECONDS)
     assert (watcher.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_the_latest_state_in_its_place(tmp_path: Path, columns: int, fleet: Fleet) -> None:
+    root = tmp_path / "a folder with a name that is rather long" / "and one more, so that 80 columns can not hold both"
+    neps.run(fresh, root, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    os.set_blocking(ours, False)
+    screen = pyte.Screen(columns, 30)
+    stream = pyte.ByteStream(screen)
+
+    def shows(text: str) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            stream.feed(os.read(ours, 1 << 16))
+        return text in " ".join("\n".join(screen.display).split())
+
+    whole = [sys.executable, "-m", "neps", "status", "--watch", str(root)]
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(columns)}
+    watcher = subprocess.Popen(whole, cwd=REPOSITORY, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    try:
+        wait_until(lambda: shows("trials 1 succeeded"), SECONDS, "the first state")
+        assert fleet.start(WATCHED, root).wait(SECONDS) == 0
+        wait_until(lambda: shows("trials 50 succeeded"), SECONDS, "the last state")
+        lines = [line.rstrip() for line in screen.display]
+        assert [line.split()[0] for line in lines if line.startswith(("run", "searcher", "trials", "best"))] == [
+            "run",
+            "searcher",
+            "trials",
+            "best:",
+        ], "it stands there once"
+        assert "".join(f"{root}/config_".split()) in "".join("".join(lines).split()), "it is wrapped, not cut"
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(SECONDS) == 0
+    finally:
+        watcher.kill()
+        watcher.wait(SECONDS)
+        os.close(ours)
+        os.close(theirs)

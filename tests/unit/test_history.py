@@ -43,7 +43,7 @@ RUNNING = Trial(number=4, decision=None)
 
 def test_one_line() -> None:
     run = history(ended(1, 0.5), ended(2, None, error="ValueError: no\x1b[2J good\n\nTraceback"), RUNNING)
-    assert repr(run) == "<History: 3 trials, 1 succeeded, 1 failed, 1 running; best: trial 1, loss 0.5>"
+    assert repr(run) == "<History: 3 trials: 1 succeeded, 1 failed, 1 running; best: trial 1, loss 0.5>"
     assert [repr(trial) for trial in run] == [
         "<Trial 1: success, loss 0.5>",
         "<Trial 2: failed, ValueError: no\\x1b[2J good>",
@@ -61,7 +61,7 @@ def test_a_line_is_short_however_many_trials_there_are() -> None:
 def test_a_table_of_the_best() -> None:
     trials = [ended(number, loss) for number, loss in enumerate([0.5, 1e-9, math.nan, 123456.0, 0.25, 7.0], start=1)]
     assert str(history(*trials)).splitlines() == [
-        "6 trials, 6 succeeded; best: trial 2, loss 1e-09",
+        "6 trials: 6 succeeded; best: trial 2, loss 1e-09",
         "  trial  loss       rate     kind",
         "  2      1e-09      0.03125  a",
         "  5      0.25       0.07812  a",
@@ -74,7 +74,7 @@ def test_a_table_of_the_best() -> None:
 def test_a_table_with_a_fidelity_and_costs() -> None:
     run = history(staged(1, 3, 0.5, cost=2.0), staged(2, 9, 0.75, cost=3.0), space=STAGED)
     assert str(run).splitlines() == [
-        "2 trials, 2 succeeded; best: trial 2, loss 0.75 at epochs 9",
+        "2 trials: 2 succeeded; best: trial 2, loss 0.75 at epochs 9",
         "  trial  loss  epochs  cost  rate",
         "  2      0.75  9       3     0.5",
         "  1      0.5   3       2     0.5",
@@ -104,7 +104,7 @@ def test_html_escapes_everything() -> None:
 def test_of_losses_that_are_not_finite_none_is_the_best() -> None:
     run = history(ended(1, math.nan), ended(2, math.inf), ended(3, None, error="E"))
     assert (run.best, run.best_config, run.to_dict()["best"]) == (None, None, None)
-    assert repr(run).endswith("best: none yet, since no loss of 2 successes is finite>")
+    assert repr(run).endswith("best: none yet: 2 losses are not finite>")
     assert "nan" in str(run)
     assert "inf" in str(run)
     assert "best: none yet>" in repr(history(RUNNING))
