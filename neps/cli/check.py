@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from neps.testing.filesystem import CHECKS, Probe, shown_winners
+if TYPE_CHECKING:
+    from neps.testing.filesystem import Probe
 
 __all__ = ["check"]
 
@@ -24,11 +26,15 @@ def check(first: str, second: str | None, rounds: int, processes: int) -> int:
     Real processes race on what neps needs of it, in a new folder in DIR, which is removed. A second DIR is the same
     folder as another mount, or another host's view, shows it. Exits with 1 if the filesystem is not fit.
     """
+    from neps.testing.filesystem import Probe
+
     with Probe(first, second or first, rounds=rounds, processes=processes) as probe:
         return _report(probe)
 
 
 def _report(probe: Probe) -> int:
+    from neps.testing.filesystem import CHECKS, shown_winners
+
     findings = []
     print(f"{'primitive':28}{'winners':26}ok?")
     for test in CHECKS.values():

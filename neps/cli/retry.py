@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from neps.api.retrying import Retrying
 from neps.cli.roots import one_root
 
 __all__ = ["retry"]
@@ -21,6 +20,8 @@ def retry(root: str, numbers: tuple[int, ...], more: tuple[int, ...], *, failed:
     Reopens the trials N, or all that failed, in place: any worker evaluates them again, in their folders. With neither,
     says which trials have failed.
     """
+    from neps.api.retrying import Retrying  # which imports all that a worker needs
+
     retrying = Retrying(root)
     chosen = retrying.chosen([*more, *numbers], failed=failed)
     if not chosen:
