@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -425,3 +426,15 @@ def test_numbers_seen_in_any_order(scene: Scene) -> None:
         for number in order:
             view.take(number)
         assert view.numbers.frontier == 4
+
+
+def test_no_loss_that_is_not_finite_is_the_best(scene: Scene) -> None:
+    scene.claim(1)
+    scene.end(1, loss=math.nan)
+    view = scene.reader()
+    assert view.best is None
+    scene.claim(2)
+    scene.end(2, loss=7.0)
+    view.refresh()
+    assert view.best is not None
+    assert view.best.number == 2
