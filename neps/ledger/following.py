@@ -32,9 +32,9 @@ class Following:
             self.view.hear(number, payload)
         self._looks += 1
         if self._looks % _LIST_EVERY == 0:  # samplers that look at nothing leave gaps for a while
-            for number in self._layout.numbers():
-                if not self.view.knows(number):
-                    self.view.take(number)
+            known = self.view.trials.keys() | self.view.pending.keys() | self.view.numbers.taken.keys()
+            for number in set(self._layout.numbers()) - known:
+                self.view.take(number)
         self.view.refresh()
         self.view.inspect_some()
         self.view.look_for_retries()

@@ -149,10 +149,6 @@ class View:
             self.pending.pop(number, None)
             self.numbers.settle(number)
 
-    def knows(self, number: int) -> bool:
-        """Whether anything is known of a number (with details)."""
-        return number in self.trials or number in self.pending or number in self.numbers.taken
-
     def take(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
         self.numbers.take(number, time.monotonic())
