@@ -109,7 +109,7 @@ class Retrying:
         """
         given = list(dict.fromkeys(trials))
         if given and failed:
-            raise ArgumentError("Both trials and failed=True are given: choose the one or the other.")
+            raise ArgumentError("Both the numbers of trials and `failed` are given: choose the one or the other.")
         if not given and not failed:
             raise ArgumentError(self._explanation())
         return [trial.number for trial in self._history.failed] if failed else given
@@ -186,7 +186,7 @@ class Retrying:
 
     def _explanation(self) -> str:
         failures = self._history.failed
-        ask = "Say which trials to retry: their numbers, or all that failed."
+        ask = "Say which trials to retry: give their numbers, or ask for all that failed (--failed, or failed=True)."
         if not failures:
             return f"{ask} No trial has failed in {self.root}."
         listed = "\n".join(f"  trial {trial.number}: {short_gist(trial.error)}" for trial in failures)

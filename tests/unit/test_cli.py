@@ -175,7 +175,8 @@ def test_a_wrong_retry_is_refused(root: Path, arguments: list[str], capsys: Capt
 def test_retry_without_trials_lists_what_has_failed_and_does_nothing(root: Path, capsys: Capture) -> None:
     assert main(["retry", str(root)]) == 2
     assert capsys.readouterr().err == (
-        f"neps: Say which trials to retry: their numbers, or all that failed. Failed in {root}:\n"
+        f"neps: Say which trials to retry: give their numbers, or ask for all that failed (--failed, or failed=True). "
+        f"Failed in {root}:\n"
         "  trial 2: ValueError: no good\n"
         "  trial 3: ValueError: no good\n"
     )
