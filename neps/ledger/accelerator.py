@@ -25,7 +25,7 @@ from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Status, Trial
 
-__all__ = ["MANY", "Accelerator", "parse"]
+__all__ = ["MANY", "Accelerator", "parse", "remembered"]
 
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
@@ -117,14 +117,16 @@ class Accelerator:
                     if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
                         break  # it is being written
                     begin += len(line)
-                    yield from self._entry(line)
+                    if (found := remembered(self._run, line)) is not None:
+                        yield found
                 self._read[name] = begin
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         for name in self._names():
             with contextlib.suppress(OSError):
                 for line in lines(f"{self._folder}/{name}"):
-                    yield from self._entry(line)
+                    if (found := remembered(self._run, line)) is not None:
+                        yield found
 
     def _names(self) -> list[str]:
         try:
@@ -132,11 +134,14 @@ class Accelerator:
         except OSError:
             return []
 
-    def _entry(self, line: bytes) -> Iterator[tuple[int, bytes]]:
-        checksum, _, rest = line.rstrip(b"\n").partition(b" ")
-        number, _, payload = rest.partition(b" ")
-        if checksum == _checksum(self._run, rest) and _NUMBER.fullmatch(number):
-            yield int(number), payload
+
+def remembered(run: str, line: bytes) -> tuple[int, bytes] | None:
+    """The number and the unparsed trial of a line; None where it isn't whole, or another run's."""
+    checksum, _, rest = line.rstrip(b"\n").partition(b" ")
+    number, _, payload = rest.partition(b" ")
+    if checksum == _checksum(run, rest) and _NUMBER.fullmatch(number):
+        return int(number), payload
+    return None
 
 
 def _checksum(run: str, rest: bytes) -> bytes:

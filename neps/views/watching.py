@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from neps.errors import DirectoryError
 from neps.ledger.definition import Definition
-from neps.ledger.following import Following
+from neps.ledger.keeping_up import KeepingUp
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_view, root_of
 from neps.views.overview import Overview, overview
@@ -40,20 +40,20 @@ class Watched:
     def __init__(self, root_directory: str) -> None:
         self._root = root_of(root_directory)
         self._definition = read_definition(self._root)
-        self._following = self._join(self._definition)
+        self._knowledge = self._join(self._definition)
 
     def look(self) -> Overview:
         """How it stands now. A run that was moved aside gives way to the one that follows it."""
         with contextlib.suppress(DirectoryError):  # in the middle of such a move there is none
             definition = read_definition(self._root)
             if definition.run != self._definition.run:
-                self._definition, self._following = definition, self._join(definition)
+                self._definition, self._knowledge = definition, self._join(definition)
         with contextlib.suppress(OSError):  # an outage; what was known is shown
-            self._following.look()
-        return overview(self._root, self._definition, self._following.view, MOST_RUNNING)
+            self._knowledge.look()
+        return overview(self._root, self._definition, self._knowledge.view, MOST_RUNNING)
 
-    def _join(self, definition: Definition) -> Following:
-        return Following(Layout(self._root, definition.run), read_view(self._root, definition))
+    def _join(self, definition: Definition) -> KeepingUp:
+        return KeepingUp(Layout(self._root, definition.run), read_view(self._root, definition))
 
 
 class Pauses:

@@ -67,7 +67,7 @@ def test_a_success_is_read_from_the_accelerator_alone(scene: Scene, monkeypatch:
         patch.setattr(TrialFolder, "result", lambda _: pytest.fail("a folder was read"))
         run = watched.look()
     assert (run.running_count, run.history.best_config) == (0, dict(run.history.by_number[3].config))
-    assert watched._following.view.ended == 3
+    assert watched._knowledge.view.ended == 3
 
 
 def test_what_was_read_is_not_read_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_failed_trial_that_is_retried_and_succeeds(scene: Scene) -> None:
     remember(scene, watched, 1)
     run = watched.look()
     assert ([trial.status for trial in run.history], len(run.failed)) == ([Status.SUCCESS], 0)
-    view = watched._following.view
+    view = watched._knowledge.view
     assert (view.ended, view.failures) == (1, 0)
 
 

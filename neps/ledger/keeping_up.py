@@ -9,12 +9,12 @@ from neps.ledger.accelerator import Accelerator
 from neps.ledger.layout import Layout
 from neps.ledger.view import View
 
-__all__ = ["Following"]
+__all__ = ["KeepingUp"]
 
 _LIST_EVERY = 10
 
 
-class Following:
+class KeepingUp:
     """Follows a run that a reader's view has joined."""
 
     def __init__(self, layout: Layout, view: View) -> None:
