@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neps import checkpoint
-    from neps.api import load, run
+    from neps.api import load, retry, run
     from neps.children import report
     from neps.history import History
     from neps.samplers import Sampler
@@ -50,6 +50,7 @@ _HOME = {
     "load": "api",
     "plot": "views",
     "report": "children",
+    "retry": "api",
     "run": "api",
     "status": "views",
     "to_optuna": "views",
@@ -74,6 +75,7 @@ __all__ = [
     "load",
     "plot",
     "report",
+    "retry",
     "run",
     "status",
     "to_optuna",

@@ -5,15 +5,18 @@ Samplers read it, `neps.run` and `neps.load` return it. Building one costs nothi
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from neps.errors import ArgumentError, shown
 from neps.fidelity import Brackets, FidelitySpent, fidelity_spent
-from neps.trial import Trial
+from neps.tables import aligned, as_html, cell, narrowed, printable
+from neps.trial import Status, Trial, Value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["History"]
 
+_FEW = 5
+_WIDTH, _INDENT = 80, 2
 
-@dataclasses.dataclass(frozen=True, eq=False)
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class History:
-    """The trials of a run, as far as they are known.
+    """The trials of a run, as far as they are known: `len`, iteration, and `print`, which shows the best few.
 
     Args:
         space: the run's search space.
@@ -39,12 +45,69 @@ class History:
         >>> history = History(SearchSpace({"x": Float(0, 1)}), {})
         >>> history.trials, history.best, history.total_cost
         ((), None, 0.0)
+        >>> len(history), list(history), history
+        (0, [], <History: no trials>)
     """
 
     space: SearchSpace
     by_number: Mapping[int, Trial]
     seed: int = 0
-    index: Brackets | None = dataclasses.field(default=None, repr=False)
+    index: Brackets | None = None
+
+    def __len__(self) -> int:
+        return len(self.by_number)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self.trials)
+
+    def __repr__(self) -> str:
+        """One short line; `print` shows a table of the best."""
+        return f"<History: {self._in_short()}>"
+
+    def __str__(self) -> str:
+        """How many trials there are, and the best few as a table that a terminal of 80 columns holds."""
+        return "\n".join([self._in_short(), *aligned(narrowed(self.table(_FEW), _WIDTH - _INDENT))])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same, with all parameters."""
+        return as_html(self.table(_FEW), self._in_short())
+
+    def table(self, most: int) -> list[list[str]]:
+        """The best trials, a row each, the best first, as text for people; the first row is the head.
+
+        Args:
+            most: so many trials at most.
+        """
+        best = sorted(self.succeeded, key=lambda trial: trial.incumbent_key)[:most]
+        fidelity = self.space.fidelity
+        names = [name for name in self.space if name != fidelity]
+        columns: list[tuple[str, Callable[[Trial], object]]] = [
+            ("trial", lambda trial: trial.number),
+            ("loss", lambda trial: trial.loss),
+        ]
+        if fidelity is not None:
+            columns.append((fidelity, lambda trial: trial.fidelity))
+        if any(trial.cost is not None for trial in best):
+            columns.append(("cost", lambda trial: trial.cost))
+        columns += [(name, functools.partial(_value, name)) for name in names]
+        return [[cell(name) for name, _ in columns], *([cell(get(trial)) for _, get in columns] for trial in best)]
+
+    def _in_short(self) -> str:
+        if not self:
+            return "no trials"
+        states = collections.Counter(str(trial.status) for trial in self.trials)
+        states["succeeded"] = states.pop("success", 0)
+        names = ("succeeded", "failed", "running", "waiting")
+        counts = ", ".join(f"{states[name]} {name}" for name in names if states[name])
+        return f"{_counted(len(self), 'trial', 'trials')}: {counts}; best: {self._best_in_short()}"
+
+    def _best_in_short(self) -> str:
+        best = self.best
+        if best is not None:
+            at = f" at {printable(str(self.space.fidelity))} {best.fidelity:g}" if best.fidelity is not None else ""
+            return f"trial {best.number}, loss {best.loss:.6g}{at}"
+        diverged = len(self.succeeded)
+        return f"none yet: {_counted(diverged, 'loss is', 'losses are')} not finite" if diverged else "none yet"
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -62,14 +125,49 @@ class History:
         return tuple(trial for trial in self.trials if trial.succeeded)
 
     @property
+    def failed(self) -> tuple[Trial, ...]:
+        """The trials that failed, damaged ones included, by number; `neps.retry` reopens them."""
+        return tuple(trial for trial in self.trials if trial.status is Status.FAILED)
+
+    @property
     def pending(self) -> tuple[Trial, ...]:
         """The trials that have no result yet, by number."""
         return tuple(trial for trial in self.trials if not trial.ended)
 
     @property
     def best(self) -> Trial | None:
-        """The incumbent: the lowest loss among the highest fidelity at which any is finite; None without a success."""
-        return min(self.succeeded, key=lambda trial: trial.incumbent_key, default=None)
+        """The incumbent: the lowest loss at the highest fidelity at which any is finite; None while none is finite."""
+        finite = (trial for trial in self.succeeded if math.isfinite(trial.rank_key))
+        return min(finite, key=lambda trial: trial.incumbent_key, default=None)
+
+    @property
+    def best_config(self) -> dict[str, Value] | None:
+        """The configuration of the incumbent, as `run_pipeline` got it; None without one."""
+        return dict(self.best.config) if self.best is not None else None
+
+    def learning_curve(self, number: int) -> tuple[tuple[float, float], ...]:
+        """The (step, loss) pairs of a trial and of those that it continues, by step.
+
+        The part of each is what its evaluation reported or returned (`Trial.learning_curve`), or else its loss at its
+        fidelity. Where a trial repeats a step, its own loss counts. Losses may be NaN and infinite.
+
+        Args:
+            number: of the trial.
+
+        Raises:
+            neps.errors.ArgumentError: if there is no such trial.
+        """
+        trial = self.by_number.get(number)
+        if trial is None:
+            raise ArgumentError(
+                f"There is no trial {shown(number)} in this history of {_counted(len(self), 'trial', 'trials')}."
+            )
+        points: dict[float, float] = {}
+        while trial is not None:
+            points = dict(_own_points(trial)) | points
+            previous = trial.previous
+            trial = self.by_number.get(previous) if previous is not None and previous < trial.number else None
+        return tuple(sorted(points.items()))
 
     @property
     def total_cost(self) -> float:
@@ -92,7 +190,7 @@ class History:
         """The run as plain Python, with times in ISO 8601.
 
         `{"trials": [{"number": 1, "config": {…}, "loss": …}, …], "best": N, …}`; a `learning_curve` is a list of
-        `[step, loss]`, or None.
+        `[step, loss]`, the trial's own, or None.
         """
         best = self.best
         return {
@@ -102,27 +200,46 @@ class History:
             "trials": [_row(trial) for trial in self.trials],
         }
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One row a trial, indexed by number; configuration values as columns `config.NAME`. Needs pandas.
-
-        Raises:
-            ImportError: if pandas is not installed (`pip install pandas`).
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            message = "to_pandas() needs pandas, which is not installed: pip install pandas"
-            raise ImportError(message) from error
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One flat dict a trial, as `to_dict` has it, with `config.NAME` and `info.NAME` for what is in the two."""
         rows = []
         for row in self.to_dict()["trials"]:
             config, info = row.pop("config"), row.pop("info_dict")
             row |= {f"config.{name}": value for name, value in config.items()}
             row |= {f"info.{name}": value for name, value in info.items()}
             rows.append(row)
+        return rows
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a trial, indexed by number; configuration values as columns `config.NAME`. Needs pandas.
+
+        Raises:
+            ImportError: if pandas is not installed: pip install 'neps[pandas]'.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            message = "to_pandas() needs pandas, which is not installed: pip install 'neps[pandas]'"
+            raise ImportError(message) from error
+        rows = self.to_rows()
         frame = pd.DataFrame(rows)
         for name in ("claimed", "started", "finished") if rows else ():
             frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
         return frame.set_index("number") if rows else frame
+
+
+def _value(name: str, trial: Trial) -> Value | None:
+    return trial.config.get(name)
+
+
+def _own_points(trial: Trial) -> tuple[tuple[float, float], ...]:
+    if trial.learning_curve or trial.fidelity is None or trial.loss is None or not trial.succeeded:
+        return trial.learning_curve
+    return ((trial.fidelity, trial.loss),)
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _iso(time: datetime | None) -> str | None:

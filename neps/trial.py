@@ -9,18 +9,20 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from neps.errors import SpaceError, shown
+from neps.errors import SpaceError, gist, shown
 from neps.space import SearchSpace, Value
+from neps.tables import as_html, cell, printable
 
 __all__ = ["MOST_PLACES", "Decision", "Result", "Status", "Trial", "Value"]
 
 MOST_PLACES = 1_000_000
 """Brackets, rungs and slots are counted from 0 to here."""
+_LONGEST_ERROR = 80
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -116,6 +118,29 @@ class Trial:
     attempts: int = 1
     spent: float = 0.0
 
+    def __repr__(self) -> str:
+        """One short line.
+
+        >>> Trial(number=1, decision=None, result=Result(success=True, loss=0.25), status=Status.SUCCESS)
+        <Trial 1: success, loss 0.25>
+        """
+        return f"<Trial {self.number}: {', '.join(self._in_short())}>"
+
+    def _in_short(self) -> Iterator[str]:
+        yield f"{self.status}" + (" (damaged)" if self.result is not None and self.result.damaged else "")
+        if self.loss is not None:
+            yield f"loss {self.loss:.6g}"
+        if self.fidelity is not None:
+            yield f"fidelity {self.fidelity:g}"
+        if self.error is not None:
+            line = printable(gist(self.error))
+            yield line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}…"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same, and the configuration."""
+        rows = [("parameter", "value"), *((printable(name), cell(value)) for name, value in self.config.items())]
+        return as_html(rows, repr(self)[1:-1])
+
     @property
     def config(self) -> Mapping[str, Value]:
         """The configuration, or an empty mapping where the trial is damaged."""
@@ -161,6 +186,8 @@ class Trial:
     @property
     def learning_curve(self) -> tuple[tuple[float, float], ...]:
         """The (step, loss) pairs that the evaluation reported, by step, or returned; empty where there are none.
+
+        Of a trial that continues another one these are its own: `History.learning_curve` joins them.
 
         Returned losses carry no steps: they are taken to be one apart, the last at the trial's fidelity (n losses at
         `fidelity - n + 1` to `fidelity`), or 1 to n where the space has none. Losses may be NaN and infinite.

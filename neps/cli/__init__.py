@@ -1,22 +1,80 @@
 """The command line, `neps …` or `python -m neps …`: parses, calls, and turns errors into one line and an exit code.
 
-Exit codes: 0 it was done; 1 not all of what was asked for could be done; 2 it was asked wrongly, or there is no run.
+Each command is a module of this package with a click command of the same name, imported when it is called, so that
+none pays for the others. Nothing else of neps uses click.
+
+Exit codes: 0 it was done; 1 it could not be done, or not all of it; 2 it was asked wrongly; 130 it was interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 
+import click
+
 import neps
-from neps.cli.clean import clean_runs
-from neps.cli.retry import retry_trials
-from neps.errors import NepsError
-from neps.views.plot import write_plot
+from neps.cli.failing import failed
+from neps.errors import NepsError, nearest
 
 __all__ = ["main"]
+
+_COMMANDS = ("status", "best", "top", "show", "plot", "dashboard", "export", "summary", "retry", "clean", "check")
+"""In the order of the help; `neps NAME` is the command NAME in the module `neps.cli.NAME`."""
+_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """In the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name, or None."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"neps.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; an error with a hint where there is none of that name."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            hint = nearest(args[0], _COMMANDS) or f" Commands: {', '.join(_COMMANDS)}."
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> int | None:
+        """Do it; a reader that has enough, as in `neps status ROOT | head`, is no error (click would exit with 1)."""
+        try:
+            code: int | None = super().invoke(ctx)
+            if sys.stdout is not None:  # as in `neps status ROOT >&-`
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return code
+
+
+@click.group(
+    "neps",
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="ROOT is the root_directory of a run, as passed to neps.run.",
+)
+@click.version_option(neps.__version__, message="neps %(version)s")
+@click.pass_context
+def _neps(context: click.Context) -> None:
+    """Look at runs of neps, export them, reopen their failed trials, and clean up."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,80 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _command(_parser().parse_args(arguments))
-        sys.stdout.flush()
-    except BrokenPipeError:  # `neps status ROOT | head`: the reader has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        code: int | None = _neps.main(arguments, prog_name="neps", standalone_mode=False)
+    except click.Abort:
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except (NepsError, OSError) as error:
-        print(f"neps: {error}", file=sys.stderr)
-        return 2
-    return code
-
-
-def _command(options: argparse.Namespace) -> int:
-    if options.command == "retry":
-        return retry_trials(options.root, options.trial, failed=options.failed)
-    if options.command == "clean":
-        return clean_runs(options.root, options.run, keep=options.keep, dry=options.dry_run)
-    if options.command == "plot":
-        print(write_plot(options.root, options.output, width=options.width, panel=options.panel))
-    else:
-        neps.status(options.root)
-    return 0
-
-
-def _count(text: str) -> int:
-    """A number of things, 0 included, or that of a trial."""
-    if not (text.isascii() and text.isdecimal()):  # int() takes 1_3 for 13
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="neps", description="Look at runs of neps, plot them, reopen their failed trials, and delete earlier runs."
-    )
-    parser.add_argument("--version", action="version", version=f"neps {neps.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    status = commands.add_parser("status", help="show how a run stands", description="Show how a run stands.")
-    status.add_argument("root", metavar="ROOT", help="the root_directory of the run; may be read-only")
-
-    plot = commands.add_parser(
-        "plot",
-        help="draw the best loss so far, and learning curves",
-        description="Draw the best loss so far over what was spent, and learning curves where there are some.",
-    )
-    plot.add_argument(
-        "root", metavar="ROOT", nargs="+", help="the root_directory of the run; several are drawn in one panel"
-    )
-    plot.add_argument(
-        "--output", metavar="FILE", help="a .png, .pdf or .svg; if not given, ROOT/summary/plot.png is replaced"
-    )
-    plot.add_argument("--width", metavar="INCHES", type=float, help="3.3 for a column of a paper, for example")
-    plot.add_argument("--panel", metavar="NAME", help="this one alone: best_so_far or learning_curves")
-
-    again = commands.add_parser(
-        "retry",
-        help="reopen failed trials",
-        description="Reopen failed trials in place: any worker evaluates them again, in their folders.",
-        usage="neps retry [-h] ROOT (--trial N [N ...] | --failed)",  # argparse would put ROOT where N swallows it
-    )
-    again.add_argument("root", metavar="ROOT", help="the root_directory of the run")
-    which = again.add_mutually_exclusive_group()
-    which.add_argument("--trial", metavar="N", type=_count, nargs="+", default=[], help="these trials")
-    which.add_argument("--failed", action="store_true", help="all failed trials")
-
-    clean = commands.add_parser(
-        "clean",
-        help="delete earlier runs",
-        description="Delete the earlier runs that overwrite_working_directory has moved aside; safe at any time.",
-        usage="neps clean [-h] ROOT [--run RUN [RUN ...] | --keep N] [--dry-run]",
-    )
-    clean.add_argument("root", metavar="ROOT", help="the root_directory of the run, which itself is left as it is")
-    chosen = clean.add_mutually_exclusive_group()
-    chosen.add_argument("--run", metavar="RUN", nargs="+", default=[], help="these, by their names in overwritten/")
-    chosen.add_argument("--keep", metavar="N", type=_count, default=0, help="all but the N that were begun last")
-    clean.add_argument("--dry-run", action="store_true", help="delete nothing, and say what would be")
-    return parser
+        return failed(error)
+    return code or 0

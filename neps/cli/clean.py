@@ -6,25 +6,38 @@ import os
 import sys
 from collections.abc import Sequence
 
-from neps.api.arguments import root_path
+import click
+
+from neps.cli.roots import one_root
+from neps.errors import ArgumentError
 from neps.ledger.earlier import EarlierRun, delete, look_for_runs
 from neps.ledger.layout import Layout
-from neps.ledger.reading import no_run
+from neps.ledger.reading import no_run, root_of
 from neps.ledger.storage import shown_size
 
-__all__ = ["clean_runs"]
+__all__ = ["clean"]
 
 
-def clean_runs(root_directory: str, names: Sequence[str], *, keep: int, dry: bool) -> int:
-    """Delete the earlier runs of these names, or all but the `keep` latest; if `dry`, only say which.
+@click.command()
+@one_root
+@click.argument("more", metavar="[RUN]...", nargs=-1)
+@click.option("--run", "names", metavar="RUN", multiple=True, help="The same as RUN.")
+@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="All but the N that were begun last.")
+@click.option("--dry-run", "dry", is_flag=True, help="Delete nothing, and say what would be.")
+def clean(root: str, more: tuple[str, ...], names: tuple[str, ...], keep: int | None, *, dry: bool) -> int:
+    """Delete earlier runs.
 
-    Returns:
-        0; 1 if one of `names` is no run, or something could not be deleted.
-
-    Raises:
-        neps.errors.NepsError: if there is neither a run nor an earlier one.
+    Deletes the runs that overwrite_working_directory has moved aside: all of them, or those of the names RUN in
+    ROOT/overwritten. It is safe at any time, and the run in ROOT itself stays as it is.
     """
-    root = root_path(root_directory)
+    if keep is not None and (names or more):
+        raise ArgumentError(f"Both the names of runs and --keep {keep} are given: choose the one or the other.")
+    return _clean(root, [*names, *more], keep=keep or 0, dry=dry)
+
+
+def _clean(root_directory: str, names: Sequence[str], *, keep: int, dry: bool) -> int:
+    """Delete the earlier runs of these names, or all but the `keep` latest; if `dry`, only say which."""
+    root = root_of(root_directory)
     layout = Layout(root)
     if not any(map(os.path.lexists, (layout.definition, layout.overwritten))):
         raise no_run(root, f"holds no run, and no earlier one in {layout.overwritten}")

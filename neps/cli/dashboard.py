@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from neps.errors import NepsError
+from neps.cli.roots import several_roots
 from neps.views.dashboard import DEFAULT_HOST, DEFAULT_PORT, application, server
 
 __all__ = ["dashboard", "serve_dashboard"]
@@ -29,7 +29,7 @@ def serve_dashboard(roots: Sequence[str], host: str = DEFAULT_HOST, port: int = 
 
 
 @click.command()
-@click.argument("roots", metavar="ROOT...", nargs=-1, required=True)
+@several_roots
 @click.option(
     "--host", default=DEFAULT_HOST, show_default=True, help="Where to listen: a name or address of this machine."
 )
@@ -47,14 +47,3 @@ def dashboard(roots: tuple[str, ...], host: str, port: int) -> None:
     has no password: whoever reaches the address sees the runs. Needs optuna-dashboard: pip install 'neps[optuna]'.
     """
     serve_dashboard(roots, host, port)
-
-
-def _main() -> None:
-    try:
-        dashboard()
-    except NepsError as error:
-        raise SystemExit(f"neps: {error}") from error
-
-
-if __name__ == "__main__":
-    _main()

@@ -25,7 +25,7 @@ from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Status, Trial
 
-__all__ = ["MANY", "Accelerator", "parse"]
+__all__ = ["MANY", "Accelerator", "parse", "remembered"]
 
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
@@ -41,6 +41,7 @@ class Accelerator:
         self._folder = layout.accelerator
         self._run = layout.run
         self._path = f"{self._folder}/{worker}.jsonl"
+        self._read: dict[str, int] = {}
 
     def append(self, trial: Trial) -> None:
         """Remember a success. Never fails: the folder has it all."""
@@ -103,18 +104,44 @@ class Accelerator:
             os.rename(self._folder, old)  # noqa: PTH104
             shutil.rmtree(old, ignore_errors=True)
 
+    def news(self) -> Iterator[tuple[int, bytes]]:
+        """What has been written since the last call of this; what is read is not read again."""
+        for name in self._names():
+            path, begin = f"{self._folder}/{name}", self._read.get(name, 0)
+            with contextlib.suppress(OSError):
+                size = os.stat(path).st_size  # noqa: PTH116
+                if size == begin:
+                    continue
+                begin = begin if size > begin else 0  # else it is another file
+                for line in lines(path, begin):
+                    if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+                        break  # it is being written
+                    begin += len(line)
+                    if (found := remembered(self._run, line)) is not None:
+                        yield found
+                self._read[name] = begin
+
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        try:
-            names = sorted(os.listdir(self._folder))  # noqa: PTH208
-        except OSError:
-            return
-        for name in names:
+        for name in self._names():
             with contextlib.suppress(OSError):
                 for line in lines(f"{self._folder}/{name}"):
-                    checksum, _, rest = line.rstrip(b"\n").partition(b" ")
-                    number, _, payload = rest.partition(b" ")
-                    if checksum == _checksum(self._run, rest) and _NUMBER.fullmatch(number):
-                        yield int(number), payload
+                    if (found := remembered(self._run, line)) is not None:
+                        yield found
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self._folder))  # noqa: PTH208
+        except OSError:
+            return []
+
+
+def remembered(run: str, line: bytes) -> tuple[int, bytes] | None:
+    """The number and the unparsed trial of a line; None where it isn't whole, or another run's."""
+    checksum, _, rest = line.rstrip(b"\n").partition(b" ")
+    number, _, payload = rest.partition(b" ")
+    if checksum == _checksum(run, rest) and _NUMBER.fullmatch(number):
+        return int(number), payload
+    return None
 
 
 def _checksum(run: str, rest: bytes) -> bytes:

@@ -103,14 +103,19 @@ def tail(path: str, size: int) -> bytes | None:
         os.close(descriptor)
 
 
-def lines(path: str) -> Iterator[bytes]:
+def lines(path: str, begin: int = 0) -> Iterator[bytes]:
     """The lines of a file, in pieces where they are longer than `LONGEST_LINE`, up to the first gigabyte.
+
+    Args:
+        path: of the file.
+        begin: how many bytes to leave out.
 
     Raises:
         OSError: as `read`, and where there is no file.
     """
     left = _MOST_LINES_BYTES
     with os.fdopen(_open(path), "rb") as file:
+        file.seek(begin)
         while left > 0 and (line := file.readline(LONGEST_LINE)):
             left -= len(line)
             yield line

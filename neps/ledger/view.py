@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
@@ -142,6 +143,15 @@ class View:
         self.ended += 1
         return True
 
+    def hear(self, number: int, payload: bytes) -> None:
+        """Somebody has written a line into the accelerator since this view has joined."""
+        before = self.trials.get(number)
+        if (before is None or not before.succeeded) and self._remember(number, payload):
+            self.ended -= before is not None
+            self._failed.pop(number, None)
+            self.pending.pop(number, None)
+            self.numbers.settle(number)
+
     def take(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
         self.numbers.take(number, time.monotonic())
@@ -226,7 +236,8 @@ class View:
         self._tell(trial)
 
     def _tell(self, trial: Trial) -> None:
-        if trial.succeeded and (self.best is None or trial.incumbent_key < self.best.incumbent_key):
+        finite = math.isfinite(trial.rank_key)
+        if finite and (self.best is None or trial.incumbent_key < self.best.incumbent_key):
             self.best = trial
         for observer in self.observers:
             observer.seen(trial)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeGuard
 
@@ -26,8 +26,10 @@ __all__ = ["SearchSpace"]
 _RESERVED = ("pipeline_directory", "previous_pipeline_directory")
 
 
-class SearchSpace:
+class SearchSpace(Mapping[str, AnyParameter]):
     """Named parameters, in an order that is part of the space: it defines the axes of the encoding. Immutable.
+
+    It is a mapping of names to parameters, as the dict that it is made from.
 
     Args:
         parameters: at least one, by name (the keyword by which run_pipeline gets it), or another SearchSpace.
@@ -41,6 +43,8 @@ class SearchSpace:
         array([0.5  , 0.375])
         >>> space.decode([0.5, 0.375])
         {'momentum': 0.5, 'width': 2, 'data': 'digits'}
+        >>> list(space), space["data"], "depth" in space
+        (['momentum', 'width', 'data'], Constant('digits'), False)
     """
 
     def __init__(self, parameters: Mapping[str, Parameter] | SearchSpace) -> None:
@@ -50,6 +54,15 @@ class SearchSpace:
     def __repr__(self) -> str:
         """The call that makes an equal space."""
         return f"SearchSpace({dict(self.parameters)!r})"
+
+    def __getitem__(self, name: str) -> AnyParameter:
+        return self._parameters[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
 
     def __eq__(self, other: object) -> bool:
         """Whether names, parameters and their order are equal."""

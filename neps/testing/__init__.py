@@ -1,6 +1,6 @@
 """Contract suites and simulations for people who extend neps: run them against your own sampler or filesystem.
 
-Nothing in neps itself imports this.
+Nothing in neps itself imports this, but for `neps check`.
 """
 
 from __future__ import annotations

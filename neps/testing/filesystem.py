@@ -1,15 +1,12 @@
-"""Is a filesystem fit for neps? A test suite over two views (mounts) of one folder, and the same as a command.
+"""Is a filesystem fit for neps? A test suite over two views (mounts) of one folder; `neps check` runs it.
 
-    python -m neps.testing.filesystem A B
-
-A and B are one folder as seen by two mounts or, at least, by one. Real processes race on the primitives of
+The views are one folder as seen by two mounts or, at least, by one. Real processes race on the primitives of
 `neps.ledger.exclusive`, on which all correctness rests. On a cluster each view should be another client's: mount
-twice, or run it with A = B on one node first. All that is written lies in a folder of its own and is removed.
+twice, or give the same folder twice on one node first. All that is written lies in a folder of its own and is removed.
 """
 
 from __future__ import annotations
 
-import argparse
 import collections
 import contextlib
 import dataclasses
@@ -17,10 +14,9 @@ import itertools
 import multiprocessing
 import os
 import shutil
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -31,7 +27,7 @@ from neps.errors import ArgumentError
 from neps.ledger.exclusive import make_folder, move_away, publish
 from neps.ledger.foreign import END_MARKER, is_complete, read
 
-__all__ = ["CHECKS", "FilesystemContract", "Finding", "Probe", "main"]
+__all__ = ["CHECKS", "FilesystemContract", "Finding", "Probe", "shown_winners"]
 
 _PATIENCE = 60.0  # the longest time for which clients of network filesystems keep what they know, by default
 _PAD = 20_000
@@ -310,7 +306,7 @@ class FilesystemContract:
         """
         with Probe(*self.directories(), rounds=self.rounds, processes=self.processes) as probe:
             finding = CHECKS[primitive](probe)
-        assert finding.problem is None, f"{primitive}: {finding.problem} (winners: {_counts(finding)})"
+        assert finding.problem is None, f"{primitive}: {finding.problem} (winners: {shown_winners(finding)})"
 
     def test_hard_links_are_supported(self) -> None:
         """Publishing is a hard link."""
@@ -338,45 +334,6 @@ class FilesystemContract:
         self.check("rename onto a full folder")
 
 
-# The command
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a table of what holds on a filesystem; the exit status is 0 if it is fit for neps, else 1."""
-    parser = argparse.ArgumentParser(
-        prog="python -m neps.testing.filesystem",
-        description="Test whether a filesystem is fit for neps: real processes race on its primitives.",
-    )
-    parser.add_argument("A", help="an existing folder")
-    parser.add_argument("B", help="the same folder, seen through another mount; or A again")
-    parser.add_argument("--rounds", type=int, default=50, help="races for each primitive (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=4, help="processes in a race (default: %(default)s)")
-    chosen = parser.parse_args(arguments)
-    try:
-        with Probe(chosen.A, chosen.B, rounds=chosen.rounds, processes=chosen.processes) as probe:
-            return _report(probe)
-    except (ArgumentError, OSError) as error:
-        parser.error(str(error))
-
-
-def _report(probe: Probe) -> int:
-    findings = []
-    sys.stdout.write(f"{'primitive':28}{'winners':26}ok?\n")
-    for check in CHECKS.values():
-        findings.append(finding := check(probe))
-        sys.stdout.write(f"{finding.primitive:28}{_counts(finding):26}{finding.problem or 'yes'}\n")
-        sys.stdout.flush()
-        if probe.hangs or (finding.primitive == "hard links" and finding.problem):
-            break  # the processes would only wait for what never comes
-    fit = all(finding.problem is None for finding in findings)
-    verdict = "fit for neps" if fit else "NOT fit for neps: runs on it may decide a trial twice or lose results"
-    sys.stdout.write(f"This filesystem is {verdict}.\n")
-    return 0 if fit else 1
-
-
-def _counts(finding: Finding) -> str:
+def shown_winners(finding: Finding) -> str:
+    """How many winners there were in how many races, in words."""
     return ", ".join(f"{winners} in {races} races" for winners, races in sorted(finding.winners.items())) or "-"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

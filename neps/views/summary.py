@@ -5,8 +5,8 @@
     summary/best.yaml            the incumbent: number, loss, cost, folder (relative to the root), config
     summary/spent.yaml           with a fidelity, how much of it trials ran, and how many full evaluations that is
 
-Called by `neps.run` at its end. Workers that end at the same moment need no lock: each replaces whole files, and
-then looks whether what it wrote still holds, so that the last one to write leaves the latest state.
+Called by `neps.run` at its end, and by `neps summary`. Workers that end at the same moment need no lock: each replaces
+whole files, and then looks whether what it wrote still holds, so that the last one to write leaves the latest state.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from neps.trial import Trial
 from neps.views.replacing import replace
 from neps.views.status import short_gist
 
-__all__ = ["write_summary"]
+__all__ = ["summarise", "write_summary"]
 
 _logger = logging.getLogger("neps.views")
 _TRIES = 3
@@ -41,14 +41,24 @@ _MORE_COLUMNS = ("worker", "attempts", "claimed", "started", "finished", "durati
 def write_summary(root: str, history: History) -> None:
     """Write the tables of a run, as it was read a moment ago. Never raises: nothing depends on them."""
     try:
-        _write(root, history)
-        for _ in range(_TRIES):
-            if not _outdated(root, history):
-                break
-            history = History(history.space, read_trials(root, read_definition(root)), history.seed)
-            _write(root, history)
+        summarise(root, history)
     except Exception:  # a full disk, a missing permission, a run that is moved aside meanwhile
         _logger.debug("The tables of %s could not be written", root, exc_info=True)
+
+
+def summarise(root: str, history: History) -> str:
+    """The same, for somebody who has asked for them; the folder where they are.
+
+    Raises:
+        OSError: if they can't be written.
+    """
+    _write(root, history)
+    for _ in range(_TRIES):
+        if not _outdated(root, history):
+            break
+        history = History(history.space, read_trials(root, read_definition(root)), history.seed)
+        _write(root, history)
+    return Layout(root).summary
 
 
 def _outdated(root: str, history: History) -> bool:

@@ -101,27 +101,14 @@ def _measures(history: History, ended: Sequence[Trial]) -> Iterator[tuple[str, l
 
 
 def learning_curves(history: History) -> dict[int, Curve]:
-    """The learning curve of each trial, that of the trial which it continues included; only where there is one.
-
-    A trial's own part are the losses that it reported, or else its loss at its fidelity. Where it repeats a step of
-    the trial that it continues, the later loss counts.
-    """
-    curves: dict[int, dict[float, float]] = {}
-    for trial in history.trials:  # by number: what a trial continues comes before it
-        points = trial.learning_curve or _at_fidelity(trial)
-        before = curves.get(trial.previous, {}) if trial.previous is not None else {}
-        curves[trial.number] = {**before, **dict(filter(_is_finite, points))}
-    return {number: tuple(sorted(curve.items())) for number, curve in curves.items() if curve}
+    """The finite part of `History.learning_curve` of each trial, where there is one."""
+    numbers = (trial.number for trial in history)
+    curves = {number: tuple(filter(_is_finite, history.learning_curve(number))) for number in numbers}
+    return {number: curve for number, curve in curves.items() if curve}
 
 
 def _is_finite(point: tuple[float, float]) -> bool:
     return all(map(math.isfinite, point))
-
-
-def _at_fidelity(trial: Trial) -> tuple[tuple[float, float], ...]:
-    if trial.fidelity is None or not _has_loss(trial):
-        return ()
-    return ((trial.fidelity, trial.rank_key),)
 
 
 def best_first(history: History, curves: Mapping[int, Curve], most: int) -> list[Trial]:

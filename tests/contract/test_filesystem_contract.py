@@ -114,7 +114,7 @@ def _write_over(place: str, name: str, index: int) -> bool:
 
 class TestCommand:
     def command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-W", "error", "-m", "neps.testing.filesystem", *map(str, arguments)]
+        argv = [sys.executable, "-W", "error", "-m", "neps", "check", *map(str, arguments)]
         return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
     def test_fit(self, tmp_path: Path) -> None:
@@ -131,6 +131,6 @@ class TestCommand:
         assert "NOT fit for neps" in done.stdout
 
     def test_no_such_folder(self, tmp_path: Path) -> None:
-        done = self.command(tmp_path / "absent", tmp_path / "absent")
+        done = self.command(tmp_path / "absent")
         assert done.returncode == 2
-        assert "No such file" in done.stderr
+        assert "absent' does not exist" in done.stderr

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import json
 import os
+import pty
+import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections import Counter
 from pathlib import Path
 
+import pyte
 import pytest
 import yaml
 
@@ -29,6 +37,12 @@ def run_pipeline(x, pipeline_directory):
     time.sleep(600)
 
 neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=2, seed=1)
+"""
+
+WATCHED = """
+import sys, neps
+
+neps.run(lambda x: x, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=50, seed=1)
 """
 
 RETRY = """
@@ -122,3 +136,94 @@ def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
     done = subprocess.run(whole, cwd=REPOSITORY, stdout=writer, stderr=subprocess.PIPE, timeout=SECONDS, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_head_of_what_is_long_is_enough(tmp_path: Path) -> None:
+    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    line = f"{sys.executable} -m neps export {tmp_path} --to json | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], cwd=REPOSITORY, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"{\n", b"")
+
+
+def test_standard_output_may_be_closed(tmp_path: Path) -> None:
+    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    line = f"{sys.executable} -m neps best {tmp_path} >&-"
+    done = subprocess.run(["bash", "-c", line], cwd=REPOSITORY, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_best_configuration_reaches_a_script(tmp_path: Path) -> None:
+    space = {"name": neps.Categorical(["a 'b' $HOME"])}
+    neps.run(lambda name: float(len(name)), tmp_path, space, max_evaluations_total=1)
+    (tmp_path / "train.py").write_text("import sys; print(sys.argv[1:])")
+    best = f"$({sys.executable} -m neps best {tmp_path} --format args)"
+    line = f'eval "{sys.executable} {tmp_path}/train.py {best}"'
+    done = subprocess.run(["bash", "-c", line], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[\"--name=a 'b' $HOME\"]\n", "")
+
+
+def test_a_watcher_sees_workers_come_to_the_end_and_is_ended_by_an_interrupt(tmp_path: Path, fleet: Fleet) -> None:
+    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    whole = [sys.executable, "-m", "neps", "status", "--watch", "--json", str(tmp_path)]
+    watcher = subprocess.Popen(whole, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert watcher.stdout is not None
+        assert json.loads(watcher.stdout.readline())["trials"]["succeeded"] == 1
+        workers = [fleet.start(WATCHED, tmp_path) for _ in range(2)]
+        for line in watcher.stdout:
+            if json.loads(line)["trials"]["succeeded"] == 50:
+                break
+        assert [worker.wait(SECONDS) for worker in workers] == [0, 0]
+        watcher.send_signal(signal.SIGINT)
+        out, err = watcher.communicate(timeout=SECONDS)
+    finally:
+        watcher.kill()
+        watcher.wait(SECONDS)
+    assert (watcher.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_the_latest_state_in_its_place(tmp_path: Path, columns: int, fleet: Fleet) -> None:
+    root = tmp_path / "a folder with a name that is rather long" / "and one more, so that 80 columns can not hold both"
+    neps.run(fresh, root, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    os.set_blocking(ours, False)
+    screen = pyte.Screen(columns, 30)
+    stream = pyte.ByteStream(screen)
+
+    def shows(text: str) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            stream.feed(os.read(ours, 1 << 16))
+        return text in " ".join("\n".join(screen.display).split())
+
+    whole = [sys.executable, "-m", "neps", "status", "--watch", str(root)]
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(columns)}
+    watcher = subprocess.Popen(whole, cwd=REPOSITORY, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    try:
+        wait_until(lambda: shows("trials 1 succeeded"), SECONDS, "the first state")
+        assert fleet.start(WATCHED, root).wait(SECONDS) == 0
+        wait_until(lambda: shows("trials 50 succeeded"), SECONDS, "the last state")
+        lines = [line.rstrip() for line in screen.display]
+        assert [line.split()[0] for line in lines if line.startswith(("run", "searcher", "trials", "best"))] == [
+            "run",
+            "searcher",
+            "trials",
+            "best:",
+        ], "it stands there once"
+        assert "".join(f"{root}/config_".split()) in "".join("".join(lines).split()), "it is wrapped, not cut"
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(SECONDS) == 0
+    finally:
+        watcher.kill()
+        watcher.wait(SECONDS)
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    for words, expected in [("neps st", "plain,status"), ("neps status --wa", "plain,--watch")]:
+        completing = {"_NEPS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        whole = [sys.executable, "-m", "neps"]
+        done = subprocess.run(whole, env=os.environ | completing, cwd=REPOSITORY, capture_output=True, check=False)
+        assert done.stdout.decode().split() == [expected]

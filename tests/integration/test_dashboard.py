@@ -17,7 +17,7 @@ import neps
 from rigs.requirements import require
 
 SECONDS = 120
-COMMAND = [sys.executable, "-m", "neps.cli.dashboard"]
+COMMAND = [sys.executable, "-m", "neps", "dashboard"]
 """How it is started."""
 SPACE: dict[str, neps.Parameter] = {
     "rate": neps.Float(1e-4, 1, log=True),

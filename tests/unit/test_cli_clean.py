@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from neps.cli import clean, main
+from neps.cli import main
 from neps.ledger import documents, earlier
 from neps.ledger.definition import find_definition
 from neps.ledger.overwriting import move_aside
@@ -73,6 +73,8 @@ def test_all(root: Path, capsys: Capture) -> None:
         (["--keep", "9"], ["run0", "run1", "run2"]),
         (["--run", "run1"], ["run0", "run2"]),
         (["--run", "run2", "run0"], ["run1"]),
+        (["--run", "run2", "--run", "run0"], ["run1"]),
+        (["run2", "run0"], ["run1"]),
     ],
     ids=str,
 )
@@ -89,7 +91,7 @@ def test_some(root: Path, options: list[str], left: list[str], capsys: Capture) 
 
 
 def test_where_there_was_no_run_ever_it_says_so_as_the_others_do(tmp_path: Path, capsys: Capture) -> None:
-    assert main(["clean", f"{tmp_path}/absent"]) == 2
+    assert main(["clean", f"{tmp_path}/absent"]) == 1
     assert capsys.readouterr().err == f"neps: {tmp_path}/absent does not exist. Give the root_directory of a run.\n"
 
 
@@ -163,7 +165,7 @@ def test_two_at_once(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captur
         assert main(["clean", str(root)]) == 0
         return seen
 
-    monkeypatch.setattr(clean, "look_for_runs", slow)
+    monkeypatch.setattr("neps.cli.clean.look_for_runs", slow)
     assert main(["clean", str(root)]) == 0
     assert capsys.readouterr().out.count("somebody else deletes it") == 3
     assert names(root) == []
@@ -207,14 +209,12 @@ def test_while_a_move_is_under_way(root: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("options", [["--keep", "-1"], ["--keep", "x"], ["--keep", "1", "--run", "run0"]], ids=str)
 def test_a_wrong_call_is_refused(root: Path, options: list[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["clean", str(root), *options])
-    assert ended.value.code == 2
+    assert main(["clean", str(root), *options]) == 2
     assert names(root) == ["run0", "run1", "run2"]
 
 
 def test_where_there_is_no_run(tmp_path: Path, capsys: Capture) -> None:
-    assert main(["clean", str(tmp_path)]) == 2
+    assert main(["clean", str(tmp_path)]) == 1
     told = capsys.readouterr().err
     assert told.startswith(f"neps: {tmp_path} holds no run")
     assert told.count("\n") == 1

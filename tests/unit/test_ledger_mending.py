@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import neps
+from neps.api import retrying
 from neps.cli import main
-from neps.cli import retry as cli_retry
 from neps.ledger import definition, reading
 from neps.ledger.records import End
 from neps.trial import Status, Trial
@@ -130,7 +130,7 @@ def test_who_comes_too_late_leaves_a_running_attempt_alone(
     assert loaded(scene).attempts == 2
     assert scene.folder(1).open_attempt(3, here(), "left")
     before, loads = scene.snapshot(), iter([stale, neps.load(scene.root)])
-    monkeypatch.setattr(cli_retry, "load", lambda _: next(loads))
+    monkeypatch.setattr(retrying, "load", lambda _: next(loads))
     capsys.readouterr()
     assert retry(scene) == 1
     assert "trial 1: was reopened by somebody else meanwhile" in capsys.readouterr().out

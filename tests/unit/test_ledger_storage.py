@@ -232,9 +232,9 @@ class TestRun:
 
     def test_a_retry_there(self, read_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setattr("neps.cli.retry._refusal", lambda *_: None)
-            monkeypatch.setattr("neps.cli.retry.reopen", lambda *_: (tmp_path / "mounted/config_1/x").touch())
-            assert neps.cli.main(["retry", str(read_only), "--trial", "1"]) == 2
+            monkeypatch.setattr("neps.api.retrying.Retrying.refusal", lambda *_: None)
+            monkeypatch.setattr("neps.api.retrying.reopen", lambda *_: (tmp_path / "mounted/config_1/x").touch())
+            assert neps.cli.main(["retry", str(read_only), "--trial", "1"]) == 1
         assert "can't be written by this user" in capsys.readouterr().err
 
     def test_a_root_of_somebody_else(self, in_the_open: Path) -> None:

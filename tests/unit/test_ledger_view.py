@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import itertools
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -440,3 +441,15 @@ def test_a_result_whose_second_link_is_refused_counts(scene: Scene, monkeypatch:
         assert view.trials[1].loss == 0.25
     assert scene.view().trials[1].loss == 0.25
     assert scene.path(1, "result.yaml").exists()
+
+
+def test_no_loss_that_is_not_finite_is_the_best(scene: Scene) -> None:
+    scene.claim(1)
+    scene.end(1, loss=math.nan)
+    view = scene.reader()
+    assert view.best is None
+    scene.claim(2)
+    scene.end(2, loss=7.0)
+    view.refresh()
+    assert view.best is not None
+    assert view.best.number == 2

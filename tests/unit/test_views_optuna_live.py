@@ -12,7 +12,6 @@ import pytest
 from optuna.trial import TrialState
 
 import neps
-from neps.cli.retry import retry_trials
 from neps.ledger import documents
 from neps.ledger.records import End
 from rigs.mounts import read_only
@@ -93,7 +92,7 @@ def test_neps_retry_and_a_worker_show(tmp_path: Path, capsys: pytest.CaptureFixt
     neps.run(broken, root, SPACE, "random_search", max_evaluations_total=1, seed=1, ignore_errors=True)
     study = neps.to_optuna(root)
     assert states(study) == ["FAIL"]
-    assert retry_trials(str(root), [1], failed=False) == 0
+    assert neps.retry(root, 1)
     neps.run(mended, root, SPACE, "random_search", max_evaluations_total=1, seed=1)
     assert seen == ["RUNNING"]
     assert states(study) == ["COMPLETE"]

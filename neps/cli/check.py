@@ -1,0 +1,49 @@
+"""`neps check`: whether a filesystem is fit for neps, as a table. What is tried is in `neps.testing.filesystem`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from neps.testing.filesystem import Probe
+
+__all__ = ["check"]
+
+_FOLDER = click.Path(exists=True, file_okay=False)
+
+
+@click.command()
+@click.argument("first", metavar="DIR", type=_FOLDER)
+@click.argument("second", metavar="[DIR]", required=False, type=_FOLDER)
+@click.option("--rounds", type=click.IntRange(min=1), default=50, show_default=True, help="Races for each primitive.")
+@click.option("--processes", type=click.IntRange(min=2), default=4, show_default=True, help="Processes in a race.")
+def check(first: str, second: str | None, rounds: int, processes: int) -> int:
+    """Try whether a filesystem is fit for neps.
+
+    Real processes race on what neps needs of it, in a new folder in DIR, which is removed. A second DIR is the same
+    folder as another mount, or another host's view, shows it. Exits with 1 if the filesystem is not fit.
+    """
+    from neps.testing.filesystem import Probe
+
+    with Probe(first, second or first, rounds=rounds, processes=processes) as probe:
+        return _report(probe)
+
+
+def _report(probe: Probe) -> int:
+    from neps.testing.filesystem import CHECKS, shown_winners
+
+    findings = []
+    print(f"{'primitive':28}{'winners':26}ok?")
+    for test in CHECKS.values():
+        findings.append(finding := test(probe))
+        print(f"{finding.primitive:28}{shown_winners(finding):26}{finding.problem or 'yes'}")
+        sys.stdout.flush()
+        if probe.hangs or (finding.primitive == "hard links" and finding.problem):
+            break  # the processes would only wait for what never comes
+    fit = all(finding.problem is None for finding in findings)
+    verdict = "fit for neps" if fit else "NOT fit for neps: runs on it may decide a trial twice or lose results"
+    print(f"This filesystem is {verdict}.")
+    return 0 if fit else 1

@@ -1,0 +1,23 @@
+"""`neps summary`: writes the tables that `neps.run` writes at its end."""
+
+from __future__ import annotations
+
+import click
+
+from neps.cli.failing import each
+from neps.cli.roots import several_roots
+from neps.views.reading import read_history
+from neps.views.summary import summarise
+
+__all__ = ["summary"]
+
+
+@click.command()
+@several_roots
+def summary(roots: tuple[str, ...]) -> int:
+    """Write the tables in ROOT/summary.
+
+    They are those that neps.run writes at its end: trials.csv, best.yaml, and others where there is something to say.
+    Prints the folder's path.
+    """
+    return each(roots, lambda root: print(summarise(*read_history(root))))

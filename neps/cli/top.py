@@ -1,0 +1,45 @@
+"""`neps top`: the best trials as a table."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from neps.cli.failing import each
+from neps.cli.roots import several_roots
+from neps.tables import aligned, narrowed, printable
+from neps.views.reading import read_history
+
+__all__ = ["top"]
+
+_DEFAULT = 10
+_LONGEST_LINE = 100_000
+
+
+@click.command()
+@several_roots
+@click.option("-n", "most", type=click.IntRange(min=1), default=_DEFAULT, show_default=True, help="So many trials.")
+def top(roots: tuple[str, ...], most: int) -> int:
+    """Print the best trials, the best first.
+
+    A terminal shows as many parameters as it has room for, a pipe or a file all of them.
+    """
+    places = iter(range(len(roots)))
+    return each(roots, lambda root: _print_top(root, most, titled=len(roots) > 1, first=next(places) == 0))
+
+
+def _print_top(root: str, most: int, *, titled: bool, first: bool) -> None:
+    path, history = read_history(root)
+    if titled:
+        print(f"{'' if first else chr(10)}{printable(path)}")
+    if not history.succeeded:
+        print("no trial has succeeded yet")
+        return
+    for line in aligned(narrowed(history.table(most), _width()), indent=""):
+        print(line)
+
+
+def _width() -> int:
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else _LONGEST_LINE

@@ -1,0 +1,126 @@
+"""`neps status --watch`: what is new is seen, what is known is not read again, and pauses grow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neps.ledger import accelerator as accelerator_module
+from neps.ledger.accelerator import Accelerator
+from neps.ledger.records import End
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Status
+from neps.views.watching import Watched, watch
+from rigs.waiting import wait_until
+from unit.ledger_scene import Scene, dead, here
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    scene = Scene(tmp_path / "run")
+    scene.define(lease_seconds=60.0)
+    return scene
+
+
+def remember(scene: Scene, watched: Watched, number: int) -> None:
+    """As the worker that has published it does."""
+    trial = Watched(str(scene.root)).look().history.by_number[number]
+    Accelerator(scene.layout, "worker").append(trial)
+
+
+def test_it_sees_all_that_can_happen(scene: Scene) -> None:
+    watched = Watched(str(scene.root))
+    assert len(watched.look().history) == 0
+    scene.claim(1)
+    assert [each.number for each in watched.look().running] == [1]
+    scene.end(1, loss=3.0)
+    run = watched.look()
+    assert (run.running_count, [trial.loss for trial in run.history]) == (0, [3.0])
+    scene.claim(2, dead())
+    assert watched.look().dead_count == 1
+    scene.folder(2).end_attempt(1, End.LEFT, here())
+    wait_until(lambda: watched.look().resumable == 1, 60, "the next close look, which is not due at once")
+    scene.claim(4)  # 3 is reserved by nobody as yet
+    for _ in range(10):
+        run = watched.look()
+    assert [each.number for each in run.running] == [4], "a listing shows what lies behind a gap"
+
+
+def test_a_success_is_read_from_the_accelerator_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(str(scene.root))
+    watched.look()
+    for number in (1, 2):
+        scene.claim(number)
+        scene.end(number, loss=float(number))
+        remember(scene, watched, number)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialFolder, "decision", lambda _: pytest.fail("a folder was read"))
+        run = watched.look()
+    assert [trial.loss for trial in run.history] == [1.0, 2.0]
+    scene.claim(3)
+    assert watched.look().running_count == 1
+    scene.end(3, loss=0.5)
+    remember(scene, watched, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialFolder, "result", lambda _: pytest.fail("a folder was read"))
+        run = watched.look()
+    assert (run.running_count, run.history.best_config) == (0, dict(run.history.by_number[3].config))
+    assert watched._knowledge.view.ended == 3
+
+
+def test_what_was_read_is_not_read_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        scene.claim(number)
+        scene.end(number)
+        remember(scene, Watched(str(scene.root)), number)
+    reader = Accelerator(scene.layout, "")
+    assert [number for number, _ in reader.news()] == [1, 2]
+    with monkeypatch.context() as patch:
+        patch.setattr(accelerator_module, "lines", lambda *_: pytest.fail("the file was read again"))
+        assert list(reader.news()) == []
+    (path,) = Path(scene.layout.accelerator).iterdir()
+    whole = path.read_bytes()
+    third = whole.splitlines(keepends=True)[0]
+    with path.open("ab") as file:
+        file.write(third[:20])
+        file.flush()
+        assert list(reader.news()) == [], "it is being written"
+        file.write(third[20:])
+    assert [number for number, _ in reader.news()] == [1]
+    path.write_bytes(third)
+    assert [number for number, _ in reader.news()] == [1], "another file of that name"
+
+
+def test_a_failed_trial_that_is_retried_and_succeeds(scene: Scene) -> None:
+    scene.claim(1)
+    scene.fail(1)
+    watched = Watched(str(scene.root))
+    assert len(watched.look().failed) == 1
+    assert scene.folder(1).open_attempt(2, here(), "retry")
+    scene.folder(1).set_result_aside(1)
+    scene.end(1, 2, loss=0.5)
+    remember(scene, watched, 1)
+    run = watched.look()
+    assert ([trial.status for trial in run.history], len(run.failed)) == ([Status.SUCCESS], 0)
+    view = watched._knowledge.view
+    assert (view.ended, view.failures) == (1, 0)
+
+
+def test_each_state_is_shown_once_where_there_is_no_terminal(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    looks = iter(range(5))
+
+    def pause(seconds: float) -> None:
+        assert seconds >= 1.0
+        match next(looks):
+            case 1:
+                scene.claim(1)
+            case 3:
+                scene.end(1, loss=0.25)
+            case 4:
+                raise KeyboardInterrupt
+
+    watch([str(scene.root)], as_json=True, sleep=pause)
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["trials"]["running"], each["trials"]["succeeded"]) for each in shown] == [(0, 0), (1, 0), (0, 1)]
