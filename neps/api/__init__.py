@@ -1,4 +1,4 @@
-"""The public functions: `run` a search, `load` one, print its `status`, `retry` its failed trials."""
+"""The public functions that take part in a run or read one: `run` and `load`. Views and commands build on them."""
 
 from __future__ import annotations
 

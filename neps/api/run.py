@@ -36,27 +36,28 @@ _logger = logging.getLogger("neps")
 Hooks = Iterable[Callable[[Sampler], Sampler]]
 
 
-def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list of options
+def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     run_pipeline: Callable[..., Any],
     root_directory: str | Path,
     pipeline_space: Mapping[str, Parameter] | SearchSpace,
+    *,
     searcher: str | Sampler = "default",
     max_evaluations_total: int | None = None,
     max_evaluations_per_run: int | None = None,
     max_cost_total: float | None = None,
     max_fidelity_total: float | None = None,
     max_seconds_per_run: float | None = None,
-    continue_until_max_evaluation_completed: bool = False,  # noqa: FBT001, FBT002
+    continue_until_max_evaluation_completed: bool = False,
     expected_cost: ExpectedCost | None = None,
     seed: int | None = None,
-    ignore_errors: bool = False,  # noqa: FBT001, FBT002
+    ignore_errors: bool = False,
     loss_value_on_error: float | None = None,
     cost_value_on_error: float | None = None,
     max_attempts: int = 3,
     lease_seconds: float | None = None,
-    progress: bool | Literal["auto"] = "auto",  # noqa: FBT001
-    overwrite_working_directory: bool = False,  # noqa: FBT001, FBT002
-    post_run_summary: bool = True,  # noqa: FBT001, FBT002
+    progress: bool | Literal["auto"] = "auto",
+    overwrite_working_directory: bool = False,
+    post_run_summary: bool = True,
     task_id: str | int | None = None,
     development_stage_id: str | int | None = None,
     pre_load_hooks: Hooks | None = None,

@@ -51,7 +51,7 @@ def plot(root_directory: str | Path) -> Figure:
     Example:
         >>> import neps, tempfile
         >>> root, space = tempfile.mkdtemp(), {"x": neps.Float(0, 1)}
-        >>> history = neps.run(lambda x: (x - 0.3) ** 2, root, space, "sobol", max_evaluations_total=8, seed=1)
+        >>> history = neps.run(lambda x: (x - 0.3) ** 2, root, space, searcher="sobol", max_evaluations_total=8, seed=1)
         >>> figure = neps.plot(root)
         >>> [axes.get_xlabel() for axes in figure.axes]
         ['evaluations']

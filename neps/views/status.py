@@ -46,7 +46,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     Example:
         >>> import neps, tempfile
         >>> root, space = tempfile.mkdtemp(), {"x": neps.Constant(3)}
-        >>> history = neps.run(lambda x: x / 2, root, space, "random_search", max_evaluations_total=1, seed=1)
+        >>> history = neps.run(lambda x: x / 2, root, space, searcher="random_search", max_evaluations_total=1, seed=1)
         >>> neps.status(root)
         run       /...
         searcher  random_search, seed 1

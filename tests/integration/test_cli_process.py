@@ -28,7 +28,7 @@ def run_pipeline(x, pipeline_directory):
     (pipeline_directory / "begun").touch()
     time.sleep(600)
 
-neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=2, seed=1)
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=2, seed=1)
 """
 
 RETRY = """
@@ -66,7 +66,7 @@ def test_the_module_is_the_command() -> None:
 
 def test_a_failed_trial_is_fixed_and_retried_in_its_folder_at_its_whole_cost(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError):
-        neps.run(broken, tmp_path, SPACE, "random_search", max_cost_total=10, cost_value_on_error=4, seed=1)
+        neps.run(broken, tmp_path, SPACE, searcher="random_search", max_cost_total=10, cost_value_on_error=4, seed=1)
 
     done = command("retry", tmp_path, "--failed")
     assert (done.returncode, done.stderr) == (0, "")
@@ -88,7 +88,7 @@ def test_a_failed_trial_is_fixed_and_retried_in_its_folder_at_its_whole_cost(tmp
 
 def test_of_many_retries_at_once_one_reopens_the_trial(tmp_path: Path, fleet: Fleet) -> None:
     with pytest.raises(EvaluationError):
-        neps.run(broken, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+        neps.run(broken, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     for _ in range(4):
         fleet.start(RETRY, tmp_path, "1")
     fleet.release()
@@ -115,7 +115,7 @@ def test_a_killed_worker_is_shown_as_dead_and_its_trial_cannot_be_retried(tmp_pa
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
-    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(fresh, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     reader, writer = os.pipe()
     os.close(reader)
     whole = [sys.executable, "-m", "neps", "status", str(tmp_path)]

@@ -158,7 +158,12 @@ def test_a_trial_reserves_by_its_step(tmp_path: Path) -> None:
         return {"loss": x, "cost": {1: 1.0, 3: 4.0, 9: 12.0}[epochs]}
 
     history = neps.run(
-        run_pipeline, tmp_path / "root", SPACE | {"epochs": neps.Integer(1, 9, is_fidelity=True)}, "asha", 12, seed=1
+        run_pipeline,
+        tmp_path / "root",
+        SPACE | {"epochs": neps.Integer(1, 9, is_fidelity=True)},
+        searcher="asha",
+        max_evaluations_total=12,
+        seed=1,
     )
     reserved = [(t.fidelity, t.decision.reserved_cost) for t in history.trials if t.decision]
     assert reserved[:4] == [(1, None), (1, 1.0), (1, 1.0), (3, 2.0)]
@@ -179,7 +184,7 @@ def evaluate(x: float, epochs: int) -> float:
 def test_a_raised_budget_goes_on_where_the_run_stopped(tmp_path: Path, searcher: str) -> None:
     def search(root: Path, budget: float, **more: Any) -> neps.History:
         arguments = {"seed": 1, "post_run_summary": False, "ignore_errors": True} | more
-        return neps.run(evaluate, root, SPACE, searcher, max_fidelity_total=budget, **arguments)
+        return neps.run(evaluate, root, SPACE, searcher=searcher, max_fidelity_total=budget, **arguments)
 
     at_once = search(tmp_path / "at once", 100)
     for budget in (40, 40, 100):
@@ -201,7 +206,7 @@ def test_a_raised_budget_goes_on_where_the_run_stopped(tmp_path: Path, searcher:
 )
 def test_a_space_whose_fidelity_counts_nothing_is_refused(tmp_path: Path, space: dict[str, Any], has: str) -> None:
     with pytest.raises(ArgumentError, match=f"max_fidelity_total is 100, .*{has}.*is_fidelity=True"):
-        neps.run(lambda **_: 0.0, tmp_path / "root", space, "random_search", max_fidelity_total=100)
+        neps.run(lambda **_: 0.0, tmp_path / "root", space, searcher="random_search", max_fidelity_total=100)
     assert not (tmp_path / "root").exists()
 
 

@@ -50,7 +50,7 @@ def diverge(x: float) -> float:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run over epochs, with learning curves. Only read."""
     root = tmp_path_factory.mktemp("plots") / "digits"
-    neps.run(train, root, SPACE, "hyperband", max_evaluations_total=25, seed=1)
+    neps.run(train, root, SPACE, searcher="hyperband", max_evaluations_total=25, seed=1)
     return root
 
 
@@ -305,7 +305,7 @@ def test_nothing_outside_the_figure_changes(run: Path) -> None:
 @pytest.mark.parametrize("objective", [fail, diverge])
 def test_where_nothing_has_a_finite_loss_it_says_so(tmp_path: Path, objective: Callable[..., float]) -> None:
     space = {"x": neps.Float(0, 1)}
-    neps.run(objective, tmp_path, space, "random_search", max_evaluations_total=2, seed=1, ignore_errors=True)
+    neps.run(objective, tmp_path, space, searcher="random_search", max_evaluations_total=2, seed=1, ignore_errors=True)
     with pytest.raises(DirectoryError, match=r"can't be plotted yet: none of its trials has ended with a finite loss"):
         neps.plot(tmp_path)
 

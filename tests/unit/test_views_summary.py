@@ -24,7 +24,7 @@ def evaluate(root: Path, evaluations: int, objective: Callable[..., Any], *, sum
         objective,
         root,
         SPACE,
-        "random_search",
+        searcher="random_search",
         max_evaluations_total=evaluations,
         seed=1,
         ignore_errors=True,
@@ -76,7 +76,9 @@ def test_the_incumbent_can_be_loaded(tmp_path: Path) -> None:
 def test_fidelity_is_accounted_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     space = {"rate": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)}
     caplog.set_level("INFO", "neps")
-    history = neps.run(lambda rate, epochs: rate / epochs, tmp_path, space, "asha", seed=1, max_fidelity_total=30)
+    history = neps.run(
+        lambda rate, epochs: rate / epochs, tmp_path, space, searcher="asha", seed=1, max_fidelity_total=30
+    )
     spent = history.fidelity_spent
     assert spent is not None
     assert spent.from_scratch > spent.continued >= 30
@@ -137,6 +139,6 @@ def test_it_never_fails_a_worker_and_leaves_nothing_half_written(tmp_path: Path,
 
 def test_a_worker_that_raises_writes_none_and_the_next_does(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError):
-        neps.run(fail, tmp_path, SPACE, "random_search", max_evaluations_total=2, seed=1)
+        neps.run(fail, tmp_path, SPACE, searcher="random_search", max_evaluations_total=2, seed=1)
     evaluate(tmp_path, 2, succeed)
     assert [row["status"] for row in table(tmp_path)] == ["failed", "success"]
