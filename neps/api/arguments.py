@@ -6,7 +6,7 @@ import contextlib
 import math
 import numbers
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,8 @@ def root_path(root_directory: Any, task_id: Any = None, development_stage_id: An
         ArgumentError: if it isn't a path, or an id can't be part of one.
     """
     if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
-        message = f"root_directory is {root_directory!r}; it must be a path (str or pathlib.Path)."
+        order = " It comes second, and pipeline_space third." if isinstance(root_directory, Mapping) else ""
+        message = f"root_directory is {shown(root_directory)}; it must be a path (str or pathlib.Path).{order}"
         raise ArgumentError(message)
     root = path = Path(_writable("root_directory", os.fspath(root_directory))).expanduser()
     for prefix, name, value in (("task", "task_id", task_id), ("dev", "development_stage_id", development_stage_id)):

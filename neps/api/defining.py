@@ -43,9 +43,7 @@ class Proposal:
         Raises:
             ArgumentError: if there is no such searcher, a keyword is wrong, or it can't search the space.
         """
-        sampler = resolve(self.searcher, self.space, dict(self.searcher_settings))
-        sampler.check(self.space)
-        return sampler
+        return resolve(self.searcher, self.space, dict(self.searcher_settings))
 
     def define(self, found: Definition | None) -> Definition:
         """The definition to publish, or, if one was found, that one.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -12,9 +10,12 @@ from typing import Any, Literal
 
 from neps.api.arguments import choice, count, flag, number, root_path
 from neps.api.defining import Proposal
+from neps.api.elsewhere import ELSEWHERE
+from neps.api.keywords import check_keywords
 from neps.api.ranks import check_no_rank
 from neps.api.reading import load
 from neps.budget import Budget, ExpectedCost
+from neps.calling import own_arguments, public
 from neps.errors import ArgumentError
 from neps.evaluation import check_signature
 from neps.history import History
@@ -36,6 +37,7 @@ _logger = logging.getLogger("neps")
 Hooks = Iterable[Callable[[Sampler], Sampler]]
 
 
+@public("neps.run", ELSEWHERE)
 def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     run_pipeline: Callable[..., Any],
     root_directory: str | Path,
@@ -144,6 +146,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     check_no_rank(os.environ)
     root = root_path(root_directory, task_id, development_stage_id)
     space = SearchSpace(pipeline_space)
+    check_keywords(own_arguments(run), searcher, space, searcher_kwargs)
     settings = Settings(
         budget=Budget(
             max_evaluations_total=count("max_evaluations_total", max_evaluations_total),
@@ -171,7 +174,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     _check_together(settings)
     _check_fidelity_budget(settings.budget.max_fidelity_total, space)
     check_signature(run_pipeline, space.parameters)
-    _check_budget(_checked_sampler(proposal), settings.budget)
+    _check_budget(proposal.sampler(), settings.budget)
     hooks = _hooks(pre_load_hooks)
     check_progress(progress)
     overwrite = flag("overwrite_working_directory", overwrite_working_directory)
@@ -224,21 +227,6 @@ def _check_fidelity_budget(most: float | None, space: SearchSpace) -> None:
         "max_evaluations_total or max_cost_total."
     )
     raise ArgumentError(message)
-
-
-def _checked_sampler(proposal: Proposal) -> Sampler:
-    """Refuse an unknown searcher or setting; a misspelt argument of `run` itself comes in as a setting."""
-    try:
-        return proposal.sampler()
-    except ArgumentError as error:
-        own = [name for name in inspect.signature(run).parameters if name != "searcher_kwargs"]
-        meant = [
-            match for name in proposal.searcher_settings for match in difflib.get_close_matches(name, own, 1, 0.75)
-        ]
-        if not meant:
-            raise
-        message = f"{error} Or did you mean neps.run's own argument {meant[0]!r}?"
-        raise ArgumentError(message) from None
 
 
 def _check_budget(sampler: Sampler, budget: Budget) -> None:

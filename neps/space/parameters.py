@@ -14,7 +14,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from neps.calling import public
 from neps.errors import SpaceError, nearest
+from neps.space.elsewhere import ELSEWHERE
 
 __all__ = [
     "LARGEST_INTEGER",
@@ -41,8 +43,17 @@ Confidence = Literal["low", "medium", "high"]
 
 _Number = TypeVar("_Number", int, float)
 
+_Kind = TypeVar("_Kind", bound=type)
+
 LARGEST_INTEGER = 2**53
 """Bound of integers: up to here each one is a float as well, so no reader of the files rounds it."""
+
+
+def _public(kind: _Kind) -> _Kind:
+    """Explain calls of the constructor that can't be made."""
+    explained = public(f"neps.{kind.__name__}", ELSEWHERE, hidden=1)(kind.__init__)  # type: ignore[misc]
+    type.__setattr__(kind, "__init__", explained)
+    return kind
 
 
 class Parameter(abc.ABC):
@@ -59,6 +70,7 @@ class Parameter(abc.ABC):
         """
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Float(Parameter):
     """A real number to search.
@@ -104,6 +116,7 @@ class Float(Parameter):
         return _within(self, _finite("the value", value))
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Integer(Parameter):
     """A whole number to search.
@@ -149,6 +162,7 @@ class Integer(Parameter):
         return _within(self, _whole("the value", value))
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Categorical(Parameter):
     """A choice among values that have no order or distance.
@@ -212,6 +226,7 @@ class Categorical(Parameter):
         return self.choices[self.index(value)]
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Constant(Parameter):
     """A value that every configuration has, and that is not searched.

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neps.calling import public
 from neps.errors import ArgumentError, DirectoryError, NepsError
 from neps.history import History
 from neps.ledger.layout import Layout
@@ -27,6 +28,7 @@ _SUFFIXES = (".png", ".pdf", ".svg")
 _DOTS_PER_INCH = 150
 
 
+@public("neps.plot")
 def plot(root_directory: str | Path) -> Figure:
     """Draw the run in `root_directory`; needs no write permission and changes nothing. Needs matplotlib.
 

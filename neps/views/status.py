@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from neps.calling import public
 from neps.errors import gist
 from neps.history import History
 from neps.ledger.definition import Definition
@@ -33,6 +34,7 @@ _MOST_SHORT = 5
 _LONGEST_ERROR = 200
 
 
+@public("neps.status")
 def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     """Print how the run in `root_directory` stands; needs no write permission and changes nothing.
 
