@@ -79,7 +79,10 @@ class StorageError(CheckpointError):
 
 
 class EvaluationError(NepsError, RuntimeError):
-    """`run_pipeline` failed; the trial is recorded as failed and the original error is the cause."""
+    """`run_pipeline` failed; the trial is recorded as failed and the original error is the cause.
+
+    Or it returned no cost, though max_cost_total is given; the trial is then recorded with its loss.
+    """
 
 
 class TakenOverError(NepsError, RuntimeError):

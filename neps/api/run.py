@@ -50,6 +50,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     max_fidelity_total: float | None = None,
     max_seconds_per_run: float | None = None,
     continue_until_max_evaluation_completed: bool = False,
+    cost: Literal["returned", "duration"] = "returned",
     expected_cost: ExpectedCost | None = None,
     seed: int | None = None,
     ignore_errors: bool = False,
@@ -85,20 +86,26 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         max_evaluations_total: trials over all workers, for ever; failed ones count. None: no limit.
         max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.
         max_cost_total: sum of the returned costs over all workers; a trial starts while what was returned and what
-            the running ones are expected to cost is below it. None: no limit.
+            the running ones are expected to cost is below it. An evaluation that returns no cost raises
+            EvaluationError; its loss is kept. None: no limit.
         max_fidelity_total: sum of the fidelity run by all workers, such as epochs; a trial that continues another one
             from k to m counts m - k. A trial starts while the sum over all decided ones, failed ones included, is below
             it, so it is exceeded by less than the last one adds. Needs a space with one fidelity. None: no limit.
         max_seconds_per_run: claim nothing new after so many seconds of this call. None: no limit.
         continue_until_max_evaluation_completed: stay until every trial has ended, ready to resume dead ones, instead
             of leaving once nothing is left to claim.
+        cost: "returned": what run_pipeline returns as its cost. "duration": the seconds that the evaluation took, also
+            of one that fails; a cost that is returned then goes into `info_dict`. Of a trial that was resumed these are
+            the seconds of its last attempt: what a killed worker used isn't known, and doesn't count. Give all workers
+            of a run the same.
         expected_cost: what one evaluation is expected to cost: a number, or a function of the configuration. None: the
             mean of the costs seen of the same step of fidelity, from k to m (scaled by m - k while there are none);
             then the first trial runs alone, until it has returned a cost.
         seed: whole number from which all randomness is drawn. None: one is drawn and published.
         ignore_errors: go on after a failed evaluation, which is recorded as failed, instead of raising.
         loss_value_on_error: the loss to record for a failed evaluation.
-        cost_value_on_error: the cost to record for a failed evaluation. With both, failures don't stop this worker.
+        cost_value_on_error: the cost to record for a failed evaluation, and with max_cost_total for one that returns no
+            cost; trials that already ended without one count at it, too. With both, failures don't stop this worker.
         max_attempts: after so many deaths of its worker without progress, a trial is recorded as failed. Progress is a
             checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step; of checkpoints alone, ten times
             as many deaths are too many. The same for attempts that were left since the storage failed.
@@ -124,7 +131,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         neps.errors.ArgumentError: if an argument is wrong, before anything is written.
         neps.errors.LaunchError: if this process is one of several ranks of a distributed training (torchrun), likewise.
         neps.errors.DefinitionMismatchError: if the run in `root_directory` is defined differently.
-        neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`); it is recorded.
+        neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`), or returned no cost
+            where max_cost_total is given; it is recorded.
         neps.errors.DirectoryError: if the directory can't be used, or not be written by this user.
         KeyboardInterrupt: after SIGINT; the trial was left and will be resumed. Other signals (SIGTERM; SIGUSR1,
             SIGUSR2, SIGHUP and SIGXCPU where they had no handler) end the process after that. A second signal ends it
@@ -147,19 +155,22 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     root = root_path(root_directory, task_id, development_stage_id)
     space = SearchSpace(pipeline_space)
     check_keywords(own_arguments(run), searcher, space, searcher_kwargs)
+    missing_cost = number("cost_value_on_error", cost_value_on_error, least=0)
     settings = Settings(
         budget=Budget(
             max_evaluations_total=count("max_evaluations_total", max_evaluations_total),
             max_cost_total=number("max_cost_total", max_cost_total, above=0),
             max_fidelity_total=number("max_fidelity_total", max_fidelity_total, above=0),
+            cost_if_missing=missing_cost if max_cost_total is not None else None,
         ),
         max_evaluations_per_run=count("max_evaluations_per_run", max_evaluations_per_run),
         max_seconds_per_run=number("max_seconds_per_run", max_seconds_per_run, above=0),
         stay=flag("continue_until_max_evaluation_completed", continue_until_max_evaluation_completed),
         expected_cost=expected_cost if callable(expected_cost) else number("expected_cost", expected_cost, least=0),
+        cost_is_duration=choice("cost", cost, ("returned", "duration")) == "duration",
         ignore_errors=flag("ignore_errors", ignore_errors),
         loss_value_on_error=number("loss_value_on_error", loss_value_on_error),
-        cost_value_on_error=number("cost_value_on_error", cost_value_on_error, least=0),
+        cost_value_on_error=missing_cost,
         max_attempts=count("max_attempts", max_attempts) or 3,
         keep_checkpoints=Keep(choice("keep_checkpoints", keep_checkpoints, [str(keep) for keep in Keep])),
     )
@@ -203,10 +214,11 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
 
 def _check_together(settings: Settings) -> None:
     """Refuse what would silently do nothing, or end badly."""
-    if settings.budget.max_cost_total is not None and settings.ignore_errors and settings.cost_value_on_error is None:
+    needs_cost = settings.budget.max_cost_total is not None and settings.ignore_errors
+    if needs_cost and not settings.knows_cost_of_failures:
         message = (
-            "ignore_errors=True with max_cost_total needs cost_value_on_error: a failed trial returns no cost, so the "
-            "budget might never be reached."
+            'ignore_errors=True with max_cost_total needs cost_value_on_error=…, or cost="duration": a failed trial '
+            "returns no cost, so the budget might never be reached."
         )
         raise ArgumentError(message)
     if settings.budget == Budget():
@@ -235,7 +247,7 @@ def _check_budget(sampler: Sampler, budget: Budget) -> None:
         name = describe(sampler)["name"]
         message = (
             f"searcher {name!r} needs max_cost_total, the budget by which it weighs costs, but none is given. Pass "
-            "max_cost_total=… (a number above 0), and have run_pipeline return a cost."
+            'max_cost_total=… (a number above 0), and have run_pipeline return a cost, or pass cost="duration", too.'
         )
         raise ArgumentError(message)
 

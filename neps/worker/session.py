@@ -35,7 +35,8 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     independent = sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
     details = not independent or settings.keep_checkpoints is not Keep.ALL
     fits = functools.partial(Decision.check, space=space)
-    view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits), Spending()
+    view = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits)
+    spending = Spending(budget.cost_if_missing)
     brackets = None if independent else Brackets()
     view.observers = [spending] if brackets is None else [spending, brackets]
     return Context(
