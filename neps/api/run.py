@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +27,7 @@ from neps.samplers import Sampler
 from neps.samplers.registry import describe
 from neps.space import Parameter, SearchSpace
 from neps.views.progress import check_progress, progress_display
-from neps.views.summary import write_summary
+from neps.views.summary import try_to_write_summary, write_summary_within
 from neps.worker import anew
 from neps.worker.session import prepare, work
 from neps.worker.settings import Keep, Settings
@@ -34,6 +35,8 @@ from neps.worker.settings import Keep, Settings
 __all__ = ["run"]
 
 _logger = logging.getLogger("neps")
+_SECONDS_FOR_SUMMARY = 5.0
+"""At most, where a worker ends early: SLURM kills 30 s after a signal, some of which run_pipeline may have taken."""
 Hooks = Iterable[Callable[[Sampler], Sampler]]
 
 
@@ -115,7 +118,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         overwrite_working_directory: move an earlier run in `root_directory` to `overwritten/`, once for a launch
             (NEPS_RUN_TOKEN, or SLURM's job), never under live workers: it joins those, and stays with their run. A
             second start in one SLURM job is no new launch: give it another NEPS_RUN_TOKEN.
-        post_run_summary: write tables to `summary/` at the end.
+        post_run_summary: write tables to `summary/` at the end, also after an error, Ctrl-C or a signal: then within
+            5 s, or not at all.
         task_id: work in the subfolder `task_ID` of the root directory.
         development_stage_id: work in the subfolder `dev_ID` of that.
         pre_load_hooks: callables that take and return the sampler, called in order before the first trial.
@@ -201,14 +205,15 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             _check_budget(sampler, settings.budget)
             with anew.working(settings, overwrite=overwrite):
-                work(prepare(opened, space, sampler, settings), run_pipeline, on_change)
+                last = functools.partial(write_summary_within, root, _SECONDS_FOR_SUMMARY) if summarise else None
+                work(prepare(opened, space, sampler, settings), run_pipeline, on_change, last)
         finally:
             opened.heartbeat.stop()
     history = load(root)
     if (spent := history.fidelity_spent) is not None:
         _logger.info("Fidelity spent by all trials of this run: %s", spent)
     if summarise:
-        write_summary(root, history)
+        try_to_write_summary(root, history)
     return history
 
 
