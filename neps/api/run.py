@@ -75,6 +75,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     Start the same script as often as you like, on as many machines as you like, again after it was killed: what is
     there is joined. Returns once nothing is left to claim, or this call's share is done.
 
+    To maximise an accuracy, return `{"loss": 1 - accuracy}` or `{"loss": -accuracy}`. There is no argument for that: all
+    that is stored, shown, and joined by other workers is a loss, of which less is better.
+
     Args:
         run_pipeline: called with a configuration by keyword, and with `pipeline_directory` and
             `previous_pipeline_directory` (absolute `pathlib.Path`; the latter may be None) where its signature names
