@@ -17,7 +17,7 @@ from neps.api.ranks import check_no_rank
 from neps.api.reading import load
 from neps.budget import Budget, ExpectedCost
 from neps.calling import own_arguments, public
-from neps.errors import ArgumentError
+from neps.errors import ArgumentError, shown
 from neps.evaluation import check_signature
 from neps.history import History
 from neps.ledger.definition import LARGEST_SEED, LONGEST_LEASE_SECONDS
@@ -75,8 +75,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     Start the same script as often as you like, on as many machines as you like, again after it was killed: what is
     there is joined. Returns once nothing is left to claim, or this call's share is done.
 
-    To maximise an accuracy, return `{"loss": 1 - accuracy}` or `{"loss": -accuracy}`. There is no argument for that: all
-    that is stored, shown, and joined by other workers is a loss, of which less is better.
+    To maximise an accuracy, return `{"loss": 1 - accuracy}` or `{"loss": -accuracy}`. There is no argument for that:
+    all that is stored, shown, and joined by other workers is a loss, of which less is better.
 
     Args:
         run_pipeline: called with a configuration by keyword, and with `pipeline_directory` and
@@ -231,8 +231,8 @@ def _check_together(settings: Settings) -> None:
         raise ArgumentError(message)
     if settings.budget == Budget():
         _logger.info(
-            "No budget is given (max_evaluations_total, max_cost_total, max_fidelity_total): the run goes on until it "
-            "is stopped, or until nothing new is left in a finite space: not all searchers stop there."
+            "No budget is given (max_evaluations_total, max_cost_total or max_fidelity_total). The run goes on until "
+            "it is stopped; in a finite space, some searchers stop once they have tried everything."
         )
 
 
@@ -240,11 +240,12 @@ def _check_fidelity_budget(most: float | None, space: SearchSpace) -> None:
     """Refuse one that counts nothing, and would never be spent."""
     if most is None or (space.highest_fidelity or 0) > 0:
         return
-    has = f"an upper bound of {space.highest_fidelity:g}" if space.fidelity else f"{list(space.fidelities) or 'none'}"
+    several = f"the fidelities {shown(list(space.fidelities))}" if space.fidelities else "none"
+    has = f"one with the upper bound {space.highest_fidelity:g}" if space.fidelity else several
     message = (
-        f"max_fidelity_total is {most:g}, which counts the fidelity that is run, so the space needs exactly one, with "
-        f"an upper bound above 0, but it has {has}. Mark one parameter, as in Integer(1, 81, is_fidelity=True), or use "
-        "max_evaluations_total or max_cost_total."
+        f"max_fidelity_total is {most:g}. It counts the fidelity that is run, so pipeline_space needs exactly one "
+        f"fidelity, with an upper bound above 0, but has {has}. Mark one parameter, as in neps.Integer(1, 81, "
+        "is_fidelity=True), or use max_evaluations_total or max_cost_total."
     )
     raise ArgumentError(message)
 
@@ -264,12 +265,12 @@ def _hooks(hooks: Hooks | None) -> list[Callable[[Sampler], Sampler]]:
     if hooks is None:
         return []
     if not isinstance(hooks, Iterable):
-        message = f"pre_load_hooks is {hooks!r}; it must be a list of callables that take and return a sampler."
+        message = f"pre_load_hooks is {shown(hooks)}; it must be a list of callables that take and return a sampler."
         raise ArgumentError(message)
     checked = list(hooks)
     for hook in checked:
         if not callable(hook):
-            message = f"pre_load_hooks has {hook!r}; each must be callable with a sampler and return one."
+            message = f"pre_load_hooks has {shown(hook)}; each must be a callable that takes a sampler and returns one."
             raise ArgumentError(message)
     return checked
 
@@ -278,6 +279,6 @@ def _hooked(sampler: Sampler, hooks: list[Callable[[Sampler], Sampler]]) -> Samp
     for hook in hooks:
         sampler = hook(sampler)
         if not isinstance(sampler, Sampler):
-            message = f"the pre_load_hook {hook!r} returned {sampler!r}; it must return a Sampler."
+            message = f"The hook {shown(hook)} of pre_load_hooks returned {shown(sampler)}; it must return a Sampler."
             raise ArgumentError(message)
     return sampler

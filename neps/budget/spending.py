@@ -146,11 +146,12 @@ class Spending:
             return Limit(done=True, reason=f"max_cost_total={most:g} is spent ({self.total:g})")
         if waiting and self.mean is None and not expected:
             first = waiting[0].number
-            reason = f"trial {first} to return the first cost (with expected_cost=… nobody would wait for it)"
+            reason = f"trial {first} to return the first cost (with expected_cost=… nobody would have to wait for it)"
             return Limit(done=False, reason=reason, first_cost_of=first)
         if waiting and _uses_up(self.total_with(waiting), most):
-            cost = f"running trials ({len(waiting)}), whose expected cost uses up max_cost_total={most:g}"
-            return Limit(done=False, reason=f"{cost}: raise it to go on")
+            running = "1 running trial" if len(waiting) == 1 else f"{len(waiting)} running trials"
+            reason = f"{running}, expected to use up max_cost_total={most:g} (a higher one lets more trials start)"
+            return Limit(done=False, reason=reason)
         return None
 
 

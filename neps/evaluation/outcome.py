@@ -86,7 +86,7 @@ def failure(exception: BaseException) -> Outcome:
         own = traceback.format_exception(type(exception), exception, _users_part(exception))
         error = f"{head}\n\n{clean(''.join(own), _MAX_ERROR)}"
     except BaseException:  # noqa: BLE001 - out of memory or stack, or an exception whose attributes raise
-        error = f"{head}\n\n(its traceback can't be had)"
+        error = f"{head}\n\n(its traceback can't be shown)"
     return Outcome(success=False, error=error, exception=exception)
 
 

@@ -63,7 +63,7 @@ def text(value: object, limit: int = _MAX_TEXT) -> str:
     try:
         return clean(str(value), limit)
     except BaseException as error:  # noqa: BLE001 - a broken __str__ may raise anything at all
-        return f"<{type(value).__name__}: its text can't be had, __str__ raised {type(error).__name__}>"
+        return f"<{type(value).__name__}: it can't be shown as text, since __str__ raised {type(error).__name__}>"
 
 
 def clean(string: str, limit: int = _MAX_TEXT) -> str:

@@ -236,7 +236,7 @@ class SearchSpace:
             SpaceError: if a type or a key is unknown or missing, or the values make no parameter.
         """
         if not isinstance(definition, Mapping):
-            msg = f"The space's definition is {definition!r}, but it must map names to parameters."
+            msg = f"The space's definition is {shown(definition)}, but it must map names to parameters."
             raise SpaceError(msg)
         return cls({name: parameter_from(name, described) for name, described in definition.items()})
 

@@ -199,13 +199,16 @@ def test_a_raised_budget_goes_on_where_the_run_stopped(tmp_path: Path, searcher:
 @pytest.mark.parametrize(
     ("space", "has"),
     [
-        ({"x": neps.Float(0, 1)}, "it has none"),
-        ({"a": neps.Float(1, 2, is_fidelity=True), "b": neps.Float(1, 2, is_fidelity=True)}, r"it has \['a', 'b'\]"),
-        ({"x": neps.Float(0, 1), "z": neps.Float(-1, 0, is_fidelity=True)}, "it has an upper bound of 0"),
+        ({"x": neps.Float(0, 1)}, "but has none"),
+        (
+            {"a": neps.Float(1, 2, is_fidelity=True), "b": neps.Float(1, 2, is_fidelity=True)},
+            r"but has the fidelities \['a', 'b'\]",
+        ),
+        ({"x": neps.Float(0, 1), "z": neps.Float(-1, 0, is_fidelity=True)}, "but has one with the upper bound 0"),
     ],
 )
 def test_a_space_whose_fidelity_counts_nothing_is_refused(tmp_path: Path, space: dict[str, Any], has: str) -> None:
-    with pytest.raises(ArgumentError, match=f"max_fidelity_total is 100, .*{has}.*is_fidelity=True"):
+    with pytest.raises(ArgumentError, match=rf"max_fidelity_total is 100\. .*{has}.*is_fidelity=True"):
         neps.run(lambda **_: 0.0, tmp_path / "root", space, searcher="random_search", max_fidelity_total=100)
     assert not (tmp_path / "root").exists()
 

@@ -269,9 +269,9 @@ def caught(run: Callable[[], Any]) -> str:
     [
         (_raise(TwoArgumentsError(1, 2)), "TwoArgumentsError: (1, 2)\n", "Traceback (most recent call last)"),
         (_local_class, "LocalError: of a local class\n", "_local_class.<locals>.LocalError"),
-        (_raise(BadTextError(ValueError())), "BadTextError: <BadTextError: its text can't be had", "Traceback"),
-        (_raise(BadTextError(SystemExit())), "BadTextError: <BadTextError: its text can't be had", "Traceback"),
-        (_raise(BadTextError(7)), "BadTextError: <BadTextError: its text can't be had", "Traceback"),
+        (_raise(BadTextError(ValueError())), "BadTextError: <BadTextError: it can't be shown as text", "Traceback"),
+        (_raise(BadTextError(SystemExit())), "BadTextError: <BadTextError: it can't be shown as text", "Traceback"),
+        (_raise(BadTextError(7)), "BadTextError: <BadTextError: it can't be shown as text", "Traceback"),
         (_raise(HostileError()), "HostileError: ", "HostileError"),
         (_raise(ExceptionGroup("many", [ValueError("a"), KeyError("b")])), "ExceptionGroup: many", "ValueError: a"),
         (_recurse, "RecursionError: maximum recursion depth", "Previous line repeated"),

@@ -138,9 +138,9 @@ def is_same(a: Any, b: Any) -> bool:
         ({(1, 2): 3, PurePosixPath("p"): 4}, {"[1, 2]": 3, "p": 4}),
         (2**1999, 2**1999),
         (2**9_999, "0x8" + "0" * 2_499),
-        (BadStr(ValueError("x")), "<BadStr: its text can't be had, __str__ raised ValueError>"),
-        (BadStr(KeyboardInterrupt()), "<BadStr: its text can't be had, __str__ raised KeyboardInterrupt>"),
-        (NoText(), "<NoText: its text can't be had, __str__ raised TypeError>"),
+        (BadStr(ValueError("x")), "<BadStr: it can't be shown as text, since __str__ raised ValueError>"),
+        (BadStr(KeyboardInterrupt()), "<BadStr: it can't be shown as text, since __str__ raised KeyboardInterrupt>"),
+        (NoText(), "<NoText: it can't be shown as text, since __str__ raised TypeError>"),
     ],
 )
 def test_conversion(value: object, expected: object) -> None:

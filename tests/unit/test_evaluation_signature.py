@@ -97,12 +97,12 @@ def test_accepts(run_pipeline: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("run_pipeline", "words"),
     [
-        (None, "run_pipeline is None, of type NoneType"),
+        (None, "run_pipeline is None (NoneType), which can't be called"),
         (lambda lr: lr, "run_pipeline(lr) doesn't accept the parameter 'width'"),
-        (lambda lr, widht: lr, "'width' of the search space. Did you mean 'widht'?"),
+        (lambda lr, widht: lr, "'width' of pipeline_space. Did you mean 'widht'?"),
         (lambda *args: 0.0, "doesn't accept the parameter 'lr'"),
         (print, "doesn't accept the parameter 'lr'"),
-        (three, "requires 'depth', which the search space doesn't have"),
+        (three, "requires 'depth', which pipeline_space doesn't have"),
         (lambda learning_rate, **config: 0.0, "requires 'learning_rate'"),
         (lambda widths, **config: 0.0, "Did you mean 'width'?"),
         (lambda pipeline_dir, **config: 0.0, "Did you mean 'pipeline_directory'?"),

@@ -193,7 +193,7 @@ def test_validate_returns_plain_python_in_order() -> None:
         ({"lr": 2.0}, "'lr': the value is 2.0, but it must lie between 0.0001 and 1.0"),
         ({"width": 3.0}, "'width': the value is 3.0, but it must be an int"),
         ({"epochs": 100}, "'epochs': the value is 100"),
-        ({"data": "mnist"}, "'data': the value is 'mnist', but it is a constant, 'digits'"),
+        ({"data": "mnist"}, "'data': the value is 'mnist', but this is a constant: use 'digits'"),
         ({"act": 1}, "'act': the value is 1, but it must be one of"),
     ],
 )
@@ -234,8 +234,11 @@ def test_definition_is_plain_tidy_and_complete() -> None:
         ({"x": 3}, "'x' is described by 3"),
         ({"x": {"type": "flaot"}}, "type is 'flaot', .* Did you mean 'float'?"),
         ({"x": {"lower": 1}}, "type is 'None', but it must be one of"),
-        ({"x": {"type": "float", "lower": 0, "upper": 1, "lgo": True}}, "'lgo' is unknown, .* Did you mean 'log'?"),
-        ({"x": {"type": "float", "lower": 0}}, "'upper' is missing, but a float needs it"),
+        (
+            {"x": {"type": "float", "lower": 0, "upper": 1, "lgo": True}},
+            "'lgo' is unknown: a float has .* Did you mean 'log'?",
+        ),
+        ({"x": {"type": "float", "lower": 0}}, "'upper' is missing: add it"),
         ({"x": {"type": "categorical", "choices": [1], "_kinds": []}}, "'_kinds' is unknown"),
         ({"x": {"type": "integer", "lower": 2, "upper": 1}}, "'x': Integer: lower is 2"),
     ],
