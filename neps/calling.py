@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from neps.errors import ArgumentError, DirectoryError, LaunchError, NepsError, nearest, shown
+from neps.errors import ArgumentError, DirectoryError, EvaluationError, LaunchError, NepsError, nearest, shown
 
 __all__ = ["own_arguments", "public", "unknown_argument"]
 
@@ -34,8 +34,9 @@ def public(
         hidden: how many of its first arguments they don't write (1 for the `self` of a constructor).
 
     The function then raises ArgumentError where Python would raise TypeError for the call itself. Errors about its
-    arguments, the directory or the launch come without this package's frames: the traceback ends at the user's line,
-    and the frame of this decorator. Where code of others is among the frames (the user's sampler), all are kept.
+    arguments, the directory, the launch or an evaluation come without this package's frames: the traceback ends at the
+    user's line, and the frame of this decorator. Where code of others is among the frames (the user's sampler), all are
+    kept. What an evaluation has raised is the cause, with its own traceback.
     """
 
     def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -47,7 +48,7 @@ def public(
             try:
                 _check(name, visible, args[hidden:], kwargs, elsewhere or {})
                 return function(*args, **kwargs)
-            except (ArgumentError, LaunchError, DirectoryError) as error:
+            except (ArgumentError, LaunchError, DirectoryError, EvaluationError) as error:
                 raise _without_our_frames(error)  # noqa: B904 - the same error
 
         return call
@@ -117,8 +118,8 @@ def _listed(names: list[str]) -> str:
 def _without_our_frames(error: NepsError) -> NepsError:
     if not _is_ours(error.__traceback__):
         return error
-    if error.__cause__ is None or isinstance(error.__cause__, NepsError):  # it says less than this one
-        error.__cause__, error.__suppress_context__ = None, True
+    if isinstance(error, ArgumentError) and (error.__cause__ is None or isinstance(error.__cause__, NepsError)):
+        error.__cause__, error.__suppress_context__ = None, True  # it says less than this one
     return error.with_traceback(None)
 
 

@@ -16,7 +16,7 @@ import pytest
 import neps
 from neps.api.elsewhere import ELSEWHERE
 from neps.calling import own_arguments, unknown_argument
-from neps.errors import ArgumentError, DirectoryError, nearest
+from neps.errors import ArgumentError, DirectoryError, EvaluationError, nearest
 from neps.samplers import RandomSearch
 from neps.samplers.registry import _CLASSES, searchers_with
 from neps.samplers.registry import _ELSEWHERE as SEARCHERS
@@ -218,6 +218,18 @@ def test_the_traceback_ends_at_the_users_line(tmp_path: Path, call: str, kind: s
     assert [frame.filename for frame in frames[1:]] == ["<string>", inspect.getsourcefile(unknown_argument)]
     assert "direct cause" not in "".join(traceback.format_exception(raised.value))
     assert type(raised.value).__name__ == kind
+
+
+def test_a_failed_evaluation_shows_the_users_code_and_the_users_call(tmp_path: Path) -> None:
+    def run_pipeline(x: float) -> float:
+        raise ZeroDivisionError(x)
+
+    with pytest.raises(EvaluationError) as raised:
+        neps.run(run_pipeline, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1)
+    frames = traceback.extract_tb(raised.value.__traceback__)
+    assert [frame.name for frame in frames[1:]] == ["call"]
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    assert traceback.extract_tb(raised.value.__cause__.__traceback__)[-1].name == "run_pipeline"
 
 
 def test_a_users_own_code_stays_in_the_traceback(tmp_path: Path) -> None:

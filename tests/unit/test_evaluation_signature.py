@@ -94,6 +94,17 @@ def test_accepts(run_pipeline: Callable[..., Any]) -> None:
     check_signature(run_pipeline, SPACE)
 
 
+def test_long_defaults_and_annotations_are_left_out_of_the_message() -> None:
+    table = dict.fromkeys(range(1000), "x")
+
+    def run_pipeline(lr: float, table: dict[int, str] = table) -> float:
+        return lr
+
+    with pytest.raises(ArgumentError) as raised:
+        check_signature(run_pipeline, ["lr", "width"])
+    assert str(raised.value).startswith("run_pipeline(lr, table=…) doesn't accept the parameter 'width'")
+
+
 @pytest.mark.parametrize(
     ("run_pipeline", "words"),
     [

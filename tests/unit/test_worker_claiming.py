@@ -195,3 +195,14 @@ def test_a_suggestion_that_lost_its_number_keeps_its_reasons(tmp_path: Path, fle
     trials = neps.load(tmp_path / "root").trials
     found = {trial.config["x"]: trial.decision.reasons for trial in trials if trial.decision is not None}
     assert found == {0.25: {"by": "0.25"}, 0.75: {"by": "0.75"}}
+
+
+def test_a_long_configuration_is_one_short_line_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "neps.worker")
+    space: dict[str, neps.Parameter] = {"rate": neps.Constant(0.25), "kind": neps.Constant("a" * 500)}
+    space |= {f"parameter_{number}": neps.Float(0, 1) for number in range(60)}
+    neps.run(lambda **_: 0.0, tmp_path, space, searcher="random_search", seed=1, max_evaluations_total=1)
+    (line,) = [message for message in caplog.messages if message.startswith("Trial 1 claimed")]
+    assert line.startswith("Trial 1 claimed: rate=0.25, kind='aaaa")
+    assert line.endswith(f" more in {tmp_path}/config_1")
+    assert len(line) < 250 + len(str(tmp_path))
