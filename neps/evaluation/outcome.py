@@ -83,7 +83,8 @@ def failure(exception: BaseException) -> Outcome:
     """
     head = f"{type(exception).__name__}: {text(exception, _MAX_MESSAGE)}"
     try:
-        own = traceback.format_exception(type(exception), exception, _users_part(exception))
+        exception.__traceback__ = _users_part(exception)
+        own = traceback.format_exception(exception)
         error = f"{head}\n\n{clean(''.join(own), _MAX_ERROR)}"
     except BaseException:  # noqa: BLE001 - out of memory or stack, or an exception whose attributes raise
         error = f"{head}\n\n(its traceback can't be shown)"
