@@ -41,6 +41,7 @@ def run(
         limit = spending.limit(budget, waiting, expected=False)
         if limit is None and len(running) < workers:
             number = len(trials) + 1
+            assert number <= 400, "the budget is never spent"
             history = History(SPACE, MappingProxyType(dict(trials)), seed)
             answer = sampler.decide(history, number, budget, generator_for(seed, number))
             assert isinstance(answer, Suggestion)

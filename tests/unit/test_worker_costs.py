@@ -43,7 +43,7 @@ def costly(x: float) -> dict[str, float]:
 
 def missing(root: Path, **more: Any) -> str:
     with pytest.raises(EvaluationError) as raised:
-        search(root, without, **more)
+        search(root, without, max_evaluations_total=9, **more)
     return str(raised.value)
 
 
