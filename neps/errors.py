@@ -30,6 +30,7 @@ __all__ = [
 
 
 _LONGEST_NAME = 200
+_ALIKE = 0.75
 _LONGEST_SHOWN = 80
 
 
@@ -78,7 +79,10 @@ class StorageError(CheckpointError):
 
 
 class EvaluationError(NepsError, RuntimeError):
-    """`run_pipeline` failed; the trial is recorded as failed and the original error is the cause."""
+    """`run_pipeline` failed; the trial is recorded as failed and the original error is the cause.
+
+    Or it returned no cost, though max_cost_total is given; the trial is then recorded with its loss.
+    """
 
 
 class TakenOverError(NepsError, RuntimeError):
@@ -88,12 +92,18 @@ class TakenOverError(NepsError, RuntimeError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: `" Did you mean 'adam'?"`, or an empty string.
 
-    >>> nearest("random_serch", ["random_search", "sobol"])
-    " Did you mean 'random_search'?"
+    Only where it is likely the same word: three quarters alike, or the same letters. Half as near may mean anything.
+
+    >>> nearest("random_serch", ["random_search", "sobol"]), nearest("lgo", ["log"])
+    (" Did you mean 'random_search'?", " Did you mean 'log'?")
+    >>> nearest("sampler", ["sample_default_first"]), nearest("bo", ["pibo"])
+    ('', '')
     """
     if len(name) > _LONGEST_NAME:  # comparing texts takes the square of their lengths
         return ""
-    close = difflib.get_close_matches(name, [each for each in known if len(each) <= _LONGEST_NAME], n=1, cutoff=0.5)
+    candidates = [each for each in known if len(each) <= _LONGEST_NAME]
+    close = difflib.get_close_matches(name, candidates, n=1, cutoff=_ALIKE)
+    close = close or [each for each in candidates if sorted(each) == sorted(name)]
     return f" Did you mean {close[0]!r}?" if close else ""
 
 

@@ -57,7 +57,16 @@ def _work(root: str, searcher: str, evaluations: int, seconds: float, started: B
     importlib.import_module("neps.api.run")  # else imported when it is first used
     started.wait(_PATIENCE)
 
-    neps.run(_Objective(seconds), root, SPACE, searcher, evaluations, seed=0, progress=False, post_run_summary=False)
+    neps.run(
+        _Objective(seconds),
+        root,
+        SPACE,
+        searcher=searcher,
+        max_evaluations_total=evaluations,
+        seed=0,
+        progress=False,
+        post_run_summary=False,
+    )
 
 
 class _Objective:

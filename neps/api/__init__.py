@@ -1,4 +1,4 @@
-"""The public functions: `run` a search, `load` one, `retry` its failed trials."""
+"""The public functions that take part in a run or read one: `run`, `load`, `retry`. Views and commands use them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import numbers
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         *others, last = map(repr, choices)
         hint = nearest(str(value), choices)
-        message = f"{name} is {value!r}; it must be {', '.join(others)} or {last}.{hint}"
+        message = f"{name} is {shown(value)}; it must be {', '.join(others)} or {last}.{hint}"
         raise ArgumentError(message)
     return value
 
@@ -79,7 +79,7 @@ def flag(name: str, value: Any) -> bool:
         ArgumentError: if it is anything else.
     """
     if not isinstance(value, bool):
-        message = f"{name} is {value!r}; it must be True or False."
+        message = f"{name} is {shown(value)}; it must be True or False."
         raise ArgumentError(message)
     return value
 
@@ -91,7 +91,8 @@ def root_path(root_directory: Any, task_id: Any = None, development_stage_id: An
         ArgumentError: if it isn't a path, or an id can't be part of one.
     """
     if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
-        message = f"root_directory is {root_directory!r}; it must be a path (str or pathlib.Path)."
+        order = " It comes second, and pipeline_space third." if isinstance(root_directory, Mapping) else ""
+        message = f"root_directory is {shown(root_directory)}; it must be a path (str or pathlib.Path).{order}"
         raise ArgumentError(message)
     root = path = Path(_writable("root_directory", os.fspath(root_directory))).expanduser()
     for prefix, name, value in (("task", "task_id", task_id), ("dev", "development_stage_id", development_stage_id)):
@@ -100,7 +101,7 @@ def root_path(root_directory: Any, task_id: Any = None, development_stage_id: An
     path = path.absolute()
     _check_inside(path, root)
     if path.exists() and not path.is_dir():
-        message = f"root_directory is {path}, which is not a folder. Choose another, or move that file away."
+        message = f"root_directory is {str(path)!r}, which is not a folder. Choose another, or move that file away."
         raise ArgumentError(message)
     return str(path)
 
@@ -114,8 +115,8 @@ def _writable(name: str, path: Any) -> str:
         too_long = True
     if too_long or "\0" in text:
         message = (
-            f"{name} is {shown(text)}, which no filesystem can hold: each folder's name must be at most "
-            f"{_LONGEST_NAME} bytes, without zero bytes and halves of characters."
+            f"{name} is {shown(text)}, which no filesystem can hold: each folder's name must have at most "
+            f"{_LONGEST_NAME} bytes, no zero byte, and whole characters only."
         )
         raise ArgumentError(message)
     return text
@@ -139,8 +140,8 @@ def _id(name: str, value: Any) -> str:
     odd = text in {"", ".", ".."} or bool(set(text) & set("/\\")) or not text.isprintable()
     if not fits or odd or len(os.fsencode(text)) > _LONGEST_ID:
         message = (
-            f"{name} is {shown(value)}; it must be a number or a text that can be part of a folder's name: at most "
-            f"{_LONGEST_ID} bytes, without slashes, backslashes and control characters."
+            f"{name} is {shown(value)}; it must be a whole number, or a text that can be part of a folder's name: at "
+            f"most {_LONGEST_ID} bytes, without slashes, backslashes or control characters."
         )
         raise ArgumentError(message)
     return text

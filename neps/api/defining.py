@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from neps.errors import ArgumentError, DefinitionMismatchError
+from neps.errors import ArgumentError, DefinitionMismatchError, shown
 from neps.ledger.definition import DEFAULT_LEASE_SECONDS, Definition, check_definition
 from neps.ledger.launches import launch_token
 from neps.samplers import Sampler
@@ -43,9 +43,7 @@ class Proposal:
         Raises:
             ArgumentError: if there is no such searcher, a keyword is wrong, or it can't search the space.
         """
-        sampler = resolve(self.searcher, self.space, dict(self.searcher_settings))
-        sampler.check(self.space)
-        return sampler
+        return resolve(self.searcher, self.space, dict(self.searcher_settings))
 
     def define(self, found: Definition | None) -> Definition:
         """The definition to publish, or, if one was found, that one.
@@ -85,7 +83,7 @@ class Proposal:
         try:
             return resolve(name, self.space, settings)
         except ArgumentError as error:
-            message = f"The run in {self.root} uses the searcher {name!r}; pass it as searcher=…: {error}"
+            message = f"The run in {self.root} has the searcher {name!r}, which this call can't join: {error}"
             raise DefinitionMismatchError(message) from error
 
     def _compare(self, found: Definition) -> None:
@@ -100,7 +98,7 @@ class Proposal:
             listed = "".join(f"\n  - {difference}" for difference in differences)
             message = (
                 f"The run in {self.root} is defined differently:{listed}\nNothing was changed. Make them equal to join "
-                "it, choose another root_directory, or pass overwrite_working_directory=True to move it aside."
+                "that run, choose another root_directory, or pass overwrite_working_directory=True to move it aside."
             )
             raise DefinitionMismatchError(message)
 
@@ -113,10 +111,10 @@ class Proposal:
 
 def _searcher_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     if there.get("name") != here["name"]:
-        return [f"searcher is {there.get('name')!r} there and {here['name']!r} here"]
+        return [f"searcher is {shown(there.get('name'))} there and {here['name']!r} here"]
     old, new = there.get("settings") or {}, here.get("settings") or {}
     return [
-        f"searcher setting {name} is {old.get(name)!r} there and {new.get(name)!r} here"
+        f"the searcher's {name} is {shown(old.get(name))} there and {shown(new.get(name))} here"
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from neps.api.arguments import root_path
+from neps.calling import public
 from neps.history import History
 from neps.ledger.reading import read_definition, read_trials
 from neps.space import SearchSpace
@@ -12,6 +13,7 @@ from neps.space import SearchSpace
 __all__ = ["load"]
 
 
+@public("neps.load")
 def load(root_directory: str | Path) -> History:
     """The history of the run in `root_directory`; needs no write permission and changes nothing.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from neps.api.arguments import flag, root_path
 from neps.api.reading import load
+from neps.calling import public
 from neps.errors import ArgumentError, shown
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_view
@@ -26,6 +27,7 @@ __all__ = ["Retried", "Retrying", "retry"]
 _logger = logging.getLogger("neps.api")
 
 
+@public("neps.retry")
 def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, failed: bool = False) -> tuple[int, ...]:
     """Reopen failed trials in place: any worker evaluates them again, in their folders. So does `neps retry`.
 

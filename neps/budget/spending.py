@@ -26,9 +26,13 @@ class Spending:
     Fidelity counts as soon as it is decided, since nothing about it is left to learn: a trial that continues another
     one from k to m counts m - k, any other m, whether it runs, succeeds or fails. So whether trial N may start depends
     on decisions 1 to N - 1 alone, which every worker has seen, and it is exact with any number of workers.
+
+    Args:
+        cost_if_missing: what a success counts, and is known to have cost, that returned no cost; None: nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cost_if_missing: float | None = None) -> None:
+        self._if_missing = cost_if_missing
         self._trials: dict[int, Trial] = {}
         self._continued_by: dict[int, set[int]] = {}
         self._damaged: set[int] = set()
@@ -68,8 +72,16 @@ class Spending:
             return
         if result.damaged:
             (self._damaged.add if sign > 0 else self._damaged.discard)(trial.number)
-        elif result.success and result.cost is not None and result.account_for_cost:
-            self._costs.add(step, Fraction(result.cost), sign)
+        elif result.success and result.account_for_cost:
+            self._count_success(step, result.cost, sign)
+
+    def _count_success(self, step: FidelityStep | None, returned: float | None, sign: int) -> None:
+        cost = self._if_missing if returned is None else returned
+        if cost is None:
+            return
+        self._costs.add(step, Fraction(cost), sign)
+        if returned is None:  # else it is in what the trial has spent
+            self._spent += sign * Fraction(cost)
 
     # What is spent
 
@@ -133,11 +145,13 @@ class Spending:
         if _uses_up(self.total, most):
             return Limit(done=True, reason=f"max_cost_total={most:g} is spent ({self.total:g})")
         if waiting and self.mean is None and not expected:
-            reason = f"trial {waiting[0].number} to return the first cost (expected_cost=… avoids this wait)"
-            return Limit(done=False, reason=reason)
+            first = waiting[0].number
+            reason = f"trial {first} to return the first cost (expected_cost=… avoids this wait)"
+            return Limit(done=False, reason=reason, first_cost_of=first)
         if waiting and _uses_up(self.total_with(waiting), most):
-            cost = f"running trials ({len(waiting)}), whose expected cost uses up max_cost_total={most:g}"
-            return Limit(done=False, reason=f"{cost}: raise it to go on")
+            running = "1 running trial" if len(waiting) == 1 else f"{len(waiting)} running trials"
+            reason = f"{running}, expected to use up max_cost_total={most:g} (a higher one lets more trials start)"
+            return Limit(done=False, reason=reason)
         return None
 
 

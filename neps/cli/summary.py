@@ -6,8 +6,9 @@ import click
 
 from neps.cli.failing import each
 from neps.cli.roots import several_roots
+from neps.ledger.layout import Layout
 from neps.views.reading import read_history
-from neps.views.summary import summarise
+from neps.views.summary import write_summary
 
 __all__ = ["summary"]
 
@@ -20,4 +21,10 @@ def summary(roots: tuple[str, ...]) -> int:
     They are those that neps.run writes at its end: trials.csv, best.yaml, and others where there is something to say.
     Prints the folder's path.
     """
-    return each(roots, lambda root: print(summarise(*read_history(root))))
+    return each(roots, _write)
+
+
+def _write(root: str) -> None:
+    path, history = read_history(root)
+    write_summary(path, history)
+    print(Layout(path).summary)

@@ -11,13 +11,13 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from neps.errors import ReturnValueError, nearest
+from neps.errors import ReturnValueError
+from neps.evaluation.metrics import LOSSES, advice
 from neps.evaluation.plain import as_number, clean, element_count, plain_mappings, text, unwrapped
 
 __all__ = ["Outcome", "failure", "read_return_value"]
 
-_LOSSES = ("loss", "objective_to_minimize")
-_KNOWN = (*_LOSSES, "cost", "account_for_cost", "info_dict", "learning_curve")
+_KNOWN = (*LOSSES, "cost", "account_for_cost", "info_dict", "learning_curve")
 _MAX_ERROR = 20_000
 _MAX_MESSAGE = 1_000
 
@@ -83,10 +83,11 @@ def failure(exception: BaseException) -> Outcome:
     """
     head = f"{type(exception).__name__}: {text(exception, _MAX_MESSAGE)}"
     try:
-        own = traceback.format_exception(type(exception), exception, _users_part(exception))
+        exception.__traceback__ = _users_part(exception)
+        own = traceback.format_exception(exception)
         error = f"{head}\n\n{clean(''.join(own), _MAX_ERROR)}"
     except BaseException:  # noqa: BLE001 - out of memory or stack, or an exception whose attributes raise
-        error = f"{head}\n\n(its traceback can't be had)"
+        error = f"{head}\n\n(its traceback can't be shown)"
     return Outcome(success=False, error=error, exception=exception)
 
 
@@ -111,13 +112,11 @@ def _read_mapping(returned: Mapping[Any, Any]) -> Outcome:
 
 
 def _loss_of(value: dict[Any, Any]) -> float:
-    losses = [_loss(value[name]) for name in _LOSSES if name in value]
+    losses = [_loss(value[name]) for name in LOSSES if name in value]
     if not losses:
-        near = next((key for key in value if isinstance(key, str) and nearest(key.lower(), _LOSSES)), None)
-        advice = f"Rename {near!r} to 'loss'." if near else 'Return {"loss": …}.'
         raise ReturnValueError(
             f"run_pipeline returned a mapping with the keys {_shown(list(value))}, but its loss must be under 'loss' "
-            f"(or 'objective_to_minimize'). {advice}"
+            f"(or 'objective_to_minimize'). {text(advice(value), 500)}"
         )
     if len({repr(loss) for loss in losses}) > 1:  # as text, NaN equals NaN
         raise ReturnValueError(

@@ -6,7 +6,9 @@ info_dict, errors, and numbers that users give.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import math
 import numbers
 import re
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ __all__ = ["as_number", "clean", "element_count", "plain", "plain_mappings", "te
 
 _MAX_TEXT = 10_000
 _MAX_ARRAY = 1_000
+_LONGEST_TYPE = 100
 _MAX_DEPTH = 20
 _MAX_VALUES = 100_000
 _MAX_CHARACTERS = 1_000_000
@@ -28,9 +31,10 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufff
 def plain(value: object) -> Any:
     """The value as None, bool, int, float, str, list and dict, all of exactly these types.
 
-    NumPy and torch scalars and arrays of up to 1000 elements become numbers and lists; tuples and sets become
-    lists; dates become ISO 8601; keys that aren't scalars, and everything else, become text. Bounded: texts at
-    10,000 characters (1,000,000 in all), nesting at 20 levels, and 100,000 values in all; what is left out is marked.
+    NumPy and torch scalars and arrays of up to 1000 elements become numbers and lists, and tables as small (pandas)
+    dicts of lists; larger ones are left out, and their place says so. Tuples and sets become lists; dates become
+    ISO 8601; keys that aren't scalars, and everything else, become text. Bounded: texts at 10,000 characters (1,000,000
+    in all), nesting at 20 levels, and 100,000 values in all; what is left out is marked.
 
     Example:
         >>> from pathlib import PurePosixPath
@@ -59,7 +63,7 @@ def text(value: object, limit: int = _MAX_TEXT) -> str:
     try:
         return clean(str(value), limit)
     except BaseException as error:  # noqa: BLE001 - a broken __str__ may raise anything at all
-        return f"<{type(value).__name__}: its text can't be had, __str__ raised {type(error).__name__}>"
+        return f"<{type(value).__name__}: it can't be shown as text, since __str__ raised {type(error).__name__}>"
 
 
 def clean(string: str, limit: int = _MAX_TEXT) -> str:
@@ -110,6 +114,20 @@ def unwrapped(value: Any) -> object:
     return value.item() if element_count(value) == 1 else value
 
 
+def _array_size(value: Any) -> int | None:
+    """How many elements an array, a tensor or a table has; None for everything else."""
+    if (count := element_count(value)) is not None:
+        return count
+    shape = getattr(value, "shape", None)
+    if not isinstance(shape, tuple) or not all(isinstance(length, int) for length in shape):
+        return None
+    return math.prod(shape)
+
+
+def _type_name(value: object) -> str:
+    return clean(type(value).__name__, _LONGEST_TYPE)
+
+
 class _Conversion:
     """One conversion, which counts values and characters: shared and nested lists can stand for more than memory holds.
 
@@ -136,12 +154,22 @@ class _Conversion:
                 return _scalar(value)
             if isinstance(value, dt.date | dt.time):
                 return clean(value.isoformat())
-            count = element_count(value)
-            if count is not None and count <= _MAX_ARRAY and len(parents) < _MAX_DEPTH:
-                return self.convert(value.tolist(), (*parents, id(value)))  # type: ignore[attr-defined]
+            if (size := _array_size(value)) is not None:
+                return self._array(value, size, parents)
         except BaseException:  # noqa: BLE001, S110 - user code ran, and may raise anything at all
             pass
         return text(value)
+
+    def _array(self, value: Any, size: int, parents: tuple[int, ...]) -> Any:
+        """Lists, or a note: the text of a large array is mostly dots."""
+        is_small, inside = size <= _MAX_ARRAY, (*parents, id(value))
+        if is_small and element_count(value) is not None:
+            return self.convert(value.tolist(), inside) if len(parents) < _MAX_DEPTH else text(value)
+        if is_small and callable(getattr(value, "to_dict", None)):
+            with contextlib.suppress(Exception):  # not as pandas has it
+                return self.convert(value.to_dict("list"), inside)
+        shape = " × ".join(map(str, value.shape))
+        return f"<left out: {_type_name(value)} of {shape} values; lists hold up to {_MAX_ARRAY}, so save it as a file>"
 
     def _container(self, value: Any, parents: tuple[int, ...]) -> Any:
         # Not its text: that of lists which share lists can be exponentially long.

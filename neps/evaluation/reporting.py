@@ -62,7 +62,7 @@ def report(step: float, loss: float) -> None:
         ...         neps.report(epoch, rate / epoch)
         ...     return rate / 2
         >>> root, space = tempfile.mkdtemp(), {"rate": neps.Constant(0.5)}
-        >>> history = neps.run(run_pipeline, root, space, "random_search", max_evaluations_total=1, seed=1)
+        >>> history = neps.run(run_pipeline, root, space, searcher="random_search", max_evaluations_total=1, seed=1)
         >>> history.best.learning_curve
         ((1.0, 0.5), (2.0, 0.25))
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from neps.errors import ArgumentError, nearest
+from neps.errors import ArgumentError, nearest, shown
 
 __all__ = ["check_signature", "keywords"]
 
@@ -36,7 +36,7 @@ def check_signature(run_pipeline: Callable[..., Any], space: Iterable[str]) -> N
         >>> check_signature(lambda lr, **config: lr, ["lr", "width"])
         >>> check_signature(lambda lr: lr, ["lr", "width"])
         Traceback (most recent call last):
-        neps.errors.ArgumentError: run_pipeline(lr) doesn't accept the parameter 'width' of the search space. \
+        neps.errors.ArgumentError: run_pipeline(lr) doesn't accept the parameter 'width' of pipeline_space. \
 Add it to the signature, or accept the rest of the configuration with **config.
     """
     _check_kind(run_pipeline)
@@ -85,7 +85,7 @@ def _signature(run_pipeline: Callable[..., Any]) -> inspect.Signature:
 def _check_kind(run_pipeline: Any) -> None:
     if not callable(run_pipeline):
         raise ArgumentError(
-            f"run_pipeline is {run_pipeline!r}, of type {type(run_pipeline).__name__}, and can't be called. "
+            f"run_pipeline is {shown(run_pipeline)} ({type(run_pipeline).__name__}), which can't be called. "
             "Pass a function that takes a configuration by keyword and returns its loss."
         )
     function = run_pipeline
@@ -93,13 +93,13 @@ def _check_kind(run_pipeline: Any) -> None:
         function = function.func
     if inspect.isclass(function):
         raise ArgumentError(
-            f"run_pipeline is the class {function.__name__!r}; calling a class makes an instance, which is no loss. "
+            f"run_pipeline is the class {function.__name__!r}; calling a class makes an instance, which isn't a loss. "
             "Pass an instance that has a __call__ method, or a method of one."
         )
     for code in (function, type(function).__call__):
         if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
             raise ArgumentError(
-                f"run_pipeline ({function!r}) is asynchronous or a generator: calling it returns a "
+                f"run_pipeline ({shown(function)}) is asynchronous or a generator: calling it returns a "
                 "coroutine or a generator, not a loss. Pass a plain function that returns the loss, for example "
                 "one that calls asyncio.run."
             )
@@ -108,7 +108,7 @@ def _check_kind(run_pipeline: Any) -> None:
 def _check_accepts(signature: inspect.Signature, name: str) -> None:
     if name in _DIRECTORIES:
         raise ArgumentError(
-            f"The search space has a parameter {name!r}, but run_pipeline gets a folder under that name. "
+            f"pipeline_space has a parameter {name!r}, but run_pipeline gets a folder under that name. "
             "Rename the parameter."
         )
     parameter = signature.parameters.get(name)
@@ -118,7 +118,7 @@ def _check_accepts(signature: inspect.Signature, name: str) -> None:
     if parameter is not None and parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
         raise ArgumentError(_positional_only(signature, name))
     raise ArgumentError(
-        f"run_pipeline{signature} doesn't accept the parameter {name!r} of the search space."
+        f"{_call(signature)} doesn't accept the parameter {name!r} of pipeline_space."
         f"{nearest(name, (p for p in signature.parameters if p not in _DIRECTORIES))} "
         "Add it to the signature, or accept the rest of the configuration with **config."
     )
@@ -132,14 +132,31 @@ def _check_requires(signature: inspect.Signature, parameter: inspect.Parameter, 
         raise ArgumentError(_positional_only(signature, parameter.name))
     if parameter.name not in (*names, *_DIRECTORIES):
         raise ArgumentError(
-            f"run_pipeline{signature} requires {parameter.name!r}, which the search space doesn't have."
+            f"{_call(signature)} requires {parameter.name!r}, which pipeline_space doesn't have."
             f"{nearest(parameter.name, (*names, *_DIRECTORIES))} Give it a default, bind it with functools.partial, "
-            f"or add it to the space, for example as neps.Constant."
+            "or add it to pipeline_space, for example as a neps.Constant."
         )
 
 
 def _positional_only(signature: inspect.Signature, name: str) -> str:
     return (
-        f"run_pipeline{signature} takes {name!r} by position only, but a configuration is passed by keyword. "
+        f"{_call(signature)} takes {name!r} by position only, but a configuration is passed by keyword. "
         "Remove the '/' from the signature."
     )
+
+
+def _call(signature: inspect.Signature) -> str:
+    """`run_pipeline(lr, width=…)`: defaults may be long, and annotations don't matter here."""
+    default, empty = _Shown(), inspect.Parameter.empty
+    plain = [
+        each.replace(annotation=empty, default=empty if each.default is empty else default)
+        for each in signature.parameters.values()
+    ]
+    return f"run_pipeline{inspect.Signature(plain)}"
+
+
+class _Shown:
+    """Stands for any default."""
+
+    def __repr__(self) -> str:
+        return "…"

@@ -6,9 +6,15 @@ Needs threadpoolctl, which is imported with the first model. Samplers call `one_
 from __future__ import annotations
 
 import functools
+import os
 from contextlib import AbstractContextManager
 
-from threadpoolctl import ThreadpoolController
+_SET_BY_THREADPOOLCTL = "KMP_DUPLICATE_LIB_OK"
+_was_set = _SET_BY_THREADPOOLCTL in os.environ
+from threadpoolctl import ThreadpoolController  # noqa: E402
+
+if not _was_set:  # The process, and what the user starts from it, may rely on two OpenMP runtimes being refused.
+    os.environ.pop(_SET_BY_THREADPOOLCTL, None)
 
 __all__ = ["one_thread"]
 

@@ -83,14 +83,14 @@ def _cooled(history: History, budget: Budget) -> float:
     total = budget.max_cost_total
     if total is None:
         return 1.0
-    left = total - _spent(history.trials)
-    at_first = total - _spent(filter(is_initial, history.trials))
+    left = total - _spent(history.trials, budget)
+    at_first = total - _spent(filter(is_initial, history.trials), budget)
     return min(max(left / at_first, 0.0), 1.0) if at_first > 0.0 else 0.0
 
 
-def _spent(trials: Iterable[Trial]) -> float:
+def _spent(trials: Iterable[Trial], budget: Budget) -> float:
     """What these trials have cost, and what those that run are expected to."""
-    spending, running = Spending(), []
+    spending, running = Spending(budget.cost_if_missing), []
     for trial in trials:
         spending.seen(trial)
         if not trial.ended and trial.decision is not None:

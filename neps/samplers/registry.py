@@ -10,13 +10,45 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from neps.errors import ArgumentError, nearest
+from neps.errors import ArgumentError, nearest, shown
 from neps.samplers.protocol import Sampler
 
 if TYPE_CHECKING:
     from neps.space import SearchSpace
 
-__all__ = ["default_name", "describe", "resolve"]
+__all__ = ["default_name", "describe", "resolve", "searchers_with", "setting_names"]
+
+_MODEL = "The searcher with a model is 'bayesian_optimization'"
+_ELSEWHERE = {
+    "auto": "Write 'default', or leave it out.",
+    "random": "Write 'random_search'.",
+    "randomsearch": "Write 'random_search'.",
+    "rs": "Write 'random_search'.",
+    "grid": "Write 'grid_search'.",
+    "qmc": "Write 'sobol'.",
+    "bo": f"{_MODEL}.",
+    "gp": f"{_MODEL}.",
+    "bayes": f"{_MODEL}.",
+    "bayesian": f"{_MODEL}.",
+    "bayesopt": f"{_MODEL}.",
+    "smac": f"{_MODEL}.",
+    "tpe": f"There is no TPE. {_MODEL}.",
+    "hyperopt": f"There is no TPE. {_MODEL}.",
+    "optuna": f"There is no TPE. {_MODEL}.",
+    "cmaes": f"There is no CMA-ES. {_MODEL}, and 'regularized_evolution' is for many short evaluations.",
+    "evolution": "Write 'regularized_evolution'.",
+    "nsga2": "There is one loss, so no NSGA-II: 'regularized_evolution' evolves configurations.",
+    "ifbo": "Write 'freeze_thaw': it also models losses at all fidelities, and continues checkpoints.",
+    "bohb": "There is no BOHB. 'mobster' and 'priorband_bo' have brackets and a model.",
+    "dehb": "There is no DEHB. 'hyperband' has brackets, 'mobster' a model, too.",
+    "async_hb": "Write 'async_hyperband'.",
+    "hyperband_async": "Write 'async_hyperband'.",
+    "sh": "Write 'successive_halving'.",
+    "pbt": "There is no population-based training. 'asha' stops bad configurations early.",
+    "median": "There is no median rule. 'asha' stops bad configurations early.",
+    "fifo": "Write 'random_search' or 'bayesian_optimization': they evaluate each configuration in full.",
+}
+"""What other tools have, by name in lower case, and what to do instead."""
 
 _CLASSES = {
     "random_search": ("neps.samplers.random_search", "RandomSearch"),
@@ -60,13 +92,16 @@ def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, 
     if isinstance(searcher, Sampler):
         if settings:
             raise ArgumentError(
-                f"unknown arguments {sorted(settings)}: searcher is already a {type(searcher).__name__}. "
-                "Give them to its constructor, or check the names of the other arguments."
+                f"The searcher is already a {type(searcher).__name__}, but settings are given, too: "
+                f"{', '.join(sorted(settings))}. Give them to its constructor."
             )
         sampler = searcher
     else:
         sampler = _from_name(searcher, space, settings)
-    sampler.check(space)
+    try:
+        sampler.check(space)
+    except ArgumentError as error:
+        raise ArgumentError(f"searcher {describe(sampler)['name']!r}: {error}") from error
     return sampler
 
 
@@ -103,28 +138,55 @@ def describe(sampler: Sampler) -> dict[str, Any]:
     return {"name": names.get(place, ".".join(place)), "settings": sampler.settings()}
 
 
+def setting_names(searcher: object, space: SearchSpace) -> tuple[str, list[str]] | None:
+    """The name of what the user passed as searcher, and of the settings that it takes; None if it is no searcher.
+
+    A Sampler takes none: it has its settings already.
+
+    Example:
+        >>> from neps.space import Float, SearchSpace
+        >>> setting_names("grid_search", SearchSpace({"x": Float(0, 1)}))
+        ('grid_search', ['steps_per_parameter'])
+    """
+    if isinstance(searcher, Sampler):
+        return type(searcher).__name__, []
+    name = default_name(space)[0] if searcher == "default" else searcher
+    return (name, _keywords(name)) if isinstance(name, str) and name in _CLASSES else None
+
+
+def searchers_with(setting: str) -> list[str]:
+    """The names of the searchers that have a setting.
+
+    Example:
+        >>> searchers_with("steps_per_parameter")
+        ['grid_search']
+    """
+    return [name for name in _CLASSES if setting in _keywords(name)]
+
+
 def _from_name(searcher: object, space: SearchSpace, settings: Mapping[str, Any]) -> Sampler:
     if not isinstance(searcher, str):
         hint = f" Write {searcher.__name__}()." if isinstance(searcher, type) and issubclass(searcher, Sampler) else ""
-        raise ArgumentError(f"searcher must be a name or an instance of a Sampler, not {searcher!r}.{hint}")
+        message = (
+            f"searcher is {shown(searcher)}; it must be a searcher's name, or an instance of a neps.Sampler.{hint}"
+        )
+        raise ArgumentError(message)
     name = default_name(space)[0] if searcher == "default" else searcher
     if name not in _CLASSES:
         known = ["default", *_CLASSES]
-        raise ArgumentError(f"unknown searcher {name!r}: it must be one of {known}.{nearest(name.lower(), known)}")
-    _check_keywords(name, _keywords(name), settings)
-    sampler: Sampler = _class(name)(**settings)
+        words = name.lower().replace("-", "_").replace(" ", "_")
+        meant = _ELSEWHERE.get(words.replace("_", ""), _ELSEWHERE.get(words, ""))
+        hint = f" {meant}" if meant else nearest(words, known)
+        raise ArgumentError(f"searcher is {shown(name)}, but it must be one of {', '.join(map(repr, known))}.{hint}")
+    if unknown := [setting for setting in settings if setting not in _keywords(name)]:
+        takes = f"it takes {', '.join(_keywords(name))}" if _keywords(name) else "it takes none"
+        hint = nearest(unknown[0], _keywords(name))
+        raise ArgumentError(f"The searcher {name!r} has no setting {shown(unknown[0])}; {takes}.{hint}")
+    try:
+        sampler: Sampler = _class(name)(**settings)
+    except ArgumentError as error:
+        raise ArgumentError(f"searcher {name!r}: {error}") from error
     return sampler
-
-
-def _check_keywords(name: str, known: list[str], settings: Mapping[str, Any]) -> None:
-    for keyword in settings:
-        if keyword not in known:
-            takes = f"takes {', '.join(known)}" if known else "takes no arguments of its own"
-            others = [other for other in _CLASSES if keyword in _keywords(other)]
-            hint = f" It is a setting of {', '.join(others)}." if others else nearest(keyword, known)
-            raise ArgumentError(
-                f"unknown argument {keyword!r}: searcher {name!r} {takes}, and neps.run has no such argument.{hint}"
-            )
 
 
 def _keywords(name: str) -> list[str]:

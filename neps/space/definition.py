@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from neps.errors import SpaceError, nearest
+from neps.errors import SpaceError, nearest, shown
 from neps.space.parameters import AnyParameter, Categorical, Constant, Float, Integer
 
 __all__ = ["describe", "differing", "parameter_from"]
@@ -47,12 +47,13 @@ def parameter_from(name: str, described: Mapping[str, object]) -> AnyParameter:
         SpaceError: if the type or a key is unknown or missing, or the values make no parameter.
     """
     if not isinstance(described, Mapping):
-        msg = f"Parameter {name!r} is described by {described!r}, but it must be a mapping with a type."
+        msg = f"Parameter {name!r} is described by {shown(described)}, but it must be a mapping with a type."
         raise SpaceError(msg)
     arguments: dict[str, Any] = dict(described)
     kind = str(arguments.pop("type", None))
     if kind not in _TYPES:
-        msg = f"Parameter {name!r}: type is {kind!r}, but it must be one of {list(_TYPES)}.{nearest(kind, _TYPES)}"
+        known = ", ".join(_TYPES)
+        msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, _TYPES)}"
         raise SpaceError(msg)
     _check_keys(name, kind, arguments)
     try:
@@ -92,11 +93,12 @@ def _check_keys(name: str, kind: str, arguments: Mapping[str, object]) -> None:
     known = [field.name for field in fields]
     for key in arguments:
         if key not in known:
-            msg = f"Parameter {name!r}: {key!r} is unknown, but a {kind} only has {known}.{nearest(str(key), known)}"
+            has = f"a {kind} has {', '.join(known)}"
+            msg = f"Parameter {name!r}: {shown(key)} is unknown: {has}.{nearest(str(key), known)}"
             raise SpaceError(msg)
     for field in fields:
         if field.default is dataclasses.MISSING and field.name not in arguments:
-            msg = f"Parameter {name!r}: {field.name!r} is missing, but a {kind} needs it: add it."
+            msg = f"Parameter {name!r}: {field.name!r} is missing: add it."
             raise SpaceError(msg)
 
 

@@ -14,7 +14,10 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from neps.errors import SpaceError, nearest
+from neps.calling import public
+from neps.errors import SpaceError, nearest, shown
+from neps.space.elsewhere import ELSEWHERE
+from neps.space.values import Value, equal_values, plain
 
 __all__ = [
     "LARGEST_INTEGER",
@@ -34,15 +37,22 @@ __all__ = [
     "plain",
 ]
 
-Value = int | float | str | bool | None
-"""What a parameter may be: any YAML scalar, as plain Python."""
-
 Confidence = Literal["low", "medium", "high"]
 
 _Number = TypeVar("_Number", int, float)
 
+_Kind = TypeVar("_Kind", bound=type)
+
+_LONGEST_LIST = 300
 LARGEST_INTEGER = 2**53
 """Bound of integers: up to here each one is a float as well, so no reader of the files rounds it."""
+
+
+def _public(kind: _Kind) -> _Kind:
+    """Explain calls of the constructor that can't be made."""
+    explained = public(f"neps.{kind.__name__}", ELSEWHERE, hidden=1)(kind.__init__)  # type: ignore[misc]
+    type.__setattr__(kind, "__init__", explained)
+    return kind
 
 
 class Parameter(abc.ABC):
@@ -59,6 +69,7 @@ class Parameter(abc.ABC):
         """
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Float(Parameter):
     """A real number to search.
@@ -104,6 +115,7 @@ class Float(Parameter):
         return _within(self, _finite("the value", value))
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Integer(Parameter):
     """A whole number to search.
@@ -149,6 +161,7 @@ class Integer(Parameter):
         return _within(self, _whole("the value", value))
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Categorical(Parameter):
     """A choice among values that have no order or distance.
@@ -187,7 +200,8 @@ class Categorical(Parameter):
         for choice in choices:
             if choice in seen:
                 twin = seen[choice]
-                msg = f"Categorical: choices {twin!r} and {choice!r} are equal, but each must differ: leave one out."
+                pair = f"{shown(twin)} and {shown(choice)}"
+                msg = f"Categorical: choices {pair} are equal, but each must differ: leave one out."
                 raise SpaceError(msg)
             seen[choice] = choice
         _set(self, choices=choices, _kinds=tuple(type(choice).__name__ for choice in choices))
@@ -204,7 +218,7 @@ class Categorical(Parameter):
             if equal_values(choice, wanted):
                 return index
         hint = nearest(wanted, [c for c in self.choices if isinstance(c, str)]) if isinstance(wanted, str) else ""
-        msg = f"the value is {wanted!r}, but it must be one of {list(self.choices)}: use one of these.{hint}"
+        msg = f"the value is {shown(wanted)}, but it must be one of {shown(list(self.choices), _LONGEST_LIST)}.{hint}"
         raise SpaceError(msg)
 
     def parse(self, value: object) -> Value:
@@ -212,6 +226,7 @@ class Categorical(Parameter):
         return self.choices[self.index(value)]
 
 
+@_public
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Constant(Parameter):
     """A value that every configuration has, and that is not searched.
@@ -244,7 +259,7 @@ class Constant(Parameter):
         """The constant, if `value` equals it (True is not 1); a SpaceError otherwise."""
         if equal_values(self.value, plain("the value", value)):
             return self.value
-        msg = f"the value is {value!r}, but it is a constant, {self.value!r}: use that, or search it instead."
+        msg = f"the value is {shown(value)}, but this is a constant: use {shown(self.value)}, or search it instead."
         raise SpaceError(msg)
 
 
@@ -258,38 +273,6 @@ CategoricalParameter = Categorical
 ConstantParameter = Constant
 
 
-def plain(what: str, value: object) -> Value:
-    """`value` as a plain Python scalar: NumPy scalars, enums and other subclasses converted, -0.0 made 0.0.
-
-    Args:
-        what: what the value is, to begin an error message with.
-        value: any object.
-
-    Raises:
-        SpaceError: if it is none of str, int, float, bool or None.
-    """
-    scalar = value.item() if isinstance(value, np.generic) else value
-    if scalar is None or isinstance(scalar, bool):
-        return scalar
-    if isinstance(scalar, str):
-        text = str.__str__(scalar)  # an enum's own str() is its name
-        if not text.isascii() and text != text.encode(errors="replace").decode():
-            msg = f"{what} is {value!r}, which has half of a surrogate pair: no file can hold it. Write another text."
-            raise SpaceError(msg)
-        return text
-    if isinstance(scalar, int):
-        return int(scalar)
-    if isinstance(scalar, float):
-        return float(scalar) + 0.0  # -0.0 equals 0.0 but is written differently
-    msg = f"{what} is {value!r}, but it must be a str, int, float, bool or None: write one of these, such as its name."
-    raise SpaceError(msg)
-
-
-def equal_values(one: Value, other: Value) -> bool:
-    """Whether two plain values are the same to a user: 1 and 1.0 are, 1 and True are not."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
-
-
 def _constant(what: str, value: object) -> Value:
     scalar = plain(what, value)
     if isinstance(scalar, float) and math.isnan(scalar):
@@ -301,7 +284,7 @@ def _constant(what: str, value: object) -> Value:
 def _finite(what: str, value: object) -> float:
     number = plain(what, value)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        msg = f"{what} is {number!r}, but it must be a number: write an int or a float."
+        msg = f"{what} is {shown(number)}, but it must be a number: write an int or a float."
         raise SpaceError(msg)
     try:
         number = float(number)
@@ -316,10 +299,10 @@ def _finite(what: str, value: object) -> float:
 def _whole(what: str, value: object) -> int:
     number = plain(what, value)
     if isinstance(number, bool) or not isinstance(number, int):
-        msg = f"{what} is {number!r}, but it must be an int: write a whole number, or use neps.Float."
+        msg = f"{what} is {shown(number)}, but it must be an int: write a whole number, or use neps.Float."
         raise SpaceError(msg)
     if abs(number) > LARGEST_INTEGER:
-        msg = f"{what} is {number}, but it must lie within ±2^53: use neps.Float for larger numbers."
+        msg = f"{what} is {shown(number)}, but it must lie within ±2^53: use neps.Float for larger numbers."
         raise SpaceError(msg)
     return number
 
@@ -337,7 +320,7 @@ def _listed(choices: object) -> Sequence[object]:
         return list(choices)
     if isinstance(choices, Sequence) and not isinstance(choices, str | bytes):
         return choices
-    msg = f"Categorical: choices is {choices!r}, but it must be a list or tuple, whose order is kept: write [...]."
+    msg = f"Categorical: choices is {shown(choices)}, but it must be a list or tuple (its order is kept): write [...]."
     raise SpaceError(msg)
 
 
@@ -364,7 +347,7 @@ def _settle_default(parameter: Float | Integer | Categorical) -> None:
     known = ("low", "medium", "high")
     if confidence not in known:
         hint = nearest(str(confidence), known)
-        msg = f"{kind}: default_confidence is {confidence!r}, but it must be 'low', 'medium' or 'high'.{hint}"
+        msg = f"{kind}: default_confidence is {shown(confidence)}, but it must be 'low', 'medium' or 'high'.{hint}"
         raise SpaceError(msg)
     if parameter.default is None:
         _set(parameter, default_confidence="low")
@@ -380,7 +363,7 @@ def _flag(what: str, value: object) -> bool:
     flag = plain(what, value)
     if isinstance(flag, bool):
         return flag
-    msg = f"{what} is {flag!r}, but it must be True or False: give other arguments by name, such as default=..."
+    msg = f"{what} is {shown(flag)}, but it must be True or False: give other arguments by name, such as default=…."
     raise SpaceError(msg)
 
 

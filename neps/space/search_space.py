@@ -15,7 +15,7 @@ from typing import TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from neps.errors import SpaceError, nearest
+from neps.errors import SpaceError, nearest, shown
 from neps.space.definition import describe, differing, parameter_from
 from neps.space.parameters import AnyParameter, Categorical, Constant, Float, Integer, Parameter, Value, plain
 from neps.space.prior import log_density, quantile
@@ -154,7 +154,8 @@ class SearchSpace(Mapping[str, AnyParameter]):
         """
         point = np.asarray(unit, dtype=np.float64)
         if point.shape != (self.dimensions,) or np.isnan(point).any():
-            msg = f"The point is {unit!r}, but it must hold {self.dimensions} numbers, one for each of {self.searched}."
+            names = shown(list(self.searched))
+            msg = f"The point is {shown(unit)}, but it must hold {self.dimensions} numbers, one for each of {names}."
             raise SpaceError(msg)
         axes = zip(self._axes.items(), point.tolist(), strict=True)
         return self._completed({name: from_unit(parameter, position) for (name, parameter), position in axes})
@@ -231,7 +232,8 @@ class SearchSpace(Mapping[str, AnyParameter]):
         for name in config:
             if name not in self.parameters:
                 hint = nearest(str(name), self.parameters)
-                msg = f"The configuration has {name!r}, but the space has {list(self.parameters)}: remove it.{hint}"
+                has = shown(list(self.parameters))
+                msg = f"The configuration has {shown(name)}, but the space has {has}: remove it.{hint}"
                 raise SpaceError(msg)
         return {name: _parsed(name, parameter, config) for name, parameter in self.parameters.items()}
 
@@ -247,7 +249,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
             SpaceError: if a type or a key is unknown or missing, or the values make no parameter.
         """
         if not isinstance(definition, Mapping):
-            msg = f"The space's definition is {definition!r}, but it must map names to parameters."
+            msg = f"The space's definition is {shown(definition)}, but it must map names to parameters."
             raise SpaceError(msg)
         return cls({name: parameter_from(name, described) for name, described in definition.items()})
 
@@ -287,20 +289,29 @@ def _checked(given: object) -> dict[str, AnyParameter]:
     if isinstance(given, SearchSpace):
         return dict(given.parameters)
     if not isinstance(given, Mapping):
-        msg = f"The search space is {given!r}, but it must map names to parameters: write a dict."
+        msg = (
+            f"pipeline_space is {shown(given)}, but it must map names to parameters: write a dict, such as "
+            '{"x": neps.Float(0, 1)}.'
+        )
         raise SpaceError(msg)
     if not given:
-        msg = "The search space is empty, but at least one parameter is needed: add one, such as neps.Float(0, 1)."
+        msg = 'pipeline_space is empty, but it needs at least one parameter: write {"x": neps.Float(0, 1)}, say.'
         raise SpaceError(msg)
     return {_checked_name(name): _checked_parameter(name, value) for name, value in given.items()}
 
 
 def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not name:
-        msg = f"A parameter is named {name!r}, but a name must be a text that is not empty: run_pipeline's argument."
+        msg = (
+            f"pipeline_space has a parameter named {shown(name)}, but a name must be a text that is not empty: that of "
+            "run_pipeline's argument."
+        )
         raise SpaceError(msg)
     if name in _RESERVED:
-        msg = f"A parameter is named {name!r}, but neps passes that to run_pipeline itself: rename the parameter."
+        msg = (
+            f"pipeline_space has a parameter named {name!r}, but run_pipeline gets a folder under that name: rename "
+            "the parameter."
+        )
         raise SpaceError(msg)
     return str.__str__(name)
 
@@ -308,8 +319,9 @@ def _checked_name(name: object) -> str:
 def _checked_parameter(name: object, value: object) -> AnyParameter:
     if isinstance(value, AnyParameter):
         return value
-    msg = f"Parameter {name!r} is {value!r}, but it must be a neps.Float, Integer, Categorical or Constant: "
-    raise SpaceError(msg + _what_to_write(value))
+    kinds = "neps.Float, neps.Integer, neps.Categorical or neps.Constant"
+    msg = f"pipeline_space[{shown(name)}] is {shown(value)}, but it must be a {kinds}: {_what_to_write(value)}"
+    raise SpaceError(msg)
 
 
 def _what_to_write(value: object) -> str:
@@ -318,9 +330,9 @@ def _what_to_write(value: object) -> str:
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(bound, int | float) for bound in value):  # noqa: PLR2004 - a pair
         return f"write neps.Float({value[0]!r}, {value[1]!r}) for a range."
     if isinstance(value, list | tuple):
-        return f"write neps.Categorical({list(value)!r}) for choices."
+        return f"write neps.Categorical({shown(list(value))}) for choices."
     try:
-        return f"write neps.Constant({plain(str(value), value)!r}) for a fixed value."
+        return f"write neps.Constant({shown(plain('the value', value))}) for a fixed value."
     except SpaceError:
         return "write one of these."
 
@@ -338,7 +350,7 @@ def _count(parameter: Searchable) -> int | None:
 
 def _parsed(name: str, parameter: AnyParameter, config: Mapping[str, object]) -> Value:
     if name not in config:
-        msg = f"Parameter {name!r} is missing in the configuration {dict(config)!r}: add it."
+        msg = f"The configuration {shown(dict(config))} lacks the parameter {name!r}: add it."
         raise SpaceError(msg)
     try:
         return parameter.parse(config[name])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neps.calling import public
 from neps.errors import NepsError
 from neps.ledger.reading import root_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["run_storage", "to_optuna"]
 
 
+@public("neps.to_optuna")
 def to_optuna(root_directory: str | Path) -> optuna.Study:
     """The run in `root_directory` as an Optuna study, live and read-only. Needs optuna.
 
@@ -41,7 +43,7 @@ def to_optuna(root_directory: str | Path) -> optuna.Study:
     Example:
         >>> import neps, tempfile
         >>> root, space = tempfile.mkdtemp(), {"x": neps.Float(0, 1)}
-        >>> history = neps.run(lambda x: (x - 0.3) ** 2, root, space, "sobol", max_evaluations_total=8, seed=1)
+        >>> history = neps.run(lambda x: (x - 0.3) ** 2, root, space, searcher="sobol", max_evaluations_total=8, seed=1)
         >>> study = neps.to_optuna(root)
         >>> study.best_params == history.best.config, study.best_trial.user_attrs["config"]
         (True, 'config_6')

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neps.calling import public
 from neps.errors import ArgumentError, DirectoryError, NepsError
 from neps.history import History
 from neps.ledger.layout import Layout
@@ -31,6 +32,7 @@ _WIDTHS = (2.5, 50)
 _MOST_RUNS = 7
 
 
+@public("neps.plot")
 def plot(
     root_directory: str | Path | Sequence[str | Path], *, width: float | None = None, panel: str | None = None
 ) -> Figure:
@@ -69,7 +71,7 @@ def plot(
     Example:
         >>> import neps, tempfile
         >>> root, space = tempfile.mkdtemp(), {"x": neps.Float(0, 1)}
-        >>> history = neps.run(lambda x: (x - 0.3) ** 2, root, space, "sobol", max_evaluations_total=8, seed=1)
+        >>> history = neps.run(lambda x: (x - 0.3) ** 2, root, space, searcher="sobol", max_evaluations_total=8, seed=1)
         >>> figure = neps.plot(root, width=3.3)
         >>> [axes.get_xlabel() for axes in figure.axes]
         ['evaluations']

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from neps.calling import public
 from neps.errors import gist
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_view, root_of
@@ -24,6 +25,7 @@ _MOST_SHORT = 5
 _LONGEST_ERROR = 200
 
 
+@public("neps.status")
 def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     """Print how the run in `root_directory` stands; needs no write permission and changes nothing.
 
@@ -37,7 +39,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     Example:
         >>> import neps, tempfile
         >>> root, space = tempfile.mkdtemp(), {"x": neps.Constant(3)}
-        >>> history = neps.run(lambda x: x / 2, root, space, "random_search", max_evaluations_total=1, seed=1)
+        >>> history = neps.run(lambda x: x / 2, root, space, searcher="random_search", max_evaluations_total=1, seed=1)
         >>> neps.status(root)
         run       /...
         searcher  random_search, seed 1

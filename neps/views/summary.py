@@ -1,12 +1,13 @@
 """`summary/`: the trials as a table, and the incumbent, for people and other tools. Derived; no search ever reads it.
 
-    summary/trials.csv           one row a trial; its configuration in columns `config.NAME`
+    summary/trials.csv           one row a trial; its configuration in columns `config.NAME`, info_dict in `info.KEY`
     summary/learning_curves.csv  one row a point of a learning curve: number, step, loss; only where there are some
     summary/best.yaml            the incumbent: number, loss, cost, folder (relative to the root), config
     summary/spent.yaml           with a fidelity, how much of it trials ran, and how many full evaluations that is
 
-Called by `neps.run` at its end, and by `neps summary`. Workers that end at the same moment need no lock: each replaces
-whole files, and then looks whether what it wrote still holds, so that the last one to write leaves the latest state.
+Called by `neps.run` whenever a worker ends, and by `neps summary`. Workers that end at the same moment need no lock:
+each replaces whole files, and then looks whether what it wrote still holds, so that the last one to write leaves the
+latest state.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import contextlib
 import csv
 import io
 import logging
+import math
 import os
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -26,11 +30,13 @@ from neps.ledger import documents
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_trials
 from neps.ledger.trial_folder import TrialFolder
+from neps.space import SearchSpace
 from neps.trial import Trial
+from neps.views.columns import cells, columns
 from neps.views.replacing import replace
 from neps.views.status import short_gist
 
-__all__ = ["summarise", "write_summary"]
+__all__ = ["try_to_write_summary", "write_summary", "write_summary_within"]
 
 _logger = logging.getLogger("neps.views")
 _TRIES = 3
@@ -39,26 +45,48 @@ _MORE_COLUMNS = ("worker", "attempts", "claimed", "started", "finished", "durati
 
 
 def write_summary(root: str, history: History) -> None:
-    """Write the tables of a run, as it was read a moment ago. Never raises: nothing depends on them."""
-    try:
-        summarise(root, history)
-    except Exception:  # a full disk, a missing permission, a run that is moved aside meanwhile
-        _logger.debug("The tables of %s could not be written", root, exc_info=True)
-
-
-def summarise(root: str, history: History) -> str:
-    """The same, for somebody who has asked for them; the folder where they are.
+    """Write the tables of a run, as it was read a moment ago.
 
     Raises:
-        OSError: if they can't be written.
+        OSError: if they can't be written, or the run can't be read again.
     """
     _write(root, history)
     for _ in range(_TRIES):
         if not _outdated(root, history):
             break
-        history = History(history.space, read_trials(root, read_definition(root)), history.seed)
+        history = _read(root)
         _write(root, history)
-    return Layout(root).summary
+
+
+def try_to_write_summary(root: str, history: History | None = None, deadline: float = math.inf) -> None:
+    """Write the tables if that can be done. Never raises: nothing depends on them.
+
+    Args:
+        root: the run's directory.
+        history: what is there, if that was read a moment ago.
+        deadline: nothing is written after that, on the monotonic clock.
+    """
+    try:
+        history = history or _read(root)
+        if time.monotonic() < deadline:
+            write_summary(root, history)
+    except Exception:  # a full disk, a missing permission, a run that is moved aside meanwhile
+        _logger.debug("The tables of %s could not be written", root, exc_info=True)
+
+
+def write_summary_within(root: str, seconds: float) -> None:
+    """The same for a process that is about to end: returns after so many seconds, whatever the filesystem does."""
+    arguments = (root, None, time.monotonic() + seconds)
+    thread = threading.Thread(target=try_to_write_summary, args=arguments, name="neps-summary", daemon=True)
+    with contextlib.suppress(RuntimeError):  # no thread can be started any more
+        thread.start()
+        thread.join(seconds)
+
+
+def _read(root: str) -> History:
+    definition = read_definition(root)
+    space = SearchSpace.from_definition(definition.space)
+    return History(space, read_trials(root, definition), definition.seed)
 
 
 def _outdated(root: str, history: History) -> bool:
@@ -115,13 +143,16 @@ def _accounts(spent: FidelitySpent) -> dict[str, Any]:
 
 
 def _table(history: History) -> str:
+    rows = list(_rows(history))
     names = dict.fromkeys(name for trial in history.trials for name in trial.config)
+    info = columns(trial.info_dict for trial in history.trials)
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        text, [*_COLUMNS, *(f"config.{name}" for name in names), *_MORE_COLUMNS], extrasaction="ignore"
-    )
+    known = frozenset(info)
+    header = [*_COLUMNS, *(f"config.{name}" for name in names), *_MORE_COLUMNS, *info]
+    writer = csv.DictWriter(text, header, extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(_rows(history))
+    for row, trial in zip(rows, history.trials, strict=True):
+        writer.writerow(row | cells(trial.info_dict, known))
     return text.getvalue()
 
 

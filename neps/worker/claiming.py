@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from neps.budget import Budget
 from neps.errors import ArgumentError, NepsError, shown
 from neps.evaluation import plain
 from neps.evaluation.plain import as_number
@@ -36,6 +37,8 @@ __all__ = ["Claims"]
 _logger = logging.getLogger("neps.worker")
 _PATIENCE = 1.0
 _PATIENCE_IN_CLAIMS = 20
+_LONGEST_VALUE = 40
+_LONGEST_LINE = 200
 
 
 class Claims:
@@ -46,6 +49,7 @@ class Claims:
         self._view = context.view
         self._slowest = 0.0
         self._spare: Suggestion | None = None
+        self._first_cost_of: int | None = None
 
     def next(self) -> Step:
         """Claim a trial, or say why not."""
@@ -105,10 +109,8 @@ class Claims:
         budget = self._context.settings.budget
         if budget.max_evaluations_total is not None and number > budget.max_evaluations_total:
             return Leave(f"max_evaluations_total={budget.max_evaluations_total} is reached")
-        pending = [pending.standing.decision for pending in self._view.pending.values()]
-        limit = self._context.spending.limit(budget, pending, expected=self._context.settings.expected_cost is not None)
-        if limit is not None:
-            return Leave(limit.reason) if limit.done else Pause(limit.reason)
+        if (limited := self._limited(budget)) is not None:
+            return limited
         history = History(self._context.space, self._view.known(), self._context.seed, self._context.brackets)
         if (spare := self._use_spare(history)) is not None:
             return spare
@@ -126,6 +128,27 @@ class Claims:
                 return Leave(answer.reason)
         message = f"{self._name}.decide returned {answer!r}; it must be a Suggestion, Wait or Done."
         raise NepsError(message)
+
+    def _limited(self, budget: Budget) -> Pause | Leave | None:
+        """What a budget of cost or fidelity says against another trial now."""
+        spending, waited_for = self._context.spending, self._first_cost_of
+        if waited_for is not None and spending.mean is None and self._lacks_cost(waited_for):
+            return Leave(
+                f"trial {waited_for} returned no cost, which max_cost_total={budget.max_cost_total:g} needs. Have "
+                'run_pipeline return {"loss": …, "cost": …}, or pass cost="duration" or cost_value_on_error=…'
+            )
+        pending = [pending.standing.decision for pending in self._view.pending.values()]
+        limit = spending.limit(budget, pending, expected=self._context.settings.expected_cost is not None)
+        if limit is None:
+            return None
+        self._first_cost_of = limit.first_cost_of
+        return Leave(limit.reason) if limit.done else Pause(limit.reason)
+
+    def _lacks_cost(self, number: int) -> bool:
+        """Whether a trial that others waited for has succeeded, and its cost is missing: theirs would be, too."""
+        trial = self._view.known().get(number)
+        result = trial.result if trial is not None else None
+        return result is not None and result.success and result.account_for_cost and result.cost is None
 
     def _use_spare(self, history: History) -> Suggestion | None:
         """A suggestion that lost its number, unless somebody has decided the same since."""
@@ -228,8 +251,15 @@ def _pause_for(number: int) -> Pause:
 
 
 def _readable(config: Mapping[str, Value]) -> str:
-    values = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in config.values())
-    return ", ".join(f"{name}={value}" for name, value in zip(config, values, strict=True))
+    """The values of a configuration, as far as they fit in a line."""
+    line = ""
+    for place, (name, value) in enumerate(config.items()):
+        shorter = f"{value:.4g}" if isinstance(value, float) else shown(value, _LONGEST_VALUE)
+        item = f"{', ' if place else ''}{shown(name, _LONGEST_VALUE)[1:-1]}={shorter}"
+        if len(line) + len(item) > _LONGEST_LINE:
+            return f"{line} and {len(config) - place} more"
+        line += item
+    return line
 
 
 def _generator(seed: int, number: int) -> np.random.Generator:

@@ -17,7 +17,7 @@ from typing import Any
 
 from neps.checkpoint.attempts import Attempt, open_attempt
 from neps.checkpoint.files import discard_unfinished
-from neps.errors import DirectoryError, EvaluationError, gist
+from neps.errors import DirectoryError, gist
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
 from neps.ledger.outage import Outage
 from neps.ledger.records import End, result_fields
@@ -26,6 +26,7 @@ from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import anew
 from neps.worker.context import Context
+from neps.worker.recorded import error_of, recorded
 from neps.worker.reports import curve_of, reports_of, thinned_curve
 from neps.worker.shortage import Shortage
 from neps.worker.steps import Held
@@ -49,7 +50,8 @@ class Evaluations:
         """Evaluate; the trial with its result, how it was interrupted, or None if somebody else decided it.
 
         Raises:
-            EvaluationError: if run_pipeline failed and this worker doesn't tolerate errors; the failure is recorded.
+            EvaluationError: if run_pipeline failed and this worker doesn't tolerate errors, or it returned no cost and
+                a budget needs one; the result is recorded.
         """
         try:
             outcome, result, won = self._evaluate_and_publish(held)
@@ -63,8 +65,8 @@ class Evaluations:
             self._drop(held, result)
             return None
         trial = self._published(held, result)
-        if not outcome.success and not self._context.settings.bears_errors:
-            raise _evaluation_error(held, outcome)
+        if (error := error_of(outcome, self._context.settings, held.folder)) is not None:
+            raise error
         if outcome.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
             traceback.clear_frames(outcome.exception.__traceback__)
         return trial
@@ -77,7 +79,8 @@ class Evaluations:
         if isinstance(outcome, Interrupted):
             return outcome, Result(success=False), False
         anew.evaluated()
-        outcome = self._with_settings(_with_reports(outcome, held, reports))
+        seconds = round(time.monotonic() - clock, 6)
+        outcome = recorded(_with_reports(outcome, held, reports), self._context.settings, seconds)
         result = Result(
             success=outcome.success,
             loss=outcome.loss,
@@ -91,7 +94,7 @@ class Evaluations:
             attempt=held.standing.start.attempt,
             started=started,
             finished=datetime.now(UTC),
-            duration=round(time.monotonic() - clock, 6),
+            duration=seconds,
         )
         return outcome, result, self._persist(held, result)
 
@@ -173,24 +176,6 @@ class Evaluations:
         """What earlier attempts were saving when they died may be large."""
         with contextlib.suppress(OSError):
             discard_unfinished(folder.path)
-
-    def _with_settings(self, outcome: Outcome) -> Outcome:
-        """Apply what the user wants recorded on errors; a missing cost is one where a budget needs it."""
-        needs_cost = self._context.settings.budget.max_cost_total is not None and outcome.account_for_cost
-        if outcome.success and outcome.cost is None and needs_cost:
-            error = (
-                f"run_pipeline returned the loss {outcome.loss!r} without a cost, and max_cost_total is set: return "
-                '{"loss": …, "cost": …}.'
-            )
-            outcome = dataclasses.replace(outcome, success=False, loss=None, error=error)
-        if outcome.success:
-            return outcome
-        loss, cost = self._context.settings.loss_value_on_error, self._context.settings.cost_value_on_error
-        return dataclasses.replace(
-            outcome,
-            loss=outcome.loss if loss is None else loss,
-            cost=outcome.cost if cost is None else cost,
-        )
 
     def _persist(self, held: Held, result: Result) -> bool:
         """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
@@ -318,19 +303,6 @@ def _with_reports(outcome: Outcome, held: Held, reports: Reports) -> Outcome:
         return outcome
     steps, losses = curve
     return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=steps)
-
-
-def _evaluation_error(held: Held, outcome: Outcome) -> EvaluationError:
-    number, path = held.folder.number, held.folder.path
-    message = (
-        f"trial {number} failed: {gist(outcome.error)}. It is recorded in {path}. Fix the error and start again: "
-        "the run goes on with the next trial. To try this trial again, run "
-        f"`neps retry {held.folder.directory.parent} --trial {number}`. With ignore_errors=True, workers go on after "
-        "failures by themselves."
-    )
-    error = EvaluationError(message)
-    error.__cause__ = outcome.exception
-    return error
 
 
 def _interruption(interrupted: Interrupted) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from neps.budget import Spending
+from neps.errors import DirectoryError
 from neps.evaluation import Interrupted, Signals
 from neps.fidelity import Brackets
 from neps.ledger.opening import OpenedRun
@@ -35,7 +36,8 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     independent = sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
     details = not independent or settings.keep_checkpoints is not Keep.ALL
     fits = functools.partial(Decision.check, space=space)
-    view, spending = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits), Spending()
+    view = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits)
+    spending = Spending(budget.cost_if_missing)
     brackets = None if independent else Brackets()
     view.observers = [spending] if brackets is None else [spending, brackets]
     return Context(
@@ -57,8 +59,20 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     )
 
 
-def work(context: Context, run_pipeline: Callable[..., Any], on_change: Callable[[View, str], None]) -> None:
+def work(
+    context: Context,
+    run_pipeline: Callable[..., Any],
+    on_change: Callable[[View, str], None],
+    last: Callable[[], None] | None = None,
+) -> None:
     """Work until nothing is left, this worker's share is done, or a signal comes.
+
+    Args:
+        context: what it has at hand.
+        run_pipeline: what to call with each configuration.
+        on_change: called with what it does now.
+        last: called where the worker ends early, by an interruption or a failed evaluation. Its trial has been handed
+            back by then, and the user's handlers of signals are in place again; what a signal ends is ended after that.
 
     Raises:
         EvaluationError: if an evaluation of this worker failed, and it doesn't tolerate errors.
@@ -66,10 +80,19 @@ def work(context: Context, run_pipeline: Callable[..., Any], on_change: Callable
             ends the process.
     """
     interrupted: Interrupted | None = None
+    early = True
     try:
         with context.signals:
             interrupted = Worker(context, run_pipeline, lambda what: on_change(context.view, what)).work()
+        early = interrupted is not None or context.signals.received is not None
+    except DirectoryError:  # it can't be written to, or is another run's by now
+        early = False
+        raise
     finally:
-        context.signals.leave()  # whatever else is on its way out: a signal was to end the process
+        try:
+            if early and last is not None:
+                last()
+        finally:
+            context.signals.leave()  # whatever else is on its way out: a signal was to end the process
     if interrupted is not None:
         raise interrupted.exception

@@ -29,6 +29,7 @@ class Settings:
     max_seconds_per_run: float | None = None
     stay: bool = False
     expected_cost: ExpectedCost | None = None
+    cost_is_duration: bool = False
     ignore_errors: bool = False
     loss_value_on_error: float | None = None
     cost_value_on_error: float | None = None
@@ -38,4 +39,9 @@ class Settings:
     @property
     def bears_errors(self) -> bool:
         """Whether this worker goes on after a failure in its own evaluation."""
-        return self.ignore_errors or (self.loss_value_on_error is not None and self.cost_value_on_error is not None)
+        return self.ignore_errors or (self.loss_value_on_error is not None and self.knows_cost_of_failures)
+
+    @property
+    def knows_cost_of_failures(self) -> bool:
+        """Whether a failed evaluation has a cost to record."""
+        return self.cost_is_duration or self.cost_value_on_error is not None

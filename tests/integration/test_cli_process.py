@@ -36,13 +36,13 @@ def run_pipeline(x, pipeline_directory):
     (pipeline_directory / "begun").touch()
     time.sleep(600)
 
-neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=2, seed=1)
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=2, seed=1)
 """
 
 WATCHED = """
 import sys, neps
 
-neps.run(lambda x: x, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=50, seed=1)
+neps.run(lambda x: x, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=50, seed=1)
 """
 
 RETRY = """
@@ -80,7 +80,7 @@ def test_the_module_is_the_command() -> None:
 
 def test_a_failed_trial_is_fixed_and_retried_in_its_folder_at_its_whole_cost(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError):
-        neps.run(broken, tmp_path, SPACE, "random_search", max_cost_total=10, cost_value_on_error=4, seed=1)
+        neps.run(broken, tmp_path, SPACE, searcher="random_search", max_cost_total=10, cost_value_on_error=4, seed=1)
 
     done = command("retry", tmp_path, "--failed")
     assert (done.returncode, done.stderr) == (0, "")
@@ -102,7 +102,7 @@ def test_a_failed_trial_is_fixed_and_retried_in_its_folder_at_its_whole_cost(tmp
 
 def test_of_many_retries_at_once_one_reopens_the_trial(tmp_path: Path, fleet: Fleet) -> None:
     with pytest.raises(EvaluationError):
-        neps.run(broken, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+        neps.run(broken, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     for _ in range(4):
         fleet.start(RETRY, tmp_path, "1")
     fleet.release()
@@ -129,7 +129,7 @@ def test_a_killed_worker_is_shown_as_dead_and_its_trial_cannot_be_retried(tmp_pa
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
-    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(fresh, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     reader, writer = os.pipe()
     os.close(reader)
     whole = [sys.executable, "-m", "neps", "status", str(tmp_path)]
@@ -139,14 +139,14 @@ def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
 
 
 def test_the_head_of_what_is_long_is_enough(tmp_path: Path) -> None:
-    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(fresh, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     line = f"{sys.executable} -m neps export {tmp_path} --to json | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], cwd=REPOSITORY, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"{\n", b"")
 
 
 def test_standard_output_may_be_closed(tmp_path: Path) -> None:
-    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(fresh, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     line = f"{sys.executable} -m neps best {tmp_path} >&-"
     done = subprocess.run(["bash", "-c", line], cwd=REPOSITORY, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -163,7 +163,7 @@ def test_the_best_configuration_reaches_a_script(tmp_path: Path) -> None:
 
 
 def test_a_watcher_sees_workers_come_to_the_end_and_is_ended_by_an_interrupt(tmp_path: Path, fleet: Fleet) -> None:
-    neps.run(fresh, tmp_path, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(fresh, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     whole = [sys.executable, "-m", "neps", "status", "--watch", "--json", str(tmp_path)]
     watcher = subprocess.Popen(whole, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -185,7 +185,7 @@ def test_a_watcher_sees_workers_come_to_the_end_and_is_ended_by_an_interrupt(tmp
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_terminal_shows_the_latest_state_in_its_place(tmp_path: Path, columns: int, fleet: Fleet) -> None:
     root = tmp_path / "a folder with a name that is rather long" / "and one more, so that 80 columns can not hold both"
-    neps.run(fresh, root, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(fresh, root, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     os.set_blocking(ours, False)

@@ -36,7 +36,7 @@ def train(rate: float, kind: str | None, epochs: int) -> float:
 def roots(tmp_path: Path) -> list[Path]:
     roots = [tmp_path / "digits", tmp_path / "letters"]
     for seed, root in enumerate(roots):
-        neps.run(train, root, SPACE, "successive_halving", max_evaluations_total=20, seed=seed)
+        neps.run(train, root, SPACE, searcher="successive_halving", max_evaluations_total=20, seed=seed)
     return roots
 
 

@@ -29,7 +29,7 @@ def identity(x: float) -> float:
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """What each of the cells shows."""
     root = tmp_path_factory.mktemp("notebook")
-    neps.run(identity, root / "run", {"x": neps.Float(0, 1)}, "sobol", max_evaluations_total=3, seed=1)
+    neps.run(identity, root / "run", {"x": neps.Float(0, 1)}, searcher="sobol", max_evaluations_total=3, seed=1)
     sources = [f"import neps\nroot = {str(root / 'run')!r}", *CELLS.values()]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(root)}}).execute()

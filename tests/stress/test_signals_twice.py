@@ -51,7 +51,7 @@ def run_pipeline(x):
     {body}
     return x
 
-neps.run(run_pipeline, sys.argv[1], dict(x=neps.Float(0, 1)), "random_search", max_evaluations_total=1)
+neps.run(run_pipeline, sys.argv[1], dict(x=neps.Float(0, 1)), searcher="random_search", max_evaluations_total=1)
 """
 
 

@@ -76,7 +76,7 @@ def run_pipeline(x, pipeline_directory):
     return x
 
 logging.basicConfig(level=logging.WARNING)
-neps.run(run_pipeline, sys.argv[1], dict(x=neps.Float(0, 1)), "random_search", max_evaluations_total=3,
+neps.run(run_pipeline, sys.argv[1], dict(x=neps.Float(0, 1)), searcher="random_search", max_evaluations_total=3,
          lease_seconds=0.6, post_run_summary=False, {more})
 os.kill(int(os.environ["SERVED"]), 9)  # fails where it has ended
 print("returned", flush=True)

@@ -39,7 +39,15 @@ def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
     (root / "task_3").symlink_to("task_2")
     for ids in ((1,), (2, 1), (3, 1)):
         with pytest.raises(ArgumentError, match=r"leads to .*outside"):
-            neps.run(lambda x: x, root, {"x": neps.Float(0, 1)}, "random_search", 1, None, **_named(*ids))
+            neps.run(
+                lambda x: x,
+                root,
+                {"x": neps.Float(0, 1)},
+                searcher="random_search",
+                max_evaluations_total=1,
+                max_evaluations_per_run=None,
+                **_named(*ids),
+            )
     assert list(outside.iterdir()) == []
     assert root_path(root, 3).endswith("task_3")
 
@@ -58,7 +66,14 @@ def test_a_lease_that_no_thread_can_wait_for_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ArgumentError, match=r"lease_seconds is 100000000000\.0; .* greater than 0 and at most 1,000,000,000"
     ):
-        neps.run(lambda x: x, tmp_path, {"x": neps.Float(0, 1)}, "random_search", 1, lease_seconds=1e11)
+        neps.run(
+            lambda x: x,
+            tmp_path,
+            {"x": neps.Float(0, 1)},
+            searcher="random_search",
+            max_evaluations_total=1,
+            lease_seconds=1e11,
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -70,14 +85,34 @@ def test_a_root_that_no_filesystem_can_hold_is_refused(root: str) -> None:
 
 def test_a_seed_that_no_reader_believes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"it must be at most 2\^128"):
-        neps.run(lambda x: x, tmp_path / "a", {"x": neps.Float(0, 1)}, "random_search", 1, seed=2**128 + 1)
-    neps.run(lambda x: x, tmp_path / "b", {"x": neps.Float(0, 1)}, "random_search", 1, seed=2**128)
+        neps.run(
+            lambda x: x,
+            tmp_path / "a",
+            {"x": neps.Float(0, 1)},
+            searcher="random_search",
+            max_evaluations_total=1,
+            seed=2**128 + 1,
+        )
+    neps.run(
+        lambda x: x,
+        tmp_path / "b",
+        {"x": neps.Float(0, 1)},
+        searcher="random_search",
+        max_evaluations_total=1,
+        seed=2**128,
+    )
     assert neps.load(tmp_path / "b").seed == 2**128
 
 
 def test_a_space_that_no_reader_takes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="Make them smaller"):
-        neps.run(_pipeline, tmp_path / "a", {"x": neps.Constant("x" * (1 << 22))}, "random_search", 1)
+        neps.run(
+            _pipeline,
+            tmp_path / "a",
+            {"x": neps.Constant("x" * (1 << 22))},
+            searcher="random_search",
+            max_evaluations_total=1,
+        )
     assert not (tmp_path / "a").exists()
 
 
@@ -89,7 +124,14 @@ def test_what_would_be_read_as_something_else_is_refused_before_room_is_made_for
 ) -> None:
     def start(constant: int) -> None:
         space = {"c": neps.Constant(constant), "x": neps.Float(0, 1)}
-        neps.run(lambda c, x: x + bool(c), tmp_path / "a", space, "random_search", 1, overwrite_working_directory=True)
+        neps.run(
+            lambda c, x: x + bool(c),
+            tmp_path / "a",
+            space,
+            searcher="random_search",
+            max_evaluations_total=1,
+            overwrite_working_directory=True,
+        )
 
     with pytest.raises(ArgumentError, match=why):
         start(value)
@@ -103,7 +145,14 @@ def test_what_would_be_read_as_something_else_is_refused_before_room_is_made_for
 
 def test_a_launch_whose_name_is_too_long_moves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def start() -> None:
-        neps.run(_float, tmp_path, {"x": neps.Float(0, 1)}, "random_search", 1, overwrite_working_directory=True)
+        neps.run(
+            _float,
+            tmp_path,
+            {"x": neps.Float(0, 1)},
+            searcher="random_search",
+            max_evaluations_total=1,
+            overwrite_working_directory=True,
+        )
 
     start()
     before = (tmp_path / "neps.yaml").read_bytes()
@@ -117,7 +166,14 @@ def test_a_launch_whose_name_is_too_long_moves_nothing(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("value", [10**400, -(10**5000)], ids=["large", "long"])
 def test_a_number_beyond_all_floats_is_refused(tmp_path: Path, name: str, value: int) -> None:
     with pytest.raises(ArgumentError, match=f"{name} is .*; it must be a finite number"):
-        neps.run(_float, tmp_path / "a", {"x": neps.Float(0, 1)}, "random_search", 1, **{name: value})  # type: ignore[arg-type]
+        neps.run(
+            _float,
+            tmp_path / "a",
+            {"x": neps.Float(0, 1)},
+            searcher="random_search",
+            max_evaluations_total=1,
+            **{name: value},  # type: ignore[arg-type]
+        )
     assert not (tmp_path / "a").exists()
 
 
@@ -127,7 +183,7 @@ def test_a_fidelity_of_more_rungs_than_floats_is_refused(tmp_path: Path, searche
     if searcher == "default":
         space["x"] = neps.Float(0, 1)
     with pytest.raises(ArgumentError, match="the ratio of its bounds must fit in a float"):
-        neps.run(lambda x, e: x + e, tmp_path / "a", space, searcher, 1)
+        neps.run(lambda x, e: x + e, tmp_path / "a", space, searcher=searcher, max_evaluations_total=1)
     assert not (tmp_path / "a").exists()
 
 

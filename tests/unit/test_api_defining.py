@@ -17,7 +17,16 @@ def search(root: Path, searcher: str, trials: int, **settings: Any) -> int:
     def evaluate(x: float, epochs: int) -> float:
         return x / epochs
 
-    history = neps.run(evaluate, root, SPACE, searcher, trials, seed=1, post_run_summary=False, **settings)
+    history = neps.run(
+        evaluate,
+        root,
+        SPACE,
+        searcher=searcher,
+        max_evaluations_total=trials,
+        seed=1,
+        post_run_summary=False,
+        **settings,
+    )
     return len(history.trials)
 
 

@@ -22,7 +22,9 @@ def fail_at_first(x: float, pipeline_directory: Path) -> float:
 def root(tmp_path: Path) -> Path:
     """A run with one success and two failures."""
     space = {"x": neps.Float(0, 1)}
-    neps.run(fail_at_first, tmp_path, space, "random_search", max_evaluations_total=3, seed=1, ignore_errors=True)
+    neps.run(
+        fail_at_first, tmp_path, space, searcher="random_search", max_evaluations_total=3, seed=1, ignore_errors=True
+    )
     return tmp_path
 
 

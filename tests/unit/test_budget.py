@@ -158,7 +158,12 @@ def test_a_trial_reserves_by_its_step(tmp_path: Path) -> None:
         return {"loss": x, "cost": {1: 1.0, 3: 4.0, 9: 12.0}[epochs]}
 
     history = neps.run(
-        run_pipeline, tmp_path / "root", SPACE | {"epochs": neps.Integer(1, 9, is_fidelity=True)}, "asha", 12, seed=1
+        run_pipeline,
+        tmp_path / "root",
+        SPACE | {"epochs": neps.Integer(1, 9, is_fidelity=True)},
+        searcher="asha",
+        max_evaluations_total=12,
+        seed=1,
     )
     reserved = [(t.fidelity, t.decision.reserved_cost) for t in history.trials if t.decision]
     assert reserved[:4] == [(1, None), (1, 1.0), (1, 1.0), (3, 2.0)]
@@ -179,7 +184,7 @@ def evaluate(x: float, epochs: int) -> float:
 def test_a_raised_budget_goes_on_where_the_run_stopped(tmp_path: Path, searcher: str) -> None:
     def search(root: Path, budget: float, **more: Any) -> neps.History:
         arguments = {"seed": 1, "post_run_summary": False, "ignore_errors": True} | more
-        return neps.run(evaluate, root, SPACE, searcher, max_fidelity_total=budget, **arguments)
+        return neps.run(evaluate, root, SPACE, searcher=searcher, max_fidelity_total=budget, **arguments)
 
     at_once = search(tmp_path / "at once", 100)
     for budget in (40, 40, 100):
@@ -194,14 +199,17 @@ def test_a_raised_budget_goes_on_where_the_run_stopped(tmp_path: Path, searcher:
 @pytest.mark.parametrize(
     ("space", "has"),
     [
-        ({"x": neps.Float(0, 1)}, "it has none"),
-        ({"a": neps.Float(1, 2, is_fidelity=True), "b": neps.Float(1, 2, is_fidelity=True)}, r"it has \['a', 'b'\]"),
-        ({"x": neps.Float(0, 1), "z": neps.Float(-1, 0, is_fidelity=True)}, "it has an upper bound of 0"),
+        ({"x": neps.Float(0, 1)}, "but has none"),
+        (
+            {"a": neps.Float(1, 2, is_fidelity=True), "b": neps.Float(1, 2, is_fidelity=True)},
+            r"but has the fidelities \['a', 'b'\]",
+        ),
+        ({"x": neps.Float(0, 1), "z": neps.Float(-1, 0, is_fidelity=True)}, "but has one with the upper bound 0"),
     ],
 )
 def test_a_space_whose_fidelity_counts_nothing_is_refused(tmp_path: Path, space: dict[str, Any], has: str) -> None:
-    with pytest.raises(ArgumentError, match=f"max_fidelity_total is 100, .*{has}.*is_fidelity=True"):
-        neps.run(lambda **_: 0.0, tmp_path / "root", space, "random_search", max_fidelity_total=100)
+    with pytest.raises(ArgumentError, match=rf"max_fidelity_total is 100\. .*{has}.*is_fidelity=True"):
+        neps.run(lambda **_: 0.0, tmp_path / "root", space, searcher="random_search", max_fidelity_total=100)
     assert not (tmp_path / "root").exists()
 
 

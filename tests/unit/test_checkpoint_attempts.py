@@ -181,7 +181,9 @@ def test_neps_run_enters_its_attempts(tmp_path: Path, caplog: pytest.LogCaptureF
         assert load(pipeline_directory) in ("first", None)
         return x
 
-    history = neps.run(run_pipeline, tmp_path, {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=2)
+    history = neps.run(
+        run_pipeline, tmp_path, {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=2
+    )
     assert len(zombies) == 1
     assert [(trial.attempts, trial.succeeded) for trial in history.trials] == [(2, True), (1, True)]
     assert load(tmp_path / "config_1") == "first"
@@ -199,10 +201,13 @@ def test_neps_run_discards_what_a_killed_worker_was_writing(tmp_path: Path) -> N
         assert not (pipeline_directory / unfinished).exists()
         return x
 
-    arguments = (run_pipeline, tmp_path, {"x": neps.Float(0, 1)}, "random_search", 1)
+    def start() -> neps.History:
+        space = {"x": neps.Float(0, 1)}
+        return neps.run(run_pipeline, tmp_path, space, searcher="random_search", max_evaluations_total=1)
+
     with pytest.raises(KeyboardInterrupt):
-        neps.run(*arguments)
-    assert neps.run(*arguments).succeeded
+        start()
+    assert start().succeeded
 
 
 def _field(path: Path, name: str) -> str:

@@ -35,7 +35,9 @@ def python(program: str, *arguments: object) -> subprocess.CompletedProcess[str]
 
 def work(root: Path, run_pipeline: Any) -> neps.Trial:
     space = {"x": neps.Float(0, 1)}
-    return neps.run(run_pipeline, root, space, "random_search", 1, seed=1, post_run_summary=False).trials[0]
+    return neps.run(
+        run_pipeline, root, space, searcher="random_search", max_evaluations_total=1, seed=1, post_run_summary=False
+    ).trials[0]
 
 
 class TestReports:
@@ -60,7 +62,7 @@ import os, subprocess, sys, neps
 def run_pipeline(x):
     subprocess.run([sys.executable, "-c", {REPORT!r}, "4", "0.5"], check=True)
     os.kill(os.getpid(), 9)
-neps.run(run_pipeline, sys.argv[1], {{"x": neps.Float(0, 1)}}, "random_search", seed=1)
+neps.run(run_pipeline, sys.argv[1], {{"x": neps.Float(0, 1)}}, searcher="random_search", seed=1)
 """
         assert python(program, tmp_path / "root").returncode == -9
         trial = work(tmp_path / "root", lambda x: x)
@@ -97,7 +99,9 @@ import sys, neps
 def run_pipeline(x):
     neps.report(1, 0.5)
     return x
-inner = neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", 1).trials[0]
+inner = neps.run(
+    run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=1
+).trials[0]
 assert inner.learning_curve == ((1.0, 0.5),), inner
 neps.report(7, 0.125)
 """

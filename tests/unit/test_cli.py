@@ -32,7 +32,9 @@ def root(tmp_path: Path) -> Path:
 
 def evaluate(root: Path, objective: Callable[..., float]) -> neps.History:
     space = {"x": neps.Float(0, 1)}
-    return neps.run(objective, root, space, "random_search", max_evaluations_total=3, seed=1, ignore_errors=True)
+    return neps.run(
+        objective, root, space, searcher="random_search", max_evaluations_total=3, seed=1, ignore_errors=True
+    )
 
 
 def statuses(root: Path) -> list[str]:
@@ -74,7 +76,7 @@ def test_a_folder_of_runs_names_them(tmp_path: Path, command: str, capsys: Captu
             lambda x: x,
             tmp_path,
             space,
-            "random_search",
+            searcher="random_search",
             task_id=task,
             development_stage_id=stage,
             max_evaluations_total=1,
@@ -205,7 +207,7 @@ def test_an_error_is_told_by_its_first_line(tmp_path: Path, capsys: Capture, cap
         raise error
 
     with pytest.raises(neps.errors.EvaluationError, match=r"failed: ExceptionGroup: two of the ranks failed \("):
-        neps.run(run_pipeline, tmp_path, {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=1)
+        neps.run(run_pipeline, tmp_path, {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=1)
     assert "Trial 1 failed: ExceptionGroup: two of the ranks failed (" in caplog.text
     assert main(["retry", str(tmp_path)]) == 2
     assert "trial 1: ExceptionGroup: two of the ranks failed (" in capsys.readouterr().err

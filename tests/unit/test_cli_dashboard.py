@@ -51,7 +51,7 @@ WRITES = [
 
 
 def search(root: Path, evaluations: int) -> neps.History:
-    return neps.run(lambda x: x, root, SPACE, "random_search", max_evaluations_total=evaluations, seed=1)
+    return neps.run(lambda x: x, root, SPACE, searcher="random_search", max_evaluations_total=evaluations, seed=1)
 
 
 @pytest.fixture

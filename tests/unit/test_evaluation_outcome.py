@@ -127,6 +127,31 @@ def test_the_hint_for_a_misspelt_loss_names_the_key_to_write() -> None:
         read_return_value({"Loss": 1})
 
 
+@pytest.mark.parametrize(
+    ("returned", "advice"),
+    [
+        ({"accuracy": 0.9}, 'If a higher accuracy is better, return {"loss": -accuracy, "accuracy": accuracy}.'),
+        ({"epoch": 3, "val_acc": 0.9}, 'If a higher val_acc is better, return {"loss": -val_acc, "val_acc": val_acc}.'),
+        ({"test/f1": 0.9}, 'If a higher test/f1 is better, return {"loss": -value, "test/f1": value}.'),
+        ({"ROC_AUC": 0.9}, '{"loss": -ROC_AUC,'),
+        ({"r2": 0.9}, '{"loss": -r2,'),
+        ({"score": 0.9}, '{"loss": -score,'),
+        ({"episode_reward": 0.9}, '{"loss": -episode_reward,'),
+        ({"accuracy": 0.9, "val_loss": 0.3}, "Rename 'val_loss' to 'loss'."),
+        ({"rmse": 0.3}, "Rename 'rmse' to 'loss'."),
+        ({"objective": 0.3}, 'Return {"loss": …}.'),
+        ({"x" * 10_000 + "_acc": 0.3}, "characters left out"),
+        ({3: 0.3, None: 1}, 'Return {"loss": …}.'),
+    ],
+    ids=repr,
+)
+def test_a_mapping_without_a_loss_says_what_to_return(returned: dict[object, object], advice: str) -> None:
+    with pytest.raises(ReturnValueError) as raised:
+        read_return_value(returned)
+    assert advice in str(raised.value)
+    assert len(str(raised.value)) < 1000
+
+
 def test_a_full_mapping() -> None:
     outcome = read_return_value(
         {
@@ -244,9 +269,9 @@ def caught(run: Callable[[], Any]) -> str:
     [
         (_raise(TwoArgumentsError(1, 2)), "TwoArgumentsError: (1, 2)\n", "Traceback (most recent call last)"),
         (_local_class, "LocalError: of a local class\n", "_local_class.<locals>.LocalError"),
-        (_raise(BadTextError(ValueError())), "BadTextError: <BadTextError: its text can't be had", "Traceback"),
-        (_raise(BadTextError(SystemExit())), "BadTextError: <BadTextError: its text can't be had", "Traceback"),
-        (_raise(BadTextError(7)), "BadTextError: <BadTextError: its text can't be had", "Traceback"),
+        (_raise(BadTextError(ValueError())), "BadTextError: <BadTextError: it can't be shown as text", "Traceback"),
+        (_raise(BadTextError(SystemExit())), "BadTextError: <BadTextError: it can't be shown as text", "Traceback"),
+        (_raise(BadTextError(7)), "BadTextError: <BadTextError: it can't be shown as text", "Traceback"),
         (_raise(HostileError()), "HostileError: ", "HostileError"),
         (_raise(ExceptionGroup("many", [ValueError("a"), KeyError("b")])), "ExceptionGroup: many", "ValueError: a"),
         (_recurse, "RecursionError: maximum recursion depth", "Previous line repeated"),

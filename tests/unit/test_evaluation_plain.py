@@ -14,11 +14,13 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from neps.evaluation.plain import clean, plain, text
 from neps.ledger import documents
@@ -136,9 +138,9 @@ def is_same(a: Any, b: Any) -> bool:
         ({(1, 2): 3, PurePosixPath("p"): 4}, {"[1, 2]": 3, "p": 4}),
         (2**1999, 2**1999),
         (2**9_999, "0x8" + "0" * 2_499),
-        (BadStr(ValueError("x")), "<BadStr: its text can't be had, __str__ raised ValueError>"),
-        (BadStr(KeyboardInterrupt()), "<BadStr: its text can't be had, __str__ raised KeyboardInterrupt>"),
-        (NoText(), "<NoText: its text can't be had, __str__ raised TypeError>"),
+        (BadStr(ValueError("x")), "<BadStr: it can't be shown as text, since __str__ raised ValueError>"),
+        (BadStr(KeyboardInterrupt()), "<BadStr: it can't be shown as text, since __str__ raised KeyboardInterrupt>"),
+        (NoText(), "<NoText: it can't be shown as text, since __str__ raised TypeError>"),
     ],
 )
 def test_conversion(value: object, expected: object) -> None:
@@ -153,6 +155,30 @@ def test_everything_else_becomes_text(value: object) -> None:
     assert isinstance(converted["odd"], str)
     assert converted["rest"] == 1
     assert through_yaml(converted) == converted
+
+
+def test_a_large_array_is_left_out_and_its_place_says_so() -> None:
+    info = {
+        "confusion": np.zeros((40, 50)),
+        "of": torch.zeros(3, 500, requires_grad=True),
+        "log": [np.zeros(1001)],
+    }
+    assert plain(info) == {
+        "confusion": "<left out: ndarray of 40 × 50 values; lists hold up to 1000, so save it as a file>",
+        "of": "<left out: Tensor of 3 × 500 values; lists hold up to 1000, so save it as a file>",
+        "log": ["<left out: ndarray of 1001 values; lists hold up to 1000, so save it as a file>"],
+    }
+    largest = plain({"of": np.arange(1000).reshape(10, 100)})["of"]
+    assert [len(row) for row in largest] == [100] * 10
+
+
+def test_tables_are_lists_by_column() -> None:
+    table = pd.DataFrame({"a": [1, 2], "b": [0.5, None]})
+    converted = plain({"table": table, "column": table["a"], "many": pd.concat([table] * 1000)})
+    assert converted["table"]["a"] == [1, 2]
+    assert converted["column"] == [1, 2]
+    assert converted["many"].startswith("<left out: DataFrame of 2000 × 2 values")
+    assert "..." not in str(plain({"sparse": csr_array(np.eye(2000))}))
 
 
 def test_cycles_and_depth_end_in_text() -> None:

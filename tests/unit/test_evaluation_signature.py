@@ -94,15 +94,26 @@ def test_accepts(run_pipeline: Callable[..., Any]) -> None:
     check_signature(run_pipeline, SPACE)
 
 
+def test_long_defaults_and_annotations_are_left_out_of_the_message() -> None:
+    table = dict.fromkeys(range(1000), "x")
+
+    def run_pipeline(lr: float, table: dict[int, str] = table) -> float:
+        return lr
+
+    with pytest.raises(ArgumentError) as raised:
+        check_signature(run_pipeline, ["lr", "width"])
+    assert str(raised.value).startswith("run_pipeline(lr, table=…) doesn't accept the parameter 'width'")
+
+
 @pytest.mark.parametrize(
     ("run_pipeline", "words"),
     [
-        (None, "run_pipeline is None, of type NoneType"),
+        (None, "run_pipeline is None (NoneType), which can't be called"),
         (lambda lr: lr, "run_pipeline(lr) doesn't accept the parameter 'width'"),
-        (lambda lr, widht: lr, "'width' of the search space. Did you mean 'widht'?"),
+        (lambda lr, widht: lr, "'width' of pipeline_space. Did you mean 'widht'?"),
         (lambda *args: 0.0, "doesn't accept the parameter 'lr'"),
         (print, "doesn't accept the parameter 'lr'"),
-        (three, "requires 'depth', which the search space doesn't have"),
+        (three, "requires 'depth', which pipeline_space doesn't have"),
         (lambda learning_rate, **config: 0.0, "requires 'learning_rate'"),
         (lambda widths, **config: 0.0, "Did you mean 'width'?"),
         (lambda pipeline_dir, **config: 0.0, "Did you mean 'pipeline_directory'?"),

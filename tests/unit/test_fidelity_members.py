@@ -173,7 +173,14 @@ def test_a_worker_keeps_it_up(tmp_path: Path) -> None:
     def search(count: int) -> neps.History:
         sampler = Checked(ASHA())
         return neps.run(
-            run_pipeline, tmp_path, SPACE, sampler, count, ignore_errors=True, post_run_summary=False, seed=1
+            run_pipeline,
+            tmp_path,
+            SPACE,
+            searcher=sampler,
+            max_evaluations_total=count,
+            ignore_errors=True,
+            post_run_summary=False,
+            seed=1,
         )
 
     failed = [each for each in search(12).trials if not each.succeeded]

@@ -21,7 +21,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(root: Path, count: int) -> neps.History:
     space = {"x": neps.Float(0, 1)}
-    return neps.run(lambda x: x, root, space, "random_search", count, seed=1, lease_seconds=5)
+    return neps.run(
+        lambda x: x, root, space, searcher="random_search", max_evaluations_total=count, seed=1, lease_seconds=5
+    )
 
 
 @pytest.mark.parametrize("error", ["EPERM", "EMLINK", "EOPNOTSUPP", "ENOSYS"])

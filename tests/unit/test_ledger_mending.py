@@ -33,7 +33,7 @@ def work(scene: Scene, trials: int = 1) -> neps.History:
         lambda x: {"loss": x, "cost": 1.0},
         scene.root,
         {"x": neps.Float(0, 1)},
-        "random_search",
+        searcher="random_search",
         max_evaluations_total=trials,
         max_cost_total=100,
         continue_until_max_evaluation_completed=True,

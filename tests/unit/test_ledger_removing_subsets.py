@@ -211,7 +211,7 @@ def evaluated(root: Path, most: int) -> list[float]:
         run_pipeline,
         root,
         {"x": neps.Float(0, 1)},
-        "random_search",
+        searcher="random_search",
         max_evaluations_total=most,
         overwrite_working_directory=True,
         progress=False,

@@ -222,11 +222,15 @@ class TestRun:
         (root / "config_1").chmod(0o777)
         (root / "overwritten").mkdir(mode=0o755)
         more = "max_evaluations_total=2, overwrite_working_directory=True"
-        denied = as_nobody(f"neps.run(lambda x: x, {str(root)!r}, {{'x': neps.Float(0, 1)}}, 'random_search', {more})")
+        denied = as_nobody(
+            f"neps.run(lambda x: x, {str(root)!r}, {{'x': neps.Float(0, 1)}}, searcher='random_search', {more})"
+        )
         assert f"DirectoryError: {root}/overwritten (root_directory {root}) can't be written by this user" in denied
         (root / "config_1").chmod(0o755)
         (root / "overwritten").rmdir()
-        denied = as_nobody(f"neps.run(lambda x: x, {str(root)!r}, {{'x': neps.Float(0, 1)}}, 'random_search', {more})")
+        denied = as_nobody(
+            f"neps.run(lambda x: x, {str(root)!r}, {{'x': neps.Float(0, 1)}}, searcher='random_search', {more})"
+        )
         assert f"DirectoryError: {root}/config_1 (root_directory {root}) can't be written by this user" in denied
         assert len(neps.load(root).trials) == 1, "nothing was decided that only others could do"
 
@@ -241,7 +245,7 @@ class TestRun:
         root = in_the_open / "root"
         work(root, 1)
         space = "{'x': neps.Float(0, 1)}"
-        call = f"neps.run(lambda x: x, {str(root)!r}, {space}, 'random_search', max_evaluations_total=2)"
+        call = f"neps.run(lambda x: x, {str(root)!r}, {space}, searcher='random_search', max_evaluations_total=2)"
         denied = as_nobody(call)
         assert f"DirectoryError: {root} can't be written by this user (nobody, uid 65534)" in denied
         assert "Start as a user who may write there" in denied
@@ -266,7 +270,9 @@ def mount_read_only(root: Path, place: Path) -> None:
 
 def work(root: Path, total: int, searcher: str = "random_search", **more: Any) -> neps.History:
     space = {"x": neps.Float(0, 1)}
-    return neps.run(lambda x: x, root, space, searcher, max_evaluations_total=total, seed=1, lease_seconds=60.0, **more)
+    return neps.run(
+        lambda x: x, root, space, searcher=searcher, max_evaluations_total=total, seed=1, lease_seconds=60.0, **more
+    )
 
 
 @pytest.fixture

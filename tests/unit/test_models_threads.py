@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,3 +64,25 @@ def test_a_proposal_takes_one() -> None:
         assert _threads() == {2}
     assert seen
     assert all(threads == {1} for threads in seen)
+
+
+_FITTED = """
+import os, sys, tempfile
+before = dict(os.environ)
+import neps
+neps.run(
+    lambda x: x, tempfile.mkdtemp(), {"x": neps.Float(0, 1)}, searcher="bayesian_optimization", initial_design_size=1,
+    max_evaluations_total=3,
+)
+assert "threadpoolctl" in sys.modules, "a model was fitted"
+assert dict(os.environ) == before, dict(os.environ).items() ^ before.items()
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"KMP_DUPLICATE_LIB_OK": "False"}], ids=["unset", "set"])
+def test_the_environment_is_as_it_was_after_a_model_was_fitted(more: dict[str, str]) -> None:
+    kept = {name: value for name, value in os.environ.items() if name != "KMP_DUPLICATE_LIB_OK"}
+    done = subprocess.run(
+        [sys.executable, "-c", _FITTED], env=kept | more, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")

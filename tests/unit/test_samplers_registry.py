@@ -74,33 +74,37 @@ def test_an_instance_stays_itself() -> None:
 @pytest.mark.parametrize(
     ("searcher", "settings", "message"),
     [
-        ("random_serch", {}, r"unknown searcher 'random_serch'.*'sobol'.*Did you mean 'random_search'\?"),
+        ("random_serch", {}, r"searcher is 'random_serch', but.*'sobol'.*Did you mean 'random_search'\?"),
         ("freeze_thaw", {}, r"needs one fidelity, but the space has none"),
-        ("priorband_bo", {"prior_wieght": 3}, r"unknown argument 'prior_wieght'.*Did you mean 'prior_weight'\?"),
+        (
+            "priorband_bo",
+            {"prior_wieght": 3},
+            r"no setting 'prior_wieght'.*Did you mean 'prior_weight'\?",
+        ),
         ("hyperband", {}, r"needs one fidelity, but the space has none\. Mark one .* or use bayesian_optimization"),
         ("pibo", {}, "pibo needs a prior.*or use bayesian_optimization"),
-        ("cost_cooling", {"prior_weight": 3}, "unknown argument 'prior_weight': searcher 'cost_cooling' takes"),
+        ("cost_cooling", {"prior_weight": 3}, "'cost_cooling' has no setting 'prior_weight'; it takes"),
         (
             "bayesian_optimization",
             {"random_interleave_probability": 0.1},
-            r"unknown argument 'random_interleave_probability'.*Did you mean 'random_interleave_prob'\?",
+            r"no setting 'random_interleave_probability'.*Did you mean 'random_interleave_prob'\?",
         ),
         (
             "grid_search",
             {"steps_per_param": 3},
-            r"unknown argument 'steps_per_param'.*Did you mean 'steps_per_parameter'\?",
+            r"no setting 'steps_per_param'.*Did you mean 'steps_per_parameter'\?",
         ),
-        ("sobol", {"seeed": 3}, "searcher 'sobol' takes no arguments of its own"),
+        ("sobol", {"seeed": 3}, "The searcher 'sobol' has no setting 'seeed'; it takes none"),
         ("random_search", {"use_priors": True}, "needs a prior"),
         ("random_search", {"use_priors": "yes"}, "must be True or False"),
         (RandomSearch(use_priors=True), {}, "needs a prior"),
         (
             RandomSearch(),
             {"use_priors": True},
-            r"unknown arguments \['use_priors'\]: searcher is already a RandomSearch",
+            r"searcher is already a RandomSearch, but settings are given, too: use_priors\. Give",
         ),
-        (RandomSearch, {}, r"must be a name or an instance of a Sampler.*Write RandomSearch\(\)"),
-        (None, {}, "must be a name or an instance of a Sampler, not None"),
+        (RandomSearch, {}, r"must be a searcher's name, or an instance of a neps\.Sampler.*Write RandomSearch\(\)"),
+        (None, {}, "searcher is None; it must be a searcher's name"),
     ],
 )
 def test_mistakes_are_explained(searcher: Any, settings: dict[str, Any], message: str) -> None:

@@ -84,19 +84,19 @@ def test_a_space_of_a_space_is_equal_and_neither_sees_later_changes() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "empty, but at least one parameter is needed"),
+        ({}, "pipeline_space is empty, but it needs at least one parameter"),
         ([Float(0, 1)], r"\[Float\(0.0, 1.0\)\], but it must map names to parameters"),
         ({1: Float(0, 1)}, "named 1, but a name must be a text"),
         ({"": Float(0, 1)}, "named '', but a name must be a text"),
-        ({"pipeline_directory": Float(0, 1)}, "neps passes that to run_pipeline itself"),
+        ({"pipeline_directory": Float(0, 1)}, "run_pipeline gets a folder under that name"),
         ({"previous_pipeline_directory": Float(0, 1)}, "rename the parameter"),
-        ({"x": (0, 1.5)}, r"'x' is \(0, 1.5\), .* write neps.Float\(0, 1.5\) for a range"),
+        ({"x": (0, 1.5)}, r"pipeline_space\['x'\] is \(0, 1.5\), .* write neps.Float\(0, 1.5\) for a range"),
         ({"x": ["a", "b"]}, r"write neps.Categorical\(\['a', 'b'\]\) for choices"),
         ({"x": ("a", "b")}, r"write neps.Categorical\(\['a', 'b'\]\) for choices"),
         ({"x": 3}, r"write neps.Constant\(3\) for a fixed value"),
         ({"x": np.float64(0.5)}, r"write neps.Constant\(0.5\)"),
         ({"x": Float}, "give it arguments, such as"),
-        ({"x": object()}, "must be a neps.Float, Integer, Categorical or Constant: write one of these"),
+        ({"x": object()}, "must be a neps.Float, neps.Integer, neps.Categorical or neps.Constant: write one of these"),
     ],
 )
 def test_refused_spaces(given: Any, message: str) -> None:
@@ -140,7 +140,7 @@ def test_log_bins_reach_half_a_unit_beyond_the_bounds() -> None:
 
 def test_encode_needs_only_what_is_searched() -> None:
     np.testing.assert_array_equal(SPACE.encode({"act": True, "width": 3, "lr": 1e-2}), SPACE.encode(CONFIG))
-    with pytest.raises(SpaceError, match="'act' is missing"):
+    with pytest.raises(SpaceError, match="lacks the parameter 'act'"):
         SPACE.encode({"width": 3, "lr": 1e-2})
     with pytest.raises(SpaceError, match="'width': the value is 9, but it must lie between 1 and 8"):
         SPACE.encode(CONFIG | {"width": 9})
@@ -193,7 +193,7 @@ def test_validate_returns_plain_python_in_order() -> None:
         ({"lr": 2.0}, "'lr': the value is 2.0, but it must lie between 0.0001 and 1.0"),
         ({"width": 3.0}, "'width': the value is 3.0, but it must be an int"),
         ({"epochs": 100}, "'epochs': the value is 100"),
-        ({"data": "mnist"}, "'data': the value is 'mnist', but it is a constant, 'digits'"),
+        ({"data": "mnist"}, "'data': the value is 'mnist', but this is a constant: use 'digits'"),
         ({"act": 1}, "'act': the value is 1, but it must be one of"),
     ],
 )
@@ -204,7 +204,7 @@ def test_validate_refuses(change: dict[str, Any], message: str) -> None:
 
 def test_validate_misses_nothing() -> None:
     for name in CONFIG:
-        with pytest.raises(SpaceError, match=f"'{name}' is missing"):
+        with pytest.raises(SpaceError, match=f"lacks the parameter '{name}'"):
             SPACE.validate({key: value for key, value in CONFIG.items() if key != name})
 
 
@@ -234,8 +234,11 @@ def test_definition_is_plain_tidy_and_complete() -> None:
         ({"x": 3}, "'x' is described by 3"),
         ({"x": {"type": "flaot"}}, "type is 'flaot', .* Did you mean 'float'?"),
         ({"x": {"lower": 1}}, "type is 'None', but it must be one of"),
-        ({"x": {"type": "float", "lower": 0, "upper": 1, "lgo": True}}, "'lgo' is unknown, .* Did you mean 'log'?"),
-        ({"x": {"type": "float", "lower": 0}}, "'upper' is missing, but a float needs it"),
+        (
+            {"x": {"type": "float", "lower": 0, "upper": 1, "lgo": True}},
+            "'lgo' is unknown: a float has .* Did you mean 'log'?",
+        ),
+        ({"x": {"type": "float", "lower": 0}}, "'upper' is missing: add it"),
         ({"x": {"type": "categorical", "choices": [1], "_kinds": []}}, "'_kinds' is unknown"),
         ({"x": {"type": "integer", "lower": 2, "upper": 1}}, "'x': Integer: lower is 2"),
     ],

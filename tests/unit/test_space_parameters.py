@@ -69,7 +69,7 @@ def test_aliases_are_the_same_classes() -> None:
         (lambda: Integer(0, 1, default=2), "default: the value is 2, but it must lie between 0 and 1"),
         (lambda: Categorical([]), "choices is empty"),
         (lambda: Categorical("abc"), "choices is 'abc', but it must be a list or tuple"),
-        (lambda: Categorical({"a", "b"}), "whose order is kept"),  # type: ignore[arg-type]
+        (lambda: Categorical({"a", "b"}), "its order is kept"),  # type: ignore[arg-type]
         (lambda: Categorical({"a": 1}), "must be a list or tuple"),  # type: ignore[arg-type]
         (lambda: Categorical([1, True]), "choices 1 and True are equal"),
         (lambda: Categorical([1, 2, 1.0]), "choices 1 and 1.0 are equal"),
@@ -139,7 +139,7 @@ def test_choices_and_constants_tell_true_from_one() -> None:
     assert type(Categorical([0.5, 1.0]).parse(1)) is float
     with pytest.raises(SpaceError, match="the value is True, but it must be one of"):
         Categorical([0, 1]).parse(True)
-    with pytest.raises(SpaceError, match="the value is 1, but it is a constant, True"):
+    with pytest.raises(SpaceError, match="the value is 1, but this is a constant: use True"):
         Constant(True).parse(1)
     assert Constant("x").parse(np.str_("x")) == "x"
 

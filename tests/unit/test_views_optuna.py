@@ -61,7 +61,7 @@ def train(rate: float, width: int, act: object, kind: str, epochs: int) -> float
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with failures, and losses that are not finite. Only read."""
     root = tmp_path_factory.mktemp("optuna") / "flat"
-    neps.run(evaluate, root, SPACE, "random_search", max_evaluations_total=40, seed=1, ignore_errors=True)
+    neps.run(evaluate, root, SPACE, searcher="random_search", max_evaluations_total=40, seed=1, ignore_errors=True)
     return root
 
 
@@ -69,7 +69,7 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run over epochs. Only read."""
     root = tmp_path_factory.mktemp("optuna") / "deep"
-    neps.run(train, root, SPACE | EPOCHS, "hyperband", max_evaluations_total=60, seed=1)
+    neps.run(train, root, SPACE | EPOCHS, searcher="hyperband", max_evaluations_total=60, seed=1)
     return root
 
 

@@ -89,11 +89,11 @@ def test_neps_retry_and_a_worker_show(tmp_path: Path, capsys: pytest.CaptureFixt
         seen.extend(states(study))
         return x
 
-    neps.run(broken, root, SPACE, "random_search", max_evaluations_total=1, seed=1, ignore_errors=True)
+    neps.run(broken, root, SPACE, searcher="random_search", max_evaluations_total=1, seed=1, ignore_errors=True)
     study = neps.to_optuna(root)
     assert states(study) == ["FAIL"]
     assert neps.retry(root, 1)
-    neps.run(mended, root, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(mended, root, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     assert seen == ["RUNNING"]
     assert states(study) == ["COMPLETE"]
 
@@ -107,7 +107,7 @@ def test_the_reports_of_a_worker_show_while_it_runs(tmp_path: Path) -> None:
         wait_until(lambda: study.trials[0].intermediate_values == {1: 0.75}, 30, "the report")
         return 0.5
 
-    neps.run(train, root, SPACE, "random_search", max_evaluations_total=1, seed=1)
+    neps.run(train, root, SPACE, searcher="random_search", max_evaluations_total=1, seed=1)
     (trial,) = neps.to_optuna(root).trials
     assert (trial.state, trial.intermediate_values) == (TrialState.COMPLETE, {1: 0.75})
 
@@ -168,13 +168,19 @@ def test_a_folder_that_is_removed_is_forgotten(scene: Scene) -> None:
 
 def test_the_run_that_takes_its_place_is_shown(tmp_path: Path) -> None:
     root = tmp_path / "root"
-    neps.run(lambda **_: 3.0, root, SPACE, "random_search", max_evaluations_total=2, seed=1)
+    neps.run(lambda **_: 3.0, root, SPACE, searcher="random_search", max_evaluations_total=2, seed=1)
     study = neps.to_optuna(root)
     assert [trial.value for trial in study.trials] == [3.0, 3.0]
     before = study.user_attrs
     space = {"y": neps.Integer(1, 3)}
     neps.run(
-        lambda **_: 1.0, root, space, "random_search", max_evaluations_total=2, seed=2, overwrite_working_directory=True
+        lambda **_: 1.0,
+        root,
+        space,
+        searcher="random_search",
+        max_evaluations_total=2,
+        seed=2,
+        overwrite_working_directory=True,
     )
     assert [(trial.value, set(trial.params)) for trial in study.trials] == [(1.0, {"y"}), (1.0, {"y"})]
     assert (before["seed"], study.user_attrs["seed"]) == ("1", "2")

@@ -51,7 +51,7 @@ def diverge(x: float) -> float:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run over epochs, with learning curves. Only read."""
     root = tmp_path_factory.mktemp("plots") / "digits"
-    neps.run(train, root, SPACE, "hyperband", max_evaluations_total=25, seed=1)
+    neps.run(train, root, SPACE, searcher="hyperband", max_evaluations_total=25, seed=1)
     return root
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_appearance_is_refused_before_anything_is_read(arguments: dict[s
 
 
 def test_a_panel_that_a_run_lacks_is_refused(tmp_path: Path) -> None:
-    neps.run(identity, tmp_path, {"x": neps.Float(0, 1)}, "sobol", max_evaluations_total=1, seed=1)
+    neps.run(identity, tmp_path, {"x": neps.Float(0, 1)}, searcher="sobol", max_evaluations_total=1, seed=1)
     with pytest.raises(
         ArgumentError, match=r"has no panel 'learning_curves': it has no fidelity.* It has: best_so_far"
     ):
@@ -162,7 +162,7 @@ def test_what_is_no_path_is_refused(root: Any) -> None:
 
 
 def test_several_runs_are_compared_by_what_all_have(run: Path, tmp_path: Path) -> None:
-    neps.run(identity, tmp_path / "other", {"x": neps.Float(0, 1)}, "sobol", max_evaluations_total=4, seed=1)
+    neps.run(identity, tmp_path / "other", {"x": neps.Float(0, 1)}, searcher="sobol", max_evaluations_total=4, seed=1)
     both = [run, tmp_path / "other"]
     shown = neps.plot(both)
     assert [(axes.get_title(), axes.get_xlabel()) for axes in shown.axes] == [
@@ -208,7 +208,7 @@ def test_what_several_runs_cannot_have_is_refused(
 @pytest.mark.parametrize("objective", [fail, diverge])
 def test_where_nothing_has_a_finite_loss_it_says_so(tmp_path: Path, objective: Callable[..., float]) -> None:
     space = {"x": neps.Float(0, 1)}
-    neps.run(objective, tmp_path, space, "random_search", max_evaluations_total=2, seed=1, ignore_errors=True)
+    neps.run(objective, tmp_path, space, searcher="random_search", max_evaluations_total=2, seed=1, ignore_errors=True)
     with pytest.raises(DirectoryError, match=r"can't be plotted yet: none of its trials has ended with a finite loss"):
         neps.plot(tmp_path)
 

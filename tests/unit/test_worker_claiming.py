@@ -51,7 +51,7 @@ class AtOnce(Sampler):
         return Suggestion(config={"x": 0.9}, reasons={"by": "anew"})
 
 
-neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, AtOnce(), max_evaluations_total=2)
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher=AtOnce(), max_evaluations_total=2)
 """
 
 
@@ -73,7 +73,9 @@ class Odd(Sampler):
 
 
 def run(root: Path, sampler: Sampler, **arguments: Any) -> neps.History:
-    return neps.run(lambda x: {"loss": x, "cost": 1.0}, root, SPACE, sampler, max_evaluations_total=1, **arguments)
+    return neps.run(
+        lambda x: {"loss": x, "cost": 1.0}, root, SPACE, searcher=sampler, max_evaluations_total=1, **arguments
+    )
 
 
 def test_numpy_scalars_of_a_sampler_are_stored_as_plain_values(tmp_path: Path) -> None:
@@ -143,7 +145,9 @@ def test_costs_beyond_all_floats(tmp_path: Path) -> None:
     def run_pipeline(x: float) -> dict[str, float]:
         return {"loss": x, "cost": 1e308}
 
-    history = neps.run(run_pipeline, tmp_path, SPACE, "random_search", max_evaluations_total=3, max_cost_total=1.7e308)
+    history = neps.run(
+        run_pipeline, tmp_path, SPACE, searcher="random_search", max_evaluations_total=3, max_cost_total=1.7e308
+    )
     assert math.isinf(history.total_cost)
     assert len(history.trials) == 2
 
@@ -154,7 +158,7 @@ def test_an_expected_cost_beyond_all_floats_is_the_largest(tmp_path: Path) -> No
         lambda x, epochs: {"loss": x, "cost": 1e308, "info_dict": {"epochs": epochs}},
         tmp_path,
         SPACE | {"epochs": neps.Integer(1, 9, is_fidelity=True)},
-        "asha",
+        searcher="asha",
         max_evaluations_total=8,
         seed=1,
         continue_until_max_evaluation_completed=True,
@@ -178,7 +182,7 @@ def test_a_text_that_no_file_can_hold() -> None:
 
 def test_a_float_of_few_values_is_no_endless_search(tmp_path: Path) -> None:
     space = {"x": neps.Float(1, 1.0000000000000004)}
-    history = neps.run(lambda x: x, tmp_path, space, "bayesian_optimization", max_evaluations_total=6)
+    history = neps.run(lambda x: x, tmp_path, space, searcher="bayesian_optimization", max_evaluations_total=6)
     assert len(history.succeeded) == 6
 
 
@@ -191,3 +195,14 @@ def test_a_suggestion_that_lost_its_number_keeps_its_reasons(tmp_path: Path, fle
     trials = neps.load(tmp_path / "root").trials
     found = {trial.config["x"]: trial.decision.reasons for trial in trials if trial.decision is not None}
     assert found == {0.25: {"by": "0.25"}, 0.75: {"by": "0.75"}}
+
+
+def test_a_long_configuration_is_one_short_line_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "neps.worker")
+    space: dict[str, neps.Parameter] = {"rate": neps.Constant(0.25), "kind": neps.Constant("a" * 500)}
+    space |= {f"parameter_{number}": neps.Float(0, 1) for number in range(60)}
+    neps.run(lambda **_: 0.0, tmp_path, space, searcher="random_search", seed=1, max_evaluations_total=1)
+    (line,) = [message for message in caplog.messages if message.startswith("Trial 1 claimed")]
+    assert line.startswith("Trial 1 claimed: rate=0.25, kind='aaaa")
+    assert line.endswith(f" more in {tmp_path}/config_1")
+    assert len(line) < 250 + len(str(tmp_path))

@@ -138,7 +138,7 @@ def test_it_is_deleted_as_soon_as_nobody_needs_it(tmp_path: Path) -> None:
         seen.append(kept(tmp_path))
         return evaluate(pipeline_directory, previous_pipeline_directory, **config)
 
-    neps.run(look, tmp_path, EPOCHS, "hyperband", 13, seed=1, keep_checkpoints="best")
+    neps.run(look, tmp_path, EPOCHS, searcher="hyperband", max_evaluations_total=13, seed=1, keep_checkpoints="best")
     assert seen[9] == set(range(1, 10))
     assert len(seen[11]) == 9 + 2 - 2
     assert seen[12] == {10, 11, 12}
@@ -151,7 +151,15 @@ def test_a_full_disk_is_freed_before_anything_is_evaluated(tmp_path: Path) -> No
         raise OSError(28, "No space left on device")
 
     with pytest.raises(EvaluationError, match="trial 14 failed"):
-        neps.run(save_on_a_full_disk, tmp_path, EPOCHS, "hyperband", 14, seed=1, keep_checkpoints="best")
+        neps.run(
+            save_on_a_full_disk,
+            tmp_path,
+            EPOCHS,
+            searcher="hyperband",
+            max_evaluations_total=14,
+            seed=1,
+            keep_checkpoints="best",
+        )
     assert kept(tmp_path) == {13}
 
 
@@ -187,11 +195,11 @@ def test_a_failed_trial_can_be_retried_with_all_that_it_needs(tmp_path: Path) ->
         return evaluate(pipeline_directory, previous_pipeline_directory, **config)
 
     arguments: dict[str, Any] = {"seed": 1, "ignore_errors": True, "keep_checkpoints": "best"}
-    history = neps.run(fail_at_the_top, tmp_path, EPOCHS, "hyperband", 13, **arguments)
+    history = neps.run(fail_at_the_top, tmp_path, EPOCHS, searcher="hyperband", max_evaluations_total=13, **arguments)
     assert history.by_number[13].previous in kept(tmp_path)
     assert main(["retry", str(tmp_path), "--failed"]) == 0
     broken = False
-    history = neps.run(fail_at_the_top, tmp_path, EPOCHS, "hyperband", 13, **arguments)
+    history = neps.run(fail_at_the_top, tmp_path, EPOCHS, searcher="hyperband", max_evaluations_total=13, **arguments)
     assert len(history.succeeded) == 13
     assert kept(tmp_path) == {13}
 

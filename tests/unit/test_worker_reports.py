@@ -32,7 +32,7 @@ def work(root: Path, run_pipeline: Callable[..., Any], **more: Any) -> neps.Tria
     """Trial 1 after a call of `neps.run`."""
     usual: dict[str, Any] = {"max_evaluations_total": 1, "seed": 1, "post_run_summary": False, "progress": False}
     space = more.pop("space", SPACE)
-    return neps.run(run_pipeline, root, space, "random_search", **(usual | more)).trials[0]
+    return neps.run(run_pipeline, root, space, searcher="random_search", **(usual | more)).trials[0]
 
 
 def reporting(*points: tuple[float, float], end: Callable[[], Any] = lambda: 0.5) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def killed_after(root: Path, *lines: str) -> None:
     body = "".join(f"    {line}\n" for line in (*lines, f"os.kill(os.getpid(), {int(signal.SIGKILL)})"))
     program = (
         f"import os, sys, neps\ndef run_pipeline(x, pipeline_directory):\n{body}"
-        "neps.run(run_pipeline, sys.argv[1], {'x': neps.Float(0, 1)}, 'random_search', seed=1)\n"
+        "neps.run(run_pipeline, sys.argv[1], {'x': neps.Float(0, 1)}, searcher='random_search', seed=1)\n"
     )
     died = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL

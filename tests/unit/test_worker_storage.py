@@ -34,7 +34,7 @@ searchers = pytest.mark.parametrize("searcher", ["random_search", "bayesian_opti
 def work(root: Path, call: Callable[..., Any], total: int = 3, searcher: str = "random_search", **more: Any) -> Any:
     usual = {"seed": 1, "lease_seconds": LEASE, "max_seconds_per_run": 20.0, "post_run_summary": False}
     space = {"x": neps.Float(0, 1)}
-    return neps.run(call, root, space, searcher, max_evaluations_total=total, **(usual | more))
+    return neps.run(call, root, space, searcher=searcher, max_evaluations_total=total, **(usual | more))
 
 
 def end(root: Path, number: int, attempt: int) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""How public functions are called: a call that can't be made is explained, and an error ends at the user's own line.
+
+`public` wraps them, and the parameters' constructors. What other tools call an argument is said by tables beside them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+from neps.errors import ArgumentError, DirectoryError, EvaluationError, LaunchError, NepsError, nearest, shown
+
+__all__ = ["own_arguments", "public", "unknown_argument"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def public(
+    name: str, elsewhere: Mapping[str, str] | None = None, hidden: int = 0
+) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """A decorator for a function that users call.
+
+    Args:
+        name: what they call it, such as `neps.run`.
+        elsewhere: arguments of other tools, by name, with what to do instead.
+        hidden: how many of its first arguments they don't write (1 for the `self` of a constructor).
+
+    The function then raises ArgumentError where Python would raise TypeError for the call itself. Errors about its
+    arguments, the directory, the launch or an evaluation come without this package's frames: the traceback ends at the
+    user's line, and the frame of this decorator. Where code of others is among the frames (the user's sampler), all are
+    kept. What an evaluation has raised is the cause, with its own traceback.
+    """
+
+    def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
+        signature = inspect.signature(function)
+        visible = signature.replace(parameters=list(signature.parameters.values())[hidden:])
+
+        @functools.wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            try:
+                _check(name, visible, args[hidden:], kwargs, elsewhere or {})
+                return function(*args, **kwargs)
+            except (ArgumentError, LaunchError, DirectoryError, EvaluationError) as error:
+                raise _without_our_frames(error)  # noqa: B904 - the same error
+
+        return call
+
+    return decorate
+
+
+def own_arguments(function: Callable[..., Any]) -> list[str]:
+    """The names of the arguments that a function takes, but for `*` and `**`."""
+    return [each.name for each in inspect.signature(function).parameters.values() if each.kind not in _VARIADIC]
+
+
+def unknown_argument(name: str, argument: str, known: Iterable[str], elsewhere: Mapping[str, str]) -> str:
+    """One sentence or two: that there is no such argument, and which one is meant.
+
+    Example:
+        >>> unknown_argument("neps.run", "n_trials", ["seed"], {"n_trials": "Write max_evaluations_total=…."})
+        "neps.run has no argument 'n_trials'. Write max_evaluations_total=…."
+        >>> unknown_argument("neps.run", "sede", ["seed"], {})
+        "neps.run has no argument 'sede'. Did you mean 'seed'?"
+    """
+    hint = f" {elsewhere[argument]}" if argument in elsewhere else nearest(argument, known)
+    return f"{name} has no argument {shown(argument)}.{hint}"
+
+
+def _check(
+    name: str,
+    signature: inspect.Signature,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    elsewhere: Mapping[str, str],
+) -> None:
+    """Refuse a call that can't be made, and say all that is wrong with it."""
+    with contextlib.suppress(TypeError):
+        signature.bind(*args, **kwargs)
+        return
+    parameters = list(signature.parameters.values())
+    by_position = [each.name for each in parameters if each.kind in _BY_POSITION]
+    names = [each.name for each in parameters if each.kind not in _VARIADIC]
+    open_ended = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+    given = {*by_position[: len(args)], *kwargs}
+    missing = [each.name for each in parameters if _is_needed(each) and each.name not in given]
+    problems = [
+        unknown_argument(name, argument, names, elsewhere)
+        for argument in kwargs
+        if argument not in names and (not open_ended or argument in elsewhere)
+    ]
+    problems += [f"{name} got {argument} twice." for argument in by_position[: len(args)] if argument in kwargs]
+    if len(args) > len(by_position):
+        by_name = [each for each in names if each not in by_position]
+        advice = f"Pass the others by name, as in {by_name[0]}=…." if by_name else "Leave the others out."
+        problems.append(f"{name} takes {_listed(by_position)} by position, but {len(args)} are given. {advice}")
+    if missing:
+        problems.append(f"{name} needs {_listed(missing)}.")
+    raise ArgumentError("\n".join([*problems, f"{name} takes {', '.join(names)}."]))
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is inspect.Parameter.empty and parameter.kind not in _VARIADIC
+
+
+def _listed(names: list[str]) -> str:
+    *others, last = names or ["nothing"]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _without_our_frames(error: NepsError) -> NepsError:
+    if not _is_ours(error.__traceback__):
+        return error
+    if isinstance(error, ArgumentError) and (error.__cause__ is None or isinstance(error.__cause__, NepsError)):
+        error.__cause__, error.__suppress_context__ = None, True  # it says less than this one
+    return error.with_traceback(None)
+
+
+def _is_ours(traceback: TracebackType | None) -> bool:
+    """Whether nobody else's code is on the way from the user's line to the error."""
+    while traceback is not None:
+        package = str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0]
+        if package != "neps" and package not in sys.stdlib_module_names:
+            return False
+        traceback = traceback.tb_next
+    return True

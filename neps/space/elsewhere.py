@@ -1,0 +1,64 @@
+"""What other tools call the arguments of a parameter, and what to write here. Shown where such a name is passed."""
+
+from __future__ import annotations
+
+__all__ = ["ELSEWHERE"]
+
+_DEFAULT = "Write default=…: the value (or the choice itself) where you expect good results."
+_CONFIDENCE = 'Write default_confidence="low", "medium" or "high".'
+_STEP = (
+    "Every value between the bounds may be tried. For few values, list them in a neps.Categorical; for multiples, "
+    "search a neps.Integer and multiply it in run_pipeline."
+)
+_LOWER, _UPPER = "Write lower=….", "Write upper=…."
+_BOUNDS = "Write lower=… and upper=…."
+_CHOICES = "Write choices=[…]."
+_LOG = "Write log=True: the base makes no difference."
+_WEIGHTS = (
+    'Write default=… and default_confidence="low", "medium" or "high": the default then weighs 2, 4 or 6 times as much '
+    "as each other choice."
+)
+_ORDER = "Choices have no order. For an order search the index: neps.Integer(0, n - 1)."
+_NAME = 'A parameter\'s name is its key in pipeline_space: {"name": neps.Float(0, 1)}.'
+
+ELSEWHERE = {
+    # Optuna
+    "low": _LOWER,
+    "high": _UPPER,
+    "step": _STEP,
+    # NePS from 0.13 on
+    "prior": _DEFAULT,
+    "prior_confidence": _CONFIDENCE,
+    "log_base": _LOG,
+    # ConfigSpace, so SMAC
+    "bounds": _BOUNDS,
+    "default_value": _DEFAULT,
+    "items": _CHOICES,
+    "weights": _WEIGHTS,
+    "ordered": _ORDER,
+    "sequence": _ORDER,
+    "distribution": "A range is searched evenly; on a log scale with log=True, and with a prior with default=….",
+    "meta": "Leave it out: nothing is stored with a parameter.",
+    "name": _NAME,
+    # Ray Tune, Syne Tune, Hyperopt
+    "q": _STEP,
+    "base": _LOG,
+    "categories": _CHOICES,
+    "options": _CHOICES,
+    "label": _NAME,
+    "p": _WEIGHTS,
+    # scikit-optimize, Keras Tuner, Ax, and others
+    "log_scale": _LOG,
+    "scale": _LOG,
+    "sampling": _LOG,
+    "min_value": _LOWER,
+    "max_value": _UPPER,
+    "min": _LOWER,
+    "max": _UPPER,
+    "minimum": _LOWER,
+    "maximum": _UPPER,
+    "values": _CHOICES,
+    "is_ordered": _ORDER,
+    "fidelity": "Write is_fidelity=True.",
+}
+"""What to do instead, by the argument's name."""
