@@ -5,6 +5,9 @@ A tracker is imported when its callback is made, so its package is needed by nob
 
 from __future__ import annotations
 
+from neps.callbacks.mlflow import MLflow
 from neps.callbacks.protocol import Callback, Ending, RunningTrial, TrialEnd, checked
+from neps.callbacks.tensorboard import TensorBoard
+from neps.callbacks.wandb import WeightsAndBiases
 
-__all__ = ["Callback", "Ending", "RunningTrial", "TrialEnd", "checked"]
+__all__ = ["Callback", "Ending", "MLflow", "RunningTrial", "TensorBoard", "TrialEnd", "WeightsAndBiases", "checked"]

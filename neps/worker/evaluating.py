@@ -111,7 +111,7 @@ class Evaluations:
             attempt=held.standing.start.attempt,
             started=started,
             finished=datetime.now(UTC),
-            duration=round(time.monotonic() - clock, 6),
+            duration=round(time.monotonic() - clock - (telling.seconds_before if telling else 0.0), 6),
         )
         return outcome, result, self._persist(held, result)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -66,11 +67,15 @@ class Telling:
         self._held, self._signals, self._call = held, context.signals, call
         self._trial = _running(held, context)
         self._told = set(self._trial.reported)
+        self.seconds_before = 0.0
+        """How long they took before run_pipeline was called."""
         self._one_at_a_time = threading.RLock()  # a callback may report
 
     def started(self) -> None:
         """Just before run_pipeline is called, and interruptible like that."""
+        began = time.monotonic()
         self._tell("on_trial_start")
+        self.seconds_before = time.monotonic() - began
 
     def reported(self, step: float, loss: float) -> None:
         """Something was reported; what an earlier attempt had reported already is passed over."""
