@@ -24,7 +24,7 @@ from neps.errors import ArgumentError, NepsError
 
 SECONDS = 240
 WORKER = """
-import os, sys, neps
+import os, sys, mlflow, neps, wandb
 
 def run_pipeline(pipeline_directory, rate, kind):
     state = neps.checkpoint.load(pipeline_directory, default={"epoch": 0})
@@ -33,6 +33,8 @@ def run_pipeline(pipeline_directory, rate, kind):
         if epoch == 3 and len(sys.argv) > 1:
             os.kill(os.getpid(), int(sys.argv[1]))
         neps.checkpoint.save(pipeline_directory, {"epoch": epoch})
+    mlflow.log_metric("mine", 7)
+    wandb.log({"mine": 7})
     return {"loss": rate / 10, "cost": 2, "accuracy": 0.75}
 
 neps.run(
@@ -112,7 +114,7 @@ def test_weights_and_biases(searched: Path) -> None:
     for attempt, number in zip(attempts[1:], (1, 2), strict=True):
         assert (attempt.name, attempt.group) == (f"config_{number}", f"root-{run_of(searched)[:8]}")
         assert (attempt.exit_code, attempt.preempted) == (0, False)
-        assert float(attempt.summary["final_loss"]) == 0.05
+        assert (float(attempt.summary["final_loss"]), float(attempt.summary["mine"])) == (0.05, 7)
 
 
 def test_mlflow(searched: Path) -> None:
@@ -134,7 +136,7 @@ print(json.dumps([[
     for number, (_, status, parameters, metrics, tags, curve) in enumerate(runs, 1):
         assert status == "FINISHED"
         assert parameters["rate"] == "0.5"
-        assert (metrics["final_loss"], metrics["cost"], metrics["info/accuracy"]) == (0.05, 2, 0.75)
+        assert (metrics["final_loss"], metrics["cost"], metrics["info/accuracy"], metrics["mine"]) == (0.05, 2, 0.75, 7)
         assert (tags["neps.run"], tags["neps.trial"]) == (run_of(searched), str(number))
         assert curve == [[step, 0.5 / step] for step in STEPS]
 
@@ -166,7 +168,7 @@ class WandbFile:
                     self.name, self.group = record.run.display_name, record.run.run_group
                 case "history":
                     values = {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
-                    self.steps.append(float(values["step"]))
+                    self.steps += [float(values["step"])] if "step" in values else []
                 case "summary":
                     self.summary |= {item.key or item.nested_key[0]: item.value_json for item in record.summary.update}
                 case "preempting":
