@@ -79,7 +79,8 @@ class _Board:
 
     def begin(self, trial: RunningTrial) -> None:
         values = {name: _plain(value) for name, value in trial.config.items()}
-        hparams = _require("plugins.hparams.summary_v2").hparams_pb(values, trial_id=trial.id)
+        name = f"config_{trial.number} ({trial.run})"  # the table shows the beginning
+        hparams = _require("plugins.hparams.summary_v2").hparams_pb(values, trial_id=name)
         self._add(summary=self._summaries.Summary.FromString(hparams.SerializeToString()))
 
     def scalar(self, name: str, value: float, step: float) -> None:

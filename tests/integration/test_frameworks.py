@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 400
 EPOCHS = 5
 WORKER = """
-import hashlib, json, os, sys, tarfile, time
+import hashlib, json, os, sys, tarfile, time, types
 from pathlib import Path
 
 import torch
@@ -104,6 +104,14 @@ except KeyboardInterrupt:
     seen["interrupted"] = neps.load("interrupted").trials[0].status
 search("taken_over", Striking(2, take_over), max_evaluations_per_run=1)
 seen["ends"] = sorted(path.name for path in Path("taken_over/config_1").glob("*.end.yaml"))
+try:
+    example.NepsCallback("at_once").loss
+except neps.errors.ArgumentError as error:
+    seen["unknown"] = str(error)
+try:
+    exec(sys.argv[1])
+except neps.errors.ArgumentError as error:
+    seen["misnamed"] = str(error)
 seen["checkpoint"] = [path.name for path in Path("at_once").iterdir() if not path.name.startswith(".")]
 print(json.dumps(seen))
 """
@@ -117,6 +125,8 @@ class Example:
     checkpoint: str
     config: dict[str, Any]
     signum: signal.Signals
+    misnamed: str
+    refusal: str
 
     def start(self, folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         worker = WORKER.format(module=self.module, config=self.config, epochs=EPOCHS)
@@ -139,12 +149,24 @@ EXAMPLES = [
         "lightning.ckpt",
         {"learning_rate": 0.01, "width": 16, "dropout": 0.3},
         signal.SIGUSR1,  # by which Lightning would have SLURM start the job again
+        """
+trainer = types.SimpleNamespace(sanity_checking=False, callback_metrics={"val_loss": 1.0}, is_global_zero=True)
+callback = example.NepsCallback("at_once", monitor="accuracy")
+callback.on_validation_end(trainer, None)
+callback.on_train_epoch_end(trainer, None)
+""",
+        "monitor is 'accuracy', but the module has logged val_loss.",
     ),
     Example(
         "transformers_sentences",
         "trainer.tar",
         {"learning_rate": 0.01, "weight_decay": 0.01, "dropout": 0.3, "heads": 2},
         signal.SIGTERM,
+        """
+callback = example.NepsCallback("at_once", metric="accuracy")
+callback.on_evaluate(None, types.SimpleNamespace(), None, metrics={"eval_loss": 1.0})
+""",
+        "metric is 'eval_accuracy', but the evaluation has eval_loss.",
     ),
 ]
 
@@ -158,7 +180,7 @@ def test_a_training_that_was_killed_and_preempted_comes_to_the_same_bits(example
     assert preempted.returncode == -example.signum, preempted.stderr
     (trial,) = neps.load(tmp_path / "root").trials
     assert (trial.status, trial.attempts) == ("waiting", 2)
-    last = example.start(tmp_path, RESUMED)
+    last = example.start(tmp_path, RESUMED, example.misnamed)
     assert last.returncode == 0, last.stderr
     seen = json.loads(last.stdout.splitlines()[-1])
     (trial,) = neps.load(tmp_path / "root").trials
@@ -172,4 +194,6 @@ def test_a_training_that_was_killed_and_preempted_comes_to_the_same_bits(example
     assert seen["ends"] == ["attempt_1.end.yaml"]
     reported = (tmp_path / "root" / "config_1" / "attempt_2.curve.jsonl").read_text().splitlines()
     assert [json.loads(line)[0] for line in reported if line] == [3, 4]
+    assert seen["misnamed"].startswith(example.refusal)
+    assert "is known yet" in seen["unknown"]
     assert "scontrol" not in preempted.stderr

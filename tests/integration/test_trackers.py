@@ -98,7 +98,7 @@ print(json.dumps([tags, start.hparams["rate"].number_value, start.group_name, en
         assert tags["final_loss"] == [[5, pytest.approx(0.05)]]
         assert tags["cost"] == [[5, 2]]
         assert tags["info/accuracy"] == [[5, 0.75]]
-        assert (rate, group, status) == (0.5, f"{run_of(searched)}-{number}", 1)
+        assert (rate, group, status) == (0.5, f"config_{number} ({run_of(searched)})", 1)
 
 
 def test_weights_and_biases(searched: Path) -> None:
