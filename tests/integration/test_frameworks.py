@@ -194,6 +194,8 @@ def test_a_training_that_was_killed_and_preempted_comes_to_the_same_bits(example
     assert seen["ends"] == ["attempt_1.end.yaml"]
     reported = (tmp_path / "root" / "config_1" / "attempt_2.curve.jsonl").read_text().splitlines()
     assert [json.loads(line)[0] for line in reported if line] == [3, 4]
+    for attempt in (1, 2, 3):  # through neps.checkpoint
+        assert (tmp_path / "root" / "config_1" / f"attempt_{attempt}.saved").exists()
     assert seen["misnamed"].startswith(example.refusal)
     assert "is known yet" in seen["unknown"]
     assert "scontrol" not in preempted.stderr
