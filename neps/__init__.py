@@ -9,8 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neps import checkpoint
+    from neps import callbacks, checkpoint
     from neps.api import load, retry, run
+    from neps.callbacks import Callback
     from neps.children import report
     from neps.history import History
     from neps.samplers import Sampler
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Callback": "callbacks",
     "Categorical": "space",
     "CategoricalParameter": "space",
     "Constant": "space",
@@ -46,6 +48,7 @@ _HOME = {
     "SearchSpace": "space",
     "Status": "trial",
     "Trial": "trial",
+    "callbacks": "",
     "checkpoint": "",
     "load": "api",
     "plot": "views",
@@ -57,6 +60,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Callback",
     "Categorical",
     "CategoricalParameter",
     "Constant",
@@ -71,6 +75,7 @@ __all__ = [
     "SearchSpace",
     "Status",
     "Trial",
+    "callbacks",
     "checkpoint",
     "load",
     "plot",

@@ -16,6 +16,7 @@ from neps.api.keywords import check_keywords
 from neps.api.ranks import check_no_rank
 from neps.api.reading import load
 from neps.budget import Budget, ExpectedCost
+from neps.callbacks import Callback, checked
 from neps.calling import own_arguments, public
 from neps.errors import ArgumentError, shown
 from neps.evaluation import check_signature
@@ -68,6 +69,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     development_stage_id: str | int | None = None,
     pre_load_hooks: Hooks | None = None,
     keep_checkpoints: Literal["all", "promotable", "best"] = "all",
+    callbacks: Iterable[Callback] | None = None,
     **searcher_kwargs: Any,
 ) -> History:
     """Minimise what `run_pipeline` returns, together with every other worker that shares `root_directory`.
@@ -129,6 +131,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         keep_checkpoints: which of the files that `neps.checkpoint` has saved stay on the disk; whatever can still be
             continued, resumed or retried always does, and so does the incumbent's. "all": all; "promotable": beside
             those the finished models, of trials at the highest fidelity; "best": no others. What is deleted is logged.
+        callbacks: told when a trial of this worker starts, reports a loss and ends: `neps.Callback`s of your own, or
+            ready ones for experiment trackers (`neps.callbacks`). An error in one is logged and costs nothing.
         **searcher_kwargs: the searcher's own settings; unknown ones are refused.
 
     Returns:
@@ -180,6 +184,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         cost_value_on_error=missing_cost,
         max_attempts=count("max_attempts", max_attempts) or 3,
         keep_checkpoints=Keep(choice("keep_checkpoints", keep_checkpoints, [str(keep) for keep in Keep])),
+        callbacks=checked(callbacks),
     )
     proposal = Proposal(
         root=root,

@@ -42,7 +42,11 @@ class Interrupted:
 
 
 def evaluate(
-    run_pipeline: Callable[..., Any], keywords: Mapping[str, Any], signals: Signals, fence: Fence | None = None
+    run_pipeline: Callable[..., Any],
+    keywords: Mapping[str, Any],
+    signals: Signals,
+    fence: Fence | None = None,
+    before: Callable[[], object] | None = None,
 ) -> Outcome | Interrupted:
     """Call `run_pipeline(**keywords)` and say what came of it.
 
@@ -56,6 +60,7 @@ def evaluate(
         keywords: what to call it with; see `neps.evaluation.keywords`.
         signals: the worker's signals.
         fence: lets another thread interrupt this evaluation; None if nobody does.
+        before: called first, as a part of the evaluation: interrupted like that.
 
     Example:
         >>> evaluate(lambda x: x * 2, {"x": 1.5}, Signals()).loss
@@ -65,7 +70,7 @@ def evaluate(
     """
     fence = fence or Fence()
     try:
-        value = fence.call(signals.interruptible, _call, run_pipeline, keywords)
+        value = fence.call(signals.interruptible, _call, run_pipeline, keywords, before)
     except BaseException as raised:
         reason = _reason(raised, signals, fence)
         if reason is not None:
@@ -89,9 +94,11 @@ def _reason(raised: BaseException, signals: Signals, fence: Fence) -> Reason | N
     return "exit" if isinstance(raised, SystemExit) else None
 
 
-def _call(run_pipeline: Callable[..., Any], keywords: Mapping[str, Any]) -> Any:
+def _call(run_pipeline: Callable[..., Any], keywords: Mapping[str, Any], before: Callable[[], object] | None) -> Any:
     process = os.getpid()
     try:
+        if before is not None:
+            before()
         value = run_pipeline(**keywords)
     except BaseException as raised:
         if os.getpid() != process:

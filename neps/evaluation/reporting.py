@@ -27,7 +27,7 @@ _MOST_UNWRITTEN = 100  # so that no call has to write a great many
 _MAX_SHOWN = 200
 
 Point = tuple[float, float]
-Take = Callable[[float, float], None]
+Take = Callable[[float, float], object]
 """What takes a step and its loss."""
 
 
@@ -82,6 +82,7 @@ class Reports:
     Args:
         write: takes points that were not written yet, in order; called from any thread, never twice at once. After an
             OSError the same points come again.
+        tell: called with each point at once, in the thread that reports it; None if nobody needs to know.
 
     Example:
         >>> with Reports(lambda points: None) as reports:
@@ -90,11 +91,11 @@ class Reports:
         {1.0: 0.5}
     """
 
-    def __init__(self, write: Callable[[Sequence[Point]], object]) -> None:
+    def __init__(self, write: Callable[[Sequence[Point]], object], tell: Take | None = None) -> None:
         self.points: dict[float, float] = {}
         """The last loss that was reported for each step."""
         self.process, self.thread = os.getpid(), threading.get_ident()
-        self._write = write
+        self._write, self._tell = write, tell
         self._write_at = 0.0
         self._writing = threading.Lock()
         self._unwritten: collections.deque[Point] = collections.deque()
@@ -114,6 +115,8 @@ class Reports:
         self._unwritten.append((step, loss))
         if time.monotonic() >= self._write_at or len(self._unwritten) % _MOST_UNWRITTEN == 0:
             self.flush()
+        if self._tell is not None:
+            self._tell(step, loss)
 
     def flush(self) -> None:
         """Write what isn't written yet, unless another thread does: a full disk never fails an evaluation."""

@@ -30,6 +30,7 @@ from neps.worker.recorded import error_of, recorded
 from neps.worker.reports import curve_of, reports_of, thinned_curve
 from neps.worker.shortage import Shortage
 from neps.worker.steps import Held
+from neps.worker.telling import Audience, Telling
 
 __all__ = ["Evaluations"]
 
@@ -43,6 +44,7 @@ class Evaluations:
         self._context = context
         self._run_pipeline = run_pipeline
         self._shortage = shortage
+        self._audience = Audience(context)
         self._directories = named_directories(run_pipeline)
         self._patience = 10 * context.lease
 
@@ -53,10 +55,28 @@ class Evaluations:
             EvaluationError: if run_pipeline failed and this worker doesn't tolerate errors, or it returned no cost and
                 a budget needs one; the result is recorded.
         """
+        telling = self._audience.of(held)
         try:
-            outcome, result, won = self._evaluate_and_publish(held)
+            outcome, result, won = self._evaluate_and_publish(held, telling)
+        except DirectoryError as error:
+            self._tell_end(telling, error)
+            raise
         finally:  # not before: a full disk may keep a result from being published for longer than a lease
             self._context.heartbeat.release()
+        ended = self._conclude(held, outcome, result, won=won)
+        self._tell_end(telling, ended)
+        if isinstance(outcome, Interrupted) or ended is None:
+            return ended
+        if (raised := error_of(outcome, self._context.settings, held.folder)) is not None:
+            raise raised
+        if outcome.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
+            traceback.clear_frames(outcome.exception.__traceback__)
+        return ended
+
+    def _conclude(
+        self, held: Held, outcome: Outcome | Interrupted, result: Result, *, won: bool
+    ) -> Trial | Interrupted | None:
+        """What `run` returns, said and seen to."""
         if isinstance(outcome, Interrupted):
             if outcome.reason != "storage":  # else it was left already
                 self._leave(held, outcome)
@@ -64,22 +84,22 @@ class Evaluations:
         if not won:
             self._drop(held, result)
             return None
-        trial = self._published(held, result)
-        if (error := error_of(outcome, self._context.settings, held.folder)) is not None:
-            raise error
-        if outcome.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
-            traceback.clear_frames(outcome.exception.__traceback__)
-        return trial
+        return self._published(held, result)
 
-    def _evaluate_and_publish(self, held: Held) -> tuple[Outcome | Interrupted, Result, bool]:
+    @staticmethod
+    def _tell_end(telling: Telling | None, ended: Trial | Interrupted | DirectoryError | None) -> None:
+        if telling is not None:
+            telling.ended(ended)
+
+    def _evaluate_and_publish(self, held: Held, telling: Telling | None) -> tuple[Outcome | Interrupted, Result, bool]:
         """What came of it, the result, and whether that was published."""
         started, clock = datetime.now(UTC), time.monotonic()
-        reports = reports_of(held, self._context)
-        outcome = self._evaluate(held, reports)
+        reports = reports_of(held, self._context, None if telling is None else telling.reported)
+        outcome = self._evaluate(held, reports, None if telling is None else telling.started)
         if isinstance(outcome, Interrupted):
             return outcome, Result(success=False), False
         anew.evaluated()
-        seconds = round(time.monotonic() - clock, 6)
+        seconds = round(time.monotonic() - clock - (telling.seconds_before if telling else 0.0), 6)
         outcome = recorded(_with_reports(outcome, held, reports), self._context.settings, seconds)
         result = Result(
             success=outcome.success,
@@ -98,7 +118,9 @@ class Evaluations:
         )
         return outcome, result, self._persist(held, result)
 
-    def _evaluate(self, held: Held, reports: Reports) -> Outcome | Interrupted:
+    def _evaluate(
+        self, held: Held, reports: Reports, before: Callable[[], object] | None = None
+    ) -> Outcome | Interrupted:
         folder, decision = held.folder, held.standing.decision
         try:
             folder.write_config(decision, self._context.me)
@@ -119,7 +141,7 @@ class Evaluations:
         signals = self._context.signals
         opened = open_attempt(folder, attempt, self._context.me, fence.interrupt, reports.flush, self._patience)
         with reports, opened as mine, signals.last_words(lambda: self._leave_hastily(folder, attempt)):
-            outcome = evaluate(self._run_pipeline, arguments, signals, fence)
+            outcome = evaluate(self._run_pipeline, arguments, signals, fence, before)
         if isinstance(outcome, Interrupted) or not outcome.success:
             reports.flush()
         outcome = self._shortage.judge(held, outcome, mine)

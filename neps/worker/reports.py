@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from neps.evaluation import Reports
+from neps.evaluation.reporting import Take
 from neps.ledger.curve_file import Point
 from neps.worker.context import Context
 from neps.worker.steps import Held
@@ -15,9 +16,9 @@ __all__ = ["curve_of", "reports_of", "thinned_curve"]
 _MOST_POINTS = 10_000
 
 
-def reports_of(held: Held, context: Context) -> Reports:
-    """What takes the reports of an attempt that this worker holds, and appends them to its file."""
-    return Reports(_Appending(held, context))
+def reports_of(held: Held, context: Context, tell: Take | None = None) -> Reports:
+    """What takes the reports of an attempt that this worker holds, appends them to its file, and tells each."""
+    return Reports(_Appending(held, context), tell)
 
 
 class _Appending:

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 
 from neps.budget import Budget, ExpectedCost
+from neps.callbacks import Callback
 
 __all__ = ["Keep", "Settings"]
 
@@ -35,6 +36,7 @@ class Settings:
     cost_value_on_error: float | None = None
     max_attempts: int = 3
     keep_checkpoints: Keep = Keep.ALL
+    callbacks: tuple[Callback, ...] = ()
 
     @property
     def bears_errors(self) -> bool:

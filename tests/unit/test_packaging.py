@@ -15,7 +15,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-HEAVY = ("torch", "scipy", "pandas", "matplotlib", "rich", "sklearn", "optuna", "click")
+HEAVY = ("torch", "scipy", "pandas", "matplotlib", "rich", "sklearn", "optuna", "click", "mlflow", "wandb")
 
 
 def requirements() -> list[str]:
