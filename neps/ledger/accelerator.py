@@ -25,7 +25,7 @@ from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Status, Trial
 
-__all__ = ["MANY", "Accelerator", "parse"]
+__all__ = ["MANY", "Accelerator", "parse", "remembered"]
 
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
@@ -111,10 +111,17 @@ class Accelerator:
         for name in names:
             with contextlib.suppress(OSError):
                 for line in lines(f"{self._folder}/{name}"):
-                    checksum, _, rest = line.rstrip(b"\n").partition(b" ")
-                    number, _, payload = rest.partition(b" ")
-                    if checksum == _checksum(self._run, rest) and _NUMBER.fullmatch(number):
-                        yield int(number), payload
+                    if (found := remembered(self._run, line)) is not None:
+                        yield found
+
+
+def remembered(run: str, line: bytes) -> tuple[int, bytes] | None:
+    """The number and the unparsed trial of a line; None where it isn't whole, or another run's."""
+    checksum, _, rest = line.rstrip(b"\n").partition(b" ")
+    number, _, payload = rest.partition(b" ")
+    if checksum == _checksum(run, rest) and _NUMBER.fullmatch(number):
+        return int(number), payload
+    return None
 
 
 def _checksum(run: str, rest: bytes) -> bytes:

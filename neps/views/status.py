@@ -6,6 +6,7 @@ Ages are differences between file times and this host's clock: a guess where clo
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ from neps.ledger.storage import shown_size
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
+from neps.views.wording import best_words, loss_words
 
 __all__ = ["short_gist", "status", "why_damaged"]
 
@@ -64,7 +66,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
     history = History(SearchSpace.from_definition(dict(definition.space)), view.known(), definition.seed)
     sections = [
         _summary(root, definition, view, history, len(dead)),
-        _incumbent(root, history.best),
+        _incumbent(root, history),
         _running(sorted(running, key=lambda p: (p.folder.number not in dead, p.folder.number)), dead, definition),
         _short(root, view),
         _failed(root, view),
@@ -148,11 +150,15 @@ def _ages(trials: Sequence[Trial]) -> str:
     return ", ".join(f"{what} {_ago(when)}" for what, when in parts if when is not None)
 
 
-def _incumbent(root: Path, best: Trial | None) -> list[str]:
+def _incumbent(root: Path, history: History) -> list[str]:
+    best = history.best
     if best is None:
         return ["best: no trial has succeeded yet"]
+    if not math.isfinite(best.rank_key):
+        return [f"best: {best_words(None, None, len(history.succeeded))}"]
     config = _aligned([(name, repr(value)) for name, value in best.config.items()])
-    return [f"best: trial {best.number}, loss {best.loss:g}", *config, f"  in {_folder(root, best.number)}"]
+    loss = loss_words(best, history.space.fidelity)
+    return [f"best: trial {best.number}, loss {loss}", *config, f"  in {_folder(root, best.number)}"]
 
 
 def _running(running: Sequence[Pending], dead: set[int], definition: Definition) -> list[str]:

@@ -1,0 +1,65 @@
+"""What processes that share a terminal tell one another: whether others draw on its last row, or are writing there.
+
+By advisory locks on the terminal device itself, so there is no file to clean up, and what a killed process had said is
+gone with it. Where there are no such locks, each behaves as if it were alone. Used by the live line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+
+__all__ = ["Row"]
+
+_LOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux, the one system with these locks
+_DRAWING, _WRITING = 0, 1
+
+
+class Row:
+    """The last row of a terminal, as this process and others use it.
+
+    Args:
+        descriptor: of the terminal. It is opened anew, so that what user code closes takes no lock away.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = -1
+        with contextlib.suppress(OSError):
+            self._descriptor = os.open(os.ttyname(descriptor), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        self._lock(_DRAWING, fcntl.F_RDLCK)
+        self._is_writing = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether another process draws a live line here, too."""
+        return self._is_locked(_DRAWING)
+
+    @property
+    def others_write(self) -> bool:
+        """Whether another process has begun a line here that it hasn't ended."""
+        return self._is_locked(_WRITING)
+
+    def write(self, *, unfinished: bool) -> None:
+        """Say whether this process has begun a line that it hasn't ended."""
+        if unfinished != self._is_writing:
+            self._is_writing = unfinished
+            self._lock(_WRITING, fcntl.F_RDLCK if unfinished else fcntl.F_UNLCK)
+
+    def close(self) -> None:
+        """Give everything up."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+    def _lock(self, byte: int, kind: int) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _LOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
+
+    def _is_locked(self, byte: int) -> bool:
+        """By others, that is: one's own locks stand in nobody's way."""
+        asked = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+        with contextlib.suppress(OSError, AttributeError):
+            kind, *_ = _LOCK.unpack(fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, asked))
+            return bool(kind != fcntl.F_UNLCK)
+        return False
