@@ -13,9 +13,11 @@ Not rich's Live. That hides the cursor, which a killed worker can't bring back; 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TextIO
 
@@ -49,7 +51,10 @@ class LiveLine:
         self._process, self._ended = os.getpid(), False
         self._lock = threading.RLock()  # a signal handler may print while its thread is in here
         self._row = Row(self._descriptor)
-        self._drawn = self._unfinished = False
+        self._drawn = False
+        self._unfinished: set[int] = set()  # which streams (`id`) have begun a line; their buffers may hold it still
+        self.begun = math.inf
+        """When somebody has begun a line that isn't ended, as `time.time()`."""
         self._undo: list[Callable[[], object]] = []
 
     @classmethod
@@ -90,7 +95,8 @@ class LiveLine:
             if self._unfinished:
                 self._flush_all()
                 self._write("\n")
-                self._finish(unfinished=False)
+                for stream in list(self._unfinished):
+                    self._note(stream, ended=True)
             self._drawn = True
             self._put(_ERASE + _filled(text, aside, self.columns))
             return True
@@ -108,8 +114,8 @@ class LiveLine:
         _in_use.release()
 
     def _has_place(self, *, insist: bool) -> bool:
-        unfinished = self._unfinished and not insist
-        return not (self._ended or unfinished or self._row.others_write) and self._is_in_foreground()
+        is_free = not self._unfinished or insist
+        return is_free and not self._ended and not self._row.others_write and self._is_in_foreground()
 
     def _is_in_foreground(self) -> bool:
         with contextlib.suppress(OSError):  # no controlling terminal, so no shell that might have it
@@ -131,7 +137,7 @@ class LiveLine:
     def _pass_through(self) -> None:
         for stream in self._streams():
             with contextlib.suppress(AttributeError, TypeError):  # a stand-in whose `write` can't be another one
-                self._undo.append(_replaced_write(stream, self._passing(stream.write)))
+                self._undo.append(_replaced_write(stream, self._passing(id(stream), stream.write)))
 
     def _streams(self) -> Iterator[TextIO]:
         device = os.fstat(self._descriptor).st_rdev
@@ -141,14 +147,14 @@ class LiveLine:
                 if stream is not None and os.fstat(stream.fileno()).st_rdev == device:
                     yield stream
 
-    def _passing(self, write: Callable[[str], int]) -> Callable[[str], int]:
+    def _passing(self, stream: int, write: Callable[[str], int]) -> Callable[[str], int]:
         def passing(text: str, /) -> int:
             # Not in a forked child: somebody may have held the lock. Nor later, where somebody has kept this function.
             if self._ended or os.getpid() != self._process or not (isinstance(text, str) and text):
                 return write(text)
             with self._lock:
                 lead = self._lead()
-                self._finish(unfinished=not text.endswith("\n"))
+                self._note(stream, ended=text.endswith("\n"))
                 written = write(lead + text)
             self._on_write()
             return written - len(lead) if isinstance(written, int) else written
@@ -157,16 +163,21 @@ class LiveLine:
 
     def _lead(self) -> str:
         """What goes before the next text: nothing within a line, and else what clears the row."""
-        if self._unfinished:
-            return ""
         self._erase()
-        if not (self._row.shared and self._is_in_foreground()):
+        if self._unfinished or not self._row.shared or not self._is_in_foreground():
             return ""
         return "\n" if self._row.others_write else _ERASE
 
-    def _finish(self, *, unfinished: bool) -> None:
-        self._unfinished = unfinished
-        self._row.write(unfinished=unfinished)
+    def _note(self, stream: int, *, ended: bool) -> None:
+        """Somebody ends a line in this stream, or doesn't."""
+        if ended:
+            self._unfinished.discard(stream)
+        else:
+            self._unfinished.add(stream)
+            self.begun = min(self.begun, time.time())
+        if not self._unfinished:
+            self.begun = math.inf
+        self._row.write(unfinished=bool(self._unfinished))
 
     def _flush_all(self) -> None:
         for stream in self._streams():

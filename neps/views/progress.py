@@ -127,21 +127,23 @@ class _Shown(Display):
                 self._line.close()
 
     def _keep_drawing(self, line: LiveLine) -> None:
-        drawn: object = None
-        said, has_place = "", True
+        tried: tuple[View, str, float] | None = None
+        said, first_tried, has_place = "", 0.0, True
         while not self._stopping.is_set():
             self._changed.wait(None if has_place else _SECONDS_WITHOUT_PLACE)
             self._changed.clear()
             if (latest := self._latest) is None or self._stopping.is_set():
                 continue
-            began, what = time.monotonic(), latest[1]
-            state = self._state(*latest)
+            began, state = time.monotonic(), self._state(*latest)
             text, is_whole = state.fitting(line.columns)
-            if not is_whole and what != said and what.startswith(_WAITING):
-                said = what
-                print(f"neps: {what}", file=self._stream, flush=True)
-            has_place = line.draw(text, state.since, insist=latest is not drawn)
-            drawn = latest if has_place else drawn
+            if not is_whole and state.what != said and state.what.startswith(_WAITING):
+                said = state.what
+                print(f"neps: {said}", file=self._stream, flush=True)
+            if latest is not tried:
+                tried, first_tried = latest, began
+            # What an evaluation has left of a line is ended after it; but somebody may just be writing one.
+            insist = line.begun < state.when and began - first_tried >= _SECONDS_WITHOUT_PLACE
+            has_place = line.draw(text, state.since, insist=insist)
             self._stopping.wait(max(_SECONDS_ON_TERMINAL, _SHARE * (time.monotonic() - began)))
 
     def _keep_printing(self) -> None:

@@ -15,6 +15,7 @@ __all__ = ["Row"]
 
 _LOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux, the one system with these locks
 _DRAWING, _WRITING = 0, 1
+_NO_LOCKS = (OSError, AttributeError, ValueError)  # of this terminal, on this system, or of what is no terminal
 
 
 class Row:
@@ -53,13 +54,13 @@ class Row:
             os.close(self._descriptor)
 
     def _lock(self, byte: int, kind: int) -> None:
-        with contextlib.suppress(OSError, AttributeError):
+        with contextlib.suppress(*_NO_LOCKS):
             fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _LOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
 
     def _is_locked(self, byte: int) -> bool:
         """By others, that is: one's own locks stand in nobody's way."""
         asked = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
-        with contextlib.suppress(OSError, AttributeError):
+        with contextlib.suppress(*_NO_LOCKS):
             kind, *_ = _LOCK.unpack(fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, asked))
             return bool(kind != fcntl.F_UNLCK)
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import struct
 import subprocess
 import sys
@@ -38,7 +37,8 @@ class Terminal:
         self._lock = threading.Lock()
         self._master, self.slave = os.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.stream: TextIO = open(os.dup(self.slave), "w", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115 - a descriptor
+        self._streams: list[TextIO] = []
+        self.stream = self.another_stream()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -52,11 +52,18 @@ class Terminal:
         for process in self._processes:
             process.kill()
             process.wait()
-        with contextlib.suppress(OSError):
-            self.stream.close()
+        for stream in self._streams:
+            with contextlib.suppress(OSError):
+                stream.close()
         os.close(self.slave)
         self._reader.join(60)
         os.close(self._master)
+
+    def another_stream(self) -> TextIO:
+        """One that leads here, as Python's standard streams lead to a terminal."""
+        stream = open(os.dup(self.slave), "w", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115 - a descriptor
+        self._streams.append(stream)
+        return stream
 
     def start(self, program: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """A Python program, given as its source."""
@@ -74,11 +81,6 @@ class Terminal:
         )
         self._processes.append(process)
         return process
-
-    def run(self, program: str, *arguments: str, seconds: float = 120.0) -> None:
-        """One, to its end."""
-        process = self.start(program, *arguments)
-        assert process.wait(seconds) == 0, self.lines
 
     @property
     def lines(self) -> list[str]:
@@ -108,10 +110,6 @@ class Terminal:
         mark = b"\x1b]0;%d\x07" % len(self.raw)  # a title, which is no part of the screen
         os.write(self.slave, mark)
         wait_until(lambda: mark in self.raw, 60, "the terminal to be read")
-
-    def signal(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-        """To one program."""
-        process.send_signal(number)
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # the last writer has closed it

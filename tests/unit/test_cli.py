@@ -31,7 +31,9 @@ def root(tmp_path: Path) -> Path:
 
 def evaluate(root: Path, objective: Callable[..., float]) -> neps.History:
     space = {"x": neps.Float(0, 1)}
-    return neps.run(objective, root, space, "random_search", max_evaluations_total=3, seed=1, ignore_errors=True)
+    return neps.run(
+        objective, root, space, "random_search", max_evaluations_total=3, seed=1, ignore_errors=True, progress=False
+    )
 
 
 def statuses(root: Path) -> list[str]:
@@ -68,6 +70,7 @@ def test_a_folder_of_runs_names_them(tmp_path: Path, command: str, capsys: Captu
             task_id=task,
             development_stage_id=stage,
             max_evaluations_total=1,
+            progress=False,
         )
     (tmp_path / "task_3").mkdir()
     assert main([command, str(tmp_path)]) == 2
