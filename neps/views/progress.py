@@ -144,20 +144,34 @@ class _Shown(Display):
             # What an evaluation has left of a line is ended after it; but somebody may just be writing one.
             insist = line.begun < state.when and began - first_tried >= _SECONDS_WITHOUT_PLACE
             has_place = line.draw(text, state.since, insist=insist)
-            self._stopping.wait(max(_SECONDS_ON_TERMINAL, _SHARE * (time.monotonic() - began)))
+            self._pause(_SECONDS_ON_TERMINAL, began)
+            self._catch_up(_SECONDS_ON_TERMINAL)
 
     def _keep_printing(self) -> None:
-        printed: object = None
-        while True:
+        """The first line comes late, and the last state is left to who says how all has ended."""
+        self._pause(_SECONDS_ELSEWHERE, time.monotonic())
+        while not self._stopping.is_set():
+            self._catch_up(_SECONDS_ON_TERMINAL)
             self._changed.wait()
             self._changed.clear()
-            last, began = self._stopping.is_set(), time.monotonic()
-            if (latest := self._latest) is not None and latest is not printed:
-                state, printed = self._state(*latest), latest
-                print(f"neps: {state.forms()[0]} ({state.clock})", file=self._stream, flush=True)
-            if last:
-                return
-            self._stopping.wait(max(_SECONDS_ELSEWHERE, _SHARE * (time.monotonic() - began)))
+            if (latest := self._latest) is None or self._stopping.is_set():
+                continue
+            began, state = time.monotonic(), self._state(*latest)
+            print(f"neps: {state.forms()[0]} ({state.clock})", file=self._stream, flush=True)
+            self._pause(_SECONDS_ELSEWHERE, began)
+
+    def _pause(self, least: float, began: float) -> None:
+        self._stopping.wait(max(least, _SHARE * (time.monotonic() - began)))
+
+    def _catch_up(self, pause: float) -> None:
+        """While nothing happens, read on until the run's best is known: in a large run not before the first line."""
+        follower = self._follower
+        while follower is not None and not (follower.complete or self._changed.is_set()):
+            began = time.monotonic()
+            follower.look()
+            if follower.complete:
+                self._changed.set()
+            self._pause(pause, began)
 
     def _state(self, view: View, what: str, when: float) -> _State:
         """The worker's thread may change the view meanwhile; copying its values is atomic."""

@@ -17,6 +17,7 @@ import pytest
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
+from neps.ledger import following
 from neps.ledger.accelerator import Accelerator
 from neps.ledger.following import Follower
 from neps.ledger.layout import Layout
@@ -58,14 +59,23 @@ def standard_error(stream: object) -> Iterator[None]:
         yield
 
 
-def draw_once(stream: object, view: View, budget: Budget | None = None, fidelity: str | None = None) -> None:
-    with standard_error(stream), progress_display(True, budget or Budget(), fidelity) as display:
+def draw_once(stream: object, view: View) -> None:
+    with standard_error(stream), progress_display(True, Budget()) as display:
         display.update(view, "evaluating trial 5")
 
 
-def drawn_once(view: View, budget: Budget | None = None, fidelity: str | None = None) -> str:
+def drawn_once(
+    view: View, budget: Budget | None = None, fidelity: str | None = None, follower: Follower | None = None
+) -> str:
+    """What a file gets."""
     stream = io.StringIO()
-    draw_once(stream, view, budget, fidelity)
+    with standard_error(stream), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "_SECONDS_ELSEWHERE", 0)
+        with progress_display(True, budget or Budget(), fidelity) as display:
+            if follower is not None:
+                display.follow(follower)
+            display.update(view, "evaluating trial 5")
+            wait_until(stream.getvalue, 60, "a line")
     return stream.getvalue()
 
 
@@ -136,23 +146,42 @@ def test_the_best_is_the_runs_where_the_view_knows_only_its_own(tmp_path: Path) 
     view = View(layout, None, lease=1.0, poll=1.0, details=False)
     view._tell(trial(1, Result(success=True, loss=0.5)))
     Accelerator(layout, "another").append(trial(2, Result(success=True, loss=0.25)))
-    stream = io.StringIO()
-    with standard_error(stream), progress_display(True, Budget()) as display:
+    assert "best 0.25 (trial 2)" in drawn_once(view, follower=Follower(layout))
+
+
+def test_the_best_of_a_large_run_is_shown_once_it_is_known(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path)
+    for number in range(1, 50):
+        Accelerator(layout, "another").append(trial(number, Result(success=True, loss=1 / number)))
+    monkeypatch.setattr(following, "_PIECE", 2000)
+    monkeypatch.setattr(progress, "_SECONDS_ON_TERMINAL", 0.001)
+    view = View(layout, None, lease=1.0, poll=1.0, details=False)
+    with standard_error(terminal.stream), progress_display(True, Budget()) as display:
         display.follow(Follower(layout))
-        display.update(view, "evaluating trial 5")
-    assert "best 0.25 (trial 2)" in stream.getvalue()
+        display.update(view, "evaluating trial 50")
+        terminal.wait_for("· best 0.0204082 (trial 49) · evaluating trial 50")
+    drawn = terminal.raw.decode()
+    assert set(re.findall("best [0-9.]+", drawn)) == {"best 0.0204082"}, "never one that is only among what was read"
 
 
-def test_elsewhere_than_on_a_terminal_lines_are_rare_and_the_last_is_drawn(view: View) -> None:
+def test_elsewhere_than_on_a_terminal_lines_are_rare(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
+    monkeypatch.setattr(progress, "_SECONDS_ELSEWHERE", 0.2)
     with standard_error(stream), progress_display(True, Budget()) as display:
         display.update(view, "first")
-        wait_until(lambda: "first" in stream.getvalue(), 10, "the first line")
-        for _ in range(1000):
-            display.update(view, "one of many")
-        display.update(view, "last")
-    lines = stream.getvalue().splitlines()
-    assert [line.split(" · ")[-1].split(" (")[0] for line in lines] == ["first", "last"]
+        wait_until(stream.getvalue, 60, "the first line")
+        for number in range(1000):
+            display.update(view, f"one of many, {number}")
+        wait_until(lambda: "many, 999" in stream.getvalue(), 60, "the last line")
+    assert len(stream.getvalue().splitlines()) <= 4
+
+
+def test_a_short_run_says_nothing_on_the_way(view: View) -> None:
+    stream = io.StringIO()
+    draw_once(stream, view)
+    assert stream.getvalue() == ""
 
 
 BOTH = Budget(max_evaluations_total=60, max_fidelity_total=400)
@@ -237,8 +266,10 @@ def test_a_terminal_that_cannot_draw_over_gets_plain_lines(
     terminal: Terminal, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
-    draw_once(terminal.stream, view)
-    terminal.settle()
+    monkeypatch.setattr(progress, "_SECONDS_ELSEWHERE", 0)
+    with standard_error(terminal.stream), progress_display(True, Budget()) as display:
+        display.update(view, "evaluating trial 5")
+        terminal.wait_for("trial 5")
     assert re.match(r"neps: 4 trials ended \(1 failed\) · best .*\)", terminal.lines[-1])
     assert b"\x1b[2K" not in terminal.raw
 
@@ -274,7 +305,8 @@ def closed() -> io.StringIO:
 
 
 @pytest.mark.parametrize("stream", [None, Broken(), closed(), object()])
-def test_a_broken_stream_fails_nobody(stream: object, view: View) -> None:
+def test_a_broken_stream_fails_nobody(stream: object, view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_SECONDS_ELSEWHERE", 0)
     with standard_error(stream):
         assert not check_progress("auto")
     draw_once(stream, view)
@@ -290,8 +322,10 @@ def test_a_stream_that_blocks_holds_nobody_up(view: View, monkeypatch: pytest.Mo
             return len(text)
 
     monkeypatch.setattr(progress, "_PATIENCE", 0.05)
-    draw_once(Blocking(), view)
-    assert entered.wait(10)
+    monkeypatch.setattr(progress, "_SECONDS_ELSEWHERE", 0)
+    with standard_error(Blocking()), progress_display(True, Budget()) as display:
+        display.update(view, "evaluating trial 5")
+        assert entered.wait(60)
     let_go.set()
 
 
