@@ -118,8 +118,10 @@ class LiveLine:
         return is_free and not self._ended and not self._row.others_write and self._is_in_foreground()
 
     def _is_in_foreground(self) -> bool:
+        """Whether the terminal is this process's, or that of a parent, no shell, who gave it a group of its own."""
         with contextlib.suppress(OSError):  # no controlling terminal, so no shell that might have it
-            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
+            group = os.tcgetpgrp(self._descriptor)
+            return group == os.getpgrp() or (group == os.getpgid(os.getppid()) and group != os.getsid(0))
         return True
 
     def _put(self, text: str) -> None:

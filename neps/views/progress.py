@@ -234,14 +234,15 @@ class _State:
     def since(self) -> str:
         return f"since {self.clock}"
 
-    def forms(self) -> tuple[str, str]:
-        """In whole words, and briefly."""
+    def forms(self) -> tuple[str, str, str]:
+        """In whole words, briefly, and as briefly as can be."""
         most = self.budget.max_evaluations_total
         ended = f"{counted(self.ended, 'trial')} ended" if most is None else f"{self.ended} of {most} trials ended"
         briefly = f"{self.ended} ended" if most is None else f"{self.ended}/{most} ended"
         full = [*self._parts(ended, " of ", self.best), self.what]
-        brief = [*self._parts(briefly, "/", self.best_briefly), self.what.removeprefix(_EVALUATING)]
-        return " · ".join(full), " · ".join(brief)
+        parts = self._parts(briefly, "/", self.best_briefly)
+        brief, briefest = [*parts, self.what], [*parts, self.what.removeprefix(_EVALUATING)]
+        return " · ".join(full), " · ".join(brief), " · ".join(briefest)
 
     def _parts(self, ended: str, of: str, best: str) -> list[str]:
         parts = [ended + (f" ({self.failed} failed)" if self.failed else "")]
@@ -257,6 +258,6 @@ class _State:
 
     def fitting(self, columns: int) -> tuple[str, bool]:
         """The form for a terminal of this width, so that it doesn't change with each state; and whether it fits."""
-        full, brief = self.forms()
-        text = full if columns >= _WIDE and len(full) < columns else brief
-        return text, len(text) < columns
+        full, *brief = self.forms()
+        fitting = [form for form in ([full, *brief] if columns >= _WIDE else brief) if len(form) < columns]
+        return (fitting[0], True) if fitting else (brief[-1], False)

@@ -88,7 +88,7 @@ def test_two_workers_in_one_terminal_stay_readable(terminal: Terminal, tmp_path:
 
 def test_the_line_is_last_and_sigkill_leaves_a_sane_terminal(terminal: Terminal, tmp_path: Path) -> None:
     worker = terminal.start(STUCK, str(tmp_path))
-    terminal.wait_for("· trial 1")
+    terminal.wait_for("evaluating trial 1 ")
     os.write(terminal.slave, b"a child's words\r\n")
     terminal.settle()
     before, line, words = terminal.lines[-3:]

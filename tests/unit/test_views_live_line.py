@@ -154,11 +154,16 @@ def test_it_is_cut_where_it_is_too_long_and_always_ends_in_the_last_column(termi
 
 def test_nothing_is_drawn_while_the_shell_has_the_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     with live(terminal) as line:
-        monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + 1)
+        monkeypatch.setattr(os, "tcgetpgrp", lambda _: 1 << 30)
         os.write(terminal.slave, b"$ ")  # its prompt
         print("of a job in the background")
         assert not line.draw(LINE, "aside", insist=True)
         assert rows(terminal) == [LINE, "$ of a job in the background"]
+        monkeypatch.setattr(os, "getpgid", lambda _: 1 << 30)
+        monkeypatch.setattr(os, "getsid", lambda _: 1 << 30)
+        assert not line.draw(LINE, "aside", insist=True), "the parent is a shell, which has the terminal"
+        monkeypatch.setattr(os, "getsid", lambda _: 1)
+        assert line.draw(LINE, "aside", insist=True), "the parent is no shell: examples/digits.py --workers 2"
 
 
 class TestTwoProcessesInOneTerminal:

@@ -209,12 +209,12 @@ def test_what_a_terminal_of_80_columns_shows() -> None:
     )
     assert state.fitting(120) == (full, True)
     assert dataclasses.replace(state, budget=Budget(max_fidelity_total=400.0), best="").fitting(80) == (
-        "36 ended · fidelity 54/400 · 2 running · trial 38",
+        "36 ended · fidelity 54/400 · 2 running · evaluating trial 38",
         True,
     )
 
 
-@pytest.mark.parametrize(("columns", "line"), [(80, "4 ended (1 failed) · best 0.031 · trial 5"), (120, "")])
+@pytest.mark.parametrize(("columns", "line"), [(80, "4 ended (1 failed) · best 0.031 · evaluating trial 5"), (120, "")])
 def test_a_terminal_has_one_line_that_is_drawn_over(columns: int, line: str, view: View) -> None:
     line = line or "4 trials ended (1 failed) · best 0.031 (trial 3) · evaluating trial 5"
     with (
