@@ -16,6 +16,7 @@ import contextlib
 import math
 import os
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -115,10 +116,16 @@ class LiveLine:
 
     def _has_place(self, *, insist: bool) -> bool:
         is_free = not self._unfinished or insist
-        return is_free and not self._ended and not self._row.others_write and self._is_in_foreground()
+        return is_free and not self._ended and not self._row.others_write and self._is_ours()
 
-    def _is_in_foreground(self) -> bool:
-        """Whether the terminal is this process's, or that of a parent, no shell, who gave it a group of its own."""
+    def _is_ours(self) -> bool:
+        """Whether the terminal is this process's, or that of a parent, no shell, who gave it a group of its own.
+
+        And nobody edits a line there (a shell, a debugger), or has the whole screen.
+        """
+        with contextlib.suppress(OSError, termios.error):
+            if not termios.tcgetattr(self._descriptor)[3] & termios.ICANON:
+                return False
         with contextlib.suppress(OSError):  # no controlling terminal, so no shell that might have it
             group = os.tcgetpgrp(self._descriptor)
             return group == os.getpgrp() or (group == os.getpgid(os.getppid()) and group != os.getsid(0))
@@ -129,7 +136,7 @@ class LiveLine:
         self._stream.flush()
 
     def _erase(self) -> None:
-        if self._drawn and self._is_in_foreground():
+        if self._drawn and self._is_ours():
             with contextlib.suppress(Exception):  # it isn't the caller's fault, who wants to write something else
                 self._put(_ERASE)
         self._drawn = False
@@ -166,7 +173,7 @@ class LiveLine:
     def _lead(self) -> str:
         """What goes before the next text: nothing within a line, and else what clears the row."""
         self._erase()
-        if self._unfinished or not self._row.shared or not self._is_in_foreground():
+        if self._unfinished or not self._row.shared or not self._is_ours():
             return ""
         return "\n" if self._row.others_write else _ERASE
 

@@ -76,7 +76,10 @@ def progress_display(progress: Any, budget: Budget, fidelity: str | None = None)
         fidelity: the name of the parameter, where the space has exactly one.
     """
     shown = check_progress(progress) and sys.stderr is not None  # it is None where a process starts without one
-    display = _Shown(budget, fidelity, sys.stderr) if shown else Display()
+    display = Display()
+    if shown:
+        with contextlib.suppress(RuntimeError, MemoryError):  # no more threads
+            display = _Shown(budget, fidelity, sys.stderr)
     try:
         yield display
     finally:
@@ -95,7 +98,12 @@ class _Shown(Display):
         with contextlib.suppress(Exception):  # whatever a stand-in for a stream does, the search goes on
             self._line = LiveLine.on(stream, self._touched)
         self._thread = threading.Thread(target=self._run, name="neps-progress", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            if self._line is not None:
+                self._line.close()
+            raise
 
     def update(self, view: View, what: str) -> None:
         self._latest = view, what, time.time()

@@ -196,7 +196,8 @@ class Worker:
         if not self._view.pending:
             return None
         numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
-        return Pause(f"{len(self._view.pending)} running trials to end ({numbers}), ready to resume them")
+        running = len(self._view.pending)
+        return Pause(f"{running} running trial{'s' * (running > 1)} to end ({numbers}), ready to resume them")
 
     def _share_done(self) -> Leave | None:
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run

@@ -6,8 +6,11 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import sys
+import termios
 import threading
+import tty
 from collections.abc import Iterator
 
 import pytest
@@ -108,14 +111,26 @@ def test_a_line_that_is_not_ended_is_left_alone_until_one_insists(terminal: Term
 
 
 def test_a_forked_child_draws_nothing_and_waits_for_nobody(terminal: Terminal) -> None:
+    """Neither for a thread that was drawing as it was forked."""
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with line._lock:
+            held.set()
+            let_go.wait(60)
+
     with live(terminal) as line:
-        line._lock.acquire()
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert held.wait(60)
         child = os.fork()
         if child == 0:
+            signal.alarm(10)
             print("of the child", flush=True)
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
-        line._lock.release()
+        let_go.set()
+        thread.join()
         assert rows(terminal) == [LINE, "of the child"]
 
 
@@ -164,6 +179,19 @@ def test_nothing_is_drawn_while_the_shell_has_the_terminal(terminal: Terminal, m
         assert not line.draw(LINE, "aside", insist=True), "the parent is a shell, which has the terminal"
         monkeypatch.setattr(os, "getsid", lambda _: 1)
         assert line.draw(LINE, "aside", insist=True), "the parent is no shell: examples/digits.py --workers 2"
+
+
+def test_nothing_is_drawn_while_somebody_edits_a_line_or_has_the_screen(terminal: Terminal) -> None:
+    """A debugger in run_pipeline, with readline, or `less`."""
+    with live(terminal) as line:
+        before = termios.tcgetattr(terminal.slave)
+        tty.setcbreak(terminal.slave)
+        os.write(terminal.slave, b"(Pdb) ")
+        assert not line.draw(LINE, "aside", insist=True)
+        termios.tcsetattr(terminal.slave, termios.TCSANOW, before)
+        os.write(terminal.slave, b"\r\n")
+        assert line.draw(LINE, "aside", insist=True)
+        assert rows(terminal) == [LINE, "(Pdb)", LINE]
 
 
 class TestTwoProcessesInOneTerminal:

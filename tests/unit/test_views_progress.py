@@ -342,3 +342,15 @@ def test_rich_is_loaded_only_for_a_terminal() -> None:
         "assert 'rich' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_where_no_thread_can_be_started_the_search_goes_on_without(terminal: Terminal, view: View) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        draw_once(terminal.stream, view)
+    assert "write" not in vars(terminal.stream)
+    terminal.settle()
+    assert terminal.lines == []
