@@ -58,10 +58,10 @@ class Announcer:
         )
         since = f" ({self._what})" if self._what else ""
         if evaluated:
-            self._say(f"leaves {self._root}{since}: {counts}; best {_best(history)}.")
+            self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
             return
         self._say(
-            f"nothing left to do in {self._root}{since}: {counts}; best {_best(history)}. These are earlier results: "
+            f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results: "
             "to search anew, use another root_directory, or overwrite_working_directory=True."
         )
 

@@ -200,7 +200,7 @@ class _Shown(Display):
             spent=spent,
             fidelity=fidelity,
             best=best_words(best, self._fidelity, not_finite) if known else "",
-            best_briefly=loss_words(best, self._fidelity, 4) if best else "none is finite",
+            best_briefly=f"best {loss_words(best, self._fidelity, 4)}" if best else "no finite loss" if known else "",
             what=what,
             when=when,
         )
@@ -260,8 +260,8 @@ class _State:
             parts.append(f"fidelity {self.fidelity:g}{of}{self.budget.max_fidelity_total:g}")
         if self.running:
             parts.append(f"{self.running} running")
-        if self.best:
-            parts.append(f"best {best}")
+        if best:
+            parts.append(best)
         return parts
 
     def fitting(self, columns: int) -> tuple[str, bool]:

@@ -25,7 +25,7 @@ from neps.ledger.storage import shown_size
 from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Trial
-from neps.views.wording import best_words, loss_words
+from neps.views.wording import loss_words, not_finite_words
 
 __all__ = ["short_gist", "status", "why_damaged"]
 
@@ -155,7 +155,7 @@ def _incumbent(root: Path, history: History) -> list[str]:
     if best is None:
         return ["best: no trial has succeeded yet"]
     if not math.isfinite(best.rank_key):
-        return [f"best: {best_words(None, None, len(history.succeeded))}"]
+        return [f"best: none yet: {not_finite_words(len(history.succeeded))}"]
     config = _aligned([(name, repr(value)) for name, value in best.config.items()])
     loss = loss_words(best, history.space.fidelity)
     return [f"best: trial {best.number}, loss {loss}", *config, f"  in {_folder(root, best.number)}"]

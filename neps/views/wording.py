@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neps.trial import Trial
 
-__all__ = ["best_words", "counted", "loss_words"]
+__all__ = ["best_words", "counted", "loss_words", "not_finite_words"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -32,15 +32,18 @@ def loss_words(trial: Trial, fidelity: str | None, digits: int = 6) -> str:
     return loss if fidelity is None or trial.fidelity is None else f"{loss} at {trial.fidelity:g} {fidelity}"
 
 
+def not_finite_words(number: int) -> str:
+    """How many trials have succeeded with a loss that is no number to compare by."""
+    return f"{counted(number, 'loss')} {'is' if number == 1 else 'are'} not finite"
+
+
 def best_words(best: Trial | None, fidelity: str | None, not_finite: int) -> str:
     """What is said of the incumbent, or of there being none.
 
     Example:
         >>> best_words(None, None, 2), best_words(None, None, 1), best_words(None, None, 0)
-        ('none yet: 2 losses are not finite', 'none yet: 1 loss is not finite', 'none yet')
+        ('no best yet: 2 losses are not finite', 'no best yet: 1 loss is not finite', 'no best yet')
     """
     if best is not None:
-        return f"{loss_words(best, fidelity)} (trial {best.number})"
-    if not not_finite:
-        return "none yet"
-    return f"none yet: {counted(not_finite, 'loss')} {'is' if not_finite == 1 else 'are'} not finite"
+        return f"best {loss_words(best, fidelity)} (trial {best.number})"
+    return f"no best yet: {not_finite_words(not_finite)}" if not_finite else "no best yet"

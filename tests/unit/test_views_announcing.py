@@ -73,7 +73,7 @@ def test_an_exit_is_a_death_and_said_so(tmp_path: Path, capsys: Capture) -> None
 
 def test_losses_that_are_not_finite_are_no_best(tmp_path: Path, capsys: Capture) -> None:
     evaluate(tmp_path, lambda **_: math.nan)
-    assert "2 of 2 trials ended; best none yet: 2 losses are not finite.\n" in capsys.readouterr().err
+    assert "2 of 2 trials ended; no best yet: 2 losses are not finite.\n" in capsys.readouterr().err
     neps.status(tmp_path)
     assert "best: none yet: 2 losses are not finite\n" in capsys.readouterr().out
     assert not (tmp_path / "summary/best.yaml").exists()

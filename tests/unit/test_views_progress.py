@@ -132,13 +132,13 @@ def test_the_best_is_of_the_highest_fidelity(view: View) -> None:
 
 @pytest.mark.parametrize(
     ("losses", "words"),
-    [([math.nan], "none yet: 1 loss is not finite"), ([math.nan, math.inf], "none yet: 2 losses are not finite")],
+    [([math.nan], "no best yet: 1 loss is not finite"), ([math.nan, math.inf], "no best yet: 2 losses are not finite")],
 )
 def test_a_loss_that_is_not_finite_is_no_best(tmp_path: Path, losses: list[float], words: str) -> None:
     view = View(Layout(tmp_path), None, lease=1.0, poll=1.0)
     for number, loss in enumerate(losses, start=1):
         view._end(trial(number, Result(success=True, loss=loss)))
-    assert f" · best {words} · " in drawn_once(view)
+    assert f" · {words} · " in drawn_once(view)
 
 
 def test_the_best_is_the_runs_where_the_view_knows_only_its_own(tmp_path: Path) -> None:
@@ -196,8 +196,8 @@ def test_what_a_terminal_of_80_columns_shows() -> None:
         running=2,
         spent=None,
         fidelity=54.0,
-        best="0.333512 at 3 epochs (trial 7)",
-        best_briefly="0.3335 at 3 epochs",
+        best="best 0.333512 at 3 epochs (trial 7)",
+        best_briefly="best 0.3335 at 3 epochs",
         what="evaluating trial 38",
         when=0.0,
     )
@@ -208,7 +208,9 @@ def test_what_a_terminal_of_80_columns_shows() -> None:
         "evaluating trial 38"
     )
     assert state.fitting(120) == (full, True)
-    assert dataclasses.replace(state, budget=Budget(max_fidelity_total=400.0), best="").fitting(80) == (
+    assert dataclasses.replace(state, budget=Budget(max_fidelity_total=400.0), best="", best_briefly="").fitting(
+        80
+    ) == (
         "36 ended · fidelity 54/400 · 2 running · evaluating trial 38",
         True,
     )
