@@ -24,14 +24,15 @@ _PIECE = 1 << 18
 class Follower:
     """Follows what all workers append to the accelerator.
 
-    `best` is the incumbent among what was read so far, `without_loss` the successes whose loss is not finite, and
-    `complete` whether the last look came to the end of everything.
+    Of what was read so far `best` is the incumbent, `succeeded` are the numbers of all successes, and `without_loss` of
+    those whose loss is not finite; `complete` says whether the last look came to the end of everything.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._read: dict[str, int] = {}
         self.best: Trial | None = None
+        self.succeeded: set[int] = set()
         self.without_loss: set[int] = set()
         self.complete = False
 
@@ -67,6 +68,7 @@ class Follower:
         try:
             fields = json.loads(payload)
             loss, fidelity = float(fields["result"]["loss"]), float(fields["decision"].get("fidelity") or 0.0)
+            self.succeeded.add(number)
             if not math.isfinite(loss):
                 self.without_loss.add(number)
             elif self.best is None or (-fidelity, loss, number) < _key(self.best):

@@ -162,20 +162,24 @@ class LiveLine:
             if self._ended or os.getpid() != self._process or not (isinstance(text, str) and text):
                 return write(text)
             with self._lock:
-                lead = self._lead()
+                self._clear()
                 self._note(stream, ended=text.endswith("\n"))
-                written = write(lead + text)
+                written = write(text)
             self._on_write()
-            return written - len(lead) if isinstance(written, int) else written
+            return written
 
         return passing
 
-    def _lead(self) -> str:
-        """What goes before the next text: nothing within a line, and else what clears the row."""
+    def _clear(self) -> None:
+        """Clear the row for what is written next, unless that continues a line.
+
+        Not together with it: a carriage return would have its beginning flushed, for another process to write over.
+        """
         self._erase()
         if self._unfinished or not self._row.shared or not self._is_ours():
-            return ""
-        return "\n" if self._row.others_write else _ERASE
+            return
+        with contextlib.suppress(Exception):
+            self._put("\n" if self._row.others_write else _ERASE)
 
     def _note(self, stream: int, *, ended: bool) -> None:
         """Somebody ends a line in this stream, or doesn't."""

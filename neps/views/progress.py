@@ -183,7 +183,6 @@ class _Shown(Display):
 
     def _state(self, view: View, what: str, when: float) -> _State:
         """The worker's thread may change the view meanwhile; copying its values is atomic."""
-        running = sum(not pending.waits for pending in list(view.pending.values()))
         spent = fidelity = None
         if self._budget.max_cost_total is not None:
             spent = math.fsum(trial.spent for trial in list(view.trials.values()))
@@ -192,9 +191,10 @@ class _Shown(Display):
             fidelity = fidelity_run([*begun, *list(view.trials.values())])
         best, not_finite = self._best(view)
         known = best is not None or not_finite > 0
+        ended, running = self._numbers(view)
         return _State(
             budget=self._budget,
-            ended=view.ended,
+            ended=ended,
             failed=view.failures,
             running=running,
             spent=spent,
@@ -204,6 +204,15 @@ class _Shown(Display):
             what=what,
             when=when,
         )
+
+    def _numbers(self, view: View) -> tuple[int, int]:
+        """How many trials have ended, and how many run."""
+        running = sum(not pending.waits for pending in list(view.pending.values()))
+        if (follower := self._follower) is None or not follower.complete:
+            return view.ended, running
+        ended = max(view.ended, len(follower.succeeded) + view.failures)
+        begun = view.numbers.frontier - 1 - (len(view.pending) - running)
+        return ended, max(running, begun - ended)
 
     def _best(self, view: View) -> tuple[Trial | None, int]:
         """The run's incumbent, if its loss is finite, and how many losses are not, where none is."""

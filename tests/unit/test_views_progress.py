@@ -141,12 +141,16 @@ def test_a_loss_that_is_not_finite_is_no_best(tmp_path: Path, losses: list[float
     assert f" · {words} · " in drawn_once(view)
 
 
-def test_the_best_is_the_runs_where_the_view_knows_only_its_own(tmp_path: Path) -> None:
+def test_best_and_numbers_are_the_runs_where_the_view_knows_only_its_own(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     view = View(layout, None, lease=1.0, poll=1.0, details=False)
     view._tell(trial(1, Result(success=True, loss=0.5)))
     Accelerator(layout, "another").append(trial(2, Result(success=True, loss=0.25)))
-    assert "best 0.25 (trial 2)" in drawn_once(view, follower=Follower(layout))
+    for number in (1, 2, 3, 4):
+        view.take(number)  # of which the last two run
+    Accelerator(layout, "mine").append(trial(1, Result(success=True, loss=0.5)))
+    line = drawn_once(view, follower=Follower(layout))
+    assert line.startswith("neps: 2 trials ended · 2 running · best 0.25 (trial 2) · ")
 
 
 def test_the_best_of_a_large_run_is_shown_once_it_is_known(
