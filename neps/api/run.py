@@ -198,8 +198,8 @@ def run(  # noqa: PLR0913, PLR0917 - the contract: one function, one flat list o
                 evaluated = work(context, run_pipeline, announcer)
         finally:
             opened.heartbeat.stop()
-    history = load(root)
-    announcer.left(history, evaluated)
+        history = load(root)
+        announcer.left(history, evaluated)
     if (spent := history.fidelity_spent) is not None:
         _logger.info("Fidelity spent by all trials of this run: %s", spent)
     if summarise:

@@ -43,14 +43,13 @@ class Announcer:
 
     def interrupted(self, view: View, by: str) -> None:
         """The worker stops early; its process may be about to end."""
-        self._display.stop()
         left = self._what if self._what.startswith("trial ") else "no trial was running here, and the run can go on"
         ended = _counts(self._budget, view.ended, view.failures)
         self._say(f"interrupted by {by}; {left}: start the same command again ({ended} in {self._root}).")
+        self._display.stop()
 
     def left(self, history: History, evaluated: int) -> None:
         """The worker found nothing more to do, after so many evaluations of its own."""
-        self._display.stop()
         ended = [trial for trial in history.trials if trial.ended]
         waiting = sum(trial.status is Status.WAITING for trial in history.pending)
         counts = _counts(

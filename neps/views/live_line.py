@@ -93,13 +93,16 @@ class LiveLine:
         with self._lock:
             if not self._has_place(insist=insist):
                 return False
-            if self._unfinished:
-                self._flush_all()
-                self._write("\n")
-                for stream in list(self._unfinished):
-                    self._note(stream, ended=True)
-            self._drawn = True
-            self._put(_ERASE + _filled(text, aside, self.columns))
+            try:
+                if self._unfinished:
+                    self._flush_all()
+                    self._write("\n")
+                    for stream in list(self._unfinished):
+                        self._note(stream, ended=True)
+                self._drawn = True
+                self._put(_ERASE + _filled(text, aside, self.columns))
+            finally:
+                self._let_go()
             return True
 
     def close(self) -> None:
@@ -116,7 +119,7 @@ class LiveLine:
 
     def _has_place(self, *, insist: bool) -> bool:
         is_free = not self._unfinished or insist
-        return is_free and not self._ended and not self._row.others_write and self._is_ours()
+        return is_free and not self._ended and self._is_ours() and self._row.hold()
 
     def _is_ours(self) -> bool:
         """Whether the terminal is this process's, or that of a parent, no shell, who gave it a group of its own.
@@ -164,7 +167,10 @@ class LiveLine:
             with self._lock:
                 self._clear()
                 self._note(stream, ended=text.endswith("\n"))
-                written = write(text)
+                try:
+                    written = write(text)
+                finally:
+                    self._let_go()
             self._on_write()
             return written
 
@@ -175,11 +181,15 @@ class LiveLine:
 
         Not together with it: a carriage return would have its beginning flushed, for another process to write over.
         """
-        self._erase()
-        if self._unfinished or not self._row.shared or not self._is_ours():
+        if self._row.hold(patiently=not self._unfinished):
+            self._erase()
+            before = _ERASE
+        else:
+            self._drawn, before = False, "\n"  # what another has begun stands there by now
+        if self._unfinished or not (self._row.shared and self._is_ours()):
             return
         with contextlib.suppress(Exception):
-            self._put("\n" if self._row.others_write else _ERASE)
+            self._put(before)
 
     def _note(self, stream: int, *, ended: bool) -> None:
         """Somebody ends a line in this stream, or doesn't."""
@@ -190,7 +200,11 @@ class LiveLine:
             self.begun = min(self.begun, time.time())
         if not self._unfinished:
             self.begun = math.inf
-        self._row.write(unfinished=bool(self._unfinished))
+
+    def _let_go(self) -> None:
+        """Let others write, unless a line has been begun here."""
+        if not self._unfinished:
+            self._row.release()
 
     def _flush_all(self) -> None:
         for stream in self._streams():

@@ -10,11 +10,13 @@ import contextlib
 import fcntl
 import os
 import struct
+import time
 
 __all__ = ["Row"]
 
 _LOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux, the one system with these locks
 _DRAWING, _WRITING = 0, 1
+_PATIENCE, _PAUSE = 0.1, 0.0005
 _NO_LOCKS = (OSError, AttributeError, ValueError)  # of this terminal, on this system, or of what is no terminal
 
 
@@ -30,32 +32,48 @@ class Row:
         with contextlib.suppress(OSError):
             self._descriptor = os.open(os.ttyname(descriptor), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         self._lock(_DRAWING, fcntl.F_RDLCK)
-        self._is_writing = False
+        self._is_held = self._is_left = False
 
     @property
     def shared(self) -> bool:
         """Whether another process draws a live line here, too."""
         return self._is_locked(_DRAWING)
 
-    @property
-    def others_write(self) -> bool:
-        """Whether another process has begun a line here that it hasn't ended."""
-        return self._is_locked(_WRITING)
+    def hold(self, *, patiently: bool = False) -> bool:
+        """Keep others from writing here, until `release`; False where one does so now, or has begun a line.
 
-    def write(self, *, unfinished: bool) -> None:
-        """Say whether this process has begun a line that it hasn't ended."""
-        if unfinished != self._is_writing:
-            self._is_writing = unfinished
-            self._lock(_WRITING, fcntl.F_RDLCK if unfinished else fcntl.F_UNLCK)
+        Args:
+            patiently: wait a moment for one who is writing; not again, while one has begun a line and leaves it so.
+        """
+        deadline = time.monotonic() + (_PATIENCE if patiently and not self._is_left else 0.0)
+        while not self._is_held:
+            self._is_held = self._lock(_WRITING, fcntl.F_WRLCK)
+            if self._is_held or time.monotonic() >= deadline:
+                break
+            time.sleep(_PAUSE)
+        self._is_left = not self._is_held and (patiently or self._is_left)
+        return self._is_held
+
+    def release(self) -> None:
+        """Let others write."""
+        if self._is_held:
+            self._is_held = False
+            self._lock(_WRITING, fcntl.F_UNLCK)
 
     def close(self) -> None:
         """Give everything up."""
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
 
-    def _lock(self, byte: int, kind: int) -> None:
-        with contextlib.suppress(*_NO_LOCKS):
+    def _lock(self, byte: int, kind: int) -> bool:
+        """Whether nobody else has it: also where there are no locks."""
+        try:
             fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _LOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
+        except (BlockingIOError, PermissionError):
+            return False
+        except _NO_LOCKS:
+            return True
+        return True
 
     def _is_locked(self, byte: int) -> bool:
         """By others, that is: one's own locks stand in nobody's way."""

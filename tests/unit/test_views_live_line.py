@@ -203,11 +203,12 @@ class TestTwoProcessesInOneTerminal:
         other = Row(terminal.slave)
         assert one.shared
         assert other.shared
-        other.write(unfinished=True)
-        assert one.others_write
-        assert not other.others_write
-        other.write(unfinished=False)
-        assert not one.others_write
+        assert other.hold()
+        assert not one.hold()
+        assert other.hold()
+        other.release()
+        assert one.hold()
+        one.release()
         other.close()
         assert not one.shared
         one.close()
@@ -220,7 +221,7 @@ class TestTwoProcessesInOneTerminal:
             print("mine again")
             assert rows(terminal) == ["mine", "mine again"]
             os.write(terminal.slave, b"begun by the other")
-            other.write(unfinished=True)
+            assert other.hold()
             assert not line.draw(LINE, "aside", insist=True)
             print("mine at last")
             assert rows(terminal) == ["mine", "mine again", "begun by the other", "mine at last"]
@@ -229,9 +230,9 @@ class TestTwoProcessesInOneTerminal:
     def test_where_there_are_no_such_locks_each_is_alone(self) -> None:
         reading, writing = os.pipe()
         row = Row(writing)
-        row.write(unfinished=True)
         assert not row.shared
-        assert not row.others_write
+        assert row.hold()
+        row.release()
         row.close()
         os.close(reading)
         os.close(writing)
@@ -240,7 +241,7 @@ class TestTwoProcessesInOneTerminal:
 def test_it_comes_back_once_it_has_a_place_again(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neps.views.progress._SECONDS_WITHOUT_PLACE", 0.01)
     other, view = Row(terminal.slave), View(Layout("nowhere"), None, lease=1.0, poll=1.0)
-    other.write(unfinished=True)
+    assert other.hold()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", terminal.stream)
         with progress_display(True, Budget()) as display:
