@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neps.errors import ArgumentError, nearest, shown
+from neps.ledger.reading import root_of
 
 __all__ = ["choice", "count", "flag", "number", "root_path"]
 
@@ -98,7 +99,7 @@ def root_path(root_directory: Any, task_id: Any = None, development_stage_id: An
     for prefix, name, value in (("task", "task_id", task_id), ("dev", "development_stage_id", development_stage_id)):
         if value is not None:
             path /= f"{prefix}_{_id(name, value)}"
-    path = path.absolute()
+    path = Path(root_of(path))
     _check_inside(path, root)
     if path.exists() and not path.is_dir():
         message = f"root_directory is {str(path)!r}, which is not a folder. Choose another, or move that file away."

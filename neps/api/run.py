@@ -22,11 +22,13 @@ from neps.errors import ArgumentError, shown
 from neps.evaluation import check_signature
 from neps.history import History
 from neps.ledger.definition import LARGEST_SEED, LONGEST_LEASE_SECONDS
+from neps.ledger.following import Follower
 from neps.ledger.identity import Identity
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
 from neps.samplers.registry import describe
 from neps.space import Parameter, SearchSpace
+from neps.views.announcing import Announcer
 from neps.views.progress import check_progress, progress_display
 from neps.views.summary import try_to_write_summary, write_summary_within
 from neps.worker import anew
@@ -119,7 +121,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             as many deaths are too many. The same for attempts that were left since the storage failed.
         lease_seconds: how long a worker may be silent before its trial is taken over: three times the filesystem's
             attribute cache or more, at most 10^9. None: 120, or as published.
-        progress: whether to show a line of progress on standard error; "auto": if that is a terminal.
+        progress: whether to show a line of progress on standard error, below all else that is written to a terminal;
+            "auto": if it is a terminal. Two plain lines there say in any case what was found and what is left; False
+            silences these, too.
         overwrite_working_directory: move an earlier run in `root_directory` to `overwritten/`, once for a launch
             (NEPS_RUN_TOKEN, or SLURM's job), never under live workers: it joins those, and stays with their run. A
             second start in one SLURM job is no new launch: give it another NEPS_RUN_TOKEN.
@@ -205,24 +209,36 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     if overwrite:
         proposal.check()
 
-    with progress_display(progress, settings.budget) as on_change:
+    with progress_display(progress, settings.budget, space.fidelity) as display:
         opened = open_run(
             root, Identity.mine(), proposal.define, overwrite=overwrite, most=settings.budget.max_evaluations_total
         )
+        announcer = Announcer(root, settings.budget, display, silent=progress is False)
+        announcer.begins = _beginning(new=opened.new)
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             _check_budget(sampler, settings.budget)
             with anew.working(settings, overwrite=overwrite):
                 last = functools.partial(write_summary_within, root, _SECONDS_FOR_SUMMARY) if summarise else None
-                work(prepare(opened, space, sampler, settings), run_pipeline, on_change, last)
+                context = prepare(opened, space, sampler, settings)
+                if context.independent:
+                    display.follow(Follower(opened.layout))
+                evaluated = work(context, run_pipeline, announcer, last)
         finally:
             opened.heartbeat.stop()
-    history = load(root)
+        history = load(root)
+        announcer.left(history, evaluated)
     if (spent := history.fidelity_spent) is not None:
         _logger.info("Fidelity spent by all trials of this run: %s", spent)
     if summarise:
         try_to_write_summary(root, history)
     return history
+
+
+def _beginning(*, new: bool) -> str:
+    if anew.restarted():
+        return "restarted, and goes on in"
+    return "new run in" if new else "joins the run in"
 
 
 def _check_together(settings: Settings) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "is_complete",
     "lines",
     "misplaced",
+    "piece",
     "read",
     "tail",
 ]
@@ -99,6 +100,19 @@ def tail(path: str, size: int) -> bytes | None:
             chunks.append(chunk)
             left -= len(chunk)
         return b"".join(chunks)
+    finally:
+        os.close(descriptor)
+
+
+def piece(path: str, start: int, size: int) -> bytes:
+    """At most `size` bytes of a file, from `start` on; nothing beyond its end.
+
+    Raises:
+        OSError: as `read`, and where there is no file.
+    """
+    descriptor = _open(path)
+    try:
+        return os.pread(descriptor, size, start)
     finally:
         os.close(descriptor)
 

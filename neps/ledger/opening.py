@@ -26,12 +26,16 @@ _logger = logging.getLogger("neps.ledger")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OpenedRun:
-    """A run that a worker has joined: its definition as published, its paths, and the worker's heartbeat."""
+    """A run that a worker has joined: its definition as published, its paths, and the worker's heartbeat.
+
+    `new` says whether there was no run before.
+    """
 
     layout: Layout
     me: Identity
     definition: Definition
     heartbeat: Heartbeat
+    new: bool
 
 
 def open_run(
@@ -83,7 +87,7 @@ def _open(
             if keep_running(root, definition.run, me):
                 _remember(root, definition, launch, me)
                 unless_joined.pop_all()
-                return OpenedRun(layout, me, definition, heartbeat)
+                return OpenedRun(layout, me, definition, heartbeat, new=found is None)
 
 
 def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) -> None:

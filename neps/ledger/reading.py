@@ -22,7 +22,7 @@ _MOST_NAMED = 5
 
 
 def root_of(root_directory: str | Path) -> str:
-    """The absolute path of a run, from how a user names it.
+    """The absolute path of a run, from how a user names it: links stay, but for those before a `..`.
 
     Raises:
         ArgumentError: if that is no path, or empty, as by a variable that isn't set: it would mean the current folder.
@@ -30,7 +30,8 @@ def root_of(root_directory: str | Path) -> str:
     if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
         message = f"root_directory is {root_directory!r}; it must be a path. Write '.' for the current folder."
         raise ArgumentError(message)
-    return str(Path(root_directory).expanduser().absolute())
+    path = Path(root_directory).expanduser().absolute()
+    return os.path.realpath(path) if ".." in path.parts else str(path)
 
 
 def read_definition(root: str | Path) -> Definition:

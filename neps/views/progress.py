@@ -1,32 +1,42 @@
 """Progress while a worker runs: one line on standard error, drawn when something has changed. Called by `neps.run`.
 
-It never fails the worker, and leaves the streams alone: what run_pipeline prints goes where it always goes.
+What the line says stands here, and when it's drawn; how it stays below everything else on a terminal is in `live_line`.
+Elsewhere than on a terminal it's a plain line, seldom. It never fails the worker.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
-import os
+import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.fidelity import fidelity_run
+from neps.ledger.following import Follower
 from neps.ledger.view import View
+from neps.trial import Trial
+from neps.views.live_line import LiveLine, is_terminal
+from neps.views.wording import best_words, counted, loss_words
 
-__all__ = ["check_progress", "progress_display"]
+__all__ = ["Display", "check_progress", "progress_display"]
 
 _logger = logging.getLogger("neps.views")
 _SECONDS_ON_TERMINAL = 0.2
 _SECONDS_ELSEWHERE = 10.0
+_SECONDS_WITHOUT_PLACE = 1.0
 _SHARE = 50
 """Between two lines pass at least that many times what one takes: in a large run that is no longer nothing."""
 _PATIENCE = 1.0
+_EVALUATING, _WAITING = "evaluating ", "waiting for "
+_WIDE = 100
+"""Columns of a terminal that has room for whole words."""
 
 
 def check_progress(progress: Any) -> bool:
@@ -36,111 +46,235 @@ def check_progress(progress: Any) -> bool:
         ArgumentError: if it is anything else.
     """
     if isinstance(progress, str) and progress == "auto":
-        return _is_terminal(sys.stderr)
+        return is_terminal(sys.stderr)
     if not isinstance(progress, bool):
         message = f'progress is {progress!r}; it must be True, False, or "auto" (a line where stderr is a terminal).'
         raise ArgumentError(message)
     return progress
 
 
-@contextlib.contextmanager
-def progress_display(progress: Any, budget: Budget) -> Iterator[Callable[[View, str], None]]:
-    """Show how the run goes on; yields what to call, with the worker's view and what it does now, when that changes.
+class Display:
+    """What to tell of a worker's state. This one shows nothing."""
 
-    A call costs about a microsecond: a thread draws. It draws only after a call, and not each second, since anything
-    that is drawn in the middle of an evaluation tears the user's own output apart.
+    def update(self, view: View, what: str) -> None:
+        """The worker now does something else. Costs about a microsecond: a thread draws."""
+
+    def follow(self, follower: Follower) -> None:
+        """The worker's view doesn't know others' losses; this does."""
+
+    def stop(self) -> None:
+        """Nothing more comes."""
+
+
+@contextlib.contextmanager
+def progress_display(progress: Any, budget: Budget, fidelity: str | None = None) -> Iterator[Display]:
+    """Show how the run goes on.
+
+    Args:
+        progress: as of `check_progress`.
+        budget: what may be spent.
+        fidelity: the name of the parameter, where the space has exactly one.
     """
-    if not check_progress(progress) or sys.stderr is None:  # it is None where a process starts without one
-        yield lambda _view, _what: None
-        return
-    display = _Display(budget, sys.stderr)
+    shown = check_progress(progress) and sys.stderr is not None  # it is None where a process starts without one
+    display = Display()
+    if shown:
+        with contextlib.suppress(RuntimeError, MemoryError):  # no more threads
+            display = _Shown(budget, fidelity, sys.stderr)
     try:
-        yield display.update
+        yield display
     finally:
         display.stop()
 
 
-class _Display:
-    """Draws the latest state, and the last one when it is stopped."""
+class _Shown(Display):
+    """Draws the latest state: after it has changed, and after somebody else has written."""
 
-    def __init__(self, budget: Budget, stream: TextIO) -> None:
-        self._budget, self._stream = budget, stream
+    def __init__(self, budget: Budget, fidelity: str | None, stream: TextIO) -> None:
+        self._budget, self._fidelity, self._stream = budget, fidelity, stream
         self._latest: tuple[View, str, float] | None = None
+        self._follower: Follower | None = None
         self._changed, self._stopping = threading.Event(), threading.Event()
+        self._line: LiveLine | None = None
+        with contextlib.suppress(Exception):  # whatever a stand-in for a stream does, the search goes on
+            self._line = LiveLine.on(stream, self._touched)
         self._thread = threading.Thread(target=self._run, name="neps-progress", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            if self._line is not None:
+                self._line.close()
+            raise
 
     def update(self, view: View, what: str) -> None:
-        """The worker now does something else."""
         self._latest = view, what, time.time()
         self._changed.set()
 
+    def follow(self, follower: Follower) -> None:
+        self._follower = follower
+
     def stop(self) -> None:
-        """Draw the last state. A stream that doesn't take it must not hold the worker up."""
+        """A stream that doesn't take the last state must not hold the worker up."""
         self._stopping.set()
         self._changed.set()
         self._thread.join(_PATIENCE)
 
+    def _touched(self) -> None:
+        if not self._changed.is_set():
+            self._changed.set()
+
     def _run(self) -> None:
         try:
-            if _is_terminal(self._stream) and os.environ.get("TERM") != "dumb":
-                self._keep_drawing(_terminal_line(self._stream), _SECONDS_ON_TERMINAL)
-                if self._latest:
-                    self._stream.write("\n")
+            if self._line is not None:
+                self._keep_drawing(self._line)
             else:
-                self._keep_drawing(lambda text: print(text, file=self._stream, flush=True), _SECONDS_ELSEWHERE)
+                self._keep_printing()
         except Exception:  # whatever a display meets, the search goes on
             _logger.debug("The display of progress has ended early", exc_info=True)
+        finally:
+            if self._line is not None:
+                self._line.close()
 
-    def _keep_drawing(self, draw: Callable[[str], None], pause: float) -> None:
-        last = False
-        while not last:
+    def _keep_drawing(self, line: LiveLine) -> None:
+        tried: tuple[View, str, float] | None = None
+        said, first_tried, has_place = "", 0.0, True
+        while not self._stopping.is_set():
+            self._changed.wait(None if has_place else _SECONDS_WITHOUT_PLACE)
+            self._changed.clear()
+            if (latest := self._latest) is None or self._stopping.is_set():
+                continue
+            began, state = time.monotonic(), self._state(*latest)
+            text, is_whole = state.fitting(line.columns)
+            if not is_whole and state.what != said and state.what.startswith(_WAITING):
+                said = state.what
+                print(f"neps: {said}", file=self._stream, flush=True)
+            if latest is not tried:
+                tried, first_tried = latest, began
+            # What an evaluation has left of a line is ended after it; but somebody may just be writing one.
+            insist = line.begun < state.when and began - first_tried >= _SECONDS_WITHOUT_PLACE
+            has_place = line.draw(text, state.since, insist=insist)
+            self._pause(_SECONDS_ON_TERMINAL, began)
+            self._catch_up(_SECONDS_ON_TERMINAL)
+
+    def _keep_printing(self) -> None:
+        """The first line comes late, and the last state is left to who says how all has ended."""
+        self._pause(_SECONDS_ELSEWHERE, time.monotonic())
+        while not self._stopping.is_set():
+            self._catch_up(_SECONDS_ON_TERMINAL)
             self._changed.wait()
             self._changed.clear()
-            last = self._stopping.is_set()
+            if (latest := self._latest) is None or self._stopping.is_set():
+                continue
+            began, state = time.monotonic(), self._state(*latest)
+            print(f"neps: {state.forms()[0]} ({state.clock})", file=self._stream, flush=True)
+            self._pause(_SECONDS_ELSEWHERE, began)
+
+    def _pause(self, least: float, began: float) -> None:
+        self._stopping.wait(max(least, _SHARE * (time.monotonic() - began)))
+
+    def _catch_up(self, pause: float) -> None:
+        """While nothing happens, read on until the run's best is known: in a large run not before the first line."""
+        follower = self._follower
+        while follower is not None and not (follower.complete or self._changed.is_set()):
             began = time.monotonic()
-            if self._latest:
-                draw(_line(*self._latest, self._budget))
-            self._stopping.wait(max(pause, _SHARE * (time.monotonic() - began)))
+            follower.look()
+            if follower.complete:
+                self._changed.set()
+            self._pause(pause, began)
+
+    def _state(self, view: View, what: str, when: float) -> _State:
+        """The worker's thread may change the view meanwhile; copying its values is atomic."""
+        spent = fidelity = None
+        if self._budget.max_cost_total is not None:
+            spent = math.fsum(trial.spent for trial in list(view.trials.values()))
+        if self._budget.max_fidelity_total is not None:
+            begun = [each.trial for each in list(view.pending.values())]
+            fidelity = fidelity_run([*begun, *list(view.trials.values())])
+        best, not_finite = self._best(view)
+        known = best is not None or not_finite > 0
+        ended, running = self._numbers(view)
+        return _State(
+            budget=self._budget,
+            ended=ended,
+            failed=view.failures,
+            running=running,
+            spent=spent,
+            fidelity=fidelity,
+            best=best_words(best, self._fidelity, not_finite) if known else "",
+            best_briefly=f"best {loss_words(best, self._fidelity, 4)}" if best else "no finite loss" if known else "",
+            what=what,
+            when=when,
+        )
+
+    def _numbers(self, view: View) -> tuple[int, int]:
+        """How many trials have ended, and how many run."""
+        running = sum(not pending.waits for pending in list(view.pending.values()))
+        if (follower := self._follower) is None or not follower.complete:
+            return view.ended, running
+        ended = max(view.ended, len(follower.succeeded) + view.failures)
+        begun = view.numbers.frontier - 1 - (len(view.pending) - running)
+        return ended, max(running, begun - ended)
+
+    def _best(self, view: View) -> tuple[Trial | None, int]:
+        """The run's incumbent, if its loss is finite, and how many losses are not, where none is."""
+        best, not_finite = view.best, 0
+        if (follower := self._follower) is not None:
+            follower.look()
+            if not follower.complete:
+                return None, 0
+            not_finite = len(follower.without_loss)
+            best = min(filter(None, (best, follower.best)), key=lambda trial: trial.incumbent_key, default=None)
+        elif best is not None and not math.isfinite(best.rank_key):
+            not_finite = sum(trial.succeeded for trial in list(view.trials.values()))
+        return (best, 0) if best is not None and math.isfinite(best.rank_key) else (None, not_finite)
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
-    with contextlib.suppress(ValueError, AttributeError):  # closed; or None, or a stand-in of the user's
-        return stream is not None and stream.isatty()
-    return False
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _State:
+    """What the line says, in an order in which the end can be missed most."""
 
+    budget: Budget
+    ended: int
+    failed: int
+    running: int
+    spent: float | None
+    fidelity: float | None
+    best: str
+    best_briefly: str
+    what: str
+    when: float
 
-def _line(view: View, what: str, when: float, budget: Budget) -> str:
-    """The state in one line. The worker's thread may change the view meanwhile; copying its values is atomic."""
-    of = f" of {budget.max_evaluations_total}" if budget.max_evaluations_total is not None else ""
-    parts = [f"{view.ended}{of} trials ended" + (f", {view.failures} failed" if view.failures else "")]
-    if budget.max_cost_total is not None:
-        spent = sum(trial.spent for trial in list(view.trials.values()))
-        parts.append(f"cost {spent:g} of {budget.max_cost_total:g}")
-    if budget.max_fidelity_total is not None:
-        pending = [each.trial for each in list(view.pending.values())]
-        fidelity = fidelity_run([*pending, *list(view.trials.values())])
-        parts.append(f"fidelity {fidelity:g} of {budget.max_fidelity_total:g}")
-    if (best := view.best) is not None:
-        parts.append(f"best {best.loss:.6g} (trial {best.number})")
-    return f"neps: {' · '.join([*parts, what])} ({time.strftime('%H:%M:%S', time.localtime(when))})"
+    @property
+    def clock(self) -> str:
+        return time.strftime("%H:%M:%S", time.localtime(self.when))
 
+    @property
+    def since(self) -> str:
+        return f"since {self.clock}"
 
-def _terminal_line(stream: TextIO) -> Callable[[str], None]:
-    """What draws over its last line. Not rich's Live: it hides the cursor, which a killed worker can't bring back."""
-    from rich.console import Console
-    from rich.control import Control
-    from rich.segment import ControlType
-    from rich.text import Text
+    def forms(self) -> tuple[str, str, str]:
+        """In whole words, briefly, and as briefly as can be."""
+        most = self.budget.max_evaluations_total
+        ended = f"{counted(self.ended, 'trial')} ended" if most is None else f"{self.ended} of {most} trials ended"
+        briefly = f"{self.ended} ended" if most is None else f"{self.ended}/{most} ended"
+        full = [*self._parts(ended, " of ", self.best), self.what]
+        parts = self._parts(briefly, "/", self.best_briefly)
+        brief, briefest = [*parts, self.what], [*parts, self.what.removeprefix(_EVALUATING)]
+        return " · ".join(full), " · ".join(brief), " · ".join(briefest)
 
-    console = Console(file=stream)
-    start_over = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+    def _parts(self, ended: str, of: str, best: str) -> list[str]:
+        parts = [ended + (f" ({self.failed} failed)" if self.failed else "")]
+        if self.spent is not None:
+            parts.append(f"cost {self.spent:g}{of}{self.budget.max_cost_total:g}")
+        if self.fidelity is not None:
+            parts.append(f"fidelity {self.fidelity:g}{of}{self.budget.max_fidelity_total:g}")
+        if self.running:
+            parts.append(f"{self.running} running")
+        if best:
+            parts.append(best)
+        return parts
 
-    def draw(line: str) -> None:
-        text = Text(line, no_wrap=True)
-        text.truncate(console.width - 2, overflow="ellipsis")
-        with console:
-            console.control(start_over)
-            console.print(text, end=" ")
-
-    return draw
+    def fitting(self, columns: int) -> tuple[str, bool]:
+        """The form for a terminal of this width, so that it doesn't change with each state; and whether it fits."""
+        full, *brief = self.forms()
+        fitting = [form for form in ([full, *brief] if columns >= _WIDE else brief) if len(form) < columns]
+        return (fitting[0], True) if fitting else (brief[-1], False)

@@ -16,6 +16,7 @@ from neps.ledger.storage import shown_size
 from neps.tables import aligned, printable
 from neps.trial import Trial
 from neps.views.overview import Overview, Running, overview
+from neps.views.wording import loss_words, not_finite_words
 
 __all__ = ["MOST_RUNNING", "as_text", "short_gist", "status", "why_damaged"]
 
@@ -132,10 +133,10 @@ def _incumbent(run: Overview) -> list[str]:
     if best is None and not diverged:
         return ["best: no trial has succeeded yet"]
     if best is None:
-        losses = "1 loss is" if diverged == 1 else f"{diverged} losses are"
-        return [f"best: none yet: {losses} not finite"]
+        return [f"best: none yet: {not_finite_words(diverged)}"]
     config = aligned([(name, repr(value)) for name, value in best.config.items()])
-    return [f"best: trial {best.number}, loss {best.loss:g}", *config, f"  in {_folder(run.root, best.number)}"]
+    loss = loss_words(best, run.history.space.fidelity)
+    return [f"best: trial {best.number}, loss {loss}", *config, f"  in {_folder(run.root, best.number)}"]
 
 
 def _running(run: Overview) -> list[str]:

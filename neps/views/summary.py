@@ -2,7 +2,7 @@
 
     summary/trials.csv           one row a trial; its configuration in columns `config.NAME`, info_dict in `info.KEY`
     summary/learning_curves.csv  one row a point of a learning curve: number, step, loss; only where there are some
-    summary/best.yaml            the incumbent: number, loss, cost, folder (relative to the root), config
+    summary/best.yaml            the incumbent, if its loss is finite: number, loss, cost, folder (in the root), config
     summary/spent.yaml           with a fidelity, how much of it trials ran, and how many full evaluations that is
 
 Called by `neps.run` whenever a worker ends, and by `neps summary`. Workers that end at the same moment need no lock:
@@ -104,7 +104,8 @@ def _write(root: str, history: History) -> None:
     points = [(trial.number, step, loss) for trial in history.trials for step, loss in trial.learning_curve]
     _replace(folder, "learning_curves.csv", _curves(points).encode() if points else None)
     best, spent = history.best, history.fidelity_spent
-    _replace(folder, "best.yaml", _document(_incumbent(best)) if best is not None else None)
+    is_finite = best is not None and math.isfinite(best.rank_key)
+    _replace(folder, "best.yaml", _document(_incumbent(best)) if best is not None and is_finite else None)
     _replace(folder, "spent.yaml", _document(_accounts(spent)) if spent is not None else None)
 
 

@@ -27,7 +27,7 @@ from neps.worker.descendants import Descendants
 from neps.worker.fresh import Beginning
 from neps.worker.settings import Settings
 
-__all__ = ["evaluated", "obstacle", "start", "working"]
+__all__ = ["evaluated", "obstacle", "restarted", "start", "working"]
 
 _logger = logging.getLogger("neps.worker")
 _MOST_IN_A_ROW = 3
@@ -78,6 +78,11 @@ def working(settings: Settings, *, overwrite: bool) -> Iterator[None]:
 def evaluated() -> None:
     """An evaluation has come to its end: new starts are counted from here."""
     _process.times = 0
+
+
+def restarted() -> bool:
+    """Whether this process is a new start of itself that has not come to the end of an evaluation yet."""
+    return _process.times > 0
 
 
 def obstacle(*, main_thread: bool) -> str | None:

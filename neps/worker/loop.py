@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from neps.errors import DirectoryError
+from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Interrupted
 from neps.ledger.links import without_links
 from neps.ledger.outage import Outage
@@ -69,7 +69,8 @@ class Worker:
             self._view.observers = [*self._view.observers, self._disk]
         self._on_change = on_change
         self._began = time.monotonic()
-        self._evaluated = 0
+        self.evaluated = 0
+        """How many evaluations it has begun."""
         self._outage = Outage(_logger, _LEASES_OF_OUTAGE * context.lease, context.poll)
         self._joined = False
         self._unusable: set[int] = set()
@@ -102,6 +103,7 @@ class Worker:
         failed = "1 trial failed. To retry it" if failures == 1 else f"{failures} trials failed. To retry them"
         hint = f". {failed}, run `neps retry {root} --failed`" if failures else ""
         _logger.info("Worker %s leaves: %s%s", self._context.me.worker, step.reason, hint)
+        self._on_change(step.reason)
 
     def _through_outages(self, operation: Callable[[], Step]) -> Step:
         """Where the filesystem fails, try again for long: nothing is held now that could be lost by waiting."""
@@ -129,6 +131,7 @@ class Worker:
         if not self._joined:
             self._view.join()
             self._joined = True
+            self._on_change("choosing the first trial")
             self._disk.free()  # it may be full, so that the first evaluation would fail
         if (share := self._share_done()) is not None:
             return share
@@ -194,11 +197,12 @@ class Worker:
         if not self._view.pending:
             return None
         numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
-        return Pause(f"running trials to end ({numbers}), to resume them if their workers die")
+        running = f"{len(self._view.pending)} running trial{'s' * (len(self._view.pending) > 1)}"
+        return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
 
     def _share_done(self) -> Leave | None:
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
-        if most is not None and self._evaluated >= most:
+        if most is not None and self.evaluated >= most:
             return Leave(f"max_evaluations_per_run={most} is reached")
         if seconds is not None and time.monotonic() - self._began >= seconds:
             return Leave(f"max_seconds_per_run={seconds:g} has passed")
@@ -206,12 +210,18 @@ class Worker:
 
     def _evaluate(self, held: Held) -> Trial | Interrupted | None:
         self._waiting = _Waiting("", time.monotonic())
-        self._evaluated += 1
-        self._on_change(f"evaluating trial {held.folder.number}")
+        self.evaluated += 1
+        number, what = held.folder.number, "trial {} ended early"
+        self._on_change(f"evaluating trial {number}")
         try:
-            return self._evaluations.run(held)
+            ended = self._evaluations.run(held)
+            what = _what_came(ended)
+        except EvaluationError:
+            what = "trial {} failed"
+            raise
         finally:
-            self._on_change(f"evaluated trial {held.folder.number}")
+            self._on_change(what.format(number))
+        return ended
 
     def _pause(self, pause: Pause) -> None:
         now = time.monotonic()
@@ -232,3 +242,15 @@ class Worker:
             waiting.say_at = now + _SAY_AGAIN
             self._on_change(f"waiting for {waiting.reason}")
             _logger.info("Waiting for %s; for %.0f s so far", waiting.reason, waited)
+
+
+def _what_came(ended: Trial | Interrupted | None) -> str:
+    """Of an evaluation, with a place for its number."""
+    match ended:
+        case Trial():
+            return "evaluated trial {}" if ended.succeeded else "trial {} failed"
+        case Interrupted(reason="fenced") | None:
+            return "trial {} was taken over by another worker"
+        case Interrupted(counts_as_death=True):
+            return "trial {} ended as a death (max_attempts counts them), to be resumed"
+    return "trial {} left, to be resumed"

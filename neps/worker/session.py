@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from neps.budget import Spending
 from neps.errors import DirectoryError
@@ -20,7 +21,7 @@ from neps.worker.loop import Worker
 from neps.worker.settings import Keep, Settings
 from neps.worker.tenure import Tenure
 
-__all__ = ["prepare", "work"]
+__all__ = ["Listener", "prepare", "work"]
 
 _LONGEST_POLL = 5.0
 _SHORTEST_POLL = 0.05
@@ -59,18 +60,29 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     )
 
 
+class Listener(Protocol):
+    """Who is told how a worker goes on."""
+
+    def update(self, view: View, what: str) -> None:
+        """It has joined, which comes first, or now does something else."""
+
+    def interrupted(self, view: View, by: str) -> None:
+        """It stops early, by a signal or an exception of this name."""
+
+
 def work(
-    context: Context,
-    run_pipeline: Callable[..., Any],
-    on_change: Callable[[View, str], None],
-    last: Callable[[], None] | None = None,
-) -> None:
-    """Work until nothing is left, this worker's share is done, or a signal comes.
+    context: Context, run_pipeline: Callable[..., Any], listener: Listener, last: Callable[[], None] | None = None
+) -> int:
+    """Work until nothing is left, this worker's share is done, or a signal comes; how many evaluations were begun.
 
     Args:
         context: what it has at hand.
         run_pipeline: what to call with each configuration.
-        on_change: called with what it does now.
+        listener: told what it does now.
+
+    Args:
+        context: what it has at hand.
+        run_pipeline: what to call with each configuration.
         last: called where the worker ends early, by an interruption or a failed evaluation. Its trial has been handed
             back by then, and the user's handlers of signals are in place again; what a signal ends is ended after that.
 
@@ -79,11 +91,14 @@ def work(
         BaseException: what interrupted it: KeyboardInterrupt, or what run_pipeline raised; a signal other than SIGINT
             ends the process.
     """
+    worker = Worker(context, run_pipeline, lambda what: listener.update(context.view, what))
     interrupted: Interrupted | None = None
     early = True
     try:
         with context.signals:
-            interrupted = Worker(context, run_pipeline, lambda what: on_change(context.view, what)).work()
+            interrupted = worker.work()
+            if (by := _by(interrupted, context.signals.received)) is not None:
+                listener.interrupted(context.view, by)
         early = interrupted is not None or context.signals.received is not None
     except DirectoryError:  # it can't be written to, or is another run's by now
         early = False
@@ -96,3 +111,12 @@ def work(
             context.signals.leave()  # whatever else is on its way out: a signal was to end the process
     if interrupted is not None:
         raise interrupted.exception
+    return worker.evaluated
+
+
+def _by(interrupted: Interrupted | None, signum: int | None) -> str | None:
+    """The name of what interrupted a worker, if something did."""
+    signum = interrupted.signum if interrupted is not None else signum
+    if signum is not None:
+        return signal.Signals(signum).name
+    return type(interrupted.exception).__name__ if interrupted is not None else None

@@ -175,6 +175,10 @@ def test_within_an_evaluation(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("inner_*"))) == TRIALS
 
 
-def test_silent_by_default(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_two_lines_by_default_and_none_on_request(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(tmp_path / "root", searcher="default")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert [line.split()[:2] for line in err.splitlines()] == [["neps:", "new"], ["neps:", "leaves"]]
+    run(tmp_path / "another", searcher="default", progress=False)
     assert capfd.readouterr() == ("", "")

@@ -33,7 +33,14 @@ def root(tmp_path: Path) -> Path:
 def evaluate(root: Path, objective: Callable[..., float]) -> neps.History:
     space = {"x": neps.Float(0, 1)}
     return neps.run(
-        objective, root, space, searcher="random_search", max_evaluations_total=3, seed=1, ignore_errors=True
+        objective,
+        root,
+        space,
+        searcher="random_search",
+        max_evaluations_total=3,
+        seed=1,
+        ignore_errors=True,
+        progress=False,
     )
 
 
@@ -80,6 +87,7 @@ def test_a_folder_of_runs_names_them(tmp_path: Path, command: str, capsys: Captu
             task_id=task,
             development_stage_id=stage,
             max_evaluations_total=1,
+            progress=False,
         )
     (tmp_path / "task_3").mkdir()
     assert main(typed(command, tmp_path)) == 1

@@ -45,7 +45,7 @@ def failing_once(call: Callable[..., Any], part: str) -> Callable[..., Any]:
 
 def context_of(scene: Scene, name: str) -> Context:
     me, definition = here(name), scene.define()
-    run = OpenedRun(scene.layout, me, definition, Heartbeat(scene.layout, me, 60.0))
+    run = OpenedRun(scene.layout, me, definition, Heartbeat(scene.layout, me, 60.0), new=True)
     return prepare(run, SearchSpace({"x": Float(0, 1)}), RandomSearch(), Settings(budget=Budget()))
 
 

@@ -1,0 +1,49 @@
+"""How views and announcements say what is counted and what is best."""
+
+from __future__ import annotations
+
+from neps.trial import Trial
+
+__all__ = ["best_words", "counted", "loss_words", "not_finite_words"]
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "trial"), counted(0, "trial"), counted(2, "loss")
+        ('1 trial', '0 trials', '2 losses')
+    """
+    if number == 1:
+        return f"{number} {noun}"
+    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def loss_words(trial: Trial, fidelity: str | None, digits: int = 6) -> str:
+    """The loss of a trial, and at which fidelity, by its parameter's name: only losses of one fidelity compare.
+
+    Example:
+        >>> from neps.trial import Decision, Result
+        >>> decision = Decision(number=1, config={"epochs": 27}, fidelity=27)
+        >>> loss_words(Trial(number=1, decision=decision, result=Result(success=True, loss=0.9081)), "epochs")
+        '0.9081 at 27 epochs'
+    """
+    loss = f"{trial.loss:.{digits}g}"
+    return loss if fidelity is None or trial.fidelity is None else f"{loss} at {trial.fidelity:g} {fidelity}"
+
+
+def not_finite_words(number: int) -> str:
+    """How many trials have succeeded with a loss that is no number to compare by."""
+    return f"{counted(number, 'loss')} {'is' if number == 1 else 'are'} not finite"
+
+
+def best_words(best: Trial | None, fidelity: str | None, not_finite: int) -> str:
+    """What is said of the incumbent, or of there being none.
+
+    Example:
+        >>> best_words(None, None, 2), best_words(None, None, 1), best_words(None, None, 0)
+        ('no best yet: 2 losses are not finite', 'no best yet: 1 loss is not finite', 'no best yet')
+    """
+    if best is not None:
+        return f"best {loss_words(best, fidelity)} (trial {best.number})"
+    return f"no best yet: {not_finite_words(not_finite)}" if not_finite else "no best yet"
