@@ -102,7 +102,10 @@ def root_path(root_directory: Any, task_id: Any = None, development_stage_id: An
     path = Path(root_of(path))
     _check_inside(path, root)
     if path.exists() and not path.is_dir():
-        message = f"root_directory is {str(path)!r}, which is not a folder. Choose another, or move that file away."
+        message = (
+            f"root_directory is {str(path)!r}, which is not a folder. Choose another root_directory, or move that file "
+            "away."
+        )
         raise ArgumentError(message)
     return str(path)
 
@@ -117,7 +120,7 @@ def _writable(name: str, path: Any) -> str:
     if too_long or "\0" in text:
         message = (
             f"{name} is {shown(text)}, which no filesystem can hold: each folder's name must have at most "
-            f"{_LONGEST_NAME} bytes, no zero byte, and whole characters only."
+            f"{_LONGEST_NAME} bytes, no zero byte, and no incomplete characters."
         )
         raise ArgumentError(message)
     return text

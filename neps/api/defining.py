@@ -91,14 +91,17 @@ class Proposal:
         if not self.joins_any_searcher:
             differences += _searcher_differences(self._completed(found.searcher), describe(self.sampler()))
         if self.seed is not None and self.seed != found.seed:
-            differences.append(f"seed is {found.seed} there and {self.seed} here")
+            differences.append(f"seed is {found.seed} in the run and {self.seed} in this call")
         if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
-            differences.append(f"lease_seconds is {found.lease_seconds:g} there and {self.lease_seconds:g} here")
+            differences.append(
+                f"lease_seconds is {found.lease_seconds:g} in the run and {self.lease_seconds:g} in this call"
+            )
         if differences:
             listed = "".join(f"\n  - {difference}" for difference in differences)
             message = (
-                f"The run in {self.root} is defined differently:{listed}\nNothing was changed. Make them equal to join "
-                "that run, choose another root_directory, or pass overwrite_working_directory=True to move it aside."
+                f"The run in {self.root} is defined differently:{listed}\nNothing was changed. To join that run, use "
+                "its values. Or choose another root_directory, or pass overwrite_working_directory=True to move it "
+                "aside."
             )
             raise DefinitionMismatchError(message)
 
@@ -111,10 +114,10 @@ class Proposal:
 
 def _searcher_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     if there.get("name") != here["name"]:
-        return [f"searcher is {shown(there.get('name'))} there and {here['name']!r} here"]
+        return [f"searcher is {shown(there.get('name'))} in the run and {here['name']!r} in this call"]
     old, new = there.get("settings") or {}, here.get("settings") or {}
     return [
-        f"the searcher's {name} is {shown(old.get(name))} there and {shown(new.get(name))} here"
+        f"the searcher's {name} is {shown(old.get(name))} in the run and {shown(new.get(name))} in this call"
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     ]

@@ -36,7 +36,7 @@ def check_keywords(own: Collection[str], searcher: str | Sampler, space: SearchS
     lines = [_explained(keyword, [*own, *settings], name) for keyword in unknown]
     lines.append(f"neps.run takes {', '.join(own)}.")
     if isinstance(searcher, Sampler):
-        lines.append(f"The searcher is already a {name}: give its settings to its constructor.")
+        lines.append(f"The searcher is already a {name}: pass its settings to its constructor.")
     elif settings:
         lines.append(f"The searcher {name!r} takes {', '.join(settings)}.")
     else:

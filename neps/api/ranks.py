@@ -26,9 +26,9 @@ def check_no_rank(environment: Mapping[str, str]) -> None:
         return
     shown = ", ".join(f"{name}={environment[name]}" for name in (_SIZE, *ranks, _ADDRESS))
     message = (
-        f"neps.run is called in one of {size} ranks of one distributed training ({shown}). Each of them would train "
-        "another configuration, as a worker of its own. Start the script by itself, without torchrun (or accelerate, "
-        "deepspeed, Lightning), and have run_pipeline start the ranks: docs/distributed.md has an example. If these "
+        f"neps.run is called in one of {size} ranks of one distributed training ({shown}). Each rank would become a "
+        "worker of its own, with another configuration. Start the script by itself, without torchrun (or accelerate, "
+        "deepspeed, Lightning), and let run_pipeline start the ranks: docs/distributed.md has an example. If these "
         f"processes are to be separate workers, unset {_SIZE} where they are started."
     )
     raise LaunchError(message)

@@ -62,7 +62,9 @@ def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, faile
     chosen = retrying.chosen(_numbers(trials), failed=flag("failed", failed))
     refused = [f"trial {number}: {why}" for number in chosen if (why := retrying.refusal(number))]
     if refused and not failed:
-        raise ArgumentError(f"Nothing was reopened in {retrying.root}, since not all can be: {'; '.join(refused)}.")
+        raise ArgumentError(
+            f"Nothing was reopened in {retrying.root}, because not all of them can be: {'; '.join(refused)}."
+        )
     done = [retrying.retry(number) for number in chosen]
     for each in done:
         for line in each.said:
@@ -111,7 +113,7 @@ class Retrying:
         """
         given = list(dict.fromkeys(trials))
         if given and failed:
-            raise ArgumentError("Both the numbers of trials and `failed` are given: choose the one or the other.")
+            raise ArgumentError("Both the numbers of trials and `failed` are given: give one or the other.")
         if not given and not failed:
             raise ArgumentError(self._explanation())
         return [trial.number for trial in self._history.failed] if failed else given
@@ -152,11 +154,11 @@ class Retrying:
             said = self._mend(trial)
             trial = load(self.root).by_number[number]
             if trial.attempts == attempts and trial.status is not Status.FAILED:
-                what = "its result came to light" if trial.succeeded else "it can be read again"
+                what = "its result was found" if trial.succeeded else "it can be read again"
                 said.append(f"trial {number}: {what}, its status is {trial.status} ({self._folder(number)})")
                 return Retried(number, done=True, reopened=False, said=tuple(said))
         reopened = trial.attempts == attempts and reopen(self.root, self._definition, trial)
-        what = "reopened in {}" if reopened else "was reopened by somebody else meanwhile ({})"
+        what = "reopened in {}" if reopened else "was reopened by another process meanwhile ({})"
         said.append(f"trial {number}: {what.format(self._folder(number))}")
         return Retried(number, done=reopened, reopened=reopened, said=tuple(said))
 
@@ -167,7 +169,7 @@ class Retrying:
         why = (
             f"trial {trial.number}: is damaged: {why_damaged(self.root, trial)}. What can't be read is renamed to "
             "NAME.damaged-…, and the trial is evaluated again in its folder, with its configuration. It keeps its "
-            f"number and its place; what a damaged attempt has cost is not known, and counts as nothing ({folder})"
+            f"number and its place; the cost of a damaged attempt is unknown, and counts as 0 ({folder})"
         )
         return [why, *(f"trial {trial.number}: renamed to {folder}/{name}" for name in moved)]
 

@@ -30,7 +30,7 @@ __all__ = ["best"]
 def best(roots: tuple[str, ...], form: str) -> int:
     """Print the best configuration so far.
 
-    It is that of the lowest loss at the highest fidelity at which any is finite. Of several roots, YAML is a document
+    With a fidelity, only trials at the highest fidelity with a finite loss count. Of several roots, YAML is a document
     each, and JSON and arguments are a line each.
 
     To train with it: eval "python train.py $(neps best ROOT --format args)"

@@ -18,10 +18,14 @@ _FOLDER = click.Path(exists=True, file_okay=False)
 @click.command()
 @click.argument("first", metavar="DIR", type=_FOLDER)
 @click.argument("second", metavar="[DIR]", required=False, type=_FOLDER)
-@click.option("--rounds", type=click.IntRange(min=1), default=50, show_default=True, help="Races for each primitive.")
-@click.option("--processes", type=click.IntRange(min=2), default=4, show_default=True, help="Processes in a race.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=50, show_default=True, help="How many races for each primitive."
+)
+@click.option(
+    "--processes", type=click.IntRange(min=2), default=4, show_default=True, help="How many processes in a race."
+)
 def check(first: str, second: str | None, rounds: int, processes: int) -> int:
-    """Try whether a filesystem is fit for neps.
+    """Test whether a filesystem is fit for neps.
 
     Real processes race on what neps needs of it, in a new folder in DIR, which is removed. A second DIR is the same
     folder as another mount, or another host's view, shows it. Exits with 1 if the filesystem is not fit.

@@ -22,8 +22,8 @@ __all__ = ["clean"]
 @one_root
 @click.argument("more", metavar="[RUN]...", nargs=-1)
 @click.option("--run", "names", metavar="RUN", multiple=True, help="The same as RUN.")
-@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="All but the N that were begun last.")
-@click.option("--dry-run", "dry", is_flag=True, help="Delete nothing, and say what would be.")
+@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="Keep the N latest ones.")
+@click.option("--dry-run", "dry", is_flag=True, help="Only print what would be deleted.")
 def clean(root: str, more: tuple[str, ...], names: tuple[str, ...], keep: int | None, *, dry: bool) -> int:
     """Delete earlier runs.
 
@@ -31,7 +31,7 @@ def clean(root: str, more: tuple[str, ...], names: tuple[str, ...], keep: int | 
     ROOT/overwritten. It is safe at any time, and the run in ROOT itself stays as it is.
     """
     if keep is not None and (names or more):
-        raise ArgumentError(f"Both the names of runs and --keep {keep} are given: choose the one or the other.")
+        raise ArgumentError(f"Both the names of runs and --keep {keep} are given: give one or the other.")
     return _clean(root, [*names, *more], keep=keep or 0, dry=dry)
 
 
@@ -63,7 +63,7 @@ def _say_kept(runs: Sequence[EarlierRun], others: Sequence[str]) -> None:
     for run in runs:
         print(f"kept {_described(run)}")
     for path in others:
-        print(f"left alone {path}: it is no run that was moved aside as a whole")
+        print(f"left alone {path}: it is not a complete earlier run")
 
 
 def _say_chosen(runs: Sequence[EarlierRun]) -> None:
@@ -78,7 +78,7 @@ def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str], *
     for path, run in [*((path, None) for path in remains), *((run.path, run) for run in runs)]:
         try:
             if not delete(root, path, run.run if run else ""):
-                print(f"{path}: somebody else deletes it")
+                print(f"{path}: another process is deleting it")
             elif run:
                 freed += run.size
                 print(f"deleted {_described(run)}")
@@ -86,13 +86,13 @@ def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str], *
                 print(f"deleted {path}, which was left by an earlier `neps clean`")
         except OSError as error:
             failures += 1
-            print(f"{path}: can't be deleted: {error}. Mend that, and call `neps clean` again.", file=sys.stderr)
+            print(f"{path}: can't be deleted: {error}. Fix that, and run `neps clean` again.", file=sys.stderr)
     nothing = "Nothing deleted." if kept else f"No earlier run to delete in {Layout(root).overwritten}."
     print(f"{shown_size(freed)} freed" if runs or remains else nothing)
     return not failures
 
 
 def _described(run: EarlierRun) -> str:
-    begun = f", begun {run.created:%Y-%m-%d %H:%M} UTC" if run.created else ""
+    begun = f", started {run.created:%Y-%m-%d %H:%M} UTC" if run.created else ""
     trials = "1 trial" if run.trials == 1 else f"{run.trials} trials"
     return f"{run.path}: {trials}, {shown_size(run.size)}{begun}"

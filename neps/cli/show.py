@@ -14,7 +14,7 @@ __all__ = ["show"]
 @one_root
 @click.argument("number", metavar="N", type=click.IntRange(min=1))
 def show(root: str, number: int) -> None:
-    """Print all that is known of trial N.
+    """Print everything about trial N.
 
     Its configuration and result, its attempts, its learning curve, its files, and its error with the traceback.
     """

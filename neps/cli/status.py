@@ -18,7 +18,7 @@ __all__ = ["status"]
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each ROOT: docs/command-line.md.")
 @click.option("--watch", is_flag=True, help="Show it again whenever it has changed, until Ctrl-C.")
 def status(roots: tuple[str, ...], *, as_json: bool, watch: bool) -> int:
-    """Show how runs stand.
+    """Show the state of runs.
 
     Trials by their state, the best configuration, who runs and when each last showed life, and what failed. A root may
     be read-only.

@@ -18,7 +18,7 @@ __all__ = ["summary"]
 def summary(roots: tuple[str, ...]) -> int:
     """Write the tables in ROOT/summary.
 
-    They are those that neps.run writes at its end: trials.csv, best.yaml, and others where there is something to say.
+    They are those that neps.run writes at its end: trials.csv, best.yaml, and others if they apply.
     Prints the folder's path.
     """
     return each(roots, _write)

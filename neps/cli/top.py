@@ -20,7 +20,7 @@ _LONGEST_LINE = 100_000
 
 @click.command()
 @several_roots
-@click.option("-n", "most", type=click.IntRange(min=1), default=_DEFAULT, show_default=True, help="So many trials.")
+@click.option("-n", "most", type=click.IntRange(min=1), default=_DEFAULT, show_default=True, help="How many trials.")
 def top(roots: tuple[str, ...], most: int) -> int:
     """Print the best trials, the best first.
 

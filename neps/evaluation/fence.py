@@ -61,8 +61,8 @@ class Fence:
             threading.Thread(target=self._wait, args=(self._abandon,), name="neps-fence", daemon=True).start()
         except (RuntimeError, MemoryError) as error:
             _logger.warning(
-                "Another worker has taken over the trial that this one evaluates. Unless run_pipeline reports or "
-                "saves, it is left to end by itself: %s.",
+                "Another worker has taken over the trial that this one evaluates. Its next call of neps.report "
+                "or neps.checkpoint ends it. Without one, it runs to its end, because no thread can be started: %s.",
                 error,
             )
 
@@ -106,7 +106,7 @@ def check() -> None:
         raise Fenced
     if len({fence.thread for fence in mine}) == 1:
         raise TakenOverError(
-            "another worker has taken over the trial that this process evaluates, since this one was silent for longer "
-            "than lease_seconds: nothing that it does counts any more, so this thread should end. A longer "
-            "lease_seconds tolerates longer silences."
+            "another worker has taken over the trial that this process evaluates, because this one was silent for "
+            "longer than lease_seconds. Its result will be dropped. End this thread. A longer lease_seconds tolerates "
+            "longer silences."
         )

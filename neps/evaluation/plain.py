@@ -174,7 +174,7 @@ class _Conversion:
     def _container(self, value: Any, parents: tuple[int, ...]) -> Any:
         # Not its text: that of lists which share lists can be exponentially long.
         if id(value) in parents:
-            return f"<{type(value).__name__} that holds itself>"
+            return f"<{type(value).__name__} that contains itself>"
         if len(parents) >= _MAX_DEPTH:
             return f"<{type(value).__name__} nested more than {_MAX_DEPTH} deep>"
         parents = (*parents, id(value))

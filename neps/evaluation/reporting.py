@@ -71,7 +71,7 @@ def report(step: float, loss: float) -> None:
     reports = _current()
     take = reports.add if reports is not None else _elsewhere()
     if take is None:
-        _logger.debug("neps.report(%r, %r) does nothing: no evaluation runs here", *point)
+        _logger.debug("neps.report(%r, %r) does nothing: it was called outside of an evaluation", *point)
     else:
         take(*point)
 
@@ -175,7 +175,7 @@ def _loss(value: object) -> float:
         return loss
     raise ArgumentError(
         f"neps.report got the loss {text(value, _MAX_SHOWN)} ({type(value).__name__}); a loss must be a number (NaN "
-        "and infinity are). Give the loss alone: neps.report(step, loss)."
+        "and infinity are allowed). Give the loss alone: neps.report(step, loss)."
     )
 
 

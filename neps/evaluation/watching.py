@@ -156,8 +156,8 @@ class Watch:
             seconds = _GRACE_OF_SIGINT if signum == signal.SIGINT else _GRACE
             self._due[self._end] = now + seconds
             _say(
-                f"{signal.Signals(signum).name} received, the second signal: this process is ended in {seconds:g} s, "
-                "unless it ends before."
+                f"{signal.Signals(signum).name} received, the second signal: this process will be ended within "
+                f"{seconds:g} s, unless it ends before."
             )
 
     def _act(self, now: float) -> None:

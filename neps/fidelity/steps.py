@@ -68,7 +68,7 @@ class FidelitySpent:
         full, anew = (f"{amount / self.highest:.1f}" for amount in (self.continued, self.from_scratch))
         trials = "1 trial" if self.trials == 1 else f"{self.trials} trials"
         text = f"{self.continued:g}, as much as {full} full evaluations ({trials}, {self.at_highest} at the highest)"
-        return text if self.continued == self.from_scratch else f"{text}; {anew} if each began from scratch"
+        return text if self.continued == self.from_scratch else f"{text}; {anew} if each had started from scratch"
 
 
 def fidelity_spent(trials: Iterable[Trial], highest: float) -> FidelitySpent:
@@ -82,7 +82,7 @@ def fidelity_spent(trials: Iterable[Trial], highest: float) -> FidelitySpent:
         >>> first = Trial(number=1, decision=Decision(number=1, config={}, fidelity=3))
         >>> second = Trial(number=2, decision=Decision(number=2, config={}, fidelity=9, previous=1))
         >>> print(fidelity_spent([first, second], 9))
-        9, as much as 1.0 full evaluations (2 trials, 1 at the highest); 1.3 if each began from scratch
+        9, as much as 1.0 full evaluations (2 trials, 1 at the highest); 1.3 if each had started from scratch
     """
     steps = _steps(trials)
     return FidelitySpent(

@@ -30,7 +30,7 @@ def without_links(root: str, error: OSError) -> DirectoryError | None:
         f"root_directory {root} can't be used: its filesystem has no hard links ({refused.strerror}), and neps "
         "publishes each document by one. NFS, Lustre, GlusterFS, BeeGFS and local Linux filesystems (ext4, XFS, Btrfs, "
         "tmpfs) have them; FAT, exFAT, most mounted object stores (s3fs, gcsfuse) and some FUSE filesystems have none. "
-        "Choose a root_directory on one that has: `neps check FOLDER` tries a folder."
+        "Choose a root_directory on one that has: `neps check DIR` tests a folder."
     )
 
 

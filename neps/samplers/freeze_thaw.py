@@ -107,7 +107,7 @@ class FreezeThaw(MultiFidelity):
             raise ArgumentError(
                 f"step is {self.step:g}, but the fidelity {space.fidelity!r} from {fidelity.lower:g} to "
                 f"{fidelity.upper:g} may have {_MOST_LEVELS} steps at most: give a step of at least {least:g}, "
-                "or none, to take factors of eta."
+                "or leave it out, for steps by factors of eta."
             )
 
     def levels(self, space: SearchSpace) -> tuple[float, ...]:
@@ -154,7 +154,7 @@ class FreezeThaw(MultiFidelity):
         if found is None:
             if history.pending:
                 return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
-            return Done("every configuration has been evaluated, and those that promise something up to the highest")
+            return Done("every configuration has been evaluated, and the promising ones up to the highest fidelity")
         config, previous, rung, reasons = found
         return Suggestion(
             config=space.at_fidelity(config, levels[rung]),

@@ -68,12 +68,12 @@ class MultiFidelity(Sampler):
         if not lower > 0:
             raise ArgumentError(
                 f"the fidelity {space.fidelity!r} has the lower bound {lower:g}, but it must be above 0, since rungs "
-                "are a constant factor apart: give it the least that is worth running."
+                "are a constant factor apart: set it to the lowest fidelity that is useful."
             )
         if math.isinf(float(upper) / float(lower)):
             raise ArgumentError(
                 f"the fidelity {space.fidelity!r} goes from {lower:g} to {upper:g}, but the ratio of its bounds must "
-                "fit in a float (up to 1.8e308): give it the least that is worth running as its lower bound."
+                "fit in a float (up to 1.8e308): set the lower bound to the lowest fidelity that is useful."
             )
         if (self.from_prior or self.sample_default_first) and not space.has_prior:
             what = "a prior" if self.from_prior else "a default for sample_default_first=True"

@@ -93,7 +93,7 @@ def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, 
         if settings:
             raise ArgumentError(
                 f"The searcher is already a {type(searcher).__name__}, but settings are given, too: "
-                f"{', '.join(sorted(settings))}. Give them to its constructor."
+                f"{', '.join(sorted(settings))}. Pass them to its constructor."
             )
         sampler = searcher
     else:

@@ -68,23 +68,23 @@ def differing(here: Mapping[str, AnyParameter], there: Mapping[str, AnyParameter
     lines: list[str] = []
     for name in [*here, *(name for name in there if name not in here)]:
         if name not in here or name not in there:
-            lines.append(f"{name}: only {'here' if name in here else 'there'}")
+            lines.append(f"{name}: only in {'this call' if name in here else 'the run'}")
         elif difference := _difference(describe(here[name]), describe(there[name])):
             lines.append(f"{name}: {difference}")
     if not lines and list(here) != list(there):
-        lines.append(f"the order of the parameters is {', '.join(there)} there and {', '.join(here)} here")
+        lines.append(f"the order of the parameters is {', '.join(there)} in the run and {', '.join(here)} in this call")
     return lines
 
 
 def _difference(here: Mapping[str, object], there: Mapping[str, object]) -> str:
     """What differs, as text: compared as written, since 1 == 1.0 == True in Python."""
     if here["type"] != there["type"]:
-        return f"type is {there['type']} there and {here['type']} here"
+        return f"type is {there['type']} in the run and {here['type']} in this call"
     texts = []
     for key in dict.fromkeys([*here, *there]):
         mine, theirs = (repr(side[key]) if key in side else "not given" for side in (here, there))
         if mine != theirs:
-            texts.append(f"{key} is {theirs} there and {mine} here")
+            texts.append(f"{key} is {theirs} in the run and {mine} in this call")
     return ", ".join(texts)
 
 

@@ -276,7 +276,7 @@ ConstantParameter = Constant
 def _constant(what: str, value: object) -> Value:
     scalar = plain(what, value)
     if isinstance(scalar, float) and math.isnan(scalar):
-        msg = f"{what} is nan, which equals nothing, not even itself: use None or a text instead."
+        msg = f"{what} is nan, which isn't equal to itself: use None or a text instead."
         raise SpaceError(msg)
     return scalar
 

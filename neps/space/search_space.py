@@ -209,7 +209,10 @@ class SearchSpace(Mapping[str, AnyParameter]):
             SpaceError: if the space has not exactly one fidelity, or it cannot have this value.
         """
         if self.fidelity is None:
-            msg = f"The space has the fidelities {list(self.fidelities)}, but it must have one: mark one as such."
+            msg = (
+                f"The space has the fidelities {list(self.fidelities)}, but it must have exactly one: set "
+                "is_fidelity=True for one parameter only."
+            )
             raise SpaceError(msg)
         parameter = self.parameters[self.fidelity]
         whole = isinstance(parameter, Integer) and isinstance(value, float) and value.is_integer()
@@ -259,7 +262,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
         Example:
             >>> here, there = SearchSpace({"lr": Float(0, 0.2)}), SearchSpace({"lr": Float(0, 0.1), "w": Integer(1, 2)})
             >>> here.differences(there)
-            ['lr: upper is 0.1 there and 0.2 here', 'w: only there']
+            ['lr: upper is 0.1 in the run and 0.2 in this call', 'w: only in the run']
         """
         return differing(here=self.parameters, there=other.parameters)
 

@@ -28,7 +28,9 @@ def plain(what: str, value: object) -> Value:
     if isinstance(scalar, str):
         text = str.__str__(scalar)  # an enum's own str() is its name
         if not text.isascii() and text != text.encode(errors="replace").decode():
-            msg = f"{what} is {shown(value)}, which has half a surrogate pair: no file can hold it. Write another text."
+            msg = (
+                f"{what} is {shown(value)}, which is not valid Unicode (half of a surrogate pair). Write another text."
+            )
             raise SpaceError(msg)
         return text
     if isinstance(scalar, int):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 
 from neps.budget import Budget
 from neps.history import History
 from neps.ledger.view import View
-from neps.trial import Status, Trial
+from neps.trial import Status
 from neps.views.progress import Display
 from neps.views.wording import best_words, counted
 
@@ -93,7 +92,4 @@ def _counts(budget: Budget, ended: int, failed: int, running: int = 0, waiting: 
 
 
 def _best(history: History) -> str:
-    best: Trial | None = history.best
-    if best is None or not math.isfinite(best.rank_key):
-        return best_words(None, None, len(history.succeeded))
-    return best_words(best, history.space.fidelity, 0)
+    return best_words(history.best, history.space.fidelity, len(history.succeeded))

@@ -103,7 +103,7 @@ def _why_not(host: str, port: int, error: Exception) -> str:
     if code == errno.EADDRINUSE:
         why = "it is taken, perhaps by another dashboard. Choose another with --port N, or any free one with --port 0"
     elif code == errno.EACCES:
-        why = "ports below 1024 are for root. Choose another with --port N"
+        why = "only root may use ports below 1024. Choose another with --port N"
     else:
         reason = getattr(error, "strerror", None) or error
         why = f"{reason}. --host must be a name or an address of this machine, such as {DEFAULT_HOST}"

@@ -62,7 +62,9 @@ def _flat(value: Any) -> Any:
 
 def _parquet(history: History) -> bytes:
     if any(importlib.util.find_spec(name) is None for name in ("pandas", "pyarrow")):
-        raise NepsError("Parquet needs pandas and pyarrow, of which one is not installed: pip install 'neps[pandas]'")
+        raise NepsError(
+            "Parquet needs pandas and pyarrow, and one of them is not installed: pip install 'neps[pandas]'"
+        )
     frame = history.to_pandas()
     for name in frame.columns:
         if frame[name].dtype == object:

@@ -6,7 +6,6 @@ The figure itself is drawn in `figure`, which needs matplotlib. Nothing else of 
 from __future__ import annotations
 
 import io
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,7 +123,7 @@ def write_plot(
     roots = _roots(root_directory)
     _check_appearance(len(roots), width, panel)
     if output is None and len(roots) > 1:
-        message = f"A plot of {len(roots)} runs has no place of its own: say where to write it with --output FILE."
+        message = f"A plot of {len(roots)} runs needs --output FILE, which says where to write it."
         raise ArgumentError(message)
     summary = Path(Layout(roots[0]).summary)
     path = Path(output).expanduser().absolute() if output is not None else summary / "plot.png"
@@ -160,8 +159,10 @@ def _read(root: str) -> History:
     space = SearchSpace.from_definition(dict(definition.space))
     history = History(space, read_trials(root, definition), definition.seed)
     best = history.best
-    if best is None or not math.isfinite(best.rank_key):
-        message = f"{root} can't be plotted yet: none of its trials has ended with a finite loss. Look at neps status."
+    if best is None:
+        message = (
+            f"{root} can't be plotted yet: none of its trials has ended with a finite loss. See `neps status {root}`."
+        )
         raise DirectoryError(message)
     return history
 
@@ -176,7 +177,9 @@ def _check_appearance(runs: int, width: float | None, panel: str | None) -> None
     elif panel == LEARNING_CURVES and runs > 1:
         problem = f"The panel {panel!r} is of one run, but {runs} are given. Plot each alone, or {BEST_SO_FAR} of all."
     elif not 1 <= runs <= _MOST_RUNS:
-        problem = f"{runs} runs are given; a figure shows 1 to {_MOST_RUNS}, whose colours people tell apart."
+        problem = (
+            f"{runs} runs are given; a figure shows 1 to {_MOST_RUNS}, because people can tell no more colours apart."
+        )
     if problem:
         raise ArgumentError(problem)
 

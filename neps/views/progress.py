@@ -129,7 +129,7 @@ class _Shown(Display):
             else:
                 self._keep_printing()
         except Exception:  # whatever a display meets, the search goes on
-            _logger.debug("The display of progress has ended early", exc_info=True)
+            _logger.debug("The progress display failed, and was switched off", exc_info=True)
         finally:
             if self._line is not None:
                 self._line.close()
@@ -223,9 +223,9 @@ class _Shown(Display):
                 return None, 0
             not_finite = len(follower.without_loss)
             best = min(filter(None, (best, follower.best)), key=lambda trial: trial.incumbent_key, default=None)
-        elif best is not None and not math.isfinite(best.rank_key):
+        elif best is None:
             not_finite = sum(trial.succeeded for trial in list(view.trials.values()))
-        return (best, 0) if best is not None and math.isfinite(best.rank_key) else (None, not_finite)
+        return (best, 0) if best is not None else (None, not_finite)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

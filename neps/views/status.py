@@ -45,7 +45,7 @@ def status(root_directory: str | Path, *, file: TextIO | None = None) -> None:
         run       /...
         searcher  random_search, seed 1
         trials    1 succeeded, 0 failed, 0 running, 0 waiting
-        time      the first began ... ago, the last result ... ago
+        time      the first trial began ... ago, the last result ... ago
         <BLANKLINE>
         best: trial 1, loss 1.5
           x  3
@@ -124,7 +124,7 @@ def _waiting(run: Overview) -> str:
 
 def _ages(run: Overview) -> str:
     """When the first trial was claimed and the last one ended, as far as there are such."""
-    parts = (("the first began", run.began), ("the last result", run.last_result))
+    parts = (("the first trial began", run.began), ("the last result", run.last_result))
     return ", ".join(f"{what} {_ago(when.timestamp())}" for what, when in parts if when is not None)
 
 

@@ -104,8 +104,7 @@ def _write(root: str, history: History) -> None:
     points = [(trial.number, step, loss) for trial in history.trials for step, loss in trial.learning_curve]
     _replace(folder, "learning_curves.csv", _curves(points).encode() if points else None)
     best, spent = history.best, history.fidelity_spent
-    is_finite = best is not None and math.isfinite(best.rank_key)
-    _replace(folder, "best.yaml", _document(_incumbent(best)) if best is not None and is_finite else None)
+    _replace(folder, "best.yaml", _document(_incumbent(best)) if best is not None else None)
     _replace(folder, "spent.yaml", _document(_accounts(spent)) if spent is not None else None)
 
 

@@ -51,7 +51,7 @@ class Audience:
             return
         self._complained.add((id(callback), method))
         _logger.warning(
-            "%s of the callback %s raised %s at trial %d. The trial goes on. Further errors there are not logged.",
+            "%s of the callback %s raised %s at trial %d. The trial goes on. Further such errors are not logged.",
             method,
             type(callback).__name__,
             gist("".join(traceback.format_exception_only(error))),

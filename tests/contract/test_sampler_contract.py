@@ -191,7 +191,8 @@ class _HillClimber(Sampler):
         if best is None:
             return Suggestion(config=space.sample(generator))
         point = space.encode(best.config) + self.step * generator.standard_normal(space.dimensions)
-        return Suggestion(config=space.decode(point), reasons={"from": best.number})
+        inside = 1.0 - abs(1.0 - abs(point))  # what leads beyond a bound comes back, so no corner is tried twice
+        return Suggestion(config=space.decode(inside), reasons={"from": best.number})
 
 
 class TestOfAUser(SamplerContract):

@@ -35,7 +35,7 @@ def run_pipeline(x):
     os.write(1, b"%s C code\\n" % os.environ["NAME"].encode())
     return x
 
-neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=4, seed=1,
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=4, seed=1,
          max_evaluations_per_run=int(sys.argv[2]))
 """
 STUCK = """
@@ -46,7 +46,7 @@ def run_pipeline(x):
     print("training", flush=True)
     time.sleep(600)
 
-neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, "random_search", max_evaluations_total=4, seed=1)
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=4, seed=1)
 """
 
 

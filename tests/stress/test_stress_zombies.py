@@ -64,7 +64,7 @@ def test_one_frozen_just_before_publishing(fleet: Fleet, tmp_path: Path, point: 
     assert zombie.wait(END) == 0, zombie.stderr
     watch.look()
     assert result(root, 1)["attempt"] == 2
-    assert "its result (loss" in zombie.stderr
+    assert "Its result (loss" in zombie.stderr
     assert "is dropped" in zombie.stderr
     assert evaluations(root) == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}
     assert results(root) == {"success": TRIALS}

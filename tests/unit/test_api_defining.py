@@ -43,7 +43,9 @@ def test_a_setting_that_was_not_there_yet_stands_at_its_default(tmp_path: Path, 
     begun_by_an_earlier_version(tmp_path, searcher)
     assert search(tmp_path, searcher, 2) == 2
     assert search(tmp_path, "default", 3) == 3
-    with pytest.raises(DefinitionMismatchError, match="sample_default_at_target is False there and True here"):
+    with pytest.raises(
+        DefinitionMismatchError, match="sample_default_at_target is False in the run and True in this call"
+    ):
         search(tmp_path, searcher, 4, sample_default_first=True, sample_default_at_target=True)
 
 
@@ -51,5 +53,5 @@ def test_what_this_version_does_not_know_is_no_default(tmp_path: Path) -> None:
     search(tmp_path, "hyperband", 1)
     definition = tmp_path / "neps.yaml"
     definition.write_text(definition.read_text().replace("    eta: 3.0\n", "    eta: 3.0\n    novel: 7\n"))
-    with pytest.raises(DefinitionMismatchError, match="novel is 7 there and None here"):
+    with pytest.raises(DefinitionMismatchError, match="novel is 7 in the run and None in this call"):
         search(tmp_path, "hyperband", 2)

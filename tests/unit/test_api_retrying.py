@@ -48,8 +48,8 @@ def test_all_or_nothing(root: Path) -> None:
     with pytest.raises(ArgumentError) as refused:
         neps.retry(root, [1, 2, 9])
     assert str(refused.value) == (
-        f"Nothing was reopened in {root}, since not all can be: trial 1: it has not failed, its status is success; "
-        "nothing to retry; trial 9: there is no such trial."
+        f"Nothing was reopened in {root}, because not all of them can be: trial 1: it has not failed, its status is "
+        "success; nothing to retry; trial 9: there is no such trial."
     )
     assert statuses(root) == ["success", "failed", "failed"]
 
@@ -58,7 +58,7 @@ def test_all_or_nothing(root: Path) -> None:
     ("arguments", "why"),
     [
         ({}, r"Say which trials to retry.*\n  trial 2: ValueError: no good\n  trial 3"),
-        ({"trials": 2, "failed": True}, "choose the one or the other"),
+        ({"trials": 2, "failed": True}, "give one or the other"),
         ({"trials": "2"}, "trials is '2'; it must be the number of a trial"),
         ({"trials": 2.0}, "trials is 2.0; it must be"),
         ({"trials": True}, "trials is True; it must be"),

@@ -262,7 +262,7 @@ def test_somebody_else_was_quicker(root: Path, capsys: Capture, monkeypatch: pyt
     assert main(["retry", str(root), "--failed"]) == 0
     monkeypatch.setattr(retrying, "load", lambda _: stale)
     assert main(["retry", str(root), "--trial", "2"]) == 1
-    assert f"trial 2: was reopened by somebody else meanwhile ({root}/config_2)" in capsys.readouterr().out
+    assert f"trial 2: was reopened by another process meanwhile ({root}/config_2)" in capsys.readouterr().out
     monkeypatch.undo()
     assert statuses(root) == ["success", "waiting", "waiting"]
 

@@ -21,7 +21,7 @@ PRESENT = "run3"
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run, and three earlier ones: run0, run1, run2, begun in 2020, 2021 and 2022, with 1, 2 and 3 trials."""
+    """A run, and three earlier ones: run0, run1, run2, started in 2020, 2021 and 2022, with 1, 2 and 3 trials."""
     root = tmp_path / "root"
     for number in range(4):
         scene = Scene(root, f"run{number}")
@@ -58,7 +58,7 @@ def test_all(root: Path, capsys: Capture) -> None:
     assert len(lines) == 4
     assert f"{root}/overwritten/run0: 1 trial, " in lines[2]
     assert re.fullmatch(
-        rf"deleted {root}/overwritten/run2: 3 trials, \d+\.\d KiB, begun 2022-05-06 07:08 UTC", lines[0]
+        rf"deleted {root}/overwritten/run2: 3 trials, \d+\.\d KiB, started 2022-05-06 07:08 UTC", lines[0]
     )
     assert re.fullmatch(r"\d+\.\d KiB freed", lines[3])
     assert main(["clean", str(root)]) == 0
@@ -167,7 +167,7 @@ def test_two_at_once(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captur
 
     monkeypatch.setattr("neps.cli.clean.look_for_runs", slow)
     assert main(["clean", str(root)]) == 0
-    assert capsys.readouterr().out.count("somebody else deletes it") == 3
+    assert capsys.readouterr().out.count("another process is deleting it") == 3
     assert names(root) == []
 
 
@@ -179,7 +179,7 @@ def test_what_cannot_be_deleted_is_named(root: Path, monkeypatch: pytest.MonkeyP
     assert main(["clean", str(root), "--run", "run1"]) == 1
     told = capsys.readouterr()
     assert f"{root}/overwritten/run1: can't be deleted: " in told.err
-    assert "call `neps clean` again" in told.err
+    assert "run `neps clean` again" in told.err
 
 
 def test_while_a_move_is_under_way(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

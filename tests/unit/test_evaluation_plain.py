@@ -184,7 +184,7 @@ def test_tables_are_lists_by_column() -> None:
 def test_cycles_and_depth_end_in_text() -> None:
     cycle: list[Any] = [1]
     cycle.append({"again": cycle})
-    assert plain(cycle) == [1, {"again": "<list that holds itself>"}]
+    assert plain(cycle) == [1, {"again": "<list that contains itself>"}]
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]

@@ -92,7 +92,7 @@ def test_what_is_no_loss(paper: Paper, loss: float) -> None:
 def test_outside_an_evaluation_it_does_nothing_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "neps.evaluation")
     neps.report(1, 0.5)
-    assert caplog.messages == ["neps.report(1.0, 0.5) does nothing: no evaluation runs here"]
+    assert caplog.messages == ["neps.report(1.0, 0.5) does nothing: it was called outside of an evaluation"]
     with pytest.raises(ArgumentError):
         neps.report("epoch", 0.5)  # type: ignore[arg-type]
 

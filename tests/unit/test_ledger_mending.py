@@ -113,7 +113,7 @@ def test_a_result_that_comes_to_light_counts(scene: Scene, capsys: pytest.Captur
     work(scene)
     assert loaded(scene).status is Status.FAILED
     assert retry(scene) == 0
-    assert "its result came to light" in capsys.readouterr().out
+    assert "its result was found" in capsys.readouterr().out
     assert (loaded(scene).status, loaded(scene).loss) == (Status.SUCCESS, 7.0)
     assert work(scene).by_number[1].loss == 7.0
 
@@ -133,7 +133,7 @@ def test_who_comes_too_late_leaves_a_running_attempt_alone(
     monkeypatch.setattr(retrying, "load", lambda _: next(loads))
     capsys.readouterr()
     assert retry(scene) == 1
-    assert "trial 1: was reopened by somebody else meanwhile" in capsys.readouterr().out
+    assert "trial 1: was reopened by another process meanwhile" in capsys.readouterr().out
     assert scene.snapshot() == before
     assert loaded(scene).status is Status.RUNNING
 

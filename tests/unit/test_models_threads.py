@@ -72,7 +72,7 @@ before = dict(os.environ)
 import neps
 neps.run(
     lambda x: x, tempfile.mkdtemp(), {"x": neps.Float(0, 1)}, searcher="bayesian_optimization", initial_design_size=1,
-    max_evaluations_total=3,
+    max_evaluations_total=3, progress=False,
 )
 assert "threadpoolctl" in sys.modules, "a model was fitted"
 assert dict(os.environ) == before, dict(os.environ).items() ^ before.items()

@@ -65,7 +65,7 @@ def test_there_is_no_fidelity_where_there_are_none_or_two() -> None:
     assert (none.fidelity, none.fidelities) == (None, ())
     assert (two.fidelity, two.fidelities) == (None, ("b", "a"))
     for space in (none, two):
-        with pytest.raises(SpaceError, match="but it must have one"):
+        with pytest.raises(SpaceError, match="but it must have exactly one"):
             space.at_fidelity({"x": 0.5}, 1)
 
 
@@ -262,30 +262,32 @@ def test_differences_are_lines_for_people() -> None:
     here = SearchSpace({"lr": Float(0, 0.2), "c": Categorical([1, 2]), "k": Constant(1), "a": Float(0, 1)})
     there = SearchSpace({"lr": Float(0, 0.1), "c": Categorical([True, 2]), "k": Integer(1, 2), "b": Float(0, 1)})
     assert here.differences(there) == [
-        "lr: upper is 0.1 there and 0.2 here",
-        "c: choices is [True, 2] there and [1, 2] here",
-        "k: type is integer there and constant here",
-        "a: only here",
-        "b: only there",
+        "lr: upper is 0.1 in the run and 0.2 in this call",
+        "c: choices is [True, 2] in the run and [1, 2] in this call",
+        "k: type is integer in the run and constant in this call",
+        "a: only in this call",
+        "b: only in the run",
     ]
 
 
 def test_differences_tell_a_prior_from_none() -> None:
     here, there = SearchSpace({"x": Float(0, 1, default=0.1)}), SearchSpace({"x": Float(0, 1)})
     (line,) = here.differences(there)
-    assert line.startswith("x: default is not given there and 0.1 here, default_confidence is not given there")
+    assert line.startswith(
+        "x: default is not given in the run and 0.1 in this call, default_confidence is not given in the run"
+    )
 
 
 def test_differences_tell_a_text_from_a_number() -> None:
     here, there = SearchSpace({"x": Constant(1)}), SearchSpace({"x": Constant("1")})
-    assert here.differences(there) == ["x: value is '1' there and 1 here"]
+    assert here.differences(there) == ["x: value is '1' in the run and 1 in this call"]
 
 
 def test_differences_are_empty_exactly_where_spaces_are_equal() -> None:
     x, y = Float(0, 1), Integer(1, 2)
     assert SPACE.differences(SearchSpace.from_definition(SPACE.definition())) == []
     assert SearchSpace({"x": x, "y": y}).differences(SearchSpace({"y": y, "x": x})) == [
-        "the order of the parameters is y, x there and x, y here",
+        "the order of the parameters is y, x in the run and x, y in this call",
     ]
 
 

@@ -77,7 +77,7 @@ def test_a_run_is_plotted_and_its_best_is_that_of_status(run: Path) -> None:
     shown, status, best = neps.plot(run), io.StringIO(), neps.load(run).best
     neps.status(run, file=status)
     assert best is not None
-    assert f"best: trial {best.number}, loss {best.loss:g}\n" in status.getvalue()
+    assert f"best: trial {best.number}, loss {best.loss:g} at {best.fidelity:g} epochs\n" in status.getvalue()
     assert f"config_{best.number}, loss {best.loss:g}" in legend(shown)
     assert shown.get_suptitle() == "digits: 25 succeeded, 0 failed"
     assert points(line(shown.axes[0], "best so far"))[-1][1] == best.loss
@@ -184,7 +184,7 @@ def test_runs_of_the_same_name_are_called_by_their_paths(run: Path, root: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"root_directory": ["a", "b"]}, r"A plot of 2 runs has no place of its own: .* with --output FILE\.$"),
+        ({"root_directory": ["a", "b"]}, r"A plot of 2 runs needs --output FILE, which says where to write it\.$"),
         (
             {"root_directory": ["a", "b"], "output": "a.png", "panel": "learning_curves"},
             "is of one run, but 2 are given",

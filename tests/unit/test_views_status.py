@@ -120,7 +120,7 @@ def test_it_says_when_the_run_began_and_when_the_last_result_came(root: Root) ->
         if number != 3:
             result = Result(success=True, loss=0.5, finished=now - ended * minutes)
             folder.end_with_result(1, result_fields(result), HERE)
-    assert "\ntime      the first began 8 h ago, the last result 90 min ago\n" in root.status
+    assert "\ntime      the first trial began 8 h ago, the last result 90 min ago\n" in root.status
 
 
 def test_the_incumbent_is_shown_so_that_it_can_be_copied(every_state: Root) -> None:
