@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neps import callbacks, checkpoint
-    from neps.api import load, retry, run
+    from neps.api.reading import load
+    from neps.api.retrying import retry
+    from neps.api.run import run
     from neps.callbacks import Callback
     from neps.children import report
     from neps.history import History
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
         SearchSpace,
     )
     from neps.trial import Status, Trial
-    from neps.views import plot, status, to_optuna
+    from neps.views.optuna_study import to_optuna
+    from neps.views.plot import plot
+    from neps.views.status import status
 
 __version__ = "0.1.0"
 
@@ -50,13 +54,13 @@ _HOME = {
     "Trial": "trial",
     "callbacks": "",
     "checkpoint": "",
-    "load": "api",
-    "plot": "views",
+    "load": "api.reading",
+    "plot": "views.plot",
     "report": "children",
-    "retry": "api",
-    "run": "api",
-    "status": "views",
-    "to_optuna": "views",
+    "retry": "api.retrying",
+    "run": "api.run",
+    "status": "views.status",
+    "to_optuna": "views.optuna_study",
 }
 
 __all__ = [

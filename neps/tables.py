@@ -5,7 +5,6 @@ What is shown may be anybody's: nothing that steers a terminal or a browser come
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 
 __all__ = ["aligned", "as_html", "cell", "narrowed", "printable"]
@@ -66,14 +65,16 @@ def as_html(rows: Sequence[Sequence[str]], caption: str = "") -> str:
     >>> as_html([["x"], ["<b>"]])
     '<table><thead><tr><th>x</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
     """
+    from html import escape
+
     head, *body = rows
-    title = f"<p>{html.escape(caption)}</p>" if caption else ""
-    lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in body)
-    return f"{title}<table><thead><tr>{_cells('th', head)}</tr></thead><tbody>{lines}</tbody></table>"
+    title = f"<p>{escape(caption)}</p>" if caption else ""
 
+    def cells(tag: str, row: Sequence[str]) -> str:
+        return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in row)
 
-def _cells(tag: str, row: Sequence[str]) -> str:
-    return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in row)
+    lines = "".join(f"<tr>{cells('td', row)}</tr>" for row in body)
+    return f"{title}<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:

@@ -20,7 +20,8 @@ from neps.ledger.reading import read_definition, read_view
 from neps.ledger.retrying import is_mendable, mend, reopen
 from neps.ledger.storage import denial
 from neps.trial import Status, Trial
-from neps.views.status import short_gist, why_damaged
+from neps.views.status import why_damaged
+from neps.views.wording import short_gist
 
 __all__ = ["Retried", "Retrying", "retry"]
 

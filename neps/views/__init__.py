@@ -3,11 +3,3 @@
 `neps.status`, `neps.plot` and the command line come from here; `neps.run` shows its progress and writes its tables
 through here.
 """
-
-from __future__ import annotations
-
-from neps.views.optuna_study import to_optuna
-from neps.views.plot import plot
-from neps.views.status import status
-
-__all__ = ["plot", "status", "to_optuna"]

@@ -9,21 +9,19 @@ from pathlib import Path
 from typing import TextIO
 
 from neps.calling import public
-from neps.errors import gist
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_view, root_of
 from neps.ledger.storage import shown_size
 from neps.tables import aligned, printable
 from neps.trial import Trial
 from neps.views.overview import Overview, Running, overview
-from neps.views.wording import loss_words, not_finite_words
+from neps.views.wording import loss_words, not_finite_words, short_gist
 
-__all__ = ["MOST_RUNNING", "as_text", "short_gist", "status", "why_damaged"]
+__all__ = ["MOST_RUNNING", "as_text", "status", "why_damaged"]
 
 MOST_RUNNING = 50
 _MOST_FAILED = 5
 _MOST_SHORT = 5
-_LONGEST_ERROR = 200
 
 
 @public("neps.status")
@@ -69,12 +67,6 @@ def as_text(run: Overview) -> str:
         _unreadable(run),
     ]
     return printable("\n\n".join("\n".join(lines) for lines in sections if lines))
-
-
-def short_gist(error: str | None) -> str:
-    """The gist of an error, as a line that can be printed; cut where it is very long."""
-    line = printable(gist(error))
-    return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
 
 
 def why_damaged(root: str | Path, trial: Trial) -> str:

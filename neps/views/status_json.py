@@ -11,7 +11,8 @@ from neps.ledger.reading import read_definition, read_view, root_of
 from neps.trial import Trial
 from neps.views.export import strict
 from neps.views.overview import Overview, Running, overview
-from neps.views.status import short_gist, why_damaged
+from neps.views.status import why_damaged
+from neps.views.wording import short_gist
 
 __all__ = ["fields", "read_fields"]
 

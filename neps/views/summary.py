@@ -34,7 +34,7 @@ from neps.space import SearchSpace
 from neps.trial import Trial
 from neps.views.columns import cells, columns
 from neps.views.replacing import replace
-from neps.views.status import short_gist
+from neps.views.wording import short_gist
 
 __all__ = ["try_to_write_summary", "write_summary", "write_summary_within"]
 

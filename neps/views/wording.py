@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from neps.errors import gist
+from neps.tables import printable
 from neps.trial import Trial
 
-__all__ = ["best_words", "counted", "loss_words", "not_finite_words"]
+__all__ = ["best_words", "counted", "loss_words", "not_finite_words", "short_gist"]
+
+_LONGEST_ERROR = 200
 
 
 def counted(number: int, noun: str) -> str:
@@ -47,3 +51,9 @@ def best_words(best: Trial | None, fidelity: str | None, not_finite: int) -> str
     if best is not None:
         return f"best {loss_words(best, fidelity)} (trial {best.number})"
     return f"no best yet: {not_finite_words(not_finite)}" if not_finite else "no best yet"
+
+
+def short_gist(error: str | None) -> str:
+    """The gist of an error, as a line that can be printed; cut where it is very long."""
+    line = printable(gist(error))
+    return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
