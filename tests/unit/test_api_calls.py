@@ -112,7 +112,7 @@ def test_an_argument_that_comes_twice_is_named(tmp_path: Path) -> None:
 def test_a_sampler_has_its_settings_already(tmp_path: Path) -> None:
     message = refused(tmp_path, searcher=RandomSearch(), use_priors=True)
     assert message.startswith("neps.run has no argument 'use_priors' with the searcher 'RandomSearch'.")
-    assert message.endswith("The searcher is already a RandomSearch: give its settings to its constructor.")
+    assert message.endswith("The searcher is already a RandomSearch: pass its settings to its constructor.")
 
 
 @pytest.mark.parametrize("name", ["sampler", "bo", "log_scale", "objective", "max_evals", "priors", "scale"])

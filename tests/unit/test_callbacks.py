@@ -215,7 +215,7 @@ class TestErrors:
         assert [trial.status for trial in history.trials] == ["success"] * 3
         assert len(told.ends) == 3
         assert [record.getMessage() for record in caplog.records] == [
-            f"{method} of the callback Broken raised {error} at trial 1. The trial goes on. Further errors there are "
+            f"{method} of the callback Broken raised {error} at trial 1. The trial goes on. Further such errors are "
             "not logged."
             for method, error in (
                 ("on_trial_start", "ValueError: no such project"),
