@@ -94,7 +94,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import neps` costs next to nothing."""
     if name not in _HOME:
-        message = f"module 'neps' has no attribute {name!r}"
+        from neps.elsewhere import NAMES
+
+        hint = f". {NAMES[name]}" if name in NAMES else ""
+        message = f"module 'neps' has no attribute {name!r}{hint}"
         raise AttributeError(message)
     home = _HOME[name]
     value = getattr(importlib.import_module(f"neps.{home}"), name) if home else importlib.import_module(f"neps.{name}")

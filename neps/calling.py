@@ -49,7 +49,9 @@ def public(
                 _check(name, visible, args[hidden:], kwargs, elsewhere or {})
                 return function(*args, **kwargs)
             except (ArgumentError, LaunchError, DirectoryError, EvaluationError) as error:
-                raise _without_our_frames(error)  # noqa: B904 - the same error
+                raise _without_our_frames(error) from error.__cause__
+            except KeyboardInterrupt as interrupt:
+                raise interrupt.with_traceback(_frames_of_others(interrupt.__traceback__)) from None
 
         return call
 
@@ -121,6 +123,23 @@ def _without_our_frames(error: NepsError) -> NepsError:
     if isinstance(error, ArgumentError) and (error.__cause__ is None or isinstance(error.__cause__, NepsError)):
         error.__cause__, error.__suppress_context__ = None, True  # it says less than this one
     return error.with_traceback(None)
+
+
+def _frames_of_others(traceback: TracebackType | None) -> TracebackType | None:
+    """Where the user's code was interrupted, without the frames of this package around it."""
+    frames = []
+    while traceback is not None:
+        if not _is_of_neps(traceback):
+            frames.append(traceback)
+        traceback = traceback.tb_next
+    found: TracebackType | None = None
+    for each in reversed(frames):
+        found = TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return found
+
+
+def _is_of_neps(traceback: TracebackType) -> bool:
+    return str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0] == "neps"
 
 
 def _is_ours(traceback: TracebackType | None) -> bool:

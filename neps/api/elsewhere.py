@@ -165,7 +165,7 @@ _GROUPS: tuple[tuple[str, str], ...] = (
         "worker_id",
     ),
     (
-        "Leave it out: the job that starts the worker says what it may use.",
+        "Leave it out: neps limits no resources. Request them in the job that starts the worker.",
         "resources_per_trial trial_walltime_limit trial_memory_limit gc_after_trial resources n_gpus n_cpus",
     ),
     (

@@ -130,7 +130,7 @@ class Retrying:
                 f"{self._definition.lease_seconds:g} it declares the trial damaged; then retry it"
             )
         if trial.status is not Status.FAILED:
-            return f"it has not failed, its status is {trial.status}; nothing to retry"
+            return f"it has not failed: its status is {trial.status}; nothing to retry"
         return self._lost(trial) if trial.decision is None else None
 
     def retry(self, number: int) -> Retried:

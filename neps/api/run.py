@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,7 +80,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     there is joined. Returns once nothing is left to claim, or this call's share is done.
 
     To maximise an accuracy, return `{"loss": 1 - accuracy}` or `{"loss": -accuracy}`. There is no argument for that:
-    all that is stored, shown, and joined by other workers is a loss, of which less is better.
+    all that is stored, shown, and read by other workers is a loss: lower is better.
 
     Args:
         run_pipeline: called with a configuration by keyword, and with `pipeline_directory` and
@@ -93,21 +93,21 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         searcher: a searcher's name, a `Sampler`, or "default": freeze_thaw where a parameter is a fidelity
             (priorband with a default), else pibo where one has a default, else bayesian_optimization. The choice
             is logged.
-        max_evaluations_total: trials over all workers, for ever; failed ones count. None: no limit.
+        max_evaluations_total: trials over all workers and all restarts; failed ones count. None: no limit.
         max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.
         max_cost_total: sum of the returned costs over all workers; a trial starts while what was returned and what
             the running ones are expected to cost is below it. An evaluation that returns no cost raises
             EvaluationError; its loss is kept. None: no limit.
         max_fidelity_total: sum of the fidelity run by all workers, such as epochs; a trial that continues another one
             from k to m counts m - k. A trial starts while the sum over all decided ones, failed ones included, is below
-            it, so it is exceeded by less than the last one adds. Needs a space with one fidelity. None: no limit.
+            it, so the sum exceeds it by less than the last one's part. Needs a space with one fidelity. None: no limit.
         max_seconds_per_run: claim nothing new after so many seconds of this call. None: no limit.
         continue_until_max_evaluation_completed: stay until every trial has ended, ready to resume dead ones, instead
             of leaving once nothing is left to claim.
         cost: "returned": what run_pipeline returns as its cost. "duration": the seconds that the evaluation took, also
             of one that fails; a cost that is returned then goes into `info_dict`. Of a trial that was resumed these are
-            the seconds of its last attempt: what a killed worker used isn't known, and doesn't count. Give all workers
-            of a run the same.
+            the seconds of its last attempt: what a killed worker used isn't known, and doesn't count. Pass the same to
+            all workers of a run.
         expected_cost: what one evaluation is expected to cost: a number, or a function of the configuration. None: the
             mean of the costs seen of the same step of fidelity, from k to m (scaled by m - k while there are none);
             then the first trial runs alone, until it has returned a cost.
@@ -118,11 +118,11 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             cost; trials that already ended without one count at it, too. With both, failures don't stop this worker.
         max_attempts: after so many deaths of its worker without progress, a trial is recorded as failed. Progress is a
             checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step; of checkpoints alone, ten times
-            as many deaths are too many. The same for attempts that were left since the storage failed.
+            as many deaths are too many. The same for attempts that were handed back because the storage failed.
         lease_seconds: how long a worker may be silent before its trial is taken over: three times the filesystem's
             attribute cache or more, at most 10^9. None: 120, or as published.
         progress: whether to show a line of progress on standard error, below all else that is written to a terminal;
-            "auto": if it is a terminal. Two plain lines there say in any case what was found and what is left; False
+            "auto": if it is a terminal. Two plain lines say what was found and what is left, even without it; False
             silences these, too.
         overwrite_working_directory: move an earlier run in `root_directory` to `overwritten/`, once for a launch
             (NEPS_RUN_TOKEN, or SLURM's job), never under live workers: it joins those, and stays with their run. A
@@ -215,6 +215,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         )
         announcer = Announcer(root, settings.budget, display, silent=progress is False)
         announcer.begins = _beginning(new=opened.new)
+        announcer.notes += _notes(settings, opened.moved)
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             _check_budget(sampler, settings.budget)
@@ -239,6 +240,18 @@ def _beginning(*, new: bool) -> str:
     if anew.restarted():
         return "restarted, and goes on in"
     return "new run in" if new else "joins the run in"
+
+
+def _notes(settings: Settings, moved: str | None) -> Iterator[str]:
+    """What people may not expect of this call."""
+    if moved is not None:
+        yield f"The earlier run was moved to {moved} (overwrite_working_directory)."
+    if (
+        settings.budget == Budget()
+        and settings.max_evaluations_per_run is None
+        and settings.max_seconds_per_run is None
+    ):
+        yield "No budget is given: it runs until you stop it (see max_evaluations_total)."
 
 
 def _check_together(settings: Settings) -> None:

@@ -90,8 +90,8 @@ def save(
     except Exception as error:
         if not path.parent.is_dir():
             raise CheckpointError(
-                f"there is no folder {folder} to save {name} in. It is not made here: pass pipeline_directory, or make "
-                "the folder first."
+                f"there is no folder {folder} to save {name} in. neps doesn't make it: pass pipeline_directory, or "
+                "make the folder first."
             ) from error
         raise CheckpointError(f"{path} can't be saved: {_gist(error)}.{_rest(path)}") from error
     if write is None:
@@ -229,7 +229,8 @@ def _folder(directory: Directory) -> str:
     if not isinstance(directory, str | os.PathLike):
         raise ArgumentError(
             f"the folder of a checkpoint is {directory!r}; it must be a path, such as pipeline_directory, which "
-            "run_pipeline gets if its signature names it."
+            "run_pipeline gets if its signature names it. Only the second folder of load may be None: "
+            "load(pipeline_directory, previous_pipeline_directory)."
         )
     return os.path.abspath(directory)  # noqa: PTH100 - not resolved: messages name what the user knows
 

@@ -28,7 +28,7 @@ def export(root: str, form: str, output: str | None) -> None:
     "inf" or "-inf".
     """
     if output is None and form == "parquet" and sys.stdout.isatty():
-        raise ArgumentError("Parquet is no text for a terminal: write it to a file with --output FILE.")
+        raise ArgumentError("Parquet is binary: write it to a file with --output FILE.")
     _, history = read_history(root)
     content = export_as(history, form)
     if output is None:

@@ -184,8 +184,10 @@ def _number(value: object, where: str, advice: str) -> float:
             f"run_pipeline returned an integer {where} must fit in a float (up to 1.8e308). {advice}"
         ) from None
     if number is None:
+        given = repr(_shown(value)) if isinstance(value, str) else _shown(value)
+        forgotten = " Is a return statement missing?" if value is None else ""
         raise ReturnValueError(
-            f"run_pipeline returned {_shown(value)} ({type(value).__name__}) {where} must be a number. {advice}"
+            f"run_pipeline returned {given} ({type(value).__name__}) {where} must be a number.{forgotten} {advice}"
         )
     return number
 

@@ -69,6 +69,8 @@ def report(step: float, loss: float) -> None:
     point = _step(step), _loss(loss)
     check()
     reports = _current()
+    if reports is not None:
+        reports.compare(*point)
     take = reports.add if reports is not None else _elsewhere()
     if take is None:
         _logger.debug("neps.report(%r, %r) does nothing: it was called outside of an evaluation", *point)
@@ -97,6 +99,8 @@ class Reports:
         self.process, self.thread = os.getpid(), threading.get_ident()
         self._write, self._tell = write, tell
         self._write_at = 0.0
+        self._before: Point | None = None
+        self._compared = False
         self._writing = threading.Lock()
         self._unwritten: collections.deque[Point] = collections.deque()
 
@@ -108,6 +112,20 @@ class Reports:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _active.remove(self)
+
+    def compare(self, step: float, loss: float) -> None:
+        """Say once that the arguments look swapped: losses count up, and steps fall or aren't whole."""
+        before, self._before = self._before, (step, loss)
+        if before is None or self._compared:
+            return
+        swapped = loss == before[1] + 1 and (step < before[0] or not step.is_integer())
+        if swapped:
+            self._compared = True
+            _logger.warning(
+                "neps.report got the step %g and the loss %g after the step %g and the loss %g. Are they swapped? "
+                "It is neps.report(step, loss).",
+                *(step, loss, *before),
+            )
 
     def add(self, step: float, loss: float) -> None:
         """Take a point, and write it if the last write was long enough ago, or many have come since."""

@@ -16,6 +16,20 @@ from neps.errors import ArgumentError, nearest, shown
 __all__ = ["check_signature", "keywords"]
 
 _DIRECTORIES = ("pipeline_directory", "previous_pipeline_directory")
+_WHOLE = {
+    "config",
+    "conf",
+    "cfg",
+    "configuration",
+    "params",
+    "parameters",
+    "hparams",
+    "hyperparameters",
+    "kwargs",
+    "trial",
+    "args",
+}
+"""How people name the one argument of an objective for another tool."""
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _ANYTHING = inspect.Signature([inspect.Parameter("config", inspect.Parameter.VAR_KEYWORD)])
 
@@ -117,6 +131,11 @@ def _check_accepts(signature: inspect.Signature, name: str) -> None:
         return
     if parameter is not None and parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
         raise ArgumentError(_positional_only(signature, name))
+    if (single := _single_argument(signature)) is not None:
+        raise ArgumentError(
+            f"{_call(signature)} takes the whole configuration as {single!r}, but neps passes each parameter by name. "
+            f"Write run_pipeline({name}, …) with all parameters, or run_pipeline(**{single}), where {single} is a dict."
+        )
     raise ArgumentError(
         f"{_call(signature)} doesn't accept the parameter {name!r} of pipeline_space."
         f"{nearest(name, (p for p in signature.parameters if p not in _DIRECTORIES))} "
@@ -136,6 +155,14 @@ def _check_requires(signature: inspect.Signature, parameter: inspect.Parameter, 
             f"{nearest(parameter.name, (*names, *_DIRECTORIES))} Give it a default, bind it with functools.partial, "
             "or add it to pipeline_space, for example as a neps.Constant."
         )
+
+
+def _single_argument(signature: inspect.Signature) -> str | None:
+    """The name of what other tools pass to an objective: a dict of all parameters, or a trial object."""
+    plain = [each for each in signature.parameters.values() if each.kind in _BY_NAME]
+    needed = [each for each in plain if each.default is inspect.Parameter.empty]
+    names = [each.name for each in needed if each.name not in _DIRECTORIES]
+    return names[0] if len(names) == 1 and names[0] in _WHOLE else None
 
 
 def _positional_only(signature: inspect.Signature, name: str) -> str:

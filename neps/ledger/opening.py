@@ -28,7 +28,7 @@ _logger = logging.getLogger("neps.ledger")
 class OpenedRun:
     """A run that a worker has joined: its definition as published, its paths, and the worker's heartbeat.
 
-    `new` says whether there was no run before.
+    `new` says whether there was no run before, and `moved` where this worker has moved an earlier one.
     """
 
     layout: Layout
@@ -36,6 +36,7 @@ class OpenedRun:
     definition: Definition
     heartbeat: Heartbeat
     new: bool
+    moved: str | None = None
 
 
 def open_run(
@@ -69,11 +70,12 @@ def open_run(
 def _open(
     root: str, me: Identity, define: Callable[[Definition | None], Definition], *, overwrite: bool, most: int | None
 ) -> OpenedRun:
+    moved: str | None = None
     while True:
         finish_moves(root, me)
         launch = launch_token() if overwrite else None
         if overwrite:
-            _overwrite(root, me, launch, most)
+            moved = _overwrite(root, me, launch, most) or moved
         found = find_definition(root)
         definition = define(found)
         if found is None:
@@ -87,16 +89,17 @@ def _open(
             if keep_running(root, definition.run, me):
                 _remember(root, definition, launch, me)
                 unless_joined.pop_all()
-                return OpenedRun(layout, me, definition, heartbeat, new=found is None)
+                return OpenedRun(layout, me, definition, heartbeat, new=found is None, moved=moved)
 
 
-def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) -> None:
+def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) -> str | None:
+    """Move the run that is there aside, where that is due; where to."""
     old = find_definition(root)
     if old is None:
-        return
+        return None
     if launch is not None and old.launch == launch:
         _say_own(root, launch, most)
-        return
+        return None
     if launch is not None and has_had_run(root, launch):
         _logger.warning(
             "overwrite_working_directory: this launch (%s) has already started or joined a run in %s. So it joins the "
@@ -104,7 +107,7 @@ def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) ->
             launch,
             root,
         )
-        return
+        return None
     if not move_aside(root, old, me, launch):
         _logger.warning(
             "overwrite_working_directory: %s has a live worker. So this launch joins its run and moves nothing aside, "
@@ -112,6 +115,8 @@ def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) ->
             "start together share NEPS_RUN_TOKEN or a SLURM job array.",
             root,
         )
+        return None
+    return f"{Layout(root).overwritten}/{old.run}"
 
 
 def _say_own(root: str, launch: str, most: int | None) -> None:

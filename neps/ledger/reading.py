@@ -28,7 +28,10 @@ def root_of(root_directory: str | Path) -> str:
         ArgumentError: if that is no path, or empty, as by a variable that isn't set: it would mean the current folder.
     """
     if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
-        message = f"root_directory is {root_directory!r}; it must be a path. Write '.' for the current folder."
+        message = (
+            f"root_directory is {root_directory!r}; it must be a path, the root_directory of a run. Write '.' for the "
+            "current folder."
+        )
         raise ArgumentError(message)
     path = Path(root_directory).expanduser().absolute()
     return os.path.realpath(path) if ".." in path.parts else str(path)

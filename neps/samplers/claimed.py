@@ -55,7 +55,7 @@ class Claimed:
         """That all configurations are claimed, or None while some aren't."""
         if self.space.size is None or len(self.rows) < self.space.size:
             return None
-        return Done(f"the search space is exhausted: all its {self.space.size} configurations are claimed")
+        return Done(f"the search space is exhausted: all its {self.space.size} configurations have been started")
 
     def another(self, generator: np.random.Generator) -> dict[str, Value]:
         """One that is not claimed, drawn at random, in a space that isn't exhausted."""

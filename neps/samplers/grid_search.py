@@ -73,7 +73,7 @@ class GridSearch(Sampler):
         values = axes(space, self.steps_per_parameter)
         sizes = tuple(len(axis) for axis in values)
         if number > math.prod(sizes):
-            return Done(f"the grid is covered: all its {math.prod(sizes)} configurations are claimed")
+            return Done(f"the grid is covered: all its {math.prod(sizes)} configurations have been started")
         chosen = [axis[position] for axis, position in zip(values, spread(number - 1, sizes), strict=True)]
         rest = space.decode(np.full(space.dimensions, 0.5))
         return Suggestion(config=rest | dict(zip(space.searched, chosen, strict=True)))

@@ -168,7 +168,8 @@ def _from_name(searcher: object, space: SearchSpace, settings: Mapping[str, Any]
     if not isinstance(searcher, str):
         hint = f" Write {searcher.__name__}()." if isinstance(searcher, type) and issubclass(searcher, Sampler) else ""
         message = (
-            f"searcher is {shown(searcher)}; it must be a searcher's name, or an instance of a neps.Sampler.{hint}"
+            f"searcher is {shown(searcher)}; it must be a searcher's name, or an instance of neps.Sampler. Settings go "
+            f"beside a name, as in searcher='asha', eta=3.{hint}"
         )
         raise ArgumentError(message)
     name = default_name(space)[0] if searcher == "default" else searcher

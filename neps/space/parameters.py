@@ -138,7 +138,7 @@ class Integer(Parameter):
         Integer(8, 512, log=True)
         >>> Integer(1, 2.5)
         Traceback (most recent call last):
-        neps.errors.SpaceError: Integer: upper is 2.5, but it must be an int: write a whole number, or use neps.Float.
+        neps.errors.SpaceError: Integer: upper is 2.5, but it must be an int: write 1, not 1.0, or use neps.Float.
     """
 
     lower: int
@@ -299,7 +299,7 @@ def _finite(what: str, value: object) -> float:
 def _whole(what: str, value: object) -> int:
     number = plain(what, value)
     if isinstance(number, bool) or not isinstance(number, int):
-        msg = f"{what} is {shown(number)}, but it must be an int: write a whole number, or use neps.Float."
+        msg = f"{what} is {shown(number)}, but it must be an int: write 1, not 1.0, or use neps.Float."
         raise SpaceError(msg)
     if abs(number) > LARGEST_INTEGER:
         msg = f"{what} is {shown(number)}, but it must lie within ±2^53: use neps.Float for larger numbers."

@@ -31,6 +31,8 @@ class Announcer:
         self._what = ""
         self.begins = "joins the run in"
         """How the first line begins."""
+        self.notes: list[str] = []
+        """What else the first line says, a sentence each."""
 
     def update(self, view: View, what: str) -> None:
         """The worker has joined, which comes first, or now does something else."""
@@ -42,9 +44,10 @@ class Announcer:
 
     def interrupted(self, view: View, by: str) -> None:
         """The worker stops early; its process may be about to end."""
-        left = self._what if self._what.startswith("trial ") else "no trial was running here, and the run can go on"
+        left = f"{self._what.capitalize()}. " if self._what.startswith("trial ") else ""
         ended = _counts(self._budget, view.ended, view.failures)
-        self._say(f"interrupted by {by}; {left}: start the same command again ({ended} in {self._root}).")
+        by = "Ctrl-C" if by in {"SIGINT", "KeyboardInterrupt"} else by
+        self._say(f"interrupted by {by}. {left}To go on, start the same command again ({ended} in {self._root}).")
         self._display.stop()
 
     def left(self, history: History, evaluated: int) -> None:
@@ -68,7 +71,7 @@ class Announcer:
         if most is not None and view.ended >= most:
             return  # then there is nothing left to do, which is said with more about it
         found = f": {self._counts(view)}" if view.ended or view.pending else ""
-        self._say(f"{self.begins} {self._root}{found}. The loss is minimised.")
+        self._say(f"{self.begins} {self._root}{found}. {' '.join(['The loss is minimised.', *self.notes])}")
 
     def _counts(self, view: View) -> str:
         pending = list(view.pending.values())
@@ -85,7 +88,11 @@ class Announcer:
 
 def _counts(budget: Budget, ended: int, failed: int, running: int = 0, waiting: int = 0) -> str:
     most = budget.max_evaluations_total
-    parts = [f"{counted(ended, 'trial')} ended" if most is None else f"{ended} of {counted(most, 'trial')} ended"]
+    parts = [
+        f"{counted(ended, 'trial')} ended"
+        if most is None or ended > most
+        else f"{ended} of {counted(most, 'trial')} ended"
+    ]
     others = {"failed": failed, "running": running, "to be resumed": waiting}
     parts += [f"{number} {how}" for how, number in others.items() if number]
     return ", ".join(parts)

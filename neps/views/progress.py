@@ -254,6 +254,7 @@ class _State:
     def forms(self) -> tuple[str, str, str]:
         """In whole words, briefly, and as briefly as can be."""
         most = self.budget.max_evaluations_total
+        most = most if most is not None and most >= self.ended else None  # a later budget may be lower
         ended = f"{counted(self.ended, 'trial')} ended" if most is None else f"{self.ended} of {most} trials ended"
         briefly = f"{self.ended} ended" if most is None else f"{self.ended}/{most} ended"
         full = [*self._parts(ended, " of ", self.best), self.what]

@@ -46,6 +46,7 @@ class Evaluations:
         self._shortage = shortage
         self._audience = Audience(context)
         self._directories = named_directories(run_pipeline)
+        self._continues = "previous_pipeline_directory" in self._directories
         self._patience = 10 * context.lease
 
     def run(self, held: Held) -> Trial | Interrupted | None:
@@ -175,6 +176,16 @@ class Evaluations:
         """The folder with the checkpoint; none where somebody moved it away, and its number may be another's now."""
         if decision.previous is None:
             return None
+        if not self._continues:
+            self._continues = True
+            _logger.warning(
+                "Trial %d continues trial %d, but run_pipeline doesn't take previous_pipeline_directory, so it can't "
+                "load the checkpoint there, and trains from scratch. max_fidelity_total doesn't count that. Add "
+                "previous_pipeline_directory to the signature: docs/checkpoints.md has an example. Later trials do "
+                "the same, and are not logged.",
+                decision.number,
+                decision.previous,
+            )
         folder = Path(self._context.layout.trial(decision.previous))
         if self._is_continued(decision, folder):
             return folder

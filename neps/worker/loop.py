@@ -252,5 +252,5 @@ def _what_came(ended: Trial | Interrupted | None) -> str:
         case Interrupted(reason="fenced") | None:
             return "trial {} was taken over by another worker"
         case Interrupted(counts_as_death=True):
-            return "trial {} ended as a death (max_attempts counts them), to be resumed"
-    return "trial {} left, to be resumed"
+            return "trial {} will be tried again, until max_attempts of its attempts have ended like this"
+    return "trial {} was handed back"

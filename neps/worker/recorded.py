@@ -59,14 +59,14 @@ def _missing_cost(outcome: Outcome, settings: Settings, folder: TrialFolder) -> 
         f"trial {folder.number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
         f"{settings.budget.max_cost_total:g} needs. Its loss is kept in {folder.path}, and counts. Start again after "
         'one of these: have run_pipeline return {"loss": …, "cost": …}; pass cost="duration", so that seconds are the '
-        "cost; or pass cost_value_on_error=…, at which this trial counts, too."
+        "cost; or pass cost_value_on_error=…, the cost to count for this trial."
     )
 
 
 def _failure(outcome: Outcome, folder: TrialFolder) -> EvaluationError:
     root = folder.directory.parent
     error = EvaluationError(
-        f"trial {folder.number} failed: {gist(outcome.error)}. It is recorded in {folder.path}. Fix the error and "
+        f"trial {folder.number} failed: {gist(outcome.error)}. The error is recorded in {folder.path}. Fix it and "
         "start again: the run goes on with the next trial. To try this trial again, run "
         f"`neps retry {root} {folder.number}`. With ignore_errors=True, workers go on after failures by themselves."
     )

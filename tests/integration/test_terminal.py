@@ -110,7 +110,9 @@ def test_an_interrupt_says_what_is_left(terminal: Terminal, tmp_path: Path) -> N
     worker.wait(END)
     terminal.settle()
     said = "".join(terminal.lines)
-    assert "neps: interrupted by SIGINT; trial 1 left, to be resumed: start the same command again (0 of 4" in said
+    assert (
+        "neps: interrupted by Ctrl-C. Trial 1 was handed back. To go on, start the same command again (0 of 4" in said
+    )
     assert "evaluated trial" not in said
 
 
@@ -123,8 +125,8 @@ def test_the_log_of_a_preempted_worker_is_not_empty(fleet: Fleet, tmp_path: Path
     new, left = worker.stderr.splitlines()
     assert new == f"neps: new run in {tmp_path}/root. The loss is minimised."
     assert left == (
-        "neps: interrupted by SIGUSR1; trial 1 left, to be resumed: start the same command again (0 of 4 trials ended "
-        f"in {tmp_path}/root)."
+        "neps: interrupted by SIGUSR1. Trial 1 was handed back. To go on, start the same command again (0 of 4 trials "
+        f"ended in {tmp_path}/root)."
     )
     assert neps.load(tmp_path / "root").pending[0].status is neps.Status.WAITING
 

@@ -232,6 +232,16 @@ def test_a_failed_evaluation_shows_the_users_code_and_the_users_call(tmp_path: P
     assert [frame.name for frame in traceback.extract_tb(raised.value.__cause__.__traceback__)] == ["run_pipeline"]
 
 
+def test_an_interrupt_shows_the_users_code_alone(tmp_path: Path) -> None:
+    def run_pipeline(x: float) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        neps.run(run_pipeline, tmp_path, SPACE, searcher="random_search", max_evaluations_total=1)
+    frames = traceback.extract_tb(raised.value.__traceback__)
+    assert [frame.name for frame in frames[1:]] == ["call", "run_pipeline"]
+
+
 def test_a_users_own_code_stays_in_the_traceback(tmp_path: Path) -> None:
     def hook(sampler: neps.Sampler) -> neps.Sampler:
         raise ArgumentError("of the user")

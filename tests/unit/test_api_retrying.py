@@ -48,7 +48,7 @@ def test_all_or_nothing(root: Path) -> None:
     with pytest.raises(ArgumentError) as refused:
         neps.retry(root, [1, 2, 9])
     assert str(refused.value) == (
-        f"Nothing was reopened in {root}, because not all of them can be: trial 1: it has not failed, its status is "
+        f"Nothing was reopened in {root}, because not all of them can be: trial 1: it has not failed: its status is "
         "success; nothing to retry; trial 9: there is no such trial."
     )
     assert statuses(root) == ["success", "failed", "failed"]

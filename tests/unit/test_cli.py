@@ -241,7 +241,7 @@ def test_retry_of_all_that_failed(root: Path, capsys: Capture) -> None:
 def test_what_has_not_failed_is_not_retried(root: Path, capsys: Capture) -> None:
     assert main(["retry", str(root), "--trial", "1", "2", "2", "9"]) == 1
     assert capsys.readouterr().out.splitlines()[:3] == [
-        f"trial 1: it has not failed, its status is success; nothing to retry ({root}/config_1)",
+        f"trial 1: it has not failed: its status is success; nothing to retry ({root}/config_1)",
         f"trial 2: reopened in {root}/config_2",
         f"trial 9: there is no such trial ({root}/config_9)",
     ]

@@ -55,7 +55,7 @@ def test_a_bad_value_is_a_failure(signals: Signals) -> None:
     assert isinstance(outcome, Outcome)
     assert not outcome.success
     assert outcome.error is not None
-    assert outcome.error.startswith("ReturnValueError: run_pipeline returned 0.5 (str)")
+    assert outcome.error.startswith("ReturnValueError: run_pipeline returned '0.5' (str)")
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ def test_where_no_thread_can_start_it_still_ends_at_a_report(
 
     with pytest.raises(Fenced):
         fence.call(run_pipeline)
-    assert "left to end by itself: can't start new thread" in caplog.text
+    assert "because no thread can be started: can't start new thread" in caplog.text
 
 
 def test_in_other_threads_of_the_evaluation_a_report_is_an_error() -> None:

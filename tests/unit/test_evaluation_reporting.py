@@ -89,6 +89,19 @@ def test_what_is_no_loss(paper: Paper, loss: float) -> None:
     assert reports.points == {}
 
 
+def test_swapped_arguments_are_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
+    with Reports(lambda _points: None):
+        for epoch in range(5):
+            neps.report(1 / (epoch + 2), epoch)
+    assert caplog.text.count("Are they swapped?") == 1
+    caplog.clear()
+    with Reports(lambda _points: None):
+        for epoch in (1, 2, 3, 2, 3):
+            neps.report(epoch, 3.0 - epoch)
+            neps.report(epoch + 0.5, epoch / 7)
+    assert "swapped" not in caplog.text
+
+
 def test_outside_an_evaluation_it_does_nothing_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "neps.evaluation")
     neps.report(1, 0.5)

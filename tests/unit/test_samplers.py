@@ -109,7 +109,7 @@ def test_the_grid_of_a_mixed_space() -> None:
 
 def test_a_covered_grid_is_done_and_says_so() -> None:
     answer = GridSearch(2).decide(History(PLANE, {}), 5, Budget(), generator_for(0, 5))
-    assert answer == Done("the grid is covered: all its 4 configurations are claimed")
+    assert answer == Done("the grid is covered: all its 4 configurations have been started")
 
 
 def test_a_grid_of_one_step_is_the_centre() -> None:
@@ -185,7 +185,7 @@ def test_a_finite_space_is_covered_once_and_then_done(workers: int) -> None:
     assert configs == set(itertools.product(range(5), ["p", "q", True]))
     assert len(history.trials) == 15
     answer = BayesianOptimization().decide(history, 16, Budget(), generator_for(0, 16))
-    assert answer == Done("the search space is exhausted: all its 15 configurations are claimed")
+    assert answer == Done("the search space is exhausted: all its 15 configurations have been started")
 
 
 def test_the_initial_design_never_repeats_itself_in_a_finite_space() -> None:

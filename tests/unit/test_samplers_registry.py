@@ -101,9 +101,9 @@ def test_an_instance_stays_itself() -> None:
         (
             RandomSearch(),
             {"use_priors": True},
-            r"searcher is already a RandomSearch, but settings are given, too: use_priors\. Give",
+            r"searcher is already a RandomSearch, but settings are given, too: use_priors\. Pass",
         ),
-        (RandomSearch, {}, r"must be a searcher's name, or an instance of a neps\.Sampler.*Write RandomSearch\(\)"),
+        (RandomSearch, {}, r"must be a searcher's name, or an instance of neps\.Sampler.*Write RandomSearch\(\)"),
         (None, {}, "searcher is None; it must be a searcher's name"),
     ],
 )

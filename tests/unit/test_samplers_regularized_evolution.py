@@ -220,7 +220,7 @@ def test_a_finite_space_is_covered_once_and_then_done(workers: int, size: int) -
     assert configs == set(itertools.product(range(5), ["p", "q", True]))
     assert len(history.trials) == 15
     answer = sampler.decide(history, 16, Budget(), generator_for(0, 16))
-    assert answer == Done("the search space is exhausted: all its 15 configurations are claimed")
+    assert answer == Done("the search space is exhausted: all its 15 configurations have been started")
 
 
 def _all_but(left: set[int]) -> History:

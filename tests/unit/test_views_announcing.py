@@ -38,6 +38,20 @@ def test_a_new_run_and_one_that_has_ended(tmp_path: Path, capsys: Capture) -> No
     )
 
 
+def test_what_people_may_not_expect(tmp_path: Path, capsys: Capture) -> None:
+    def stop(x: float) -> float:
+        raise KeyboardInterrupt
+
+    root = tmp_path / "root"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(root, stop, max_evaluations_total=None)
+    assert "The loss is minimised. No budget is given: it runs until you stop it" in capsys.readouterr().err
+    evaluate(root, overwrite_working_directory=True)
+    (moved,) = (root / "overwritten").iterdir()
+    said = capsys.readouterr().err
+    assert f"neps: new run in {root}. The loss is minimised. The earlier run was moved to {moved} (overwrite" in said
+
+
 @pytest.mark.parametrize("searcher", ["random_search", "bayesian_optimization"])
 def test_a_run_that_is_joined(tmp_path: Path, searcher: str, capsys: Capture) -> None:
     """One that Ctrl-C has left (raised by run_pipeline itself), after a failure."""
@@ -55,7 +69,7 @@ def test_a_run_that_is_joined(tmp_path: Path, searcher: str, capsys: Capture) ->
     _, joins, left = capsys.readouterr().err.splitlines()
     assert joins == f"neps: joins the run in {tmp_path}: 1 of 2 trials ended, 1 failed. The loss is minimised."
     assert left == (
-        "neps: interrupted by KeyboardInterrupt; trial 2 left, to be resumed: start the same command again (1 of 2 "
+        "neps: interrupted by Ctrl-C. Trial 2 was handed back. To go on, start the same command again (1 of 2 "
         f"trials ended, 1 failed in {tmp_path})."
     )
     evaluate(tmp_path, searcher=searcher, max_evaluations_total=3, max_evaluations_per_run=1)
@@ -68,7 +82,10 @@ def test_an_exit_is_a_death_and_said_so(tmp_path: Path, capsys: Capture) -> None
     with pytest.raises(SystemExit):
         evaluate(tmp_path, lambda **_: sys.exit(1))
     said = capsys.readouterr().err
-    assert "interrupted by SystemExit; trial 1 ended as a death (max_attempts counts them), to be resumed: " in said
+    assert (
+        "interrupted by SystemExit. Trial 1 will be tried again, until max_attempts of its attempts have ended like "
+        "this. " in said
+    )
 
 
 def test_losses_that_are_not_finite_are_no_best(tmp_path: Path, capsys: Capture) -> None:

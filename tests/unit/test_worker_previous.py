@@ -78,6 +78,14 @@ def test_a_folder_that_is_gone_is_not_given(tmp_path: Path, caplog: pytest.LogCa
     assert f"Trial 2 continues a trial whose folder {tmp_path / 'config_1'} was moved away" in caplog.text
 
 
+def test_who_cannot_continue_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    neps.run(lambda x, epochs: x / epochs, tmp_path / "a", SPACE, searcher="hyperband", max_evaluations_total=20)
+    assert caplog.text.count("but run_pipeline doesn't take previous_pipeline_directory") == 1
+    caplog.clear()
+    search(tmp_path / "b", Continuing(0.25))
+    assert "previous_pipeline_directory" not in caplog.text
+
+
 def test_a_sampler_without_rungs_may_change_the_configuration(tmp_path: Path) -> None:
     """As population based training does."""
     assert search(tmp_path, Continuing(0.25, rungs=False, drift=0.1)) == [tmp_path / "config_1"]

@@ -1,0 +1,34 @@
+"""What other tools and other versions of NePS have in their top module, and what to write here, for `neps.NAME`."""
+
+from __future__ import annotations
+
+__all__ = ["NAMES"]
+
+_SPACE = 'Write the space as a dict: pipeline_space={"x": neps.Float(0, 1)}.'
+_FIDELITY = "Write neps.Integer(1, 81, is_fidelity=True), or neps.Float."
+_LOG = "Write neps.Float(lower, upper, log=True), or neps.Integer."
+_CHOICE = "Write neps.Categorical([...])."
+_MULTIPLES = "Write neps.Integer(…) or neps.Categorical([…]); there are no steps."
+_SEARCHER = "Searchers are names: neps.run(..., searcher='hyperband')."
+_RUN = "Call neps.run(run_pipeline, root_directory, pipeline_space, …)."
+
+NAMES = {
+    **dict.fromkeys(("PipelineSpace", "SearchSpaceDict", "ConfigurationSpace", "ConfigSpace"), _SPACE),
+    **dict.fromkeys(("IntegerFidelity", "FloatFidelity", "Fidelity", "FidelityParameter"), _FIDELITY),
+    **dict.fromkeys(("LogUniform", "LogFloat", "LogInteger", "loguniform", "lograndint"), _LOG),
+    **dict.fromkeys(("Ordinal", "Choice", "choice"), _CHOICE),
+    **dict.fromkeys(("HPOFloat", "Uniform", "uniform"), "Write neps.Float(lower, upper)."),
+    **dict.fromkeys(("HPOInteger", "Int", "randint"), "Write neps.Integer(lower, upper): both bounds are included."),
+    **dict.fromkeys(("HPOCategorical",), _CHOICE),
+    **dict.fromkeys(("HPOConstant",), "Write neps.Constant(value)."),
+    **dict.fromkeys(("quniform", "qrandint"), _MULTIPLES),
+    **dict.fromkeys(("algorithms", "optimizers", "create_sampler", "AskAndTell"), _SEARCHER),
+    **dict.fromkeys(("create_study", "optimize", "minimize", "fmin", "tune", "Tuner"), _RUN),
+    **dict.fromkeys(("import_trials", "warmstart_neps"), "Trials that were evaluated elsewhere can't be imported yet."),
+    **dict.fromkeys(("save_pipeline_results", "convert_operation_to_callable"), "There is nothing like it."),
+    "Operation": "Spaces are flat: there are no operations. Search their choices as neps.Categorical.",
+    "Resampled": "Spaces are flat: give each parameter a name of its own.",
+    "ConfidenceLevel": "Write default_confidence='low', 'medium' or 'high'.",
+    "tblogger": "Pass callbacks=[neps.callbacks.TensorBoard()] to neps.run.",
+}
+"""What to do instead, by name."""
