@@ -82,7 +82,7 @@ def test_a_bare_except(fleet: Fleet, tmp_path: Path, signum: signal.Signals) -> 
     assert worker.exit_code is None
     worker.signal(signum)
     assert worker.wait(END) == -signum
-    assert f"{signum.name} received, the second signal: this process is ended in 0.3 s" in worker.stderr
+    assert f"{signum.name} received, the second signal: this process will be ended within 0.3 s" in worker.stderr
     assert left(root)
     assert leftovers(root) == []
 

@@ -33,7 +33,7 @@ def test_it_says_so_and_leaves_nothing(faulty: Mount, error: str) -> None:
         run(faulty.path / "searches" / "first", 2)
     assert f"{faulty.path}/searches/first can't be used: its filesystem has no hard links" in str(raised.value)
     assert "exFAT" in str(raised.value)
-    assert "neps check FOLDER" in str(raised.value)
+    assert "neps check DIR" in str(raised.value)
     assert list(faulty.backing.iterdir()) == []
 
 
