@@ -35,7 +35,12 @@ def cell(value: object) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> Iterator[str]:
-    """The rows as lines, each column as wide as its widest cell."""
+    r"""The rows as lines, each column as wide as its widest cell.
+
+    >>> list(aligned([["x", "a\nb"], ["1", "2"]]))
+    ['  x  a\\nb', '  1  2']
+    """
+    rows = [[printable(text).replace("\n", "\\n") for text in row] for row in rows]
     widths = _widths(rows)
     for row in rows:
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))

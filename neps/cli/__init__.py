@@ -54,8 +54,7 @@ class _Commands(click.Group):
         """Do it; a reader that has enough, as in `neps status ROOT | head`, is no error (click would exit with 1)."""
         try:
             code: int | None = super().invoke(ctx)
-            if sys.stdout is not None:  # as in `neps status ROOT >&-`
-                sys.stdout.flush()
+            sys.stdout.flush()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
@@ -86,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if sys.stdout is None:  # as in `neps status ROOT >&-`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open to the end
     for stream in (sys.stdout, sys.stderr):  # whatever an error or a path holds, it can be printed
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

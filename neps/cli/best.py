@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Mapping
 
 import click
@@ -11,6 +12,7 @@ import click
 from neps.cli.failing import each
 from neps.cli.roots import several_roots
 from neps.errors import DirectoryError
+from neps.tables import printable
 from neps.trial import Trial, Value
 from neps.views.reading import read_history
 
@@ -44,7 +46,8 @@ def _print_best(root: str, form: str, *, several: bool) -> None:
     if trial is None:
         raise DirectoryError(f"{path} has no best configuration yet: no trial has ended with a finite loss.")
     if form == "args":
-        print(as_arguments(trial.config))
+        arguments = as_arguments(trial.config)
+        print(printable(arguments) if sys.stdout.isatty() else arguments)
     elif form == "json":
         print(json.dumps(dict(trial.config)))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 import click
@@ -18,7 +19,7 @@ def serve_dashboard(roots: Sequence[str], host: str = DEFAULT_HOST, port: int = 
     Raises:
         neps.errors.NepsError: if one of `roots` is no run, optuna-dashboard is missing, or the port can't be had.
     """
-    with server(application(roots), host, port) as listening:
+    with server(application(roots, [host, socket.gethostname()]), host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         shown = roots[0] if len(roots) == 1 else f"{len(roots)} runs"
         print(f"Dashboard of {shown}: http://{name}:{listening.server_port}/ (Ctrl-C ends it)", flush=True)

@@ -6,6 +6,7 @@ import click
 
 from neps.cli.failing import each
 from neps.cli.roots import several_roots
+from neps.errors import NepsError
 from neps.ledger.layout import Layout
 from neps.views.reading import read_history
 from neps.views.summary import write_summary
@@ -26,5 +27,13 @@ def summary(roots: tuple[str, ...]) -> int:
 
 def _write(root: str) -> None:
     path, history = read_history(root)
-    write_summary(path, history)
+    try:
+        write_summary(path, history)
+    except OSError as error:
+        folder = Layout(path).summary
+        message = (
+            f"The tables can't be written to {folder}: {error.strerror}. It must be a folder that this user may write "
+            "to."
+        )
+        raise NepsError(message) from error
     print(Layout(path).summary)

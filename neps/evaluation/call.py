@@ -19,7 +19,7 @@ from neps.evaluation.signals import Signals
 
 __all__ = ["Interrupted", "evaluate"]
 
-Reason = Literal["signal", "keyboard", "exit", "fenced", "storage"]
+Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,9 @@ class Interrupted:
     """An evaluation that has no result: the attempt was left, or lost.
 
     `reason`: a `signal` came (`signum`; SIGINT too); run_pipeline raised KeyboardInterrupt (`keyboard`) or SystemExit
-    (`exit`) of its own; the attempt was taken over (`fenced`); or it failed since the storage did (`storage`, which
-    only the worker can tell). `exception` is what came out of run_pipeline.
+    (`exit`) of its own; the attempt was taken over (`fenced`); or it failed since the storage did, or the
+    terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell).
+    `exception` is what came out of run_pipeline.
     """
 
     reason: Reason

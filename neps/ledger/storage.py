@@ -22,6 +22,7 @@ __all__ = [
     "behind",
     "denial",
     "filesystem_words",
+    "lost_terminal",
     "shown_size",
     "storage_error",
     "try_to_write",
@@ -64,6 +65,22 @@ def _is_of_storage(error: OSError, folder: str, *, own: bool) -> bool:
         return True
     inside = own if error.filename is None else str(error.filename).startswith(f"{folder}/")
     return inside and (error.errno in _OUTAGE or (own and error.errno in DENIED))
+
+
+def lost_terminal(error: BaseException | None) -> bool:
+    """Whether it comes from printing to a terminal that was closed, as of a worker that outlives its login by nohup."""
+    says_so = any(isinstance(seen, OSError) and seen.errno == errno.EIO and not seen.filename for seen in behind(error))
+    return says_so and any(_is_hung_up(descriptor) for descriptor in (1, 2))
+
+
+def _is_hung_up(descriptor: int) -> bool:
+    import termios
+
+    try:
+        termios.tcgetattr(descriptor)
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    return False
 
 
 def filesystem_words(error: BaseException, folder: str) -> str:

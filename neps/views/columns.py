@@ -1,6 +1,7 @@
 """An info_dict as columns of a table: `info.KEY`, with nested keys dotted, as in `info.validation.accuracy`.
 
-Lists are JSON. Beyond 200 columns the rest stands in one more, `info`, as JSON too: nothing is left out.
+Lists are JSON. Beyond 200 columns the rest stands in one more, `info`, as JSON too; and so does what would stand in a
+column that the same row has filled already, as of the keys "a.b" and "b" in "a". Nothing is left out.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ def columns(info_dicts: Iterable[Mapping[Any, Any]]) -> list[str]:
         >>> columns([{"accuracy": 0.9}, {"of": {"a": 1, "b": [2, 3]}}])
         ['info.accuracy', 'info.of.a', 'info.of.b']
     """
-    names = dict.fromkeys(name for info in info_dicts for name, _ in _flat(info, _PREFIX))
+    names, collide = dict[str, None](), False
+    for info in info_dicts:
+        own = [name for name, _ in _flat(info, _PREFIX)]
+        names.update(dict.fromkeys(own))
+        collide = collide or len(set(own)) < len(own)
     first = list(itertools.islice(names, _MOST))
-    return [*first, _PREFIX] if len(names) > _MOST else first
+    return [*first, _PREFIX] if collide or len(names) > _MOST else first
 
 
 def cells(info: Mapping[Any, Any], names: Collection[str]) -> dict[str, object]:
@@ -35,8 +40,14 @@ def cells(info: Mapping[Any, Any], names: Collection[str]) -> dict[str, object]:
         >>> cells({"of": {"a": 1, "b": [2, 3]}}, ["info.of.a", "info.of.b"])
         {'info.of.a': 1, 'info.of.b': '[2, 3]'}
     """
-    filled = {name: _cell(value) for name, value in _flat(info, _PREFIX) if name in names}
-    rest = {name: value for name, value in _flat(info, _PREFIX) if name not in names}
+    filled, rest = dict[str, object](), dict[str, Any]()
+    for name, value in _flat(info, _PREFIX):
+        if name in names and name not in filled:
+            filled[name] = _cell(value)
+        else:
+            while name in rest:
+                name += "'"  # noqa: PLW2901 - the same name again
+            rest[name] = value
     return filled | ({_PREFIX: _cell(rest)} if rest else {})
 
 

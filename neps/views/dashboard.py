@@ -6,12 +6,14 @@ Whatever would write is refused before the dashboard sees it, with a reason in t
 from __future__ import annotations
 
 import errno
+import ipaddress
 import json
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from neps.errors import ArgumentError, NepsError
@@ -25,11 +27,17 @@ __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "application", "server"]
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 _READING = ("GET", "HEAD", "OPTIONS")
+_OTHER_NAME = "This dashboard answers to addresses, localhost and its --host only."
 _REASON = "The dashboard of a run is read-only: nothing was changed."
 
 
-def application(root_directories: Sequence[str | Path]) -> WSGIApplication:
+def application(root_directories: Sequence[str | Path], names: Collection[str] | None = None) -> WSGIApplication:
     """The dashboard of runs as a WSGI application, for a server of your own.
+
+    Args:
+        root_directories: of the runs.
+        names: by which browsers may ask for it, beside addresses and localhost: a web page of somebody else could have
+            its own name lead here (DNS rebinding). None: any.
 
     Raises:
         neps.errors.DirectoryError: if one of them is no run.
@@ -40,18 +48,31 @@ def application(root_directories: Sequence[str | Path]) -> WSGIApplication:
     except ImportError as error:
         message = "The dashboard needs optuna-dashboard, which is not installed: pip install 'neps[optuna]'"
         raise NepsError(message) from error
-    return _reading_only(optuna_dashboard.wsgi(run_storage(root_directories)))
+    return _reading_only(optuna_dashboard.wsgi(run_storage(root_directories)), names)
 
 
-def _reading_only(app: WSGIApplication) -> WSGIApplication:
+def _reading_only(app: WSGIApplication, names: Collection[str] | None) -> WSGIApplication:
     def refusing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in _READING:
+        named = names is None or _is_named(environ.get("HTTP_HOST", ""), names)
+        if named and environ["REQUEST_METHOD"] in _READING:
             return app(environ, start_response)
-        body = json.dumps({"reason": _REASON}).encode()
+        body = json.dumps({"reason": _REASON if named else _OTHER_NAME}).encode()
         start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
 
     return refusing
+
+
+def _is_named(host: str, names: Collection[str]) -> bool:
+    """Whether a Host header has an address, localhost, or one of these names."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name in {"localhost", *(each.lower() for each in names)}:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class _Server(ThreadingMixIn, WSGIServer):

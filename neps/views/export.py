@@ -78,4 +78,5 @@ def _one_type(values: list[Any]) -> list[Any]:
     """A column holds one type in Parquet: texts where there are several, and JSON for what is nested."""
     flat = [_flat(value) for value in values]
     kinds = {type(value) for value in flat if value is not None}
-    return flat if len(kinds) <= 1 else [None if value is None else str(value) for value in flat]
+    fits = all(not isinstance(value, int) or -(2**63) <= value < 2**63 for value in flat)
+    return flat if len(kinds) <= 1 and fits else [None if value is None else str(value) for value in flat]

@@ -18,7 +18,7 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
 from neps.ledger.setbacks import Setbacks
-from neps.ledger.storage import behind, filesystem_words, shown_size, storage_error, try_to_write
+from neps.ledger.storage import behind, filesystem_words, lost_terminal, shown_size, storage_error, try_to_write
 from neps.worker.context import Context
 from neps.worker.room import LEAST, guess, is_here, tells_of_storage
 from neps.worker.steps import Held, Pause
@@ -61,6 +61,8 @@ class Shortage:
                 return outcome
             self._in_a_row = 0
             return outcome
+        if isinstance(outcome, Outcome) and lost_terminal(outcome.exception):
+            return Interrupted(reason="terminal", exception=failure)  # as by SIGHUP, which was ignored
         self._in_a_row += 1
         self._look_at = time.monotonic() + self.backoff
         self.reason = _REASON.format(self._context.layout.root)

@@ -125,7 +125,7 @@ def test_a_killed_worker_is_shown_as_dead_and_its_trial_cannot_be_retried(tmp_pa
     assert rows[1][4].startswith("started ")
     done = command("retry", tmp_path, "--trial", rows[0][0])
     assert done.returncode == 1
-    assert "it has not failed, its status is running; nothing to retry" in done.stdout
+    assert "it has not failed: its status is running; nothing to retry" in done.stdout
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -145,3 +146,36 @@ def test_a_file_gets_two_plain_lines(tmp_path: Path) -> None:
     assert new == f"neps: new run in {tmp_path}/root. The loss is minimised."
     assert leaves.startswith(f"neps: leaves {tmp_path}/root (max_evaluations_")
     assert "4 of 4 trials ended; best 0." in leaves
+
+
+PRINTING = """
+import signal, sys, time
+import neps
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup and disown do
+def run_pipeline(x):
+    open(sys.argv[1] + ".begun", "w").close()
+    while True:
+        time.sleep(0.05)
+        print("still training")
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=4, seed=1)
+"""
+
+
+def test_a_terminal_that_is_closed_fails_no_trial(tmp_path: Path) -> None:
+    root, ended = tmp_path / "root", list[int]()
+
+    def has_ended() -> bool:
+        ended.extend(filter(None, os.waitpid(pid, os.WNOHANG)[:1]))
+        return bool(ended)
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", PRINTING, str(root)])  # noqa: S606 - no shell
+    try:
+        wait_until((tmp_path / "root.begun").exists, END, "the evaluation")
+        os.close(terminal)
+        wait_until(has_ended, END, "the end of the worker")
+    finally:
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+    assert [(trial.status, trial.attempts) for trial in neps.load(root)] == [("waiting", 1)]

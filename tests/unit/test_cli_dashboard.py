@@ -93,6 +93,17 @@ def ask(url: str, method: str = "GET") -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
+def answer_to(address: str, host: str) -> int:
+    """The status of an answer to whoever calls it by that name."""
+    request = urllib.request.Request(f"{address}/api/studies", headers={"Host": host})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
 def start(*arguments: object) -> None:
     CliRunner().invoke(dashboard, [*map(str, arguments)], catch_exceptions=False)
 
@@ -125,6 +136,13 @@ def test_writing_is_refused_and_changes_nothing(address: str, roots: list[Path])
         assert ask(f"{address}{path}", method) == (403, expected)
     assert ask(f"{address}/api/studies") == before
     assert len(ask(f"{address}/api/studies/0")[1]["trials"]) == 3
+
+
+def test_a_name_of_somebody_else_is_refused(roots: list[Path]) -> None:
+    """A web page could have its own name lead here, and then read what the dashboard answers."""
+    with listening(application(roots, ["cluster7"])) as address:
+        assert [answer_to(address, host) for host in ("cluster7:80", "localhost", "127.0.0.1:1")] == [200] * 3
+        assert answer_to(address, "evil.example") == 403
 
 
 def test_every_state_can_be_shown(tmp_path: Path) -> None:

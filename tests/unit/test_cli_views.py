@@ -263,3 +263,18 @@ def test_a_command_pays_for_no_other() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_numbers_beyond_64_bits_are_texts_in_parquet(tmp_path: Path) -> None:
+    space = {"x": neps.Float(0, 1)}
+    neps.run(
+        lambda x: {"loss": x, "info_dict": {"big": 2**70}},
+        tmp_path / "run",
+        space,
+        searcher="random_search",
+        max_evaluations_total=1,
+        progress=False,
+    )
+    output = tmp_path / "trials.parquet"
+    assert main(["export", str(tmp_path / "run"), "--to", "parquet", "--output", str(output)]) == 0
+    assert output.exists()
