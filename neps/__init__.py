@@ -5,8 +5,9 @@ Start the same script as often as you like, on as many machines as you like: `ne
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from neps.lazily import importing
 
 if TYPE_CHECKING:
     from neps import callbacks, checkpoint
@@ -91,18 +92,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that `import neps` costs next to nothing."""
-    if name not in _HOME:
-        from neps.elsewhere import NAMES
+def _hint(name: str) -> str:
+    """What to write in the place of what other tools have under that name."""
+    from neps.elsewhere import NAMES
 
-        hint = f". {NAMES[name]}" if name in NAMES else ""
-        message = f"module 'neps' has no attribute {name!r}{hint}"
-        raise AttributeError(message)
-    home = _HOME[name]
-    value = getattr(importlib.import_module(f"neps.{home}"), name) if home else importlib.import_module(f"neps.{name}")
-    globals()[name] = value
-    return value
+    return f". {NAMES[name]}" if name in NAMES else ""
+
+
+__getattr__ = importing(__name__, _HOME, _hint)
 
 
 def __dir__() -> list[str]:

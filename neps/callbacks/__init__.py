@@ -6,10 +6,10 @@ callback when it is first named.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neps.callbacks.protocol import Callback, Ending, RunningTrial, TrialEnd, checked
+from neps.lazily import importing
 
 if TYPE_CHECKING:
     from neps.callbacks.mlflow import MLflow
@@ -18,12 +18,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "Ending", "MLflow", "RunningTrial", "TensorBoard", "TrialEnd", "WeightsAndBiases", "checked"]
 
-_HOME = {"MLflow": "mlflow", "TensorBoard": "tensorboard", "WeightsAndBiases": "wandb"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a tracker's callback when it is first named."""
-    if name not in _HOME:
-        message = f"module 'neps.callbacks' has no attribute {name!r}"
-        raise AttributeError(message)
-    return getattr(importlib.import_module(f"neps.callbacks.{_HOME[name]}"), name)
+__getattr__ = importing(__name__, {"MLflow": "mlflow", "TensorBoard": "tensorboard", "WeightsAndBiases": "wandb"})
