@@ -47,7 +47,7 @@ class Striking(neps.Callback):
 def search(root, *callbacks, **more):
     space = {{name: neps.Constant(value) for name, value in CONFIG.items()}} | {{"epochs": neps.Constant({epochs})}}
     usual = {{"max_evaluations_total": 1, "progress": False, "post_run_summary": False}}
-    run_pipeline = example.run_pipeline
+    run_pipeline = more.pop("run_pipeline", example.run_pipeline)
     return neps.run(run_pipeline, root, space, searcher="random_search", callbacks=callbacks, **(usual | more))
 
 """.lstrip()
@@ -112,6 +112,17 @@ try:
     exec(sys.argv[1])
 except neps.errors.ArgumentError as error:
     seen["misnamed"] = str(error)
+
+
+def two_folds(pipeline_directory, **config):
+    example.run_pipeline(pipeline_directory, None, **config | {"epochs": 1})
+    return example.run_pipeline(pipeline_directory, None, **config | {"epochs": 1})
+
+
+try:
+    search("folds", run_pipeline=two_folds)
+except neps.errors.EvaluationError as error:
+    seen["folds"] = str(error.__cause__)
 seen["checkpoint"] = [path.name for path in Path("at_once").iterdir() if not path.name.startswith(".")]
 print(json.dumps(seen))
 """
@@ -197,5 +208,6 @@ def test_a_training_that_was_killed_and_preempted_comes_to_the_same_bits(example
     for attempt in (1, 2, 3):  # through neps.checkpoint
         assert (tmp_path / "root" / "config_1" / f"attempt_{attempt}.saved").exists()
     assert seen["misnamed"].startswith(example.refusal)
+    assert f"keep their checkpoints in {example.checkpoint!r}, so" in seen["folds"]
     assert "is known yet" in seen["unknown"]
     assert "scontrol" not in preempted.stderr
