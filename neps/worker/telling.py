@@ -75,9 +75,9 @@ class Audience:
         self._down_until[id(callback)] = time.monotonic() + _TIMES_AS_LONG * seconds
         if first:
             _logger.warning(
-                "The callback %s took %.0f s to fail, so it is skipped for %.0f s: it learns of no report until then, "
-                "and of no trial that starts until then. Each further failure that takes more than %d s has it "
-                "skipped for %d times as long, which is not logged.",
+                "The callback %s took %.0f s to fail, so it is skipped for %.0f s: until then it learns of no report "
+                "and of no new trial. Each further failure that takes more than %d s has it skipped for %d times as "
+                "long, which is not logged.",
                 type(callback).__name__,
                 seconds,
                 _TIMES_AS_LONG * seconds,
