@@ -73,9 +73,14 @@ class MLflow(Callback):
         """End the run: FINISHED, FAILED or KILLED; where another worker goes on with it, it stays RUNNING."""
         if (run := self._runs.pop(trial.id, None)) is None:
             return
-        for name, value in final_metrics(end).items():
-            run.client.log_metric(run.id, name, value)
-        status = _STATUS.get(end.status, "KILLED")
+        try:
+            for name, value in final_metrics(end).items():
+                run.client.log_metric(run.id, name, value)
+        finally:
+            self._end(run, _STATUS.get(end.status, "KILLED"))
+
+    def _end(self, run: _Run, status: str) -> None:
+        """Also where the server is gone: the next trial's run must not count as part of this one."""
         active = self._mlflow.active_run()
         if active is not None and active.info.run_id == run.id:
             self._mlflow.end_run(status)

@@ -100,7 +100,8 @@ class Callback:
     """Base of what is passed as `neps.run(..., callbacks=[...])`. Override what you need.
 
     Called in the worker's process, one at a time for each trial. An error in a callback is logged once, and costs the
-    trial nothing. What isn't an `Exception`, such as KeyboardInterrupt, passes through.
+    trial nothing. What isn't an `Exception`, such as KeyboardInterrupt, passes through. If a call takes more than 5 s
+    to fail, the callback is skipped for ten times as long.
 
     Example:
         >>> import neps, tempfile
@@ -129,7 +130,10 @@ class Callback:
         """
 
     def on_trial_end(self, trial: RunningTrial, end: TrialEnd) -> None:
-        """Called once the result is published, or the trial handed back, in run_pipeline's thread."""
+        """Called once the result is published, or the trial handed back, in run_pipeline's thread.
+
+        Not called where the process is killed, or restarts in place of an evaluation that doesn't end.
+        """
 
 
 _ARGUMENTS = {"on_trial_start": ("trial",), "on_report": ("trial", "step", "loss"), "on_trial_end": ("trial", "end")}

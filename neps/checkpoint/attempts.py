@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from neps.children import ParentAttempt, announced, inherited
 from neps.errors import CheckpointError, NepsError
@@ -28,7 +29,8 @@ class Attempt:
 
     `is_lost`: whether it has an end or a successor, or the folder is another run's by now. `stalled` is about how many
     bytes the last `save` could not write, None while saving works. `loaded`: whether a checkpoint of this trial was
-    loaded; `advanced`: whether one was saved that is further on, for all that is seen.
+    loaded; `advanced`: whether one was saved that is further on, for all that is seen. `trainers`: whose each file is
+    that a training framework's trainer keeps its state in (see `neps.integrations`).
     """
 
     folder: TrialFolder
@@ -40,6 +42,7 @@ class Attempt:
     stalled: int | None = None
     loaded: bool = False
     advanced: bool = False
+    trainers: dict[Path, object] = dataclasses.field(default_factory=dict)
 
     def stall(self, size: int) -> None:
         """There was no room for so many bytes: remembered here, and said by a sign, since this may be a child."""

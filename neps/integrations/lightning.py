@@ -18,6 +18,7 @@ from neps import checkpoint
 from neps.callbacks.extras import require
 from neps.children import report
 from neps.errors import ArgumentError
+from neps.integrations.own_file import OwnFile
 
 require("lightning.pytorch", extra="lightning", what="neps.integrations.lightning")
 
@@ -40,7 +41,8 @@ class NepsCallback(Callback):
         pipeline_directory: as run_pipeline gets it.
         previous_pipeline_directory: the same.
         monitor: the metric to report, as the module logs it; less is better.
-        name: the checkpoint's file name.
+        name: the checkpoint's file name. Several trainers in one trial, such as folds, need one each.
+        report: whether to report; with several trainers call neps.report yourself, such as with the mean of the folds.
 
     Example:
         def run_pipeline(pipeline_directory, previous_pipeline_directory, learning_rate, epochs):
@@ -60,8 +62,11 @@ class NepsCallback(Callback):
         *,
         monitor: str = "val_loss",
         name: str = "lightning.ckpt",
+        report: bool = True,
     ) -> None:
         self._files = _Files(Path(pipeline_directory), previous_pipeline_directory, name)
+        self._own_file = OwnFile(pipeline_directory, name)
+        self._reports = report
         self._monitor = monitor
         self._validated = False
         self._random: dict[str, Any] | None = None
@@ -85,7 +90,13 @@ class NepsCallback(Callback):
         return self._loss
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Have the trainer write and read this checkpoint through neps."""
+        """Have the trainer write and read this checkpoint through neps.
+
+        Raises:
+            neps.errors.ArgumentError: if another callback of this attempt has trained with the same file.
+        """
+        if stage == "fit":
+            self._own_file.take()
         if not isinstance(trainer.strategy.checkpoint_io, _ThroughNeps):
             trainer.strategy.checkpoint_io = _ThroughNeps(trainer.strategy.checkpoint_io, self._files)
 
@@ -107,7 +118,7 @@ class NepsCallback(Callback):
         loss = trainer.callback_metrics.get(self._monitor)
         if loss is not None:
             self._loss = float(loss)
-            if trainer.is_global_zero:
+            if self._reports and trainer.is_global_zero:
                 report(trainer.current_epoch + 1, self._loss)
         elif self._validated:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"

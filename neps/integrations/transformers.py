@@ -16,6 +16,7 @@ from neps import checkpoint
 from neps.callbacks.extras import require
 from neps.children import report
 from neps.errors import ArgumentError
+from neps.integrations.own_file import OwnFile
 
 require("transformers", extra="transformers", what="neps.integrations.transformers")
 
@@ -40,7 +41,8 @@ class NepsCallback(TrainerCallback):
         pipeline_directory: as run_pipeline gets it.
         previous_pipeline_directory: the same.
         metric: which metric of the evaluation to report; less is better.
-        name: the checkpoint's file name.
+        name: the checkpoint's file name. Several trainers in one trial, such as folds, need one each.
+        report: whether to report; with several trainers call neps.report yourself, such as with the mean of the folds.
 
     Example:
         def run_pipeline(pipeline_directory, previous_pipeline_directory, learning_rate, epochs):
@@ -66,14 +68,21 @@ class NepsCallback(TrainerCallback):
         *,
         metric: str = "eval_loss",
         name: str = "trainer.tar",
+        report: bool = True,
     ) -> None:
         self._folder, self._previous = Path(pipeline_directory), previous_pipeline_directory
         self._metric = metric if metric.startswith("eval_") else f"eval_{metric}"
-        self._name = name
+        self._name, self._reports = name, report
+        self._own_file = OwnFile(pipeline_directory, name)
         self._loss: float | None = None
 
     def resume_from_checkpoint(self, output_dir: Directory) -> str | None:
-        """What `Trainer.train` goes on from: a folder in `output_dir`, with the checkpoint; None: there is none."""
+        """What `Trainer.train` goes on from: a folder in `output_dir`, with the checkpoint; None: there is none.
+
+        Raises:
+            neps.errors.ArgumentError: if another callback of this attempt has trained with the same file.
+        """
+        self._own_file.take()
         folder = Path(output_dir, _RESUMED)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -107,7 +116,12 @@ class NepsCallback(TrainerCallback):
         control: TrainerControl,
         **_: Any,
     ) -> None:
-        """Take the last evaluation from a checkpoint that is gone on from."""
+        """Take the last evaluation from a checkpoint that is gone on from.
+
+        Raises:
+            neps.errors.ArgumentError: as resume_from_checkpoint, which may not have been called.
+        """
+        self._own_file.take()
         for entry in state.log_history:
             self._loss = entry.get(self._metric, self._loss)
 
@@ -127,7 +141,7 @@ class NepsCallback(TrainerCallback):
             )
             raise ArgumentError(message)
         self._loss = float(metrics[self._metric])
-        if state.is_world_process_zero:
+        if self._reports and state.is_world_process_zero:
             report(state.epoch or 0.0, self._loss)
 
     def on_save(

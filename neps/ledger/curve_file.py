@@ -80,5 +80,5 @@ def _points(content: bytes) -> Iterator[Point]:
             point = any_number(step), any_number(loss)
         except (ValueError, TypeError, OverflowError, RecursionError):  # torn, or zeros where it is only seen in part
             continue
-        if math.isfinite(point[0]):
+        if math.isfinite(point[0]) and point[0] >= 0:  # as neps.report has it
             yield point

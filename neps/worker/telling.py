@@ -1,5 +1,7 @@
 """Telling the callbacks of `neps.run` how an attempt at a trial goes. An error in one costs the trial nothing.
 
+One that takes long to fail, such as where a tracker's server is down, is left alone for a while.
+
 `Evaluations` says when. What callbacks are, and what they are told, is in `neps.callbacks`.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 import time
 import traceback
@@ -24,6 +27,8 @@ from neps.worker.steps import Held
 __all__ = ["Audience", "Telling"]
 
 _logger = logging.getLogger("neps.worker")
+_LONG = 5  # seconds
+_TIMES_AS_LONG = 10
 _ENDINGS = {"fenced": Ending.DROPPED, "exit": Ending.DIED}
 
 
@@ -33,6 +38,8 @@ class Audience:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._complained: set[tuple[int, str]] = set()
+        self._down_until: dict[int, float] = {}
+        self._not_started: set[int] = set()
 
     def of(self, held: Held) -> Telling | None:
         """What tells them of an attempt; None where there is nobody to tell."""
@@ -41,10 +48,42 @@ class Audience:
     def call(self, method: str, trial: RunningTrial, *values: object) -> None:
         """Call one method of all callbacks, in the order in which they were passed."""
         for callback in self._context.settings.callbacks:
+            if self._is_skipped(callback, method):
+                continue
+            began = time.monotonic()
             try:
                 getattr(callback, method)(trial, *values)
             except Exception as error:  # noqa: BLE001 - whatever it is, it's no reason to lose a trial
                 self._complain(callback, method, trial, error)
+                self._skip_for_a_while(callback, time.monotonic() - began)
+
+    def _is_skipped(self, callback: Callback, method: str) -> bool:
+        """Whole trials are, from their start on, and reports; an end never, where the start was told.
+
+        So a callback that keeps something for each trial can always let go of it.
+        """
+        is_down = time.monotonic() < self._down_until.get(id(callback), -math.inf)
+        if method == "on_trial_start":
+            (self._not_started.add if is_down else self._not_started.discard)(id(callback))
+        return id(callback) in self._not_started or (is_down and method == "on_report")
+
+    def _skip_for_a_while(self, callback: Callback, seconds: float) -> None:
+        """A tracker that is down may take minutes to say so, at each call."""
+        if seconds <= _LONG:
+            return
+        first = id(callback) not in self._down_until
+        self._down_until[id(callback)] = time.monotonic() + _TIMES_AS_LONG * seconds
+        if first:
+            _logger.warning(
+                "The callback %s took %.0f s to fail, so it is skipped for %.0f s: until then it learns of no report "
+                "and of no new trial. Each further failure that takes more than %d s has it skipped for %d times as "
+                "long, which is not logged.",
+                type(callback).__name__,
+                seconds,
+                _TIMES_AS_LONG * seconds,
+                _LONG,
+                _TIMES_AS_LONG,
+            )
 
     def _complain(self, callback: Callback, method: str, trial: RunningTrial, error: Exception) -> None:
         if (id(callback), method) in self._complained:

@@ -47,7 +47,7 @@ class Striking(neps.Callback):
 def search(root, *callbacks, **more):
     space = {{name: neps.Constant(value) for name, value in CONFIG.items()}} | {{"epochs": neps.Constant({epochs})}}
     usual = {{"max_evaluations_total": 1, "progress": False, "post_run_summary": False}}
-    run_pipeline = example.run_pipeline
+    run_pipeline = more.pop("run_pipeline", example.run_pipeline)
     return neps.run(run_pipeline, root, space, searcher="random_search", callbacks=callbacks, **(usual | more))
 
 """.lstrip()
@@ -112,6 +112,25 @@ try:
     exec(sys.argv[1])
 except neps.errors.ArgumentError as error:
     seen["misnamed"] = str(error)
+
+
+def two_folds(pipeline_directory, **config):
+    example.run_pipeline(pipeline_directory, None, **config | {"epochs": 1})
+    return example.run_pipeline(pipeline_directory, None, **config | {"epochs": 1})
+
+
+try:
+    search("folds", run_pipeline=two_folds)
+except neps.errors.EvaluationError as error:
+    seen["folds"] = str(error.__cause__)
+
+
+def silent(pipeline_directory, **config):
+    exec(sys.argv[2], globals() | {"pipeline_directory": pipeline_directory})
+    return 0.5
+
+
+seen["silent"] = search("silent", run_pipeline=silent).trials[0].learning_curve
 seen["checkpoint"] = [path.name for path in Path("at_once").iterdir() if not path.name.startswith(".")]
 print(json.dumps(seen))
 """
@@ -127,6 +146,7 @@ class Example:
     signum: signal.Signals
     misnamed: str
     refusal: str
+    silent: str
 
     def start(self, folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         worker = WORKER.format(module=self.module, config=self.config, epochs=EPOCHS)
@@ -156,6 +176,13 @@ callback.on_validation_end(trainer, None)
 callback.on_train_epoch_end(trainer, None)
 """,
         "monitor is 'accuracy', but the module has logged val_loss.",
+        """
+trainer = types.SimpleNamespace(callback_metrics={"val_loss": 1.0}, is_global_zero=True, current_epoch=0)
+trainer.save_checkpoint = lambda path: None
+callback = example.NepsCallback(pipeline_directory, report=False)
+callback.on_train_epoch_end(trainer, None)
+assert callback.loss == 1
+""",
     ),
     Example(
         "transformers_sentences",
@@ -167,6 +194,12 @@ callback = example.NepsCallback("at_once", metric="accuracy")
 callback.on_evaluate(None, types.SimpleNamespace(), None, metrics={"eval_loss": 1.0})
 """,
         "metric is 'eval_accuracy', but the evaluation has eval_loss.",
+        """
+state = types.SimpleNamespace(is_world_process_zero=True, epoch=1.0)
+callback = example.NepsCallback(pipeline_directory, report=False)
+callback.on_evaluate(None, state, None, metrics={"eval_loss": 1.0})
+assert callback.loss == 1
+""",
     ),
 ]
 
@@ -180,7 +213,7 @@ def test_a_training_that_was_killed_and_preempted_comes_to_the_same_bits(example
     assert preempted.returncode == -example.signum, preempted.stderr
     (trial,) = neps.load(tmp_path / "root").trials
     assert (trial.status, trial.attempts) == ("waiting", 2)
-    last = example.start(tmp_path, RESUMED, example.misnamed)
+    last = example.start(tmp_path, RESUMED, example.misnamed, example.silent)
     assert last.returncode == 0, last.stderr
     seen = json.loads(last.stdout.splitlines()[-1])
     (trial,) = neps.load(tmp_path / "root").trials
@@ -197,5 +230,7 @@ def test_a_training_that_was_killed_and_preempted_comes_to_the_same_bits(example
     for attempt in (1, 2, 3):  # through neps.checkpoint
         assert (tmp_path / "root" / "config_1" / f"attempt_{attempt}.saved").exists()
     assert seen["misnamed"].startswith(example.refusal)
+    assert f"keep their checkpoints in {example.checkpoint!r}, so" in seen["folds"]
+    assert seen["silent"] == []
     assert "is known yet" in seen["unknown"]
     assert "scontrol" not in preempted.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mlflow
 import pytest
 import wandb
 
@@ -254,3 +255,25 @@ def test_a_tracker_that_could_not_begin_costs_nothing(tmp_path: Path, monkeypatc
         callbacks=[WeightsAndBiases()],
     )
     assert history.trials[0].succeeded
+
+
+def test_a_run_of_mlflow_is_active_no_longer_than_its_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its server goes away meanwhile, too."""
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise mlflow.MlflowException("connection refused")
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    before = mlflow.get_tracking_uri()
+    callback = MLflow(tracking_uri=f"file:{tmp_path}/mlruns")
+    try:
+        trial = RunningTrial(run="4f2a", root=tmp_path, number=1, attempt=1, config={}, directory=tmp_path)
+        callback.on_trial_start(trial)
+        assert mlflow.active_run() is not None
+        monkeypatch.setattr(mlflow.MlflowClient, "log_metric", gone)
+        with pytest.raises(mlflow.MlflowException, match="connection refused"):
+            callback.on_trial_end(trial, TrialEnd(status=Ending.SUCCESS, loss=0.5))
+        assert mlflow.active_run() is None
+    finally:
+        mlflow.end_run()
+        mlflow.set_tracking_uri(before)

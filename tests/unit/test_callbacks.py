@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -236,6 +238,24 @@ class TestErrors:
         ended = method == "on_trial_end"
         assert [trial.status for trial in neps.load(tmp_path).trials] == ["success" if ended else "waiting"]
 
+    @pytest.mark.parametrize(
+        ("method", "raised", "status"),
+        [
+            ("on_trial_start", EvaluationError, "failed"),
+            ("on_report", EvaluationError, "failed"),
+            ("on_trial_end", asyncio.CancelledError, "success"),
+        ],
+    )
+    def test_what_is_no_exception_passes_through_as_if_run_pipeline_had_raised_it(
+        self, tmp_path: Path, method: str, raised: type[BaseException], status: str
+    ) -> None:
+        def cancel(*_: Any) -> None:
+            raise asyncio.CancelledError
+
+        with pytest.raises(raised):
+            work(tmp_path, reporting((1, 0.5)), type("Cancelled", (neps.Callback,), {method: cancel})())
+        assert [trial.status for trial in neps.load(tmp_path).trials] == [status]
+
     def test_a_signal_interrupts_a_callback_that_takes_long_after_the_result(self, tmp_path: Path) -> None:
         class Hanging(neps.Callback):
             def on_trial_end(self, *_: Any) -> None:
@@ -257,6 +277,76 @@ class TestErrors:
         told = Recording()
         work(tmp_path, lambda x: x, Slow(), told, lease_seconds=0.9)
         assert [ended.status for ended in told.ends] == ["success"]
+
+
+class Slow(neps.Callback):
+    """Each call fails after 30 s, by a clock that goes on only here, but for those that are to be quick."""
+
+    def __init__(self, clock: list[float], *, quick: tuple[str, ...] = (), seconds: float = 30) -> None:
+        self.clock, self.quick, self.seconds = clock, quick, seconds
+        self.calls: list[tuple[str, int]] = []
+
+    def on_trial_start(self, trial: RunningTrial) -> None:
+        self.called("start", trial)
+
+    def on_report(self, trial: RunningTrial, *_: Any) -> None:
+        self.called("report", trial)
+
+    def on_trial_end(self, trial: RunningTrial, *_: Any) -> None:
+        self.called("end", trial)
+
+    def called(self, method: str, trial: RunningTrial) -> None:
+        self.calls.append((method, trial.number))
+        if method not in self.quick:
+            self.clock[0] += self.seconds
+            raise ConnectionError("refused")
+
+
+class TestOneThatIsLongInFailing:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [1000.0]
+        monkeypatch.setattr("neps.worker.telling.time", SimpleNamespace(monotonic=lambda: now[0]))
+        return now
+
+    def test_is_skipped_for_ten_times_as_long_and_that_is_said_once(
+        self, tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.WARNING, "neps")
+        slow, told = Slow(clock, quick=("end",)), Recording()
+
+        def run_pipeline(x: float) -> float:
+            neps.report(1, x)
+            clock[0] += 100
+            return x
+
+        work(tmp_path, run_pipeline, slow, told, max_evaluations_total=5)
+        assert slow.calls == [("start", 1), ("end", 1), ("start", 4), ("end", 4)]
+        assert len(told.ends) == len(told.reports) == 5
+        assert clock[0] == 1000 + 2 * 30 + 5 * 100
+        (said,) = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
+        assert said.startswith("The callback Slow took 30 s to fail, so it is skipped for 300 s: ")
+
+    def test_learns_of_the_end_of_what_it_has_begun(self, tmp_path: Path, clock: list[float]) -> None:
+        slow = Slow(clock, quick=("start", "end"))
+        work(tmp_path, reporting((1, 0.5), (2, 0.5)), slow, max_evaluations_total=2)
+        assert slow.calls == [("start", 1), ("report", 1), ("end", 1)]
+
+    def test_learns_nothing_of_a_trial_whose_start_it_has_missed(self, tmp_path: Path, clock: list[float]) -> None:
+        slow = Slow(clock, quick=("report",))
+
+        def run_pipeline(x: float) -> float:
+            clock[0] += 1000
+            neps.report(1, x)
+            return x
+
+        work(tmp_path, run_pipeline, slow, max_evaluations_total=3)
+        assert slow.calls == [(method, number) for number in (1, 3) for method in ("start", "report", "end")]
+
+    def test_is_called_on_where_it_fails_within_seconds(self, tmp_path: Path, clock: list[float]) -> None:
+        slow = Slow(clock, seconds=5)
+        work(tmp_path, reporting((1, 0.5)), slow, max_evaluations_total=2)
+        assert slow.calls == [(method, number) for number in (1, 2) for method in ("start", "report", "end")]
 
 
 class Misspelt(neps.Callback):

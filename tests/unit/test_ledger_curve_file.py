@@ -56,6 +56,8 @@ def test_without_a_file_there_are_none(file: CurveFile, path: Path) -> None:
         b"[1, 2, 3]",
         b'["a", 1]',
         b"[NaN, 1]",
+        b"[Infinity, 1]",
+        b"[-1, 1]",
         b"{}",
         b"[" * 9999,
     ],
