@@ -116,11 +116,13 @@ def gist(error: str | None) -> str:
     'RuntimeError: CUDA error: out of memory'
     >>> gist("ValueError: \n  the message begins here")
     'ValueError: the message begins here'
+    >>> gist("CancelledError: \n\nTraceback (most recent call last):\n …")
+    'CancelledError'
     """
     first, *rest = [line.strip() for line in (error or "").splitlines() if line.strip()] or [""]
-    if first.endswith(":") and rest:
+    if first.endswith(":") and rest and not rest[0].startswith("Traceback (most recent call last)"):
         first = f"{first} {rest[0]}"
-    return first.rstrip(". ")
+    return first.rstrip(".: ")
 
 
 class _Short(reprlib.Repr):
