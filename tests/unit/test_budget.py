@@ -105,7 +105,8 @@ def test_full_evaluations_in_both_accounts() -> None:
     spent = fidelity_spent([pending(1, 3), pending(2, 9, 1), ended(pending(3, 9), success=False), pending(4)], 9)
     assert (spent.continued, spent.from_scratch, spent.trials, spent.at_highest) == (18, 21, 3, 2)
     assert (
-        str(spent) == "18, as much as 2.0 full evaluations (3 trials, 2 at the highest); 2.3 if each had started from scratch"
+        str(spent)
+        == "18, as much as 2.0 full evaluations (3 trials, 2 at the highest); 2.3 if each had started from scratch"
     )
     assert str(fidelity_spent([pending(1, 3)], 9)) == "3, as much as 0.3 full evaluations (1 trial, 0 at the highest)"
     assert fidelity_run([pending(1, 1e308), pending(2, 1e308)]) == math.inf
