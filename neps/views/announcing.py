@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 from neps.budget import Budget
@@ -10,6 +9,7 @@ from neps.history import History
 from neps.ledger.view import View
 from neps.trial import Status
 from neps.views.progress import Display
+from neps.views.saying import say
 from neps.views.wording import best_words, counted
 
 __all__ = ["Announcer"]
@@ -81,9 +81,7 @@ class Announcer:
     def _say(self, text: str) -> None:
         if self._silent or sys.stderr is None:
             return
-        with contextlib.suppress(Exception):  # a stream that is closed, say
-            sys.stderr.write(f"neps: {text}\n")
-            sys.stderr.flush()
+        say(sys.stderr, f"neps: {text}")
 
 
 def _counts(budget: Budget, ended: int, failed: int, running: int = 0, waiting: int = 0) -> str:

@@ -3,8 +3,12 @@
 Not rich's Live. That hides the cursor, which a killed worker can't bring back; it replaces `sys.stdout` and
 `sys.stderr`, so a logging handler that was made before writes past it; and it holds back what doesn't end in a newline.
 
-- Streams stay the objects that they are; only their `write` is another one meanwhile. So all that Python writes passes
-  here, from whatever holds a stream: the line is erased before, and drawn again once that has ended its line.
+- Python's own streams stay the objects that they are; only their `write` is another one meanwhile. So all that Python
+  writes passes here, from whatever holds a stream, or wraps one: the line is erased before, and drawn again once that
+  has ended its line. Where somebody else's object stands for the stream (rich's Live, tqdm's redirection, which are
+  about to keep a line or more at the bottom, too), there is no live line.
+- Whoever writes waits here only briefly, and the line is written without waiting: the terminal may be one that takes
+  nothing (Ctrl-S, a connection that hangs).
 - What doesn't pass here (C code, child processes) finds the cursor behind the last column, where the line always ends.
   A terminal wraps what comes next: it begins a row of its own.
 - Workers that share a terminal draw over each other's line, and never over a line that one has begun (`sharing`).
@@ -13,6 +17,7 @@ Not rich's Live. That hides the cursor, which a killed worker can't bring back; 
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 import sys
@@ -20,14 +25,16 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Self, TextIO
+from typing import Self, TextIO, TypeGuard
 
+from neps.views.saying import takes
 from neps.views.sharing import Row
 
 __all__ = ["LiveLine", "is_terminal"]
 
 _ERASE = "\r\x1b[2K"
 _FALLBACK_COLUMNS = 80
+_PATIENCE = 0.5
 _in_use = threading.Lock()
 
 
@@ -46,11 +53,12 @@ class LiveLine:
         on_write: called after somebody else has written, in that one's thread: the line may have to be drawn again.
     """
 
-    def __init__(self, stream: TextIO, on_write: Callable[[], object]) -> None:
-        self._stream, self._write, self._on_write = stream, stream.write, on_write
+    def __init__(self, stream: io.TextIOWrapper, on_write: Callable[[], object]) -> None:
+        self._stream, self._on_write = stream, on_write
         self._descriptor = stream.fileno()
         self._process, self._ended = os.getpid(), False
         self._lock = threading.RLock()  # a signal handler may print while its thread is in here
+        self._patience = _PATIENCE
         self._row = Row(self._descriptor)
         self._drawn = False
         self._unfinished: set[int] = set()  # which streams (`id`) have begun a line; their buffers may hold it still
@@ -60,8 +68,10 @@ class LiveLine:
 
     @classmethod
     def on(cls, stream: TextIO, on_write: Callable[[], object]) -> Self | None:
-        """One on this stream; None where there can't be: it is no terminal, can't go back in a row, or has one."""
-        if not is_terminal(stream) or os.environ.get("TERM") == "dumb" or not _in_use.acquire(blocking=False):
+        """One on this stream; None where there can't be: it is no terminal of Python's, can't go back, or has one."""
+        if not _is_pythons(stream) or not is_terminal(stream) or os.environ.get("TERM") == "dumb":
+            return None
+        if not _in_use.acquire(blocking=False):
             return None
         try:
             line = cls(stream, on_write)
@@ -90,32 +100,57 @@ class LiveLine:
             aside: at the end of the row, where there is room.
             insist: end the line that this process has begun.
         """
-        with self._lock:
+        if not self._enter():
+            return False
+        try:
             if not self._has_place(insist=insist):
                 return False
             try:
-                if self._unfinished:
-                    self._flush_all()
-                    self._write("\n")
-                    for stream in list(self._unfinished):
-                        self._note(stream, ended=True)
-                self._drawn = True
-                self._put(_ERASE + _filled(text, aside, self.columns))
+                return self._replace(_filled(text, aside, self.columns))
             finally:
                 self._let_go()
-            return True
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
-        """Erase it, and let the streams be."""
-        with self._lock:
+        """Erase it, and let the streams be; also where somebody is stuck in here."""
+        entered = self._enter()
+        try:
             if self._ended:
                 return
-            self._erase()
             self._ended = True
+            if os.getpid() == self._process:
+                self._erase()
             for undo in self._undo:
-                undo()
+                with contextlib.suppress(Exception):
+                    undo()
             self._row.close()
-        _in_use.release()
+        finally:
+            if entered:
+                self._lock.release()
+        with contextlib.suppress(RuntimeError):
+            _in_use.release()
+
+    def _enter(self) -> bool:
+        """Take the lock, unless its holder keeps it: then don't wait again until that one has let go."""
+        entered = self._lock.acquire(timeout=self._patience)
+        self._patience = _PATIENCE if entered else 0.0
+        return entered
+
+    def _replace(self, line: str) -> bool:
+        """Draw this one, below what this process has begun."""
+        before = ""
+        if self._unfinished:
+            if not takes(self._descriptor, 0.0):
+                return False
+            self._flush_all()
+            before = "\n"
+        self._drawn = True
+        if not self._put(f"{before}{_ERASE}{line}"):
+            return False
+        for stream in list(self._unfinished):
+            self._note(stream, ended=True)
+        return True
 
     def _has_place(self, *, insist: bool) -> bool:
         is_free = not self._unfinished or insist
@@ -134,29 +169,27 @@ class LiveLine:
             return group == os.getpgrp() or (group == os.getpgid(os.getppid()) and group != os.getsid(0))
         return True
 
-    def _put(self, text: str) -> None:
-        self._write(text)
-        self._stream.flush()
+    def _put(self, text: str) -> bool:
+        """Past the stream, whose buffer is empty then, and which would wait."""
+        return self._row.put(text.encode(self._stream.encoding, "replace"))
 
     def _erase(self) -> None:
         if self._drawn and self._is_ours():
-            with contextlib.suppress(Exception):  # it isn't the caller's fault, who wants to write something else
-                self._put(_ERASE)
+            self._put(_ERASE)
         self._drawn = False
 
     # What others write
 
     def _pass_through(self) -> None:
         for stream in self._streams():
-            with contextlib.suppress(AttributeError, TypeError):  # a stand-in whose `write` can't be another one
-                self._undo.append(_replaced_write(stream, self._passing(id(stream), stream.write)))
+            self._undo.append(_replaced_write(stream, self._passing(id(stream), stream.write)))
 
-    def _streams(self) -> Iterator[TextIO]:
+    def _streams(self) -> Iterator[io.TextIOWrapper]:
         device = os.fstat(self._descriptor).st_rdev
         streams = (self._stream, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-        for stream in {id(stream): stream for stream in streams if is_terminal(stream)}.values():
-            with contextlib.suppress(OSError, AttributeError, ValueError):
-                if stream is not None and os.fstat(stream.fileno()).st_rdev == device:
+        for stream in {id(stream): stream for stream in streams}.values():
+            with contextlib.suppress(OSError, ValueError):  # it is closed
+                if _is_pythons(stream) and is_terminal(stream) and os.fstat(stream.fileno()).st_rdev == device:
                     yield stream
 
     def _passing(self, stream: int, write: Callable[[str], int]) -> Callable[[str], int]:
@@ -164,15 +197,19 @@ class LiveLine:
             # Not in a forked child: somebody may have held the lock. Nor later, where somebody has kept this function.
             if self._ended or os.getpid() != self._process or not (isinstance(text, str) and text):
                 return write(text)
-            with self._lock:
-                self._clear()
-                self._note(stream, ended=text.endswith("\n"))
-                try:
-                    written = write(text)
-                finally:
+            if not self._enter():
+                return write(text)
+            try:
+                with contextlib.suppress(Exception):  # it isn't the caller's fault, who wants to write something else
+                    self._clear()
+                    self._note(stream, ended=text.endswith("\n"))
+                return write(text)
+            finally:
+                with contextlib.suppress(Exception):
                     self._let_go()
-            self._on_write()
-            return written
+                self._lock.release()
+                with contextlib.suppress(Exception):
+                    self._on_write()
 
         return passing
 
@@ -188,8 +225,7 @@ class LiveLine:
             self._drawn, before = False, "\n"  # what another has begun stands there by now
         if self._unfinished or not (self._row.shared and self._is_ours()):
             return
-        with contextlib.suppress(Exception):
-            self._put(before)
+        self._put(before)
 
     def _note(self, stream: int, *, ended: bool) -> None:
         """Somebody ends a line in this stream, or doesn't."""
@@ -209,21 +245,27 @@ class LiveLine:
     def _flush_all(self) -> None:
         for stream in self._streams():
             with contextlib.suppress(Exception):
-                stream.flush()
+                io.TextIOWrapper.flush(stream)
 
 
-def _replaced_write(stream: Any, write: Callable[[str], int]) -> Callable[[], object]:
+def _is_pythons(stream: object) -> TypeGuard[io.TextIOWrapper]:
+    """Whether it is a stream of Python's own. A wrapper's class and attributes may be those of what it wraps."""
+    return issubclass(type(stream), io.TextIOWrapper)
+
+
+def _replaced_write(stream: io.TextIOWrapper, write: Callable[[str], int]) -> Callable[[], object]:
     """Give a stream another `write`; returns what undoes that, unless somebody has done the same since."""
-    had = vars(stream).get("write")
-    stream.write = write
+    own = vars(stream)  # not `setattr`, which a subclass may forward
+    had = own.get("write")
+    own["write"] = write
 
     def undo() -> None:
-        if vars(stream).get("write") is not write:
+        if own.get("write") is not write:
             return
         if had is None:
-            del stream.write
+            del own["write"]
         else:
-            stream.write = had
+            own["write"] = had
 
     return undo
 

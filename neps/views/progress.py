@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import logging
 import math
+import queue
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from neps.ledger.following import Follower
 from neps.ledger.view import View
 from neps.trial import Trial
 from neps.views.live_line import LiveLine, is_terminal
+from neps.views.saying import say
 from neps.views.wording import best_words, counted, loss_words
 
 __all__ = ["Display", "check_progress", "progress_display"]
@@ -93,10 +95,10 @@ class _Shown(Display):
         self._budget, self._fidelity, self._stream = budget, fidelity, stream
         self._latest: tuple[View, str, float] | None = None
         self._follower: Follower | None = None
-        self._changed, self._stopping = threading.Event(), threading.Event()
+        self._changed, self._stopping = _Flag(), _Flag()
         self._line: LiveLine | None = None
         with contextlib.suppress(Exception):  # whatever a stand-in for a stream does, the search goes on
-            self._line = LiveLine.on(stream, self._touched)
+            self._line = LiveLine.on(stream, self._changed.set)
         self._thread = threading.Thread(target=self._run, name="neps-progress", daemon=True)
         try:
             self._thread.start()
@@ -117,10 +119,8 @@ class _Shown(Display):
         self._stopping.set()
         self._changed.set()
         self._thread.join(_PATIENCE)
-
-    def _touched(self) -> None:
-        if not self._changed.is_set():
-            self._changed.set()
+        if self._line is not None:
+            self._line.close()
 
     def _run(self) -> None:
         try:
@@ -146,7 +146,7 @@ class _Shown(Display):
             text, is_whole = state.fitting(line.columns)
             if not is_whole and state.what != said and state.what.startswith(_WAITING):
                 said = state.what
-                print(f"neps: {said}", file=self._stream, flush=True)
+                say(self._stream, f"neps: {said}")
             if latest is not tried:
                 tried, first_tried = latest, began
             # What an evaluation has left of a line is ended after it; but somebody may just be writing one.
@@ -165,7 +165,7 @@ class _Shown(Display):
             if (latest := self._latest) is None or self._stopping.is_set():
                 continue
             began, state = time.monotonic(), self._state(*latest)
-            print(f"neps: {state.forms()[0]} ({state.clock})", file=self._stream, flush=True)
+            say(self._stream, f"neps: {state.forms()[0]} ({state.clock})")
             self._pause(_SECONDS_ELSEWHERE, began)
 
     def _pause(self, least: float, began: float) -> None:
@@ -226,6 +226,33 @@ class _Shown(Display):
         elif best is None:
             not_finite = sum(trial.succeeded for trial in list(view.trials.values()))
         return (best, 0) if best is not None else (None, not_finite)
+
+
+class _Flag:
+    """An event for one who waits. It is set by whoever prints, also by a signal handler that interrupts just that.
+
+    `threading.Event.set` would wait for itself there, or, where the handler raises, leave its lock taken.
+    """
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def is_set(self) -> bool:
+        return not self._queue.empty()
+
+    def set(self) -> None:
+        if not self.is_set():
+            self._queue.put(None)
+
+    def wait(self, seconds: float | None = None) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._queue.get(timeout=seconds)
+            self._queue.put(None)
+
+    def clear(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,53 @@ def run_pipeline(x):
     time.sleep(600)
 
 neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=4, seed=1)
+"""
+FOLLOWED = """
+import pathlib, sys, time
+import neps
+
+def run_pipeline(x):
+    print("training", flush=True)
+    while not pathlib.Path(sys.argv[2]).exists():
+        time.sleep(0.01)
+    return x
+
+neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=1, seed=1)
+"""
+WRAPPED = """
+import contextlib, sys
+import neps
+from rich.console import Console
+from rich.progress import Progress
+
+class Wrapper:
+    def __init__(self, stream):
+        vars(self)["stream"] = stream
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+    def __setattr__(self, name, value):
+        setattr(self.stream, name, value)
+    def write(self, text):
+        return self.stream.write(text)
+
+def run_pipeline(x):
+    for number in range(20):
+        print("line", number)
+    return x
+
+@contextlib.contextmanager
+def wrapped():
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(Wrapper, before)
+    yield
+    sys.stdout, sys.stderr = before
+
+around = wrapped() if sys.argv[2] == "tqdm" else Progress(console=Console(), refresh_per_second=100)
+with around as progress:
+    if progress is not None:
+        progress.add_task("outer", total=100)
+    neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=20)
+print("afterwards", "write" in vars(sys.stdout), "write" in vars(sys.stderr))
 """
 
 
@@ -102,6 +150,35 @@ def test_the_line_is_last_and_sigkill_leaves_a_sane_terminal(terminal: Terminal,
     assert terminal.lines[-1] == "$"
     assert not terminal.cursor_hidden
     assert not re.search(rb"\x1b\[(\?25l|\d*;?\d*r|\?1049h)", terminal.raw), "no hidden cursor, region, other screen"
+
+
+@pytest.mark.parametrize("ends", ["by SIGTERM", "by itself"])
+def test_a_terminal_that_nobody_reads_holds_no_worker_up(terminal: Terminal, tmp_path: Path, ends: str) -> None:
+    worker = terminal.start(FOLLOWED, str(tmp_path / "root"), str(tmp_path / "go"))
+    wait_until(lambda: "training" in terminal.lines[:-1] and "since" in terminal.lines[-1], END, "both")
+    termios.tcflow(terminal.slave, termios.TCOOFF)  # Ctrl-S
+    try:
+        if ends == "by SIGTERM":
+            worker.terminate()
+        else:
+            (tmp_path / "go").touch()
+        assert worker.wait(END) == (-signal.SIGTERM if ends == "by SIGTERM" else 0)
+    finally:
+        termios.tcflow(terminal.slave, termios.TCOON)
+    history = neps.load(tmp_path / "root")
+    assert len(history.succeeded) == (ends == "by itself")
+
+
+@pytest.mark.parametrize("by", ["tqdm", "rich"])
+def test_streams_that_others_have_wrapped_are_left_alone(terminal: Terminal, tmp_path: Path, by: str) -> None:
+    worker = terminal.start(WRAPPED, str(tmp_path), by)
+    assert worker.wait(END) == 0
+    terminal.settle()
+    assert [line for line in terminal.lines if re.fullmatch(r"line \d+", line)] == [
+        f"line {number}" for number in range(20)
+    ] * 20
+    assert "afterwards False False" in terminal.lines
+    assert len(neps.load(tmp_path).succeeded) == 20
 
 
 def test_an_interrupt_says_what_is_left(terminal: Terminal, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import sys
 import termios
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, cast
 
 import pytest
 
@@ -20,6 +22,7 @@ from neps.ledger.layout import Layout
 from neps.ledger.view import View
 from neps.views.live_line import LiveLine
 from neps.views.progress import progress_display
+from neps.views.saying import say
 from neps.views.sharing import Row
 from rigs.screens import Terminal
 from rigs.waiting import wait_until
@@ -197,22 +200,6 @@ def test_nothing_is_drawn_while_somebody_edits_a_line_or_has_the_screen(terminal
 class TestTwoProcessesInOneTerminal:
     """As two open files of the terminal: locks tell them apart as they do processes."""
 
-    def test_each_knows_of_the_other(self, terminal: Terminal) -> None:
-        one = Row(terminal.slave)
-        assert not one.shared
-        other = Row(terminal.slave)
-        assert one.shared
-        assert other.shared
-        assert other.hold()
-        assert not one.hold()
-        assert other.hold()
-        other.release()
-        assert one.hold()
-        one.release()
-        other.close()
-        assert not one.shared
-        one.close()
-
     def test_one_writes_over_the_others_live_line_and_never_over_what_it_has_begun(self, terminal: Terminal) -> None:
         other = Row(terminal.slave)
         with live(terminal) as line:
@@ -226,16 +213,6 @@ class TestTwoProcessesInOneTerminal:
             print("mine at last")
             assert rows(terminal) == ["mine", "mine again", "begun by the other", "mine at last"]
         other.close()
-
-    def test_where_there_are_no_such_locks_each_is_alone(self) -> None:
-        reading, writing = os.pipe()
-        row = Row(writing)
-        assert not row.shared
-        assert row.hold()
-        row.release()
-        row.close()
-        os.close(reading)
-        os.close(writing)
 
 
 def test_it_comes_back_once_it_has_a_place_again(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,3 +250,141 @@ def test_what_an_evaluation_leaves_unfinished_is_ended_and_what_the_next_begins_
             sys.stderr.write("\r20 %\n")
             terminal.wait_for("trial 3")
             assert rows(terminal)[:-1] == ["left by trial 1", "20 %"]
+
+
+class Wrapper:
+    """Around a stream, as tqdm's and rich's are: also what is set goes there, and a lock is its own."""
+
+    def __init__(self, stream: Any) -> None:
+        vars(self).update(stream=stream, lock=threading.Lock(), entered=threading.Event())
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # as wrapt's
+        return type(vars(self)["stream"])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["stream"], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(vars(self)["stream"], name, value)
+
+    def write(self, text: str) -> int:
+        self.entered.set()
+        with self.lock:
+            return cast("int", self.stream.write(text))
+
+
+def returns(call: Callable[[], object]) -> bool:
+    """Within a deadline."""
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(20)
+    return not thread.is_alive()
+
+
+class TestStreamsThatWrapOthers:
+    def test_what_is_set_on_a_wrapper_reaches_no_stream(self, terminal: Terminal) -> None:
+        real = terminal.another_stream()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "__stdout__", real)
+            patch.setattr(sys, "stdout", Wrapper(real))
+            patch.setattr(sys, "stderr", terminal.stream)
+            line = LiveLine.on(terminal.stream, lambda: None)
+            assert line is not None
+            assert line.draw(LINE, "aside", insist=False)
+            print("through a wrapper")
+            assert line.draw(LINE, "aside", insist=False)
+            assert rows(terminal) == ["through a wrapper", LINE]
+            line.close()
+            assert "write" not in vars(real)
+            print("later")
+            assert rows(terminal) == ["through a wrapper", "later"]
+            assert LiveLine.on(cast("Any", Wrapper(terminal.stream)), lambda: None) is None
+
+    def test_no_lock_is_held_while_a_wrapper_waits_for_its_own(self, terminal: Terminal) -> None:
+        wrapper = Wrapper(terminal.another_stream())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "__stdout__", wrapper.stream)
+            patch.setattr(sys, "stdout", wrapper)
+            line = LiveLine.on(terminal.stream, lambda: None)
+            assert line is not None
+            thread = threading.Thread(target=lambda: wrapper.write("of a thread\n"), daemon=True)
+            with wrapper.lock:
+                thread.start()
+                assert wrapper.entered.wait(20)
+                assert returns(lambda: wrapper.stream.write("whole\n"))
+            thread.join(20)
+            assert not thread.is_alive()
+            line.close()
+            assert rows(terminal) == ["whole", "of a thread"]
+
+
+def test_whoever_holds_the_lock_keeps_nobody_from_writing_or_closing(terminal: Terminal) -> None:
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with line._lock:
+            held.set()
+            let_go.wait(60)
+
+    with live(terminal) as line:
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert held.wait(20)
+        assert returns(lambda: print("written"))
+        assert returns(lambda: line.draw(LINE, "aside", insist=True))
+        assert returns(line.close)
+        assert "write" not in vars(sys.stdout)
+        let_go.set()
+        thread.join()
+        assert "written" in rows(terminal)
+
+
+def test_what_fails_in_the_live_line_is_not_the_writers_fault(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> bool:
+        raise RuntimeError
+
+    with live(terminal) as line:
+        with monkeypatch.context() as patch:
+            for name in ("hold", "release", "put"):
+                patch.setattr(Row, name, fail)
+            patch.setattr(line, "_on_write", fail)
+            print("written")
+        assert "written" in rows(terminal)
+
+
+def test_a_terminal_that_takes_nothing_holds_nobody_up(terminal: Terminal) -> None:
+    with live(terminal) as line:
+        termios.tcflow(terminal.slave, termios.TCOOFF)  # Ctrl-S
+        try:
+            assert returns(lambda: line.draw("drawn", "aside", insist=True))
+            sys.stdout.write("begun")
+            assert returns(lambda: line.draw("drawn", "aside", insist=True))
+            assert returns(lambda: say(terminal.stream, "said"))
+            assert returns(line.close)
+        finally:
+            termios.tcflow(terminal.slave, termios.TCOON)
+        say(terminal.stream, "said again")
+        sys.stdout.flush()
+        assert rows(terminal) == [LINE, "said again", "begun"]
+
+
+def test_who_prints_may_interrupt_himself_at_any_point(terminal: Terminal) -> None:
+    """A signal handler that prints runs between any two steps of a print; here, at each of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal.stream)
+        with progress_display(True, Budget()) as display:
+            changed = cast("Any", display)._changed
+
+            def handler(_: FrameType, __: str, ___: object) -> None:
+                changed.set()
+
+            def prints() -> None:
+                sys.setprofile(handler)
+                changed.set()
+                changed.clear()
+                changed.set()
+
+            assert returns(prints)
