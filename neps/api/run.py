@@ -215,7 +215,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         )
         announcer = Announcer(root, settings.budget, display, silent=progress is False)
         announcer.begins = _beginning(new=opened.new)
-        announcer.notes += _notes(settings, opened.moved)
+        announcer.notes += _notes(settings, space, opened.moved)
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             _check_budget(sampler, settings.budget)
@@ -242,8 +242,10 @@ def _beginning(*, new: bool) -> str:
     return "new run in" if new else "joins the run in"
 
 
-def _notes(settings: Settings, moved: str | None) -> Iterator[str]:
+def _notes(settings: Settings, space: SearchSpace, moved: str | None) -> Iterator[str]:
     """What people may not expect of this call."""
+    if len(space.fidelities) > 1:
+        yield f"The fidelities {', '.join(space.fidelities)} stay at their upper bounds: searchers use a single one."
     if moved is not None:
         yield f"The earlier run was moved to {moved} (overwrite_working_directory)."
     if (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from neps.cli.roots import one_root
+from neps.cli.roots import TRIAL_NUMBER, one_root
 
 __all__ = ["retry"]
 
 
 @click.command()
 @one_root
-@click.argument("numbers", metavar="[N]...", nargs=-1, type=click.IntRange(min=0))
-@click.option("--trial", "more", metavar="N", type=click.IntRange(min=0), multiple=True, help="The same as N.")
+@click.argument("numbers", metavar="[N]...", nargs=-1, type=TRIAL_NUMBER)
+@click.option("--trial", "more", metavar="N", type=TRIAL_NUMBER, multiple=True, help="The same as N.")
 @click.option("--failed", is_flag=True, help="All failed trials.")
 def retry(root: str, numbers: tuple[int, ...], more: tuple[int, ...], *, failed: bool) -> int:
     """Reopen failed trials.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from neps.cli.roots import one_root
+from neps.cli.roots import TRIAL_NUMBER, one_root
 from neps.views.details import details
 
 __all__ = ["show"]
@@ -12,7 +12,7 @@ __all__ = ["show"]
 
 @click.command()
 @one_root
-@click.argument("number", metavar="N", type=click.IntRange(min=1))
+@click.argument("number", metavar="N", type=TRIAL_NUMBER)
 def show(root: str, number: int) -> None:
     """Print everything about trial N.
 

@@ -152,9 +152,16 @@ def _check_requires(signature: inspect.Signature, parameter: inspect.Parameter, 
     if parameter.name not in (*names, *_DIRECTORIES):
         raise ArgumentError(
             f"{_call(signature)} requires {parameter.name!r}, which pipeline_space doesn't have."
-            f"{nearest(parameter.name, (*names, *_DIRECTORIES))} Give it a default, bind it with functools.partial, "
+            f"{_meant(parameter.name, names)} Give it a default, bind it with functools.partial, "
             "or add it to pipeline_space, for example as a neps.Constant."
         )
+
+
+def _meant(name: str, names: list[str]) -> str:
+    hint = nearest(name, (*names, *_DIRECTORIES))
+    if not hint and "dir" in name:  # working_directory, output_dir, checkpoint_dir
+        return " The trial's own folder is passed as pipeline_directory."
+    return hint
 
 
 def _single_argument(signature: inspect.Signature) -> str | None:

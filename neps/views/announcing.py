@@ -75,7 +75,7 @@ class Announcer:
 
     def _counts(self, view: View) -> str:
         pending = list(view.pending.values())
-        waiting = sum(each.waits for each in pending)
+        waiting = sum(each.waits or each.standing.start.identity.proven_dead() for each in pending)
         return _counts(self._budget, view.ended, view.failures, len(pending) - waiting, waiting)
 
     def _say(self, text: str) -> None:

@@ -167,7 +167,7 @@ def test_version(capsys: Capture) -> None:
         (["status", "x", "--jsn"], "No such option '--jsn'"),
         (["best", "x", "--format", "toml"], "'toml' is not one of 'yaml', 'json', 'args'"),
         (["top", "x", "-n", "0"], "0 is not in the range x>=1"),
-        (["show", "x", "two"], "'two' is not a valid integer"),
+        (["show", "x", "two"], "'two' is not a valid trial's number"),
         (["export", "x"], "Missing option '--to'"),
         (["check"], "Missing argument 'DIR'"),
     ],

@@ -111,6 +111,7 @@ def test_long_defaults_and_annotations_are_left_out_of_the_message() -> None:
         (None, "run_pipeline is None (NoneType), which can't be called"),
         (lambda lr: lr, "run_pipeline(lr) doesn't accept the parameter 'width'"),
         (lambda lr, widht: lr, "'width' of pipeline_space. Did you mean 'widht'?"),
+        (lambda lr, width, working_directory: 0.0, "The trial's own folder is passed as pipeline_directory."),
         (lambda config: 0.0, "takes the whole configuration as 'config', but neps passes each parameter by name"),
         (lambda trial, pipeline_directory: 0.0, "or run_pipeline(**trial), where trial is a dict"),
         (lambda *args: 0.0, "doesn't accept the parameter 'lr'"),
