@@ -61,7 +61,7 @@ def test_a_disk_that_is_full_for_a_while_burns_no_trial(fleet: Fleet, how: str, 
     with smallfs("tmpfs", kibibytes=8 * 1024) as small:
         root, ballast = small / "root", small / "ballast"
         ballast.write_bytes(bytes(7 << 20))
-        lease = 3.0 if how == "own" else 0.3  # its half files fill the disk, so that the other's results wait as well
+        lease = 3.0 if how == "own" else 1.0  # half files fill the disk: results wait, for ten leases at most
         workers = [fleet.launch(worker(root, how, searcher=searcher, lease_seconds=lease)) for _ in range(2)]
         wait_until(lambda: all(WAITS.search(each.stderr) for each in workers), END, "both to wait for room")
         assert set(results(root)) == {"success"}
