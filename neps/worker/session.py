@@ -79,10 +79,6 @@ def work(
         context: what it has at hand.
         run_pipeline: what to call with each configuration.
         listener: told what it does now.
-
-    Args:
-        context: what it has at hand.
-        run_pipeline: what to call with each configuration.
         last: called where the worker ends early, by an interruption or a failed evaluation. Its trial has been handed
             back by then, and the user's handlers of signals are in place again; what a signal ends is ended after that.
 

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 _GLOO_ABORTED = "terminate called without an active exception"
-"""What a rank says where gloo's own threads outlive it, once in some twenty starts: PyTorch's matter, not ours."""
+"""What a rank says where gloo's own threads outlive it, now and then: PyTorch's matter, not ours."""
 
 
 def start(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
