@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from neps.fidelity import Bracket, hyperband_brackets, successive_halving_bracket
 from neps.history import History
-from neps.samplers.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
-from neps.samplers.freeze_thaw import FreezeThaw
-from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
-from neps.samplers.mobster import MOBSTER, PriorBandBO
-from neps.samplers.multi_fidelity import MultiFidelity
-from neps.samplers.priorband import PriorBand
+from neps.samplers.multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
+from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw
+from neps.samplers.multi_fidelity.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
+from neps.samplers.multi_fidelity.mobster import MOBSTER, PriorBandBO
+from neps.samplers.multi_fidelity.priorband import PriorBand
 from neps.trial import Place, Trial
 from neps.worker.freeing import freeable
 from neps.worker.settings import Keep

@@ -20,8 +20,8 @@ from neps.cli import main
 from neps.fidelity import Bracket, BracketMembers, Brackets, Vacancy, synchronous_place, synchronous_places
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
-from neps.samplers.asha import ASHA, AsyncHyperband
-from neps.samplers.hyperband import Hyperband, SuccessiveHalving
+from neps.samplers.multi_fidelity.asha import ASHA, AsyncHyperband
+from neps.samplers.multi_fidelity.hyperband import Hyperband, SuccessiveHalving
 from neps.space import SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
 from neps.trial import Decision, Place, Status, Trial

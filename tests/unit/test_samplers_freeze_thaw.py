@@ -21,7 +21,7 @@ from neps.history import History
 from neps.models.fidelity_process import FidelityProcess
 from neps.models.stopping import Stages
 from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, PriorBandBO, Sampler, Suggestion, Wait
-from neps.samplers.fidelity_proposal import _Beliefs, continuation
+from neps.samplers.model_based.fidelity_proposal import _Beliefs, continuation
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Trial
@@ -337,7 +337,7 @@ class TestFreezeThaw:
             return joint(process, Z, u)
 
         monkeypatch.setattr(FidelityProcess, "joint", counted)
-        monkeypatch.setattr("neps.samplers.fidelity_proposal._BLOCK", 100)
+        monkeypatch.setattr("neps.samplers.model_based.fidelity_proposal._BLOCK", 100)
         parts = _Beliefs(known, levels).stages(points, begun, first, rungs)
         assert max(asked) <= 100
         for name in ("means", "deviations", "costs"):

@@ -25,9 +25,9 @@ from neps.samplers import (
     SuccessiveHalvingPrior,
     Suggestion,
 )
-from neps.samplers.ensemble import followed
-from neps.samplers.multi_fidelity import MultiFidelity
-from neps.samplers.mutation import mutated_in_some
+from neps.samplers.drawing.mutation import mutated_in_some
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
+from neps.samplers.multi_fidelity.ensemble import followed
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Place, Trial

@@ -16,8 +16,8 @@ from neps.checkpoint import load, save
 from neps.cli import main
 from neps.errors import ArgumentError, DirectoryError, EvaluationError
 from neps.history import History
-from neps.samplers.asha import ASHA
-from neps.samplers.hyperband import SuccessiveHalving
+from neps.samplers.multi_fidelity.asha import ASHA
+from neps.samplers.multi_fidelity.hyperband import SuccessiveHalving
 from neps.trial import Decision, Place, Result, Status, Trial
 from neps.worker.freeing import freeable
 from neps.worker.settings import Keep

@@ -17,7 +17,7 @@ from neps.fidelity import (
     successive_halving_bracket,
     synchronous_places,
 )
-from neps.samplers.multi_fidelity import BeginningAtARung, MultiFidelity, trials_by_bracket
+from neps.samplers.multi_fidelity.bracket_search import BeginningAtARung, MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Sampler, Suggestion
 
 if TYPE_CHECKING:

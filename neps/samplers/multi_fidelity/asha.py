@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from neps.fidelity import BracketMembers, Vacancy, asynchronous_promotion, hyperband_brackets
-from neps.samplers.multi_fidelity import BeginningAtARung, MultiFidelity, trials_by_bracket
+from neps.samplers.multi_fidelity.bracket_search import BeginningAtARung, MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Suggestion
 
 if TYPE_CHECKING:

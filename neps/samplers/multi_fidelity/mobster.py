@@ -1,7 +1,7 @@
 """Searches over fidelities whose new configurations come from a model over configurations and fidelities.
 
-Used through `searcher="mobster"` and `"priorband_bo"`. The model is in `neps.samplers.fidelity_proposal`, which needs
-scipy and is imported when it is first used.
+Used through `searcher="mobster"` and `"priorband_bo"`. The model is in `model_based.fidelity_proposal`, which
+needs scipy and is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from neps.fidelity import fidelity_run
-from neps.samplers.asha import AsyncHyperband
-from neps.samplers.fidelity_design import fidelity_design
-from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, slot_generator
-from neps.samplers.priorband import PriorBand
-from neps.samplers.priors import log_prior, promise, with_confidence
+from neps.samplers.drawing.initial_design import InitialDesign
+from neps.samplers.model_based.priors import log_prior, promise, with_confidence
+from neps.samplers.multi_fidelity.asha import AsyncHyperband
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, slot_generator
+from neps.samplers.multi_fidelity.fidelity_design import fidelity_design
+from neps.samplers.multi_fidelity.priorband import PriorBand
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from neps.history import History
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
-    from neps.samplers.axes import Axes
+    from neps.samplers.model_based.axes import Axes
     from neps.trial import Trial, Value
 
 __all__ = ["MOBSTER", "PriorBandBO"]
@@ -80,7 +80,7 @@ class MOBSTER(AsyncHyperband):
         drawn = generator.random() < self.random_interleave_prob
         if drawn or not fidelity_design(history.space, self.initial_design_size).is_over(history):
             return MultiFidelity.new_configuration(self, history, bracket, place)
-        from neps.samplers.fidelity_proposal import new_configuration
+        from neps.samplers.model_based.fidelity_proposal import new_configuration
 
         proposed = new_configuration(history, self.rungs(history.space), generator)
         return proposed or MultiFidelity.new_configuration(self, history, bracket, place)
@@ -132,7 +132,7 @@ class PriorBandBO(PriorBand):
         drawn = PriorBand.new_configuration(self, history, bracket, place)
         if drawn[1]["by"] == "random" or not fidelity_design(history.space, self.initial_design_size).is_over(history):
             return drawn
-        from neps.samplers.fidelity_proposal import new_configuration
+        from neps.samplers.model_based.fidelity_proposal import new_configuration
 
         evidence = self.evidence(history)
         term = functools.partial(self._term, 1.0 - evidence[1] if evidence is not None else 1.0)

@@ -1,6 +1,6 @@
 """Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
 
-Used through `searcher="freeze_thaw"`. The model-based step is in `neps.samplers.fidelity_proposal`, which needs scipy
+Used through `searcher="freeze_thaw"`. The model-based step is in `model_based.fidelity_proposal`, which needs scipy
 and is imported when the first model is fitted.
 """
 
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from neps.errors import ArgumentError
 from neps.fidelity import evenly_spaced, hyperband_brackets
-from neps.samplers.fidelity_design import fidelity_design
-from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of
+from neps.samplers.drawing.initial_design import InitialDesign
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, fidelity_of
+from neps.samplers.multi_fidelity.fidelity_design import fidelity_design
 from neps.samplers.protocol import Done, Suggestion, Wait
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
@@ -149,7 +149,7 @@ class FreezeThaw(MultiFidelity):
             return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), place=Place(level))
         if not any(trial.ended and trial.decision is not None for trial in history.trials):
             return Wait("the first result: all configurations have begun")
-        from neps.samplers.fidelity_proposal import continuation
+        from neps.samplers.model_based.fidelity_proposal import continuation
 
         found = continuation(history, levels, self.rungs(space), generator, self.random_interleave_prob)
         if found is None:

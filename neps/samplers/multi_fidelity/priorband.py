@@ -1,7 +1,7 @@
 """PriorBand: Hyperband whose new configurations come from the user's prior, from near the incumbent, or at random.
 
 Used through `searcher="priorband"`, and by default where there are a fidelity and a prior. NumPy only. What results say
-about prior and incumbent is in `neps.samplers.ensemble`.
+about prior and incumbent is in `neps.samplers.multi_fidelity.ensemble`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from neps.fidelity import hyperband_brackets
-from neps.samplers.ensemble import followed
-from neps.samplers.hyperband import Hyperband
-from neps.samplers.multi_fidelity import MultiFidelity, slot_generator
-from neps.samplers.mutation import mutated_in_some
-from neps.samplers.priors import with_confidence
+from neps.samplers.drawing.mutation import mutated_in_some
+from neps.samplers.model_based.priors import with_confidence
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, slot_generator
+from neps.samplers.multi_fidelity.ensemble import followed
+from neps.samplers.multi_fidelity.hyperband import Hyperband
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import one_of, probability
 
