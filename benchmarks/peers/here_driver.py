@@ -24,7 +24,7 @@ _ANYTHING: Parameter = {"type": "integer", "lower": 1, "upper": 9}
 def main(method: str) -> None:
     """Decide and evaluate, as often as the task says. CPU time includes making the history."""
     host = Host()
-    import neps.samplers.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
+    import neps.samplers.model_based.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
     from neps.budget import Budget
     from neps.samplers.registry import resolve
     from neps.testing.simulation import simulate

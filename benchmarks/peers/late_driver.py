@@ -23,7 +23,7 @@ def main(first: int) -> None:
     """Decide and evaluate, as often as the task says. CPU time includes making the history."""
     host = Host()
     import neps
-    import neps.samplers.proposal  # else imported with the first model, and counted as a suggestion's cost
+    import neps.samplers.model_based.proposal  # else imported with the first model, and counted as a suggestion's cost
     from neps.history import History
     from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
     from neps.samplers.registry import resolve
@@ -43,7 +43,9 @@ def main(first: int) -> None:
         return host.evaluate(config)
 
     package = Path(neps.__file__).parent
-    task = host.read_task(f"{neps.__version__}+{fingerprint(package, ['neps.samplers.bayesian_optimization'])}")
+    task = host.read_task(
+        f"{neps.__version__}+{fingerprint(package, ['neps.samplers.single_fidelity.bayesian_optimization'])}"
+    )
     seed_everything(task.seed)
     space = space_of(task.space)
     model, cheap = (resolve(name, space, {}) for name in ("bayesian_optimization", "regularized_evolution"))

@@ -19,7 +19,7 @@ from benchmarks.coordination.meeting import crowd, meet, meeting
 from benchmarks.problems import PROBLEMS
 from benchmarks.simulated.running import space_of
 from neps.samplers import BayesianOptimization
-from neps.samplers.initial_design import is_initial
+from neps.samplers.drawing.initial_design import is_initial
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ __all__ = ["Lap", "Turn", "measure", "take_turn"]
 _PROBLEM = PROBLEMS["hartmann6"]
 _WARM_UP = 3
 """Trials of each worker before the clock runs: right after they meet all decide the same, and all but one anew."""
-_PRELOAD = ("benchmarks.suggest.throughput", "neps.api.run", "neps.samplers.proposal")
+_PRELOAD = ("benchmarks.suggest.throughput", "neps.api.run", "neps.samplers.model_based.proposal")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

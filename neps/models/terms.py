@@ -1,6 +1,6 @@
 """What may be added to log expected improvement: how likely a prior thinks a point is, and what a model says it costs.
 
-NumPy only. Samplers build them and hand them to `neps.samplers.proposal`.
+NumPy only. Samplers build them and hand them to `neps.samplers.model_based.proposal`.
 """
 
 from __future__ import annotations

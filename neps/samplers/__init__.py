@@ -12,18 +12,23 @@ from neps.lazily import importing
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 
 if TYPE_CHECKING:
-    from neps.samplers.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
-    from neps.samplers.bayesian_optimization import BayesianOptimization
-    from neps.samplers.cost_cooling import CostCooling
-    from neps.samplers.freeze_thaw import FreezeThaw
-    from neps.samplers.grid_search import GridSearch
-    from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
-    from neps.samplers.mobster import MOBSTER, PriorBandBO
-    from neps.samplers.pibo import PiBO
-    from neps.samplers.priorband import PriorBand
-    from neps.samplers.random_search import RandomSearch
-    from neps.samplers.regularized_evolution import RegularizedEvolution
-    from neps.samplers.sobol import Sobol
+    from neps.samplers.multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
+    from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw
+    from neps.samplers.multi_fidelity.hyperband import (
+        Hyperband,
+        HyperbandPrior,
+        SuccessiveHalving,
+        SuccessiveHalvingPrior,
+    )
+    from neps.samplers.multi_fidelity.mobster import MOBSTER, PriorBandBO
+    from neps.samplers.multi_fidelity.priorband import PriorBand
+    from neps.samplers.single_fidelity.bayesian_optimization import BayesianOptimization
+    from neps.samplers.single_fidelity.cost_cooling import CostCooling
+    from neps.samplers.single_fidelity.grid_search import GridSearch
+    from neps.samplers.single_fidelity.pibo import PiBO
+    from neps.samplers.single_fidelity.random_search import RandomSearch
+    from neps.samplers.single_fidelity.regularized_evolution import RegularizedEvolution
+    from neps.samplers.single_fidelity.sobol import Sobol
 
 __all__ = [
     "ASHA",
@@ -54,24 +59,24 @@ __all__ = [
 __getattr__ = importing(
     __name__,
     {
-        "ASHA": "asha",
-        "ASHAPrior": "asha",
-        "AsyncHyperband": "asha",
-        "AsyncHyperbandPrior": "asha",
-        "BayesianOptimization": "bayesian_optimization",
-        "CostCooling": "cost_cooling",
-        "FreezeThaw": "freeze_thaw",
-        "GridSearch": "grid_search",
-        "Hyperband": "hyperband",
-        "HyperbandPrior": "hyperband",
-        "MOBSTER": "mobster",
-        "PiBO": "pibo",
-        "PriorBand": "priorband",
-        "PriorBandBO": "mobster",
-        "RandomSearch": "random_search",
-        "RegularizedEvolution": "regularized_evolution",
-        "Sobol": "sobol",
-        "SuccessiveHalving": "hyperband",
-        "SuccessiveHalvingPrior": "hyperband",
+        "ASHA": "multi_fidelity.asha",
+        "ASHAPrior": "multi_fidelity.asha",
+        "AsyncHyperband": "multi_fidelity.asha",
+        "AsyncHyperbandPrior": "multi_fidelity.asha",
+        "BayesianOptimization": "single_fidelity.bayesian_optimization",
+        "CostCooling": "single_fidelity.cost_cooling",
+        "FreezeThaw": "multi_fidelity.freeze_thaw",
+        "GridSearch": "single_fidelity.grid_search",
+        "Hyperband": "multi_fidelity.hyperband",
+        "HyperbandPrior": "multi_fidelity.hyperband",
+        "MOBSTER": "multi_fidelity.mobster",
+        "PiBO": "single_fidelity.pibo",
+        "PriorBand": "multi_fidelity.priorband",
+        "PriorBandBO": "multi_fidelity.mobster",
+        "RandomSearch": "single_fidelity.random_search",
+        "RegularizedEvolution": "single_fidelity.regularized_evolution",
+        "Sobol": "single_fidelity.sobol",
+        "SuccessiveHalving": "multi_fidelity.hyperband",
+        "SuccessiveHalvingPrior": "multi_fidelity.hyperband",
     },
 )

@@ -28,7 +28,7 @@ from neps.ledger.records import AttemptStart
 from neps.ledger.standing import Standing
 from neps.ledger.trial_folder import TrialFolder
 from neps.samplers.protocol import Done, Suggestion, Wait
-from neps.trial import MOST_PLACES, Decision, Value
+from neps.trial import MOST_PLACES, Decision, Place, Value, place_fields
 from neps.worker.context import Context
 from neps.worker.steps import Held, Leave, Pause, Step
 
@@ -179,7 +179,7 @@ class Claims:
 
     def _lost(self, number: int, suggestion: Suggestion) -> None:
         self._view.take(number)
-        if self._context.sampler.bears_old_view and suggestion.previous is None and suggestion.rung is None:
+        if self._context.sampler.bears_old_view and suggestion.previous is None and suggestion.place is None:
             self._spare = suggestion
 
     def _decision(self, number: int, suggestion: Suggestion) -> Decision:
@@ -193,9 +193,7 @@ class Claims:
             number=number,
             config=config,
             fidelity=fidelity,  # type: ignore[arg-type]  # a fidelity is a number
-            bracket=self._counted(number, "bracket", suggestion.bracket, MOST_PLACES),
-            rung=self._counted(number, "rung", suggestion.rung, MOST_PLACES),
-            slot=self._counted(number, "slot", suggestion.slot, MOST_PLACES),
+            place=self._place(number, suggestion.place),
             previous=self._counted(number, "previous", previous, number - 1),
             seed=_trial_seed(self._context.seed, number),
             reasons=self._reasons(number, suggestion.reasons),
@@ -214,6 +212,16 @@ class Claims:
             "must be a mapping, {} for none."
         )
         raise NepsError(message)
+
+    def _place(self, number: int, place: Place | None) -> Place | None:
+        if place is None:
+            return None
+        if not isinstance(place, Place) or place.rung is None:
+            rule = "it must be a neps.trial.Place with a rung, or None"
+            message = f"{self._name}.decide gives trial {number} the place {shown(place)}; {rule}."
+            raise NepsError(message)
+        counted = {name: self._counted(number, name, at, MOST_PLACES) for name, at in place_fields(place).items()}
+        return Place(counted["rung"] or 0, counted["bracket"], counted["slot"])
 
     def _counted(self, number: int, name: str, value: int | None, most: int) -> int | None:
         """What readers will believe: a place that somebody may have counted to, an earlier trial."""

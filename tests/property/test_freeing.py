@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from neps.fidelity import Brackets
 from neps.history import History
 from neps.samplers import ASHA, BayesianOptimization, Hyperband, PriorBand, Sampler, SuccessiveHalving
-from neps.samplers.asha import AsyncHyperband
-from neps.samplers.multi_fidelity import MultiFidelity
+from neps.samplers.multi_fidelity.asha import AsyncHyperband
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
 from neps.space import Float, SearchSpace
 from neps.testing.simulation import simulate
 from neps.trial import Decision, Result, Status, Trial

@@ -16,7 +16,7 @@ import numpy as np
 from neps.budget import Budget
 from neps.fidelity import Brackets
 from neps.history import History
-from neps.samplers.multi_fidelity import MultiFidelity
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
 from neps.samplers.protocol import Suggestion
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from neps.models.acquisition import Acquisition
 from neps.models.threads import one_thread
 from neps.samplers import Sobol
-from neps.samplers.axes import Axes
-from neps.samplers.proposal import propose
+from neps.samplers.model_based.axes import Axes
+from neps.samplers.model_based.proposal import propose
 from neps.space import Float, SearchSpace
 from neps.testing.simulation import generator_for, simulate
 from neps.trial import Trial

@@ -9,7 +9,7 @@ import pytest
 
 from neps.errors import SpaceError
 from neps.samplers import axes as module
-from neps.samplers.axes import EXHAUSTIVE, axes_of
+from neps.samplers.model_based.axes import EXHAUSTIVE, axes_of
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.trial import Value
 

@@ -11,8 +11,8 @@ from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.history import History
 from neps.samplers import BayesianOptimization, CostCooling, PiBO, RegularizedEvolution, Sampler, Sobol, Suggestion
-from neps.samplers.claimed import Claimed
-from neps.samplers.initial_design import interleaved
+from neps.samplers.drawing.claimed import Claimed
+from neps.samplers.drawing.initial_design import interleaved
 from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, generator_for, simulate
 from neps.trial import Trial

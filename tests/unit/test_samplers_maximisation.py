@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from neps.samplers import maximisation
-from neps.samplers.axes import Axes, axes_of
-from neps.samplers.maximisation import candidates
+from neps.samplers.model_based.axes import Axes, axes_of
+from neps.samplers.model_based.maximisation import candidates
 from neps.space import Categorical, Float, Integer, SearchSpace
 
 Array = NDArray[np.float64]

@@ -20,8 +20,8 @@ from neps.history import History
 from neps.models.acquisition import Acquisition
 from neps.models.terms import LogPrior
 from neps.samplers import BayesianOptimization, PiBO, Sampler, Suggestion, proposal
-from neps.samplers.axes import axes_of
-from neps.samplers.priors import log_prior, promise, with_confidence
+from neps.samplers.model_based.axes import axes_of
+from neps.samplers.model_based.priors import log_prior, promise, with_confidence
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Trial

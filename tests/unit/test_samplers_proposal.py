@@ -19,8 +19,8 @@ from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS
 from neps.models.surrogate import Surrogate, surrogate
 from neps.samplers import BayesianOptimization, Suggestion, axes, proposal
-from neps.samplers.axes import Axes
-from neps.samplers.proposal import propose
+from neps.samplers.model_based.axes import Axes
+from neps.samplers.model_based.proposal import propose
 from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Trial, Value

@@ -24,7 +24,7 @@ from neps.samplers import (
     Sobol,
     Suggestion,
 )
-from neps.samplers.multi_fidelity import MultiFidelity
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
 from neps.samplers.registry import _CLASSES, default_name, describe, resolve
 from neps.space import Float, Integer, SearchSpace
 

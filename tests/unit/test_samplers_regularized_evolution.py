@@ -15,7 +15,7 @@ from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.history import History
 from neps.samplers import Done, RandomSearch, Sampler, Sobol, Suggestion
-from neps.samplers.regularized_evolution import RegularizedEvolution
+from neps.samplers.single_fidelity.regularized_evolution import RegularizedEvolution
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.samplers import SamplerContract
 from neps.testing.simulation import decided, ended, generator_for, simulate

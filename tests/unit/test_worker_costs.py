@@ -14,7 +14,7 @@ from neps.budget import Budget
 from neps.errors import ArgumentError, EvaluationError
 from neps.fidelity import Brackets
 from neps.history import History
-from neps.samplers.cost_cooling import _cooled
+from neps.samplers.single_fidelity.cost_cooling import _cooled
 from neps.space import SearchSpace
 from neps.trial import Decision, Result, Status, Trial
 from rigs.waiting import wait_until

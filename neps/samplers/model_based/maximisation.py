@@ -1,7 +1,7 @@
 """Where an acquisition function is largest: candidates everywhere and around the best, gradients, and exchanges.
 
 Needs scipy. The mathematics of acquisition functions is in `neps.models`; which configuration a point becomes is in
-`neps.samplers.axes`. `proposal` calls it.
+`neps.samplers.model_based.axes`. `proposal` calls it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from neps.models.acquisition import Acquisition
-from neps.samplers.axes import Axes
-from neps.samplers.sequences import SobolSequence
+from neps.samplers.drawing.sequences import SobolSequence
+from neps.samplers.model_based.axes import Axes
 
 __all__ = ["candidates"]
 

@@ -1,6 +1,6 @@
 """Which configurations of a run are claimed, and which others there are: in a finite space none is suggested twice.
 
-NumPy only. Samplers that look at the history use it; a model's candidates are told apart in `neps.samplers.axes`.
+NumPy only. Samplers that look at the history use it; a model's candidates are told apart in `model_based.axes`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from neps.samplers.grid_search import every_value
 from neps.samplers.protocol import Done
+from neps.samplers.single_fidelity.grid_search import every_value
 from neps.space import Value
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from neps.models.losses import BENDS
 from neps.models.main_effects import DEGREES
 from neps.models.surrogate import Surrogate, believed, surrogate
 from neps.models.threads import one_thread
-from neps.samplers.axes import Axes, axes_of
-from neps.samplers.claimed import Claimed
-from neps.samplers.maximisation import candidates
+from neps.samplers.drawing.claimed import Claimed
+from neps.samplers.model_based.axes import Axes, axes_of
+from neps.samplers.model_based.maximisation import candidates
 from neps.samplers.protocol import Suggestion
 from neps.trial import Trial
 

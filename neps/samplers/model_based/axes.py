@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from neps.samplers.grid_search import every_value
+from neps.samplers.single_fidelity.grid_search import every_value
 from neps.space import Categorical
 
 if TYPE_CHECKING:
-    from neps.samplers.claimed import Claimed
+    from neps.samplers.drawing.claimed import Claimed
     from neps.space import SearchSpace
     from neps.trial import Value
 

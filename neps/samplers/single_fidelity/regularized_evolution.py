@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from neps.errors import ArgumentError
-from neps.samplers.claimed import Claimed
-from neps.samplers.initial_design import InitialDesign
-from neps.samplers.mutation import mutated_in_one
+from neps.samplers.drawing.claimed import Claimed
+from neps.samplers.drawing.initial_design import InitialDesign
+from neps.samplers.drawing.mutation import mutated_in_one
 from neps.samplers.protocol import Done, Sampler, Suggestion
 from neps.samplers.settings import whole
 from neps.space import Value

@@ -1,6 +1,6 @@
 """Bayesian optimization: a few Sobol points, then what a Gaussian process expects to improve most.
 
-Used through `searcher="bayesian_optimization"`, and by default. The model-based step is in `neps.samplers.proposal`,
+Used through `searcher="bayesian_optimization"`, and by default. The model-based step is in `model_based.proposal`,
 which needs scipy and is imported when the first model is fitted.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from neps.samplers.initial_design import InitialDesign, interleaved
+from neps.samplers.drawing.initial_design import InitialDesign, interleaved
 from neps.samplers.protocol import Done, Sampler, Suggestion
 from neps.samplers.settings import probability
 
@@ -88,6 +88,6 @@ class BayesianOptimization(Sampler):
         return InitialDesign(self.initial_design_size, self.sample_default_first)
 
     def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
-        from neps.samplers.proposal import propose
+        from neps.samplers.model_based.proposal import propose
 
         return propose(history, generator)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from neps.samplers.grid_search import every_value
+from neps.samplers.single_fidelity.grid_search import every_value
 from neps.space import AnyParameter, Categorical, Float, Integer, Value
 from neps.space.prior import TruncatedNormal
 from neps.space.scale import from_unit, to_unit

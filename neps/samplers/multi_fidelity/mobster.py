@@ -1,7 +1,7 @@
 """Searches over fidelities whose new configurations come from a model over configurations and fidelities.
 
-Used through `searcher="mobster"` and `"priorband_bo"`. The model is in `neps.samplers.fidelity_proposal`, which needs
-scipy and is imported when it is first used.
+Used through `searcher="mobster"` and `"priorband_bo"`. The model is in `model_based.fidelity_proposal`, which
+needs scipy and is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from neps.fidelity import fidelity_run
-from neps.samplers.asha import AsyncHyperband
-from neps.samplers.fidelity_design import fidelity_design
-from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, slot_generator
-from neps.samplers.priorband import PriorBand
-from neps.samplers.priors import log_prior, promise, with_confidence
+from neps.samplers.drawing.initial_design import InitialDesign
+from neps.samplers.model_based.priors import log_prior, promise, with_confidence
+from neps.samplers.multi_fidelity.asha import AsyncHyperband
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, slot_generator
+from neps.samplers.multi_fidelity.fidelity_design import fidelity_design
+from neps.samplers.multi_fidelity.priorband import PriorBand
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neps.fidelity import Place
+    from neps.fidelity import Vacancy
     from neps.history import History
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
-    from neps.samplers.axes import Axes
+    from neps.samplers.model_based.axes import Axes
     from neps.trial import Trial, Value
 
 __all__ = ["MOBSTER", "PriorBandBO"]
@@ -73,14 +73,14 @@ class MOBSTER(AsyncHyperband):
         object.__setattr__(self, "random_interleave_prob", interleave)
 
     def new_configuration(
-        self, history: History, bracket: int, place: Place
+        self, history: History, bracket: int, place: Vacancy
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: what the model says, once there are results enough."""
         generator = slot_generator(history.seed, bracket, place.slot)
         drawn = generator.random() < self.random_interleave_prob
         if drawn or not fidelity_design(history.space, self.initial_design_size).is_over(history):
             return MultiFidelity.new_configuration(self, history, bracket, place)
-        from neps.samplers.fidelity_proposal import new_configuration
+        from neps.samplers.model_based.fidelity_proposal import new_configuration
 
         proposed = new_configuration(history, self.rungs(history.space), generator)
         return proposed or MultiFidelity.new_configuration(self, history, bracket, place)
@@ -126,13 +126,13 @@ class PriorBandBO(PriorBand):
         object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
 
     def new_configuration(
-        self, history: History, bracket: int, place: Place
+        self, history: History, bracket: int, place: Vacancy
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: what model and prior say, once there are results enough."""
         drawn = PriorBand.new_configuration(self, history, bracket, place)
         if drawn[1]["by"] == "random" or not fidelity_design(history.space, self.initial_design_size).is_over(history):
             return drawn
-        from neps.samplers.fidelity_proposal import new_configuration
+        from neps.samplers.model_based.fidelity_proposal import new_configuration
 
         evidence = self.evidence(history)
         term = functools.partial(self._term, 1.0 - evidence[1] if evidence is not None else 1.0)

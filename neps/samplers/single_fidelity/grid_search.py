@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from neps.samplers.drawing.sequences import BITS, sobol_sequence
 from neps.samplers.protocol import Done, Sampler, Suggestion
-from neps.samplers.sequences import BITS, sobol_sequence
 from neps.samplers.settings import whole
 from neps.space import AnyParameter, Categorical, Float, Integer
 

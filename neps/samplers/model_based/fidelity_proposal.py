@@ -29,10 +29,10 @@ from neps.models.losses import BENDS
 from neps.models.main_effects import DEGREES
 from neps.models.stopping import Stages
 from neps.models.threads import one_thread
-from neps.samplers.axes import Axes, axes_of
-from neps.samplers.claimed import Claimed
-from neps.samplers.maximisation import candidates
-from neps.samplers.proposal import Term, observed_loss, shortened
+from neps.samplers.drawing.claimed import Claimed
+from neps.samplers.model_based.axes import Axes, axes_of
+from neps.samplers.model_based.maximisation import candidates
+from neps.samplers.model_based.proposal import Term, observed_loss, shortened
 from neps.trial import Trial, Value
 
 __all__ = ["continuation", "new_configuration"]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from neps.errors import ArgumentError
 from neps.history import History
-from neps.samplers.claimed import Claimed
+from neps.samplers.drawing.claimed import Claimed
+from neps.samplers.drawing.sequences import sobol_sequence
 from neps.samplers.protocol import Done, Suggestion
-from neps.samplers.sequences import sobol_sequence
 from neps.samplers.settings import whole
 from neps.trial import Trial, Value
 

@@ -11,7 +11,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from neps.samplers.direction_numbers import DIRECTION_NUMBERS
+from neps.samplers.drawing.direction_numbers import DIRECTION_NUMBERS
 
 __all__ = ["BITS", "TABLE_DIMENSIONS", "SobolSequence", "sobol_sequence"]
 

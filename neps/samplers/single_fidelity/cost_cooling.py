@@ -1,7 +1,7 @@
 """Bayesian optimization that looks for cheap configurations first, and for good ones at any cost in the end.
 
 Used through `searcher="cost_cooling"`, which needs `max_cost_total`. The model-based step is in
-`neps.samplers.proposal`, the cost as a term of it in `neps.models.terms`.
+`neps.samplers.model_based.proposal`, the cost as a term of it in `neps.models.terms`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from neps.budget import Spending
-from neps.samplers.bayesian_optimization import BayesianOptimization
-from neps.samplers.initial_design import is_initial
+from neps.samplers.drawing.initial_design import is_initial
+from neps.samplers.single_fidelity.bayesian_optimization import BayesianOptimization
 
 if TYPE_CHECKING:
     from neps.budget import Budget
     from neps.history import History
     from neps.models.terms import PredictedMean
-    from neps.samplers.axes import Axes
+    from neps.samplers.model_based.axes import Axes
     from neps.samplers.protocol import Suggestion
     from neps.trial import Trial
 
@@ -67,7 +67,7 @@ class CostCooling(BayesianOptimization):
     needs_max_cost_total: ClassVar[bool] = True
 
     def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:
-        from neps.samplers.proposal import propose
+        from neps.samplers.model_based.proposal import propose
 
         exponent = _cooled(history, budget)
         known = [trial for trial in history.trials if _is_measured(trial)]

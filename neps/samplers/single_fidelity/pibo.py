@@ -1,7 +1,7 @@
 """Bayesian optimization with the user's prior, which counts less with each result.
 
 Used through `searcher="pibo"`, and by default where a parameter has a default. The model-based step is in
-`neps.samplers.proposal`, the prior as a part of it in `neps.samplers.priors`.
+`neps.samplers.model_based.proposal`, the prior as a part of it in `neps.samplers.model_based.priors`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from neps.errors import ArgumentError
-from neps.samplers.bayesian_optimization import BayesianOptimization
-from neps.samplers.initial_design import InitialDesign
-from neps.samplers.priors import log_prior, promise, with_confidence
+from neps.samplers.drawing.initial_design import InitialDesign
+from neps.samplers.model_based.priors import log_prior, promise, with_confidence
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import one_of
+from neps.samplers.single_fidelity.bayesian_optimization import BayesianOptimization
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neps.history import History
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
-    from neps.samplers.axes import Axes
+    from neps.samplers.model_based.axes import Axes
     from neps.samplers.protocol import Suggestion
     from neps.space import SearchSpace
     from neps.space.parameters import Confidence
@@ -98,7 +98,7 @@ class PiBO(BayesianOptimization):
         return with_confidence(history.space, self.prior_confidence).sample_prior(generator)
 
     def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
-        from neps.samplers.proposal import propose
+        from neps.samplers.model_based.proposal import propose
 
         return propose(history, generator, self._term)
 

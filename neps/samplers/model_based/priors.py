@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neps.samplers.axes import axes_of
-from neps.samplers.sequences import SobolSequence
+from neps.samplers.drawing.sequences import SobolSequence
+from neps.samplers.model_based.axes import axes_of
 from neps.space import Categorical, Constant, SearchSpace
 from neps.space.prior import log_density, normal, quantile
 

@@ -1,6 +1,6 @@
 """Sobol search: trials fill the space evenly, without looking at results.
 
-Used through `searcher="sobol"`. The sequence itself is in `neps.samplers.sequences`.
+Used through `searcher="sobol"`. The sequence itself is in `neps.samplers.drawing.sequences`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from neps.samplers.drawing.sequences import sobol_sequence
 from neps.samplers.protocol import Sampler, Suggestion
-from neps.samplers.sequences import sobol_sequence
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,6 +1,6 @@
 """Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
 
-Used through `searcher="freeze_thaw"`. The model-based step is in `neps.samplers.fidelity_proposal`, which needs scipy
+Used through `searcher="freeze_thaw"`. The model-based step is in `model_based.fidelity_proposal`, which needs scipy
 and is imported when the first model is fitted.
 """
 
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from neps.errors import ArgumentError
 from neps.fidelity import evenly_spaced, hyperband_brackets
-from neps.samplers.fidelity_design import fidelity_design
-from neps.samplers.initial_design import InitialDesign
-from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of
+from neps.samplers.drawing.initial_design import InitialDesign
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, fidelity_of
+from neps.samplers.multi_fidelity.fidelity_design import fidelity_design
 from neps.samplers.protocol import Done, Suggestion, Wait
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
 from neps.space import Integer
+from neps.trial import Place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -145,10 +146,10 @@ class FreezeThaw(MultiFidelity):
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             level = self._beginning(space, number)
-            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), rung=level)
+            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), place=Place(level))
         if not any(trial.ended and trial.decision is not None for trial in history.trials):
             return Wait("the first result: all configurations have begun")
-        from neps.samplers.fidelity_proposal import continuation
+        from neps.samplers.model_based.fidelity_proposal import continuation
 
         found = continuation(history, levels, self.rungs(space), generator, self.random_interleave_prob)
         if found is None:
@@ -159,6 +160,6 @@ class FreezeThaw(MultiFidelity):
         return Suggestion(
             config=space.at_fidelity(config, levels[rung]),
             previous=previous.number if previous is not None else None,
-            rung=rung,
+            place=Place(rung),
             reasons=reasons,
         )

@@ -1,7 +1,7 @@
 """PriorBand: Hyperband whose new configurations come from the user's prior, from near the incumbent, or at random.
 
 Used through `searcher="priorband"`, and by default where there are a fidelity and a prior. NumPy only. What results say
-about prior and incumbent is in `neps.samplers.ensemble`.
+about prior and incumbent is in `neps.samplers.multi_fidelity.ensemble`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from neps.fidelity import hyperband_brackets
-from neps.samplers.ensemble import followed
-from neps.samplers.hyperband import Hyperband
-from neps.samplers.multi_fidelity import MultiFidelity, slot_generator
-from neps.samplers.mutation import mutated_in_some
-from neps.samplers.priors import with_confidence
+from neps.samplers.drawing.mutation import mutated_in_some
+from neps.samplers.model_based.priors import with_confidence
+from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, slot_generator
+from neps.samplers.multi_fidelity.ensemble import followed
+from neps.samplers.multi_fidelity.hyperband import Hyperband
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import one_of, probability
 
 if TYPE_CHECKING:
-    from neps.fidelity import Place
+    from neps.fidelity import Vacancy
     from neps.history import History
     from neps.space import SearchSpace
     from neps.space.parameters import Confidence
@@ -85,7 +85,7 @@ class PriorBand(Hyperband):
             object.__setattr__(self, "prior_confidence", confidence)
 
     def new_configuration(
-        self, history: History, bracket: int, place: Place
+        self, history: History, bracket: int, place: Vacancy
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: one way is drawn, and then a configuration in that way."""
         generator = slot_generator(history.seed, bracket, place.slot)

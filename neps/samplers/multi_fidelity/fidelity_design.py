@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neps.samplers.initial_design import InitialDesign, usual_size
-from neps.samplers.multi_fidelity import fidelity_of
+from neps.samplers.drawing.initial_design import InitialDesign, usual_size
+from neps.samplers.multi_fidelity.bracket_search import fidelity_of
 
 if TYPE_CHECKING:
     from neps.space import SearchSpace

@@ -1,7 +1,7 @@
 """Joe and Kuo's direction numbers (new-joe-kuo-6), for the first 64 dimensions of a Sobol sequence.
 
 Facts, not code: each row is a primitive polynomial over GF(2), its coefficients as bits, then the initial numbers m_1,
-m_2, … of its dimension. Read by `neps.samplers.sequences`.
+m_2, … of its dimension. Read by `neps.samplers.drawing.sequences`.
 """
 
 from __future__ import annotations
