@@ -20,6 +20,7 @@ __all__ = [
     "LaunchError",
     "NepsError",
     "ReturnValueError",
+    "SamplerError",
     "SpaceError",
     "StorageError",
     "TakenOverError",
@@ -64,6 +65,10 @@ class LaunchError(NepsError, RuntimeError):
 
 class ReturnValueError(NepsError, ValueError):
     """`run_pipeline` returned something that is not a loss; its trial is recorded as failed."""
+
+
+class SamplerError(NepsError, RuntimeError):
+    """A sampler answered what none may answer, or failed: see docs/writing-a-sampler.md."""
 
 
 class CheckpointError(NepsError, OSError):
