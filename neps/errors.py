@@ -19,6 +19,7 @@ __all__ = [
     "FormatVersionError",
     "LaunchError",
     "NepsError",
+    "NotPendingError",
     "ReturnValueError",
     "SamplerError",
     "SpaceError",
@@ -45,6 +46,10 @@ class ArgumentError(NepsError, ValueError):
 
 class SpaceError(ArgumentError):
     """A parameter or a search space is wrong, or a configuration does not belong to its space."""
+
+
+class NotPendingError(ArgumentError):
+    """Nothing can be told of this trial (any more): it has ended, say, or another evaluates it; nothing is changed."""
 
 
 class DefinitionMismatchError(ArgumentError):

@@ -14,6 +14,7 @@ from neps.budget import Budget, ExpectedCost, Limit, Spending
 from neps.deciding.decision import decide, is_independent, lacks_cost
 from neps.deciding.request import Request
 from neps.errors import ReturnValueError, SamplerError
+from neps.evaluation.outcome import Outcome
 from neps.fidelity import Brackets
 from neps.history import History
 from neps.samplers.protocol import Sampler
@@ -86,15 +87,28 @@ class InMemory:
         self._pending[number] = decision = dataclasses.replace(answer, claimed=self.clock())
         return self._know(Trial(number=number, decision=decision))
 
-    def publish(self, number: int, result: Result) -> Trial:
+    def publish(self, number: int, outcome: Outcome) -> Trial:
         """End a pending trial.
 
         Raises:
             ReturnValueError: if it succeeded without a cost that the budget needs; nothing is changed.
         """
+        began, ended = self._pending[number].claimed, self.clock()
+        result = Result(
+            success=outcome.success,
+            loss=outcome.loss,
+            cost=outcome.cost,
+            account_for_cost=outcome.account_for_cost,
+            info_dict=outcome.info_dict,
+            learning_curve=outcome.learning_curve,
+            error=outcome.error,
+            started=began,
+            finished=ended,
+            duration=(ended - began).total_seconds() if began is not None and ended is not None else None,
+        )
         if self.budget.max_cost_total is not None and self.budget.cost_if_missing is None and lacks_cost(result):
             raise ReturnValueError(
-                f"trial {number} returned the loss {result.loss:g}, but no cost, which max_cost_total="
+                f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
                 f'{self.budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
             )
         trial = dataclasses.replace(

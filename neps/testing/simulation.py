@@ -11,11 +11,13 @@ from typing import Any
 
 from neps.budget import Budget, ExpectedCost, Limit
 from neps.deciding import InMemory, generator_for
-from neps.evaluation import read_return_value
+from neps.evaluation import Outcome, read_return_value
 from neps.history import History
 from neps.samplers.protocol import Sampler, Suggestion
 from neps.space import SearchSpace
 from neps.trial import Decision, Result, Status, Trial, Value
+from neps.worker.recorded import recorded
+from neps.worker.settings import Settings
 
 __all__ = ["Objective", "decided", "ended", "generator_for", "simulate"]
 
@@ -77,20 +79,12 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
 def _finish(run: InMemory, objective: Objective) -> None:
     """Evaluate what has been pending for longest."""
     trial = next(iter(run.pending.values()))
-    returned, if_missing = objective(trial.config), run.budget.cost_if_missing
-    if returned is None:
-        run.publish(trial.number, Result(success=False, cost=if_missing, error=_FAILED))
-        return
-    outcome = read_return_value(returned)
-    result = Result(
-        success=True,
-        loss=outcome.loss,
-        cost=if_missing if outcome.cost is None and outcome.account_for_cost else outcome.cost,
-        account_for_cost=outcome.account_for_cost,
-        info_dict=outcome.info_dict,
-        learning_curve=outcome.learning_curve,
+    returned = objective(trial.config)
+    outcome = Outcome(success=False, error=_FAILED) if returned is None else read_return_value(returned)
+    run.publish(
+        trial.number,
+        recorded(outcome, Settings(budget=run.budget, cost_value_on_error=run.budget.cost_if_missing), 0.0),
     )
-    run.publish(trial.number, result)
 
 
 def decided(space: SearchSpace, number: int, suggestion: Suggestion) -> Trial:
