@@ -18,7 +18,7 @@ from neps.deciding.seeding import generator_for, trial_seed
 from neps.errors import ArgumentError, NepsError, SamplerError, shown
 from neps.evaluation.plain import as_number, plain
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
-from neps.trial import MOST_PLACES, Decision, Result
+from neps.trial import MOST_PLACES, Decision, Place, Result, place_fields
 
 __all__ = ["decide", "is_independent", "lacks_cost"]
 
@@ -97,7 +97,7 @@ def _spare(request: Request) -> Suggestion | None:
     spare = request.spare
     if spare is None or any(trial.config == spare.config for trial in request.history.by_number.values()):
         return None
-    return Suggestion(config=spare.config, bracket=spare.bracket, slot=spare.slot, reasons=spare.reasons)
+    return Suggestion(config=spare.config, reasons=spare.reasons)
 
 
 def _ask(sampler: Sampler, request: Request) -> object:
@@ -124,9 +124,7 @@ def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
         number=number,
         config=config,
         fidelity=fidelity,  # type: ignore[arg-type]  # a fidelity is a number
-        bracket=_counted(name, number, "bracket", suggestion.bracket, MOST_PLACES),
-        rung=_counted(name, number, "rung", suggestion.rung, MOST_PLACES),
-        slot=_counted(name, number, "slot", suggestion.slot, MOST_PLACES),
+        place=_place(name, number, suggestion.place),
         previous=_counted(name, number, "previous", previous, number - 1),
         seed=trial_seed(history.seed, number),
         reasons=_reasons(name, number, suggestion.reasons),
@@ -144,6 +142,17 @@ def _reasons(name: str, number: int, given: object) -> dict[Any, Any]:
         "must be a mapping, {} for none."
     )
     raise SamplerError(message)
+
+
+def _place(name: str, number: int, place: Place | None) -> Place | None:
+    if place is None:
+        return None
+    if not isinstance(place, Place) or place.rung is None:
+        rule = "it must be a neps.trial.Place with a rung, or None"
+        message = f"{name}.decide gives trial {number} the place {shown(place)}; {rule}."
+        raise SamplerError(message)
+    counted = {what: _counted(name, number, what, at, MOST_PLACES) for what, at in place_fields(place).items()}
+    return Place(counted["rung"] or 0, counted["bracket"], counted["slot"])
 
 
 def _counted(name: str, number: int, what: str, value: int | None, most: int) -> int | None:

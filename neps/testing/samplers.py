@@ -119,12 +119,13 @@ class SamplerContract:
             assert repr(space.validate(config)) == repr(wanted), f"{name}, number {number}: not plain values: {config}"
 
     def test_places_are_plain_and_exist(self) -> None:
-        """`previous` is an earlier number; bracket, rung and slot are ints or None."""
+        """`previous` is an earlier number; a place's rung is an int, its bracket and slot are ints or None."""
         for name, _, number, suggestion in self._suggestions():
             previous = suggestion.previous
             assert previous is None or 1 <= previous < number, f"{name}: {number} can't continue trial {previous}"
-            for place in (suggestion.bracket, suggestion.rung, suggestion.slot):
-                assert place is None or type(place) is int, f"{name}: {place!r} is not a plain int"
+            place = suggestion.place
+            for at in () if place is None else (place.rung, place.bracket or 0, place.slot or 0):
+                assert type(at) is int, f"{name}: {place!r} has no plain int"
 
     def test_reasons_survive_yaml_and_json(self) -> None:
         """They're stored with the decision, and read again."""

@@ -95,9 +95,7 @@ def decided(space: SearchSpace, number: int, suggestion: Suggestion) -> Trial:
         number=number,
         config=config,
         fidelity=None if fidelity is None else float(fidelity),
-        bracket=suggestion.bracket,
-        rung=suggestion.rung,
-        slot=suggestion.slot,
+        place=suggestion.place,
         previous=suggestion.previous,
         reasons=MappingProxyType(dict(suggestion.reasons)),
     )

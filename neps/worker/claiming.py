@@ -139,7 +139,7 @@ class Claims:
 
     def _lost(self, decision: Decision) -> None:
         self._view.take(decision.number)
-        if self._context.sampler.bears_old_view and decision.previous is None and decision.rung is None:
+        if self._context.sampler.bears_old_view and decision.previous is None and decision.place is None:
             self._spare = decision
 
 
