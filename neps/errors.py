@@ -19,7 +19,9 @@ __all__ = [
     "FormatVersionError",
     "LaunchError",
     "NepsError",
+    "NotPendingError",
     "ReturnValueError",
+    "SamplerError",
     "SpaceError",
     "StorageError",
     "TakenOverError",
@@ -46,6 +48,10 @@ class SpaceError(ArgumentError):
     """A parameter or a search space is wrong, or a configuration does not belong to its space."""
 
 
+class NotPendingError(ArgumentError):
+    """Nothing can be told of this trial (any more): it has ended, say, or another evaluates it; nothing is changed."""
+
+
 class DefinitionMismatchError(ArgumentError):
     """The run in `root_directory` was defined differently; nothing has been written."""
 
@@ -64,6 +70,10 @@ class LaunchError(NepsError, RuntimeError):
 
 class ReturnValueError(NepsError, ValueError):
     """`run_pipeline` returned something that is not a loss; its trial is recorded as failed."""
+
+
+class SamplerError(NepsError, RuntimeError):
+    """A sampler answered what none may answer, or failed: see docs/writing-a-sampler.md."""
 
 
 class CheckpointError(NepsError, OSError):
