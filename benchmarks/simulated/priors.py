@@ -18,8 +18,7 @@ from benchmarks.problems.synthetic import Surface
 from benchmarks.regret.study import Array
 from benchmarks.simulated.pooling import pooled, worst
 from benchmarks.simulated.running import SURFACES, Prior, Run, generator_of, perform_all, space_of
-from neps.space import Categorical
-from neps.space.parameters import Confidence
+from neps.space import Categorical, Confidence
 
 __all__ = ["SpeedUp", "Trio", "bad_default", "cost", "good_default", "longer", "measure", "report", "runs", "speed_up"]
 

@@ -19,8 +19,7 @@ from benchmarks.problems import Config, Param
 from benchmarks.problems.synthetic import REPORTED, TUNED, Surface
 from benchmarks.regret.study import FLOOR, Array
 from neps.samplers.registry import resolve
-from neps.space import Categorical, Float, Integer, SearchSpace, Value
-from neps.space.parameters import Confidence
+from neps.space import Categorical, Confidence, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import simulate
 
 __all__ = ["SURFACES", "Prior", "Run", "generator_of", "perform", "perform_all", "regrets", "space_of"]

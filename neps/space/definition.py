@@ -5,43 +5,28 @@ Only the translation of single parameters lives here, in both directions, and th
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from neps.errors import SpaceError, nearest, shown
-from neps.space.parameters import AnyParameter, Categorical, Constant, Float, Integer
+from neps.space.categorical import Categorical
+from neps.space.constant import Constant
+from neps.space.float import Float
+from neps.space.integer import Integer
+from neps.space.parameter import Parameter, arguments_of
 
-__all__ = ["describe", "differing", "parameter_from"]
+__all__ = ["KINDS", "REQUIREMENTS", "differing", "parameter_from"]
 
-_TYPES: dict[str, type[AnyParameter]] = {
-    "float": Float,
-    "integer": Integer,
-    "categorical": Categorical,
-    "constant": Constant,
-}
-_NAMES = {kind: name for name, kind in _TYPES.items()}
+KINDS: dict[str, type[Parameter]] = {kind.kind: kind for kind in (Float, Integer, Categorical, Constant)}
+"""All types of parameters, by their names in neps.yaml. A new one is added here, and has a file of its own."""
 
-
-def describe(parameter: AnyParameter) -> dict[str, object]:
-    """What defines a parameter: its type, and each argument; the default and its confidence where there is one.
-
-    Example:
-        >>> describe(Float(0, 1, default=0.5))["default_confidence"], describe(Categorical(["a", "b"]))
-        ('low', {'type': 'categorical', 'choices': ['a', 'b']})
-    """
-    described: dict[str, object] = {"type": _NAMES[type(parameter)]}
-    for field in _arguments(type(parameter)):
-        value = getattr(parameter, field.name)
-        described[field.name] = list(value) if isinstance(value, tuple) else value
-    if described.get("default") is None:
-        for key in ("default", "default_confidence"):
-            described.pop(key, None)
-    return described
+REQUIREMENTS = frozenset(name for kind in KINDS.values() for name in kind.later)
+"""What a definition may require of its readers, and this version can do."""
 
 
-def parameter_from(name: str, described: Mapping[str, object]) -> AnyParameter:
-    """The parameter that `describe` described as `described`; `name` is for messages.
+def parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
+    """The parameter whose `definition` is `described`; `name` is for messages.
 
     Raises:
         SpaceError: if the type or a key is unknown or missing, or the values make no parameter.
@@ -51,25 +36,25 @@ def parameter_from(name: str, described: Mapping[str, object]) -> AnyParameter:
         raise SpaceError(msg)
     arguments: dict[str, Any] = dict(described)
     kind = str(arguments.pop("type", None))
-    if kind not in _TYPES:
-        known = ", ".join(_TYPES)
-        msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, _TYPES)}"
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, KINDS)}"
         raise SpaceError(msg)
     _check_keys(name, kind, arguments)
     try:
-        return _TYPES[kind](**arguments)
+        return KINDS[kind](**arguments)
     except SpaceError as error:
         msg = f"Parameter {name!r}: {error}"
         raise SpaceError(msg) from error
 
 
-def differing(here: Mapping[str, AnyParameter], there: Mapping[str, AnyParameter]) -> list[str]:
+def differing(here: Mapping[str, Parameter], there: Mapping[str, Parameter]) -> list[str]:
     """What differs between two sets of parameters, a line each."""
     lines: list[str] = []
     for name in [*here, *(name for name in there if name not in here)]:
         if name not in here or name not in there:
             lines.append(f"{name}: only in {'this call' if name in here else 'the run'}")
-        elif difference := _difference(describe(here[name]), describe(there[name])):
+        elif difference := _difference(here[name].definition(), there[name].definition()):
             lines.append(f"{name}: {difference}")
     if not lines and list(here) != list(there):
         lines.append(f"the order of the parameters is {', '.join(there)} in the run and {', '.join(here)} in this call")
@@ -89,18 +74,13 @@ def _difference(here: Mapping[str, object], there: Mapping[str, object]) -> str:
 
 
 def _check_keys(name: str, kind: str, arguments: Mapping[str, object]) -> None:
-    fields = _arguments(_TYPES[kind])
-    known = [field.name for field in fields]
+    known = arguments_of(KINDS[kind])
     for key in arguments:
         if key not in known:
             has = f"a {kind} has {', '.join(known)}"
             msg = f"Parameter {name!r}: {shown(key)} is unknown: {has}.{nearest(str(key), known)}"
             raise SpaceError(msg)
-    for field in fields:
-        if field.default is dataclasses.MISSING and field.name not in arguments:
-            msg = f"Parameter {name!r}: {field.name!r} is missing: add it."
+    for key, argument in known.items():
+        if argument.default is inspect.Parameter.empty and key not in arguments:
+            msg = f"Parameter {name!r}: {key!r} is missing: add it."
             raise SpaceError(msg)
-
-
-def _arguments(kind: type[AnyParameter]) -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(kind) if field.init]

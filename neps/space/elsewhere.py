@@ -6,10 +6,7 @@ __all__ = ["ELSEWHERE"]
 
 _DEFAULT = "Write default=…: the value (or the choice itself) where you expect good results."
 _CONFIDENCE = 'Write default_confidence="low", "medium" or "high".'
-_STEP = (
-    "Every value between the bounds may be tried. For few values, list them in a neps.Categorical; for multiples, "
-    "search a neps.Integer and multiply it in run_pipeline."
-)
+_STEP = "Write step=…: the distance between two values."
 _LOWER, _UPPER = "Write lower=….", "Write upper=…."
 _BOUNDS = "Write lower=… and upper=…."
 _CHOICES = "Write choices=[…]."
@@ -18,14 +15,13 @@ _WEIGHTS = (
     'Write default=… and default_confidence="low", "medium" or "high": the default then weighs 2, 4 or 6 times as much '
     "as each other choice."
 )
-_ORDER = "Choices have no order. For an order search the index: neps.Integer(0, n - 1)."
+_ORDER = "Write ordered=True, with choices=[…] in their order."
 _NAME = 'A parameter\'s name is its key in pipeline_space: {"name": neps.Float(0, 1)}.'
 
 ELSEWHERE = {
     # Optuna
     "low": _LOWER,
     "high": _UPPER,
-    "step": _STEP,
     # NePS from 0.13 on
     "prior": _DEFAULT,
     "prior_confidence": _CONFIDENCE,
@@ -35,7 +31,6 @@ ELSEWHERE = {
     "default_value": _DEFAULT,
     "items": _CHOICES,
     "weights": _WEIGHTS,
-    "ordered": _ORDER,
     "sequence": _ORDER,
     "distribution": "A range is searched evenly; on a log scale with log=True, and with a prior with default=….",
     "meta": "Leave it out: nothing is stored with a parameter.",

@@ -1,19 +1,23 @@
 """What a parameter's default says about good values: its prior, on the unit interval.
 
-A default and a confidence make a truncated normal or weighted choices; without a default the prior is uniform. Only
-the mathematics is here. `SearchSpace` calls it.
+A default and a confidence make a truncated normal where values have an order, and weights where they have none; without
+a default there is no prior, and all is uniform. Only the mathematics is here. `Parameter` calls it.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
 from statistics import NormalDist
+from typing import Literal
 
-from neps.space.parameters import Categorical, Confidence, Float
-from neps.space.scale import Searchable, bin_of, bins, to_unit
+from neps.errors import SpaceError, nearest, shown
+from neps.space.scale import Bins
 
-__all__ = ["TruncatedNormal", "log_density", "normal", "quantile"]
+__all__ = ["Confidence", "Prior", "TruncatedNormal", "Weights", "confidence"]
+
+Confidence = Literal["low", "medium", "high"]
 
 _DEVIATIONS: dict[Confidence, float] = {"low": 0.5, "medium": 0.25, "high": 0.125}
 _WEIGHTS: dict[Confidence, int] = {"low": 2, "medium": 4, "high": 6}
@@ -23,63 +27,69 @@ _NARROW = 1e-5
 the middle, which there is off by less than 3e-10 of itself."""
 
 
-def quantile(parameter: Searchable, probability: float) -> float:
-    """The position in [0, 1] below which the prior has `probability`.
-
-    Args:
-        parameter: whose prior is meant.
-        probability: in [0, 1].
-
-    Returns:
-        The position; for choices, the centre of the bin that it falls in. Decoded positions of uniform
-        probabilities are a sample of the prior, in which each whole number has the mass of its bin.
-    """
-    if parameter.default is None:
-        return probability
-    if isinstance(parameter, Categorical):
-        return bins(parameter).centre(_weighted_choice(parameter, probability))
-    return normal(parameter).quantile(probability)
+def confidence(kind: str, given: Confidence) -> Confidence:
+    """The confidence, if it is one; `kind` begins the message."""
+    if given in _DEVIATIONS:
+        return given
+    hint = nearest(str(given), _DEVIATIONS)
+    msg = f"{kind}: default_confidence is {shown(given)}, but it must be 'low', 'medium' or 'high'.{hint}"
+    raise SpaceError(msg)
 
 
-def log_density(parameter: Searchable, value: object) -> float:
-    """The logarithm of the prior's density at `value`, relative to uniform on the unit interval.
+class Prior(abc.ABC):
+    """A distribution on [0, 1]."""
 
-    For whole numbers and choices it is the mass of the value's bin over the bin's width. 0.0 without a default, and
-    where there is a single value.
+    __slots__ = ()
 
-    Raises:
-        SpaceError: if it is not a value of the parameter.
-    """
-    if parameter.default is None:
-        return 0.0
-    if isinstance(parameter, Categorical):
-        count, weight = len(parameter.choices), _WEIGHTS[parameter.default_confidence]
-        own = weight if parameter.index(value) == parameter.index(parameter.default) else 1
-        return math.log(own * count / (count - 1 + weight))
-    if isinstance(parameter, Float):
-        single = parameter.lower == parameter.upper
-        return 0.0 if single else normal(parameter).log_density(to_unit(parameter, value))
-    intervals, index = bins(parameter), bin_of(parameter, value)
-    return normal(parameter).log_mean_density(intervals.edge(index), intervals.edge(index + 1))
+    @abc.abstractmethod
+    def quantile(self, probability: float) -> float:
+        """The position in [0, 1] below which `probability`, in [0, 1], lies.
 
+        Among weights it is the centre of the bin that it falls in. Decoded positions of uniform probabilities are a
+        sample of the prior, in which each value of a row has the mass of its bin.
+        """
 
-def normal(parameter: Searchable) -> TruncatedNormal:
-    """The prior of a number that has a default, on its own scale."""
-    return TruncatedNormal(to_unit(parameter, parameter.default), _DEVIATIONS[parameter.default_confidence])
-
-
-def _weighted_choice(parameter: Categorical, probability: float) -> int:
-    """The choice at `probability` when the default is `weight` wide and each other choice 1, in their order."""
-    default, weight = parameter.index(parameter.default), _WEIGHTS[parameter.default_confidence]
-    last = len(parameter.choices) - 1
-    place = probability * (last + weight)
-    if place < default:
-        return int(place)
-    return min(int(place - weight) + 1, last) if place >= default + weight else default
+    @abc.abstractmethod
+    def log_density(self, begin: float, end: float) -> float:
+        """The logarithm of the mean density, relative to uniform, between two positions, or at one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class TruncatedNormal:
+class Weights(Prior):
+    """Of `count` values without an order one weighs more: the bin `default` `weight` times as much as each other.
+
+    Example:
+        >>> Weights.around(0.5, 3, "low").quantile(0.7)
+        0.5
+    """
+
+    default: int
+    count: int
+    weight: int
+
+    @classmethod
+    def around(cls, position: float, count: int, confidence: Confidence) -> Weights:
+        """With the default at this position, and the weight that a confidence stands for."""
+        return cls(Bins(count).index(position), count, _WEIGHTS[confidence])
+
+    def quantile(self, probability: float) -> float:
+        """See `Prior`."""
+        place, last = probability * (self.count - 1 + self.weight), self.count - 1
+        index = self.default
+        if place < self.default:
+            index = int(place)
+        elif place >= self.default + self.weight:
+            index = min(int(place - self.weight) + 1, last)
+        return Bins(self.count).centre(index)
+
+    def log_density(self, begin: float, end: float) -> float:
+        """See `Prior`; between the edges of a bin."""
+        own = self.weight if Bins(self.count).index((begin + end) / 2) == self.default else 1
+        return math.log(own * self.count / (self.count - 1 + self.weight))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TruncatedNormal(Prior):
     """A normal distribution cut off at 0 and 1.
 
     Args:
@@ -94,23 +104,24 @@ class TruncatedNormal:
     mean: float
     deviation: float
 
+    @classmethod
+    def around(cls, mean: float, confidence: Confidence) -> TruncatedNormal:
+        """With the standard deviation that a confidence stands for."""
+        return cls(mean, _DEVIATIONS[confidence])
+
     def quantile(self, probability: float) -> float:
-        """The position in [0, 1] below which `probability`, in [0, 1], lies."""
+        """See `Prior`."""
         below = _lower_tail(self._standard(0.0)) + probability * self._mass()
         # The area from the nearer end: near 1 a float has no digits left to tell positions in the upper tail apart.
         above = _lower_tail(-self._standard(1.0)) + (1 - probability) * self._mass()
         z = NormalDist().inv_cdf(below) if below < above else -NormalDist().inv_cdf(above)
         return min(max(self.mean + self.deviation * z, 0.0), 1.0)
 
-    def log_density(self, position: float) -> float:
-        """The logarithm of the density at a position in [0, 1]."""
-        normaliser = self.deviation * math.sqrt(2 * math.pi) * self._mass()
-        return -(self._standard(position) ** 2) / 2 - math.log(normaliser)
-
-    def log_mean_density(self, begin: float, end: float) -> float:
-        """The logarithm of the mean density between two positions in [0, 1]."""
+    def log_density(self, begin: float, end: float) -> float:
+        """See `Prior`."""
         if end - begin < _NARROW * self.deviation:
-            return self.log_density((begin + end) / 2)
+            normaliser = self.deviation * math.sqrt(2 * math.pi) * self._mass()
+            return -(self._standard((begin + end) / 2) ** 2) / 2 - math.log(normaliser)
         low, high = self._standard(begin), self._standard(end)
         return math.log(_area(low, high) / (self._mass() * (end - begin)))
 

@@ -1,7 +1,7 @@
-"""Between a parameter's values and the unit interval: pure arithmetic, exact at the edges.
+"""Between values and the unit interval: pure arithmetic, exact at the edges. Priors are not here.
 
-A real number has a position in [0, 1], linear or logarithmic. Whole numbers and choices own bins, intervals that
-fill [0, 1], and stand at the centre of theirs. Priors are not here. `SearchSpace` and `prior` call it.
+Real numbers lie on a `Line`, linear or logarithmic. Values that follow each other stand in a `Row`: each owns a bin,
+an interval of [0, 1], and stands at its centre. Each parameter has one of the two as its `axis`.
 
 Exact: bounds, choices, and whole numbers as long as their bins are wide enough to hold a float: every range of up
 to 2^53 + 1 values, and on a log scale those whose topmost bin is wider than 4e-16, such as 1 to 10^13. Beyond, [0, 1]
@@ -10,68 +10,149 @@ has fewer floats than the range has values; a value then comes back within 1e-15
 
 from __future__ import annotations
 
+import abc
 import bisect
 import dataclasses
 import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, overload
 
-from neps.space.parameters import Categorical, Float, Integer, Value
+from neps.space.values import Value
 
-__all__ = ["Bins", "Searchable", "bin_of", "bins", "from_unit", "to_unit"]
-
-Searchable = Float | Integer | Categorical
-"""The parameters that have a place in the unit cube."""
+__all__ = ["Axis", "Bins", "Line", "Multiples", "Row"]
 
 _LN2 = math.log(2.0)
+_SLACK = Fraction(1, 10**9)
 
 
-def to_unit(parameter: Searchable, value: object) -> float:
-    """The position of `value` in [0, 1].
+class Axis(abc.ABC):
+    """Where the values of a parameter lie in [0, 1]."""
 
-    Args:
-        parameter: whose value it is.
-        value: one of its values, checked again here.
+    __slots__ = ()
 
-    Returns:
-        0.0 and 1.0 for the bounds of a Float, 0.5 where it has a single value; else the centre of the value's bin.
+    @property
+    @abc.abstractmethod
+    def count(self) -> int | None:
+        """How many values there are; None for infinitely many."""
 
-    Raises:
-        SpaceError: if it is not a value of the parameter.
+    @abc.abstractmethod
+    def position(self, value: Value) -> float:
+        """Where one of the values lies."""
+
+    @abc.abstractmethod
+    def value(self, unit: float) -> Value:
+        """The value at a position in [0, 1]."""
+
+    @abc.abstractmethod
+    def cell(self, value: Value) -> tuple[float, float]:
+        """The positions that are this value, from the first to the last; the same twice for a real number."""
+
+    @abc.abstractmethod
+    def another(self, value: Value, reached: float) -> Value:
+        """The value at `reached`; if that is `value`, and others are apart from it, its neighbour on that side."""
+
+    @abc.abstractmethod
+    def every_value(self, most: int) -> Sequence[Value] | None:
+        """All values in their order, if there are at most so many, or somebody has listed them."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Line(Axis):
+    """Real numbers from `lower` to `upper`: 0.0 and 1.0 are the bounds, 0.5 a single value.
 
     Example:
-        >>> to_unit(Float(1e-4, 1, log=True), 0.01), to_unit(Integer(1, 5), 1), to_unit(Categorical(["a", "b"]), "b")
-        (0.5, 0.1, 0.75)
+        >>> Line(1e-4, 1.0, log=True).position(0.01), Line(1e-4, 1.0, log=True).value(1.0)
+        (0.5, 1.0)
     """
-    if not isinstance(parameter, Float):
-        return bins(parameter).centre(bin_of(parameter, value))
-    number, lower, upper = parameter.parse(value), parameter.lower, parameter.upper
-    if lower == upper:
-        return 0.5
-    if parameter.log:
-        return min(_log_ratio(number, lower) / _log_ratio(upper, lower), 1.0)
-    return _linear_position(number, lower, upper)
+
+    lower: float
+    upper: float
+    log: bool = False
+
+    @property
+    def count(self) -> int | None:
+        """See `Axis`."""
+        return 1 if self.lower == self.upper else None
+
+    def position(self, value: Value) -> float:
+        """See `Axis`."""
+        number, lower, upper = float(value), self.lower, self.upper  # type: ignore[arg-type] # a number: it is on the line
+        if lower == upper:
+            return 0.5
+        if self.log:
+            return min(_log_ratio(number, lower) / _log_ratio(upper, lower), 1.0)
+        return _linear_position(number, lower, upper)
+
+    def value(self, unit: float) -> Value:
+        """See `Axis`."""
+        if unit in {0.0, 1.0}:
+            return self.upper if unit else self.lower
+        return (_log_value if self.log else _linear_value)(unit, self.lower, self.upper)
+
+    def cell(self, value: Value) -> tuple[float, float]:
+        """See `Axis`."""
+        return (0.0, 1.0) if self.count == 1 else (self.position(value),) * 2
+
+    def another(self, value: Value, reached: float) -> Value:  # noqa: ARG002 - never reached again
+        """See `Axis`."""
+        return self.value(reached)
+
+    def every_value(self, most: int) -> Sequence[Value] | None:  # noqa: ARG002 - one, or too many
+        """See `Axis`."""
+        return (self.lower,) if self.count == 1 else None
 
 
-def from_unit(parameter: Searchable, unit: float) -> Value:
-    """The value at position `unit`, within the bounds whatever `unit` is: below 0 and above 1 are the ends.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row(Axis):
+    """Values that follow each other: numbers by size, choices in their order.
 
     Args:
-        parameter: whose value is wanted.
-        unit: the position; not NaN.
+        values: all of them, which are compared by ==; a tuple if somebody has listed them.
+        lower: the first one, if they are the whole numbers from there on, on a log scale; None for bins of one width.
 
     Example:
-        >>> from_unit(Float(1e-4, 1, log=True), 1.0), from_unit(Integer(1, 5), 0.3)
-        (1.0, 2)
+        >>> Row(range(1, 6)).position(1), Row(range(1, 6)).value(0.3), Row(("a", "b")).cell("b")
+        (0.1, 2, (0.5, 1.0))
     """
-    unit = min(max(unit, 0.0), 1.0)
-    if isinstance(parameter, Categorical):
-        return parameter.choices[bins(parameter).index(unit)]
-    if isinstance(parameter, Integer):
-        return parameter.lower + bins(parameter).index(unit)
-    if unit in {0.0, 1.0}:
-        return parameter.upper if unit else parameter.lower
-    if parameter.log:
-        return _log_value(unit, parameter.lower, parameter.upper)
-    return _linear_value(unit, parameter.lower, parameter.upper)
+
+    values: Sequence[Value]
+    lower: int | None = None
+
+    @property
+    def count(self) -> int:
+        """See `Axis`."""
+        return len(self.values)
+
+    @property
+    def bins(self) -> Bins:
+        """The intervals that the values own."""
+        return Bins(len(self.values), self.lower)
+
+    def position(self, value: Value) -> float:
+        """See `Axis`."""
+        return self.bins.centre(self.values.index(value))
+
+    def value(self, unit: float) -> Value:
+        """See `Axis`."""
+        return self.values[self.bins.index(unit)]
+
+    def cell(self, value: Value) -> tuple[float, float]:
+        """See `Axis`."""
+        index = self.values.index(value)
+        return self.bins.edge(index), self.bins.edge(index + 1)
+
+    def another(self, value: Value, reached: float) -> Value:
+        """See `Axis`."""
+        index, old = self.bins.index(reached), self.values.index(value)
+        if index == old:
+            upwards = index < self.count - 1 and (reached > self.position(value) or index == 0)
+            index += 1 if upwards else -1
+        return self.values[index]
+
+    def every_value(self, most: int) -> Sequence[Value] | None:
+        """See `Axis`."""
+        return self.values if self.count <= most or isinstance(self.values, tuple) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,16 +193,55 @@ class Bins:
         return bisect.bisect_right(range(self.count), unit, key=self.edge) - 1
 
 
-def bins(parameter: Integer | Categorical) -> Bins:
-    """The bins of a parameter's values: in order of size, or in the order of its choices."""
-    if isinstance(parameter, Categorical):
-        return Bins(len(parameter.choices))
-    return Bins(parameter.upper - parameter.lower + 1, parameter.lower if parameter.log else None)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Multiples(Sequence[float]):
+    """The numbers lower + k · step, each the float that one would write: 0.3, where 3 * 0.1 is 0.30000000000000004.
 
+    Args:
+        numerators: of the numbers, as fractions.
+        denominator: of all of them.
 
-def bin_of(parameter: Integer | Categorical, value: object) -> int:
-    """The number of the bin that `value` owns."""
-    return parameter.index(value) if isinstance(parameter, Categorical) else parameter.parse(value) - parameter.lower
+    Example:
+        >>> list(Multiples.between(0.1, 0.7, 0.2)), Multiples.between(0.0, 1.0, 0.1).index(3 * 0.1)
+        ([0.1, 0.3, 0.5, 0.7], 3)
+    """
+
+    numerators: range
+    denominator: int
+
+    @classmethod
+    def between(cls, lower: float, upper: float, step: float) -> Multiples:
+        """Those from `lower` to `upper`, or to the last one before."""
+        written = [Fraction(repr(number)) for number in (lower, upper, step)]
+        denominator = math.lcm(*(number.denominator for number in written))
+        first, last, stride = (int(number * denominator) for number in written)
+        return cls(range(first, last + 1, stride), denominator)
+
+    def __len__(self) -> int:
+        return len(self.numerators)
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: slice) -> Multiples: ...
+    def __getitem__(self, index: int | slice) -> float | Multiples:
+        if isinstance(index, slice):
+            return Multiples(self.numerators[index], self.denominator)
+        return self.numerators[index] / self.denominator
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """The place of a number, which may be off by a billionth of a step; ValueError if none is there."""
+        index = self.nearest(value)
+        steps_off = (Fraction(value) * self.denominator - self.numerators[index]) / self.numerators.step
+        found = self[index] == value or abs(steps_off) <= _SLACK
+        if not found or not start <= index < (len(self) if stop is None else stop):
+            raise ValueError(value)
+        return index
+
+    def nearest(self, value: float) -> int:
+        """The place of the number that is nearest to a finite one."""
+        place = round((Fraction(value) * self.denominator - self.numerators.start) / self.numerators.step)
+        return min(max(place, 0), len(self) - 1)
 
 
 def _linear_position(number: float, lower: float, upper: float) -> float:

@@ -1,7 +1,7 @@
 """The search space: named parameters, and what they make together.
 
-Configurations are encoded, decoded, sampled, checked and described here; what one parameter does is in `parameters`,
-`scale` and `prior`. Samplers, the ledger and `neps.run` call it. No file, clock or global random state.
+Configurations are encoded, decoded, sampled, checked and described here, by what each `Parameter` does. Samplers, the
+ledger and `neps.run` call it. No file, clock or global random state.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeGuard
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neps.errors import SpaceError, nearest, shown
-from neps.space.definition import describe, differing, parameter_from
-from neps.space.parameters import AnyParameter, Categorical, Constant, Float, Integer, Parameter, Value, plain
-from neps.space.prior import log_density, quantile
-from neps.space.scale import Searchable, bins, from_unit, to_unit
+from neps.space.definition import KINDS, differing, parameter_from
+from neps.space.number import Number
+from neps.space.parameter import Parameter
+from neps.space.values import Value, scalar
 
 __all__ = ["SearchSpace"]
 
 _RESERVED = ("pipeline_directory", "previous_pipeline_directory")
 
 
-class SearchSpace(Mapping[str, AnyParameter]):
+class SearchSpace(Mapping[str, Parameter]):
     """Named parameters, in an order that is part of the space: it defines the axes of the encoding. Immutable.
 
     It is a mapping of names to parameters, as the dict that it is made from.
@@ -38,6 +38,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
         SpaceError: if a name cannot be used, or a value is no parameter.
 
     Example:
+        >>> from neps.space import Constant, Float, Integer
         >>> space = SearchSpace({"momentum": Float(0, 1), "width": Integer(1, 4), "data": Constant("digits")})
         >>> space.encode({"momentum": 0.5, "width": 2})
         array([0.5  , 0.375])
@@ -55,7 +56,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
         """The call that makes an equal space."""
         return f"SearchSpace({dict(self.parameters)!r})"
 
-    def __getitem__(self, name: str) -> AnyParameter:
+    def __getitem__(self, name: str) -> Parameter:
         return self._parameters[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -74,19 +75,19 @@ class SearchSpace(Mapping[str, AnyParameter]):
         """Equal spaces have equal hashes."""
         return hash(tuple(self.parameters.items()))
 
-    def __reduce__(self) -> tuple[type[SearchSpace], tuple[dict[str, AnyParameter]]]:
+    def __reduce__(self) -> tuple[type[SearchSpace], tuple[dict[str, Parameter]]]:
         """Copies and pickles are made from the parameters (a read-only mapping has neither)."""
         return SearchSpace, (dict(self.parameters),)
 
     @property
-    def parameters(self) -> Mapping[str, AnyParameter]:
+    def parameters(self) -> Mapping[str, Parameter]:
         """The parameters by name, in order; read-only."""
         return self._parameters
 
     @functools.cached_property
     def fidelities(self) -> tuple[str, ...]:
         """The names of all fidelities; a multi-fidelity sampler needs exactly one."""
-        return tuple(name for name, parameter in self.parameters.items() if _is_fidelity(parameter))
+        return tuple(name for name, parameter in self.parameters.items() if parameter.is_fidelity)
 
     @property
     def fidelity(self) -> str | None:
@@ -94,10 +95,15 @@ class SearchSpace(Mapping[str, AnyParameter]):
         return self.fidelities[0] if len(self.fidelities) == 1 else None
 
     @property
+    def fidelity_range(self) -> Number | None:
+        """Its parameter; None where there isn't exactly one fidelity."""
+        parameter = self.parameters[self.fidelity] if self.fidelity is not None else None
+        return parameter if isinstance(parameter, Number) else None
+
+    @property
     def highest_fidelity(self) -> float | None:
         """Its upper bound, that of a full evaluation; None where there isn't exactly one fidelity."""
-        parameter = self.parameters[self.fidelity] if self.fidelity is not None else None
-        return float(parameter.upper) if isinstance(parameter, Float | Integer) else None
+        return None if self.fidelity_range is None else float(self.fidelity_range.upper)
 
     @functools.cached_property
     def searched(self) -> tuple[str, ...]:
@@ -122,7 +128,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
     @functools.cached_property
     def size(self) -> int | None:
         """The number of different configurations, but for fidelities; None if a real number makes it infinite."""
-        counts = [_count(parameter) for parameter in self._axes.values()]
+        counts = [parameter.count for parameter in self._axes.values()]
         return None if None in counts else math.prod(count for count in counts if count is not None)
 
     def encode(self, config: Mapping[str, Value]) -> npt.NDArray[np.float64]:
@@ -138,7 +144,9 @@ class SearchSpace(Mapping[str, AnyParameter]):
         Raises:
             SpaceError: if a searched parameter has no value, or one that it cannot have.
         """
-        return np.array([_encoded(name, parameter, config) for name, parameter in self._axes.items()], dtype=np.float64)
+        return np.array(
+            [axis.to_unit(_parsed(name, axis, config)) for name, axis in self._axes.items()], dtype=np.float64
+        )
 
     def decode(self, unit: npt.NDArray[np.float64] | Sequence[float]) -> dict[str, Value]:
         """The configuration that a point of the unit cube stands for.
@@ -158,7 +166,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
             msg = f"The point is {shown(unit)}, but it must hold {self.dimensions} numbers, one for each of {names}."
             raise SpaceError(msg)
         axes = zip(self._axes.items(), point.tolist(), strict=True)
-        return self._completed({name: from_unit(parameter, position) for (name, parameter), position in axes})
+        return self._completed({name: parameter.from_unit(position) for (name, parameter), position in axes})
 
     def sample(self, generator: np.random.Generator) -> dict[str, Value]:
         """A configuration drawn uniformly, on each parameter's own scale; `decode` says what it holds."""
@@ -172,7 +180,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
         and how heavy. `decode` says what the configuration holds.
         """
         probabilities = zip(self._axes.values(), generator.random(self.dimensions).tolist(), strict=True)
-        return self.decode([quantile(parameter, probability) for parameter, probability in probabilities])
+        return self.decode([parameter.quantile(probability) for parameter, probability in probabilities])
 
     def log_prior(self, config: Mapping[str, Value]) -> float:
         """The logarithm of the prior's density, relative to uniform on the unit cube.
@@ -186,7 +194,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
         Raises:
             SpaceError: if a searched parameter has no value, or one that it cannot have.
         """
-        return math.fsum(log_density(axis, _parsed(name, axis, config)) for name, axis in self._axes.items())
+        return math.fsum(axis.log_density(_parsed(name, axis, config)) for name, axis in self._axes.items())
 
     def default_config(self) -> dict[str, Value] | None:
         """Where the user expects good values; None where no searched parameter has a default.
@@ -196,7 +204,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
         """
         if not self.has_prior:
             return None
-        return self._completed({name: _expected(parameter) for name, parameter in self._axes.items()})
+        return self._completed({name: parameter.expected for name, parameter in self._axes.items()})
 
     def at_fidelity(self, config: Mapping[str, Value], value: float) -> dict[str, Value]:
         """The same configuration at another fidelity.
@@ -208,16 +216,16 @@ class SearchSpace(Mapping[str, AnyParameter]):
         Raises:
             SpaceError: if the space has not exactly one fidelity, or it cannot have this value.
         """
-        if self.fidelity is None:
+        parameter = self.fidelity_range
+        if parameter is None or self.fidelity is None:
             msg = (
                 f"The space has the fidelities {list(self.fidelities)}, but it must have exactly one: set "
                 "is_fidelity=True for one parameter only."
             )
             raise SpaceError(msg)
-        parameter = self.parameters[self.fidelity]
-        whole = isinstance(parameter, Integer) and isinstance(value, float) and value.is_integer()
-        given: Mapping[str, Value] = {self.fidelity: int(value) if whole else value}
-        return dict(config) | {self.fidelity: _parsed(self.fidelity, parameter, given)}
+        return dict(config) | {
+            self.fidelity: _parsed(self.fidelity, parameter, {self.fidelity: parameter.exact(value)})
+        }
 
     def validate(self, config: Mapping[str, object]) -> dict[str, Value]:
         """Check a complete configuration.
@@ -240,9 +248,18 @@ class SearchSpace(Mapping[str, AnyParameter]):
                 raise SpaceError(msg)
         return {name: _parsed(name, parameter, config) for name, parameter in self.parameters.items()}
 
+    def handed(self, config: Mapping[str, Value]) -> dict[str, Any]:
+        """What run_pipeline gets: the objects that the user has named in place of their names, else the values."""
+        return {name: self.parameters[name].handed(value) for name, value in config.items()}
+
     def definition(self) -> dict[str, dict[str, object]]:
         """What defines the space, as plain data to be written in this order; `from_definition` is the inverse."""
-        return {name: describe(parameter) for name, parameter in self.parameters.items()}
+        return {name: parameter.definition() for name, parameter in self.parameters.items()}
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """What of its definition the first readers of the format don't know: of `REQUIREMENTS`, sorted."""
+        return tuple(sorted({name for parameter in self.parameters.values() for name in parameter.requires}))
 
     @classmethod
     def from_definition(cls, definition: Mapping[str, Mapping[str, object]]) -> SearchSpace:
@@ -260,6 +277,7 @@ class SearchSpace(Mapping[str, AnyParameter]):
         """What differs, a line each, for people: this space is "here", the other one "there"; empty if they are equal.
 
         Example:
+            >>> from neps.space import Float, Integer
             >>> here, there = SearchSpace({"lr": Float(0, 0.2)}), SearchSpace({"lr": Float(0, 0.1), "w": Integer(1, 2)})
             >>> here.differences(there)
             ['lr: upper is 0.1 in the run and 0.2 in this call', 'w: only in the run']
@@ -267,28 +285,20 @@ class SearchSpace(Mapping[str, AnyParameter]):
         return differing(here=self.parameters, there=other.parameters)
 
     @functools.cached_property
-    def _axes(self) -> dict[str, Searchable]:
-        return {
-            name: parameter
-            for name, parameter in self.parameters.items()
-            if not isinstance(parameter, Constant) and not _is_fidelity(parameter)
-        }
+    def _axes(self) -> dict[str, Parameter]:
+        return {name: parameter for name, parameter in self.parameters.items() if parameter.searched}
 
     @functools.cached_property
     def _fixed(self) -> dict[str, Value]:
-        """The values of what is not searched."""
-        return {
-            name: parameter.value if isinstance(parameter, Constant) else parameter.upper
-            for name, parameter in self.parameters.items()
-            if isinstance(parameter, Constant) or _is_fidelity(parameter)
-        }
+        """The values of what is not searched: of a constant, and the upper bound of a fidelity."""
+        return {name: parameter.from_unit(1.0) for name, parameter in self.parameters.items() if not parameter.searched}
 
     def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """`values` and what is not searched, in the order of the space."""
         return {name: values[name] if name in values else self._fixed[name] for name in self.parameters}
 
 
-def _checked(given: object) -> dict[str, AnyParameter]:
+def _checked(given: object) -> dict[str, Parameter]:
     if isinstance(given, SearchSpace):
         return dict(given.parameters)
     if not isinstance(given, Mapping):
@@ -319,10 +329,11 @@ def _checked_name(name: object) -> str:
     return str.__str__(name)
 
 
-def _checked_parameter(name: object, value: object) -> AnyParameter:
-    if isinstance(value, AnyParameter):
+def _checked_parameter(name: object, value: object) -> Parameter:
+    if isinstance(value, Parameter) and getattr(value, "kind", None) in KINDS:
         return value
-    kinds = "neps.Float, neps.Integer, neps.Categorical or neps.Constant"
+    *others, last = [f"neps.{kind.__name__}" for kind in KINDS.values()]
+    kinds = f"{', '.join(others)} or {last}"
     msg = f"pipeline_space[{shown(name)}] is {shown(value)}, but it must be a {kinds}: {_what_to_write(value)}"
     raise SpaceError(msg)
 
@@ -335,23 +346,12 @@ def _what_to_write(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"write neps.Categorical({shown(list(value))}) for choices."
     try:
-        return f"write neps.Constant({shown(plain('the value', value))}) for a fixed value."
+        return f"write neps.Constant({shown(scalar('the value', value))}) for a fixed value."
     except SpaceError:
         return "write one of these."
 
 
-def _is_fidelity(parameter: AnyParameter) -> TypeGuard[Float | Integer]:
-    return isinstance(parameter, Float | Integer) and parameter.is_fidelity
-
-
-def _count(parameter: Searchable) -> int | None:
-    """How many values there are; None for infinitely many."""
-    if isinstance(parameter, Float):
-        return 1 if parameter.lower == parameter.upper else None
-    return bins(parameter).count
-
-
-def _parsed(name: str, parameter: AnyParameter, config: Mapping[str, object]) -> Value:
+def _parsed(name: str, parameter: Parameter, config: Mapping[str, object]) -> Value:
     if name not in config:
         msg = f"The configuration {shown(dict(config))} lacks the parameter {name!r}: add it."
         raise SpaceError(msg)
@@ -360,13 +360,3 @@ def _parsed(name: str, parameter: AnyParameter, config: Mapping[str, object]) ->
     except SpaceError as error:
         msg = f"Parameter {name!r}: {error}"
         raise SpaceError(msg) from error
-
-
-def _encoded(name: str, parameter: Searchable, config: Mapping[str, Value]) -> float:
-    return to_unit(parameter, _parsed(name, parameter, config))
-
-
-def _expected(parameter: Searchable) -> Value:
-    if parameter.default is not None:
-        return parameter.default
-    return parameter.choices[0] if isinstance(parameter, Categorical) else from_unit(parameter, 0.5)

@@ -18,7 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from neps.evaluation.plain import clean
-from neps.space import Categorical, Float, Integer, Parameter, SearchSpace
+from neps.space import Number, Parameter, SearchSpace
 from neps.trial import Status, Trial
 
 __all__ = ["Curve", "attributes", "curve_of", "distributions", "frozen", "state_of", "top_fidelity"]
@@ -37,13 +37,11 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:
-    if isinstance(parameter, Float):
-        return FloatDistribution(parameter.lower, parameter.upper, log=parameter.log)
-    if isinstance(parameter, Integer):
-        return IntDistribution(parameter.lower, parameter.upper, log=parameter.log)
-    if isinstance(parameter, Categorical):
-        return CategoricalDistribution(parameter.choices)
-    raise TypeError(f"{parameter!r} is not searched")
+    if not isinstance(parameter, Number):
+        return CategoricalDistribution(parameter.every_value(most=1) or ())
+    if parameter.whole:
+        return IntDistribution(int(parameter.lower), int(parameter.upper), parameter.log, int(parameter.step or 1))
+    return FloatDistribution(parameter.lower, parameter.upper, parameter.log, parameter.step)
 
 
 def top_fidelity(trials: Iterable[Trial], known: float | None = None) -> float | None:

@@ -165,14 +165,13 @@ def test_each_advised_searcher_exists() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FLOAT(0, 1, step=0.1), "neps.Float has no argument 'step'. Every value between the bounds"),
-        (lambda: INTEGER(1, 8, q=2), "neps.Integer has no argument 'q'. Every value"),
+        (lambda: INTEGER(1, 8, q=2), "neps.Integer has no argument 'q'. Write step=…"),
         (lambda: FLOAT(1, 8, log_scale=True), "no argument 'log_scale'. Write log=True"),
         (lambda: FLOAT(1, 8, log=True, log_base=2), "no argument 'log_base'. Write log=True"),
         (lambda: FLOAT(1, 8, prior=2), "no argument 'prior'. Write default=…"),
         (lambda: FLOAT(1, 8, prior_confidence="low"), "Write default_confidence="),
         (lambda: CATEGORICAL(["a"], weights=[1]), "no argument 'weights'. Write default=… and default_"),
-        (lambda: CATEGORICAL(["a"], ordered=True), "no argument 'ordered'. Choices have no order."),
+        (lambda: CATEGORICAL(sequence=["a"]), "no argument 'sequence'. Write ordered=True, with choices=[…]"),
         (lambda: CATEGORICAL(items=["a"]), "Write choices=[…].\nneps.Categorical needs choices."),
         (lambda: FLOAT(low=0, high=1), "no argument 'low'. Write lower=….\nneps.Float has no argument 'high'."),
         (lambda: FLOAT(0), "neps.Float needs upper.\nneps.Float takes lower, upper, log, "),

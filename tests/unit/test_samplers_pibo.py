@@ -132,7 +132,7 @@ def test_its_gradient_is_its_slope_and_0_along_categories() -> None:
 def test_a_confidence_for_all_changes_defaults_and_nothing_else() -> None:
     confident = with_confidence(MIXED, "low")
     expected = {
-        name: parameter if isinstance(parameter, Constant) else dataclasses.replace(parameter, default_confidence="low")
+        name: parameter if isinstance(parameter, Constant) else parameter.with_prior(default_confidence="low")
         for name, parameter in MIXED.parameters.items()
     }
     assert confident == SearchSpace(expected) != MIXED

@@ -30,15 +30,16 @@ CONFIG: dict[str, Value] = {"lr": 1e-2, "epochs": 81, "width": 3, "data": "digit
 
 def test_public_names() -> None:
     assert sorted(neps.space.__all__) == [
-        "AnyParameter",
         "Categorical",
         "CategoricalParameter",
+        "Confidence",
         "Constant",
         "ConstantParameter",
         "Float",
         "FloatParameter",
         "Integer",
         "IntegerParameter",
+        "Number",
         "Parameter",
         "SearchSpace",
         "Value",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import enum
 import math
 import pickle
@@ -16,7 +15,6 @@ import pytest
 
 from neps.errors import ArgumentError, SpaceError
 from neps.space import (
-    AnyParameter,
     Categorical,
     CategoricalParameter,
     Constant,
@@ -27,6 +25,7 @@ from neps.space import (
     IntegerParameter,
     Parameter,
 )
+from neps.space.parameter import arguments_of
 
 
 class Activation(str, enum.Enum):  # noqa: UP042 - users have them, and their str() is not their value
@@ -70,7 +69,24 @@ def test_aliases_are_the_same_classes() -> None:
         (lambda: Categorical([]), "choices is empty"),
         (lambda: Categorical("abc"), "choices is 'abc', but it must be a list or tuple"),
         (lambda: Categorical({"a", "b"}), "its order is kept"),  # type: ignore[arg-type]
-        (lambda: Categorical({"a": 1}), "must be a list or tuple"),  # type: ignore[arg-type]
+        (lambda: Categorical({1: dict}), "the name of a choice is 1, but it must be a text"),  # type: ignore[dict-item]
+        (lambda: Categorical({"": dict}), "the name of a choice is '', but it must be a text"),
+        (lambda: Categorical({}), "choices is empty"),
+        (lambda: Categorical([dict]), r"name other objects, as in neps.Categorical\({"),  # type: ignore[list-item]
+        (lambda: Categorical([1, 2], ordered=1), "ordered is 1, but it must be True or False"),  # type: ignore[arg-type]
+        (lambda: Float(0, 1, step=0), "step is 0.0, but it must be above 0"),
+        (lambda: Float(0, 1, step=math.nan), "step is nan, but it must be finite"),
+        (lambda: Float(0, 1, step=0.3), "upper is 1.0, but steps of 0.3 from 0.0 lead to 0.9 .* write upper=0.9"),
+        (lambda: Float(0, 1, step=2), "lead to 0.0 and then beyond"),
+        (lambda: Float(0, 1, step=1e-16), "step is 1e-16, but numbers up to 1.0 can't be told apart"),
+        (lambda: Float(-1e308, 1e308, step=1), "step is 1.0, but numbers up to 1e.308 can't be told apart"),
+        (lambda: Float(1, 2, log=True, step=1), "step is 1.0, but steps are even, and a log scale is not"),
+        (lambda: Float(1, 2, is_fidelity=True, step=1), "step is 1.0, but searchers choose the values of a fidelity"),
+        (lambda: Float(0, 1, default=0.25, step=0.1), "default: the value is 0.25, but it must be 0.0 plus a multiple"),
+        (lambda: Integer(0, 9, step=0.5), "step is 0.5, but it must be an int"),  # type: ignore[arg-type]
+        (lambda: Integer(16, 100, step=16), "upper is 100, but steps of 16 from 16 lead to 96 .* write upper=96"),
+        (lambda: Integer(1, 9, log=True, step=2), r"as in neps.Categorical\(\[16, 32, 64\], ordered=True\)"),
+        (lambda: Integer(0, 8, default=3, step=2), "the value is 3, but it must be 0 plus a multiple of 2"),
         (lambda: Categorical([1, True]), "choices 1 and True are equal"),
         (lambda: Categorical([1, 2, 1.0]), "choices 1 and 1.0 are equal"),
         (lambda: Categorical(["a", "a"]), "choices 'a' and 'a' are equal"),
@@ -175,8 +191,8 @@ def test_repr_is_the_call_that_makes_it(parameter: Parameter) -> None:
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS)
-def test_values_are_frozen_and_can_be_copied(parameter: AnyParameter) -> None:
+def test_values_are_frozen_and_can_be_copied(parameter: Parameter) -> None:
     assert copy.deepcopy(parameter) == parameter
     assert pickle.loads(pickle.dumps(parameter)) == parameter  # noqa: S301 - our own bytes
     with pytest.raises(AttributeError):
-        setattr(parameter, dataclasses.fields(parameter)[0].name, 0.5)
+        setattr(parameter, next(iter(arguments_of(type(parameter)))), 0.5)

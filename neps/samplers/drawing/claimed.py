@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from neps.samplers.protocol import Done
-from neps.samplers.single_fidelity.grid_search import every_value
 from neps.space import Value
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Claimed:
         Of one more in a row than are claimed, one is new.
         """
         names = self.space.searched
-        axes = [every_value(self.space.parameters[name], most=_ANY_RANGE) or () for name in names]
+        axes = [self.space.parameters[name].every_value(most=_ANY_RANGE) or () for name in names]
         start = int(generator.integers(2**63))
         rows = (_row(place, axes) for place in range(start, start + len(self.rows) + 1))
         values = next(row for row in rows if row not in self.rows)

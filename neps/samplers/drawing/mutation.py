@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from neps.samplers.single_fidelity.grid_search import every_value
-from neps.space import AnyParameter, Categorical, Float, Integer, Value
-from neps.space.prior import TruncatedNormal
-from neps.space.scale import from_unit, to_unit
+from neps.space import Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +34,7 @@ def mutated_in_one(
     """
     names = _varying(space)
     name = names[generator.integers(len(names))]
-    return dict(config) | {name: _another_value(space.parameters[name], config[name], deviation, generator)}
+    return dict(config) | {name: space.parameters[name].mutated(config[name], deviation, generator)}
 
 
 def mutated_in_some(
@@ -51,35 +48,8 @@ def mutated_in_some(
     drawn = [name for name in names if generator.random() < rate]
     if not drawn:
         return mutated_in_one(space, config, deviation, generator) if names else dict(config)
-    return dict(config) | {
-        name: _another_value(space.parameters[name], config[name], deviation, generator) for name in drawn
-    }
+    return dict(config) | {name: space.parameters[name].mutated(config[name], deviation, generator) for name in drawn}
 
 
 def _varying(space: SearchSpace) -> list[str]:
-    return [name for name in space.searched if _varies(space.parameters[name])]
-
-
-def _varies(parameter: AnyParameter) -> bool:
-    values = every_value(parameter, most=1)
-    return values is None or len(values) > 1
-
-
-def _another_value(parameter: AnyParameter, value: Value, deviation: float, generator: np.random.Generator) -> Value:
-    if isinstance(parameter, Categorical):
-        count = len(parameter.choices)
-        return parameter.choices[(parameter.index(value) + int(generator.integers(1, count))) % count]
-    if isinstance(parameter, Float | Integer):
-        return _after_a_step(parameter, value, deviation, generator.random())
-    return value
-
-
-def _after_a_step(parameter: Float | Integer, value: Value, deviation: float, probability: float) -> float:
-    """The number at this quantile of steps from `value`; where an integer would stay, its neighbour on that side."""
-    position = to_unit(parameter, value)
-    reached = TruncatedNormal(position, deviation).quantile(probability)
-    number = parameter.parse(from_unit(parameter, reached))
-    if isinstance(parameter, Float) or number != value:
-        return number
-    upwards = number < parameter.upper and (reached > position or number == parameter.lower)
-    return number + 1 if upwards else number - 1
+    return [name for name in space.searched if space.parameters[name].count != 1]

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from neps.samplers.single_fidelity.grid_search import every_value
-from neps.space import Categorical
-
 if TYPE_CHECKING:
     from neps.samplers.drawing.claimed import Claimed
     from neps.space import SearchSpace
@@ -125,8 +122,7 @@ def axes_of(space: SearchSpace) -> Axes:
     most = EXHAUSTIVE if space.size is not None and space.size <= EXHAUSTIVE else _WIDEST
     positions: list[_Array | None] = []
     for j, name in enumerate(space.searched):
-        values = every_value(space.parameters[name], most)
+        values = space.parameters[name].every_value(most)
         positions.append(None if values is None else np.array([space.encode(centre | {name: v})[j] for v in values]))
-    parameters = [space.parameters[name] for name in space.searched]
-    choices = [len(parameter.choices) if isinstance(parameter, Categorical) else 0 for parameter in parameters]
+    choices = [space.parameters[name].categories for name in space.searched]
     return Axes(space, np.array(choices, dtype=np.intp), tuple(positions))

@@ -5,7 +5,6 @@ NumPy only, but for `log_prior`. The mathematics of priors is in `neps.space.pri
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from typing import TYPE_CHECKING
@@ -14,16 +13,15 @@ import numpy as np
 
 from neps.samplers.drawing.sequences import SobolSequence
 from neps.samplers.model_based.axes import axes_of
-from neps.space import Categorical, Constant, SearchSpace
-from neps.space.prior import log_density, normal, quantile
+from neps.space import SearchSpace
+from neps.space.prior import TruncatedNormal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
-    from neps.space import AnyParameter
-    from neps.space.parameters import Confidence
+    from neps.space import Confidence, Parameter
 
     _Array = NDArray[np.float64]
 
@@ -40,31 +38,30 @@ def with_confidence(space: SearchSpace, confidence: Confidence | None) -> Search
     return SearchSpace({name: _confident(parameter, confidence) for name, parameter in space.parameters.items()})
 
 
-def _confident(parameter: AnyParameter, confidence: Confidence) -> AnyParameter:
-    return (
-        parameter if isinstance(parameter, Constant) else dataclasses.replace(parameter, default_confidence=confidence)
-    )
+def _confident(parameter: Parameter, confidence: Confidence) -> Parameter:
+    return parameter if parameter.default is None else parameter.with_prior(default_confidence=confidence)
 
 
 def log_prior(space: SearchSpace, weight: float) -> LogPrior:
     """The prior of a space as a term, relative to uniform on the unit cube.
 
-    It is that of `SearchSpace.log_prior`, but that an integer has the density of the normal at the middle of its bin,
-    not the mean over the bin: a smooth function that can be climbed, and differs little, as bins are narrow.
+    It is that of `SearchSpace.log_prior`, but that a value in a row has the density of the normal at the middle of its
+    bin, not the mean over the bin: a smooth function that can be climbed, and differs little, as bins are narrow.
     """
     from neps.models.terms import LogPrior
 
     centres, precisions = np.zeros((2, space.dimensions))
     tables, highest = {}, 0.0
     for j, parameter in enumerate(space.parameters[name] for name in space.searched):
-        if isinstance(parameter, Constant) or parameter.default is None:
+        prior = parameter.prior
+        if prior is None or parameter.count == 1:
             continue
-        if isinstance(parameter, Categorical):
-            tables[j] = np.array([log_density(parameter, choice) for choice in parameter.choices])
-        elif parameter.lower < parameter.upper:
-            prior = normal(parameter)
+        if isinstance(prior, TruncatedNormal):
             centres[j], precisions[j] = prior.mean, prior.deviation**-2
-            highest += prior.log_density(prior.mean)
+            highest += prior.log_density(prior.mean, prior.mean)
+        else:
+            values = parameter.every_value(parameter.categories) or ()
+            tables[j] = np.array([parameter.log_density(value) for value in values])
     return LogPrior(centres, precisions, tables, weight, highest)
 
 
@@ -88,9 +85,7 @@ def _samples(space: SearchSpace) -> tuple[_Array, _Array]:
     uniform = SobolSequence(space.dimensions, seed=0).points(0, _POINTS)
     parameters = [space.parameters[name] for name in space.searched]
     columns = [
-        column
-        if isinstance(parameter, Constant)
-        else [quantile(parameter, probability) for probability in column.tolist()]
+        [parameter.quantile(probability) for probability in column.tolist()]
         for parameter, column in zip(parameters, uniform.T, strict=True)
     ]
     axes = axes_of(space)

@@ -16,12 +16,11 @@ from neps.fidelity import Brackets, Vacancy, rungs
 from neps.samplers.protocol import Sampler, Suggestion
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import whole
-from neps.space import Float, Integer
 from neps.trial import Place
 
 if TYPE_CHECKING:
     from neps.history import History
-    from neps.space import SearchSpace
+    from neps.space import Number, SearchSpace
     from neps.trial import Value
 
 __all__ = ["BeginningAtARung", "MultiFidelity", "fidelity_of", "slot_generator", "trials_by_bracket"]
@@ -91,7 +90,7 @@ class MultiFidelity(Sampler):
     def rungs(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which configurations are compared, from the lowest."""
         fidelity = fidelity_of(space)
-        return rungs(fidelity.lower, fidelity.upper, self.eta, whole=isinstance(fidelity, Integer))
+        return rungs(fidelity.lower, fidelity.upper, self.eta, whole=fidelity.whole)
 
     def default_at_target(self, space: SearchSpace, number: int) -> Suggestion | None:
         """The default configuration at the highest fidelity, as trial 1, where that is wanted; it has no bracket."""
@@ -171,9 +170,8 @@ def trials_by_bracket(history: History) -> Brackets:
     return history.brackets
 
 
-def fidelity_of(space: SearchSpace) -> Float | Integer:
+def fidelity_of(space: SearchSpace) -> Number:
     """The fidelity's parameter, of a space that has one."""
-    parameter = space.parameters[space.fidelity or ""]
-    if not isinstance(parameter, Float | Integer):
-        raise TypeError(f"a fidelity is a number, not {parameter!r}")
-    return parameter
+    if (fidelity := space.fidelity_range) is None:
+        raise KeyError("the space has no single fidelity")
+    return fidelity

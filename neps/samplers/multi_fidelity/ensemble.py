@@ -5,7 +5,6 @@ NumPy only. `priorband` calls it.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import math
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neps.fidelity import Brackets, FidelityStep
-from neps.space import Constant, SearchSpace, Value
+from neps.space import SearchSpace, Value
 
 if TYPE_CHECKING:
     from neps.history import History
@@ -106,7 +105,5 @@ def _moved(prior: SearchSpace, values: _Values) -> SearchSpace:
     """The prior around a configuration: each confidence stays, and is low where there was no default."""
     parameters = dict(prior.parameters)
     for name, value in zip(prior.searched, values, strict=True):
-        parameter = parameters[name]
-        if not isinstance(parameter, Constant):
-            parameters[name] = dataclasses.replace(parameter, default=value)  # type: ignore[arg-type]
+        parameters[name] = parameters[name].with_prior(default=value)
     return SearchSpace(parameters)

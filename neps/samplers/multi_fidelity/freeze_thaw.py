@@ -20,7 +20,6 @@ from neps.samplers.multi_fidelity.fidelity_design import fidelity_design
 from neps.samplers.protocol import Done, Suggestion, Wait
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
-from neps.space import Integer
 from neps.trial import Place
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class FreezeThaw(MultiFidelity):
         if self.step is None:
             return
         fidelity = fidelity_of(space)
-        if isinstance(fidelity, Integer) and self.step != int(self.step):
+        if fidelity.whole and self.step != int(self.step):
             raise ArgumentError(
                 f"step is {self.step:g}, but the fidelity {space.fidelity!r} is a whole number: give a whole step."
             )

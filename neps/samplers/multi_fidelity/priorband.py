@@ -21,8 +21,7 @@ from neps.samplers.settings import one_of, probability
 if TYPE_CHECKING:
     from neps.fidelity import Vacancy
     from neps.history import History
-    from neps.space import SearchSpace
-    from neps.space.parameters import Confidence
+    from neps.space import Confidence, SearchSpace
     from neps.trial import Trial, Value
 
 __all__ = ["PriorBand"]

@@ -1,6 +1,6 @@
 """Grid search: every combination of a few values of each parameter, once, in an order that spreads early trials.
 
-Used through `searcher="grid_search"`. `every_value` also serves the model-based samplers.
+Used through `searcher="grid_search"`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 from neps.samplers.drawing.sequences import BITS, sobol_sequence
 from neps.samplers.protocol import Done, Sampler, Suggestion
 from neps.samplers.settings import whole
-from neps.space import AnyParameter, Categorical, Float, Integer
 
 if TYPE_CHECKING:
     from neps.budget import Budget
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from neps.space import SearchSpace
     from neps.trial import Value
 
-__all__ = ["GridSearch", "axes", "every_value", "spread"]
+__all__ = ["GridSearch", "axes", "spread"]
 
 _ORDER_SEED = 0
 
@@ -89,24 +88,8 @@ def axes(space: SearchSpace, steps: int) -> tuple[Sequence[Value], ...]:
 
 
 def _axis(space: SearchSpace, name: str, rows: Sequence[dict[str, Value]]) -> Sequence[Value]:
-    values = every_value(space.parameters[name], len(rows))
+    values = space.parameters[name].every_value(len(rows))
     return tuple(dict.fromkeys(row[name] for row in rows)) if values is None else values
-
-
-def every_value(parameter: AnyParameter, most: int) -> Sequence[Value] | None:
-    """All values of a category, or of a number that has at most `most`, in order; None for any other number.
-
-    Example:
-        >>> every_value(Integer(1, 3), most=5), every_value(Float(0, 1), most=5)
-        (range(1, 4), None)
-    """
-    if isinstance(parameter, Categorical):
-        return parameter.choices
-    if isinstance(parameter, Integer) and parameter.upper - parameter.lower < most:
-        return range(parameter.lower, parameter.upper + 1)
-    if isinstance(parameter, Float) and parameter.lower == parameter.upper:
-        return (parameter.lower,)
-    return None
 
 
 def spread(index: int, sizes: Sequence[int]) -> list[int]:

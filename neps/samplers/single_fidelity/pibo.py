@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from neps.models.terms import LogPrior
     from neps.samplers.model_based.axes import Axes
     from neps.samplers.protocol import Suggestion
-    from neps.space import SearchSpace
-    from neps.space.parameters import Confidence
+    from neps.space import Confidence, SearchSpace
     from neps.trial import Trial, Value
 
 __all__ = ["PiBO"]
