@@ -10,8 +10,8 @@ import click
 from neps.cli.roots import one_root
 from neps.errors import ArgumentError, DirectoryError
 from neps.ledger.reading import read_history, root_of
+from neps.ledger.whole_files import replace
 from neps.views.export import FORMATS, export_as
-from neps.views.replacing import replace
 
 __all__ = ["export"]
 

@@ -16,7 +16,7 @@ from neps.errors import ArgumentError, DirectoryError, NepsError
 from neps.history import History
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_history, root_of
-from neps.views.replacing import replace
+from neps.ledger.whole_files import replace
 from neps.views.trajectories import BEST_SO_FAR, LEARNING_CURVES, PANELS, learning_curves, measures
 
 if TYPE_CHECKING:

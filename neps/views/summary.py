@@ -30,9 +30,9 @@ from neps.ledger import documents
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_history
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.whole_files import replace
 from neps.trial import Trial
 from neps.views.columns import cells, columns
-from neps.views.replacing import replace
 from neps.views.wording import short_gist
 
 __all__ = ["try_to_write_summary", "write_summary", "write_summary_within"]
