@@ -13,7 +13,7 @@ from neps.ledger.definition import Definition, find_definition
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.view import View
 from neps.space import SearchSpace
-from neps.trial import Decision, Status, Trial
+from neps.trial import Decision, Trial
 
 __all__ = ["no_run", "read_definition", "read_history", "read_trials", "read_view", "root_of"]
 
@@ -78,11 +78,7 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
     """All trials of a run by number; numbers that are reserved but not committed wait, without a decision."""
-    view = read_view(root, definition)
-    trials = dict(view.known())
-    for number in view.numbers.taken:
-        trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
-    return dict(sorted(trials.items()))
+    return read_view(root, definition).everything()
 
 
 def read_view(root: str | Path, definition: Definition) -> View:
