@@ -8,7 +8,6 @@ variable.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import os
@@ -19,11 +18,11 @@ from contextlib import AbstractContextManager
 
 from neps.evaluation import report
 from neps.evaluation.reporting import Take, reported_elsewhere
-from neps.ledger.identity import Identity
+from neps.ledger.claims import Hold
 from neps.ledger.layout import Layout
 from neps.ledger.trial_folder import TrialFolder
 
-__all__ = ["ATTEMPT", "ParentAttempt", "announced", "inherited", "report"]
+__all__ = ["ATTEMPT", "announced", "inherited", "report"]
 
 ATTEMPT = "NEPS_ATTEMPT"
 """The environment variable: `K WORKER FOLDER`."""
@@ -31,25 +30,6 @@ ATTEMPT = "NEPS_ATTEMPT"
 _logger = logging.getLogger("neps.evaluation")
 _NAME = re.compile(r"([1-9][0-9]{0,8}) (\S+) (/.*)/config_([1-9][0-9]{0,17})", re.DOTALL)
 _SECONDS_BETWEEN_LOOKS = 1.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ParentAttempt:
-    """An attempt that another process evaluates: this one's parent, or its parent's parent."""
-
-    root: str
-    number: int
-    attempt: int
-    worker: str
-
-    @property
-    def folder(self) -> TrialFolder:
-        """The trial's."""
-        return TrialFolder(Layout(self.root), self.number)
-
-    def is_lost(self) -> bool:
-        """Whether it has an end or a successor, or the folder is another run's by now."""
-        return self.folder.superseded(self.attempt) or not self.folder.is_opened_by(self.attempt, self.worker)
 
 
 class _Announced:
@@ -80,19 +60,25 @@ _outer: list[str | None] = []
 _changing = threading.Lock()
 
 
-def announced(folder: TrialFolder, attempt: int, me: Identity) -> AbstractContextManager[None]:
+def announced(hold: Hold) -> AbstractContextManager[None]:
     """While this lasts, processes that are started belong to the attempt; afterwards the variable is as it was before.
 
     Where several threads evaluate at once nobody can tell whose a process is: then it is nobody's.
     """
-    return _Announced(f"{attempt} {me.worker} {folder.path}")
+    return _Announced(f"{hold.attempt} {hold.worker} {hold.folder.path}")
 
 
-def inherited() -> ParentAttempt | None:
+def inherited() -> Hold | None:
     """The attempt for which this process was started; None in others, and in the one that evaluates it."""
-    if _announced or not (match := _NAME.fullmatch(os.environ.get(ATTEMPT, ""))):
+    return None if _announced else _named(os.environ.get(ATTEMPT, ""))
+
+
+@functools.lru_cache(maxsize=1)
+def _named(name: str) -> Hold | None:
+    """The same object for the same name, by which what belongs to it is found again."""
+    if not (match := _NAME.fullmatch(name)):
         return None
-    return ParentAttempt(match[3], int(match[4]), int(match[1]), match[2])
+    return Hold(TrialFolder(Layout(match[3]), int(match[4])), int(match[1]), match[2])
 
 
 def _set() -> None:
@@ -118,9 +104,9 @@ os.register_at_fork(after_in_child=_after_fork)
 class _Curve:
     """Appends each report to the attempt's curve at once: nobody says when a child ends, and many do without notice."""
 
-    def __init__(self, attempt: ParentAttempt) -> None:
-        self._attempt = attempt
-        self._file = attempt.folder.curve(attempt.attempt, begun=True)
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._file = hold.curve(begun=True)
         self._look_at = 0.0
         self._lost = False
         self._writing = threading.Lock()
@@ -140,27 +126,27 @@ class _Curve:
     def _is_lost(self) -> bool:
         if not self._lost and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
-            self._lost = self._attempt.is_lost()
+            self._lost = self._hold.is_lost()
             if self._lost:
                 _logger.warning(
                     "neps.report does nothing any more in process %d: attempt %d of trial %d, for which it was "
                     "started, has ended or was taken over. See %s",
                     os.getpid(),
-                    self._attempt.attempt,
-                    self._attempt.number,
-                    self._attempt.folder.path,
+                    self._hold.attempt,
+                    self._hold.folder.number,
+                    self._hold.folder.path,
                 )
         return self._lost
 
 
 @functools.lru_cache(maxsize=1)
-def _curve(_process: int, attempt: ParentAttempt) -> Take:
-    return _Curve(attempt)
+def _curve(_process: int, hold: Hold) -> Take:
+    return _Curve(hold)
 
 
 def _curve_of_parent() -> Take | None:
-    attempt = inherited()
-    return None if attempt is None else _curve(os.getpid(), attempt)
+    hold = inherited()
+    return None if hold is None else _curve(os.getpid(), hold)
 
 
 reported_elsewhere(_curve_of_parent)

@@ -7,8 +7,7 @@ from pathlib import Path
 from neps.api.arguments import root_path
 from neps.calling import public
 from neps.history import History
-from neps.ledger.reading import read_definition, read_trials
-from neps.space import SearchSpace
+from neps.ledger.reading import read_history
 
 __all__ = ["load"]
 
@@ -34,7 +33,4 @@ def load(root_directory: str | Path) -> History:
         >>> neps.load(root).best.config
         {'x': 1}
     """
-    root = root_path(root_directory)
-    definition = read_definition(root)
-    space = SearchSpace.from_definition(dict(definition.space))
-    return History(space, read_trials(root, definition), definition.seed)
+    return read_history(root_path(root_directory))

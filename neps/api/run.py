@@ -23,8 +23,8 @@ from neps.errors import ArgumentError, shown
 from neps.evaluation import check_signature
 from neps.history import History
 from neps.ledger.definition import LARGEST_SEED, LONGEST_LEASE_SECONDS
-from neps.ledger.following import Follower
 from neps.ledger.identity import Identity
+from neps.ledger.incumbent import Incumbent
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
 from neps.space import Parameter, SearchSpace
@@ -223,7 +223,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
                 last = functools.partial(write_summary_within, root, _SECONDS_FOR_SUMMARY) if summarise else None
                 context = prepare(opened, space, sampler, settings)
                 if context.independent:
-                    display.follow(Follower(opened.layout))
+                    display.follow(Incumbent(opened.layout))
                 evaluated = work(context, run_pipeline, announcer, last)
         finally:
             opened.heartbeat.stop()

@@ -13,29 +13,26 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from neps.children import ParentAttempt, announced, inherited
+from neps.children import announced, inherited
 from neps.errors import CheckpointError, NepsError
 from neps.evaluation import check
+from neps.ledger.claims import Hold
 from neps.ledger.definition import DEFAULT_LEASE_SECONDS, find_definition
-from neps.ledger.identity import Identity
-from neps.ledger.trial_folder import TrialFolder
 
-__all__ = ["Attempt", "attempt_in", "check_open", "open_attempt"]
+__all__ = ["Evaluation", "attempt_in", "check_open", "open_attempt"]
 
 
 @dataclasses.dataclass(slots=True, eq=False)
-class Attempt:
-    """One that this process evaluates, or was started for, and what its checkpoints came to.
+class Evaluation:
+    """Of an attempt, by this process or by the one that has started it: what its checkpoints came to.
 
-    `is_lost`: whether it has an end or a successor, or the folder is another run's by now. `stalled` is about how many
-    bytes the last `save` could not write, None while saving works. `loaded`: whether a checkpoint of this trial was
-    loaded; `advanced`: whether one was saved that is further on, for all that is seen. `trainers`: whose each file is
-    that a training framework's trainer keeps its state in (see `neps.integrations`).
+    `hold` is the attempt's. `stalled` is about how many bytes the last `save` could not write, None while saving works.
+    `loaded`: whether a checkpoint of this trial was loaded; `advanced`: whether one was saved that is further on, for
+    all that is seen. `trainers`: whose each file is that a training framework's trainer keeps its state in (see
+    `neps.integrations`).
     """
 
-    folder: TrialFolder
-    attempt: int
-    is_lost: Callable[[], bool]
+    hold: Hold
     on_superseded: Callable[[], object] = lambda: None
     before_saving: Callable[[], object] = lambda: None
     patience: float = 0.0
@@ -49,79 +46,68 @@ class Attempt:
         self.recover()
         self.stalled = size
         with contextlib.suppress(OSError):  # then the worker finds that it can't write, either
-            self.folder.mark_stalled(self.attempt, size)
+            self.hold.mark_stalled(size)
 
     def recover(self) -> None:
         """Saving works (again)."""
         if self.stalled is not None:
-            self.folder.unmark_stalled(self.attempt, self.stalled)
+            self.hold.unmark_stalled(self.stalled)
             self.stalled = None
 
     def advance(self) -> None:
         """Leave the sign that this attempt has saved a checkpoint: deaths before it count no more."""
         with contextlib.suppress(OSError):  # the next one may
-            self.folder.mark_saved(self.attempt)
+            self.hold.mark_saved()
             self.advanced = True
 
 
-_attempts: dict[str, Attempt] = {}
+_evaluations: dict[str, Evaluation] = {}
 
 
 @contextlib.contextmanager
 def open_attempt(
-    folder: TrialFolder,
-    attempt: int,
-    me: Identity,
+    hold: Hold,
     on_superseded: Callable[[], object],
     before_saving: Callable[[], object] = lambda: None,
     patience: float = 0.0,
-) -> Iterator[Attempt]:
+) -> Iterator[Evaluation]:
     """While this lasts, checkpoints in the trial's folder are replaced only as long as the attempt is the open one.
 
     Args:
-        folder: the trial's.
-        attempt: the one that this worker evaluates.
-        me: this worker.
+        hold: of the attempt that this worker evaluates.
         on_superseded: called by a `save` that finds the attempt taken over, in whichever thread that is.
         before_saving: called by any other `save`, before the checkpoint is replaced.
         patience: for how many seconds a `save` tries again where the storage fails.
     """
-    mine = Attempt(
-        folder,
-        attempt,
-        lambda: folder.superseded(attempt) or not folder.is_held(attempt, me),
-        on_superseded,
-        before_saving,
-        patience,
-    )
-    _attempts[folder.path] = mine
+    path = hold.folder.path
+    _evaluations[path] = mine = Evaluation(hold, on_superseded, before_saving, patience)
     try:
-        with announced(folder, attempt, me):
+        with announced(hold):
             yield mine
     finally:
-        if _attempts.get(folder.path) is mine:
-            del _attempts[folder.path]
+        if _evaluations.get(path) is mine:
+            del _evaluations[path]
 
 
-def attempt_in(folder: str) -> Attempt | None:
-    """The attempt that is evaluated in `folder`, or in one above it, here or by who started this process; or None."""
+def attempt_in(folder: str) -> Evaluation | None:
+    """What is evaluated in `folder`, or in one above it, here or by who started this process; None if nothing is."""
     path = os.path.realpath(folder)
     parents = inherited()
-    of_parent = [_of_parent(os.getpid(), parents)] if parents is not None and not _attempts else []
-    for attempt in [*_attempts.values(), *of_parent]:
-        if f"{path}/".startswith(f"{os.path.realpath(attempt.folder.path)}/"):
-            return attempt
+    of_parent = [_of_parent(os.getpid(), parents)] if parents is not None and not _evaluations else []
+    for evaluation in [*_evaluations.values(), *of_parent]:
+        if f"{path}/".startswith(f"{os.path.realpath(evaluation.hold.folder.path)}/"):
+            return evaluation
     return None
 
 
 @functools.lru_cache(maxsize=1)
-def _of_parent(_process: int, parents: ParentAttempt) -> Attempt:
-    """The attempt for which this process was started: it waits and leaves signs as its parent would."""
+def _of_parent(_process: int, parents: Hold) -> Evaluation:
+    """That of the attempt for which this process was started: it waits and leaves signs as its parent would."""
     lease = DEFAULT_LEASE_SECONDS
     with contextlib.suppress(NepsError, OSError):
-        if (definition := find_definition(parents.root)) is not None:
+        if (definition := find_definition(parents.folder.root)) is not None:
             lease = definition.lease_seconds
-    return Attempt(parents.folder, parents.attempt, parents.is_lost, patience=10 * lease)
+    return Evaluation(parents, patience=10 * lease)
 
 
 def check_open(folder: str) -> None:
@@ -131,15 +117,16 @@ def check_open(folder: str) -> None:
         Fenced, TakenOverError: if it isn't, and this process evaluates it (see `neps.evaluation.check`).
         CheckpointError: if it isn't, elsewhere: in a child process.
     """
-    attempt = attempt_in(folder)
-    if attempt is None:
+    evaluation = attempt_in(folder)
+    if evaluation is None:
         return
-    if attempt.is_lost():
-        attempt.on_superseded()
+    hold = evaluation.hold
+    if hold.is_lost():
+        evaluation.on_superseded()
         check()
         raise CheckpointError(
-            f"no checkpoint is saved in {folder}: attempt {attempt.attempt} of trial {attempt.folder.number}, to "
+            f"no checkpoint is saved in {folder}: attempt {hold.attempt} of trial {hold.folder.number}, to "
             "which this process belongs, has ended, or another worker has taken it over because its worker was silent "
             "for longer than lease_seconds. End this process, too. A longer lease_seconds tolerates longer silences."
         )
-    attempt.before_saving()
+    evaluation.before_saving()

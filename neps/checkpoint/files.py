@@ -17,6 +17,7 @@ from typing import IO
 
 from neps.ledger.layout import is_ledger_name
 from neps.ledger.storage import storage_error
+from neps.ledger.whole_files import Staged
 
 __all__ = ["WriteError", "delete", "discard_unfinished", "is_checkpoint_name", "open_to_read", "replace"]
 
@@ -60,32 +61,29 @@ def replace(
         WriteError: if the storage failed, for all that can be seen.
         Exception: what `write` or `before` raised.
     """
-    staged, target = f"{folder}/.{name}.neps-{uuid.uuid4().hex}", f"{folder}/{name}"
-    try:
+    target = f"{folder}/{name}"
+    with Staged(f"{folder}/.{name}.neps-{uuid.uuid4().hex}") as staged:
         _stage(staged, target, write)
         before()
-        differs = not (compare and _same(staged, target))
-        with _failing(staged, target):
+        differs = not (compare and _same(staged.path, target))
+        with _failing(staged.path, target):
             _sign(folder, name)
-            os.replace(staged, target)  # noqa: PTH105
-    finally:  # before anybody tries again: it holds the very space that is missing
-        with contextlib.suppress(OSError):
-            os.unlink(staged)  # noqa: PTH108
+            staged.replace(target)
     return differs
 
 
-def _stage(staged: str, target: str, write: Callable[[IO[bytes]], object]) -> None:
-    with _failing(staged, target):
-        file: IO[bytes] = open(staged, "xb")  # noqa: PTH123, SIM115 - closed below, and said what failed
+def _stage(staged: Staged, target: str, write: Callable[[IO[bytes]], object]) -> None:
+    with _failing(staged.path, target):
+        file = staged.open()
     try:
         _write(file, write)
     except Exception as error:
-        failure = _failure(error, staged) or _still_fails(staged)
+        failure = _failure(error, staged.path) or _still_fails(staged.path)
         if failure is None:
             raise
-        raise WriteError(failure, _size(staged, target)) from error
-    with _failing(staged, target):
-        _sync(staged)  # opened again: `write` may have written by the file's name, or closed it
+        raise WriteError(failure, _size(staged.path, target)) from error
+    with _failing(staged.path, target):
+        staged.sync()
 
 
 def _write(file: IO[bytes], write: Callable[[IO[bytes]], object]) -> None:
@@ -149,14 +147,6 @@ def _sign(folder: str, name: str) -> None:
     """Make sure of the sign; one that is there need not be writable, as little as the checkpoint that is replaced."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(f"{folder}/.{name}.neps", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def open_to_read(folder: str, name: str) -> IO[bytes] | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from neps.checkpoint import files
-from neps.checkpoint.attempts import Attempt, attempt_in, check_open
+from neps.checkpoint.attempts import Evaluation, attempt_in, check_open
 from neps.errors import ArgumentError, CheckpointError, StorageError, TakenOverError
 from neps.evaluation import check
 from neps.ledger.layout import is_ledger_name
@@ -177,7 +177,7 @@ def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def _try_to_replace(
-    path: Path, write: Callable[[IO[bytes]], object], attempt: Attempt | None, *, compare: bool
+    path: Path, write: Callable[[IO[bytes]], object], attempt: Evaluation | None, *, compare: bool
 ) -> bool:
     """In an evaluation, for long where the storage fails; not on the way out, and not when that was in vain before."""
     folder, interrupted = str(path.parent), _interruption(sys.exception())
@@ -210,7 +210,7 @@ def _sleep(seconds: float) -> None:
         time.sleep(min(left, 0.2))
 
 
-def _stalled(path: Path, error: files.WriteError, attempt: Attempt | None, seconds: float) -> StorageError:
+def _stalled(path: Path, error: files.WriteError, attempt: Evaluation | None, seconds: float) -> StorageError:
     what = f"{path} can't be saved: {_gist(error.failure)}."
     if attempt is None:
         return StorageError(f"{what}{_rest(path)} {advice(error.failure)}")

@@ -12,9 +12,9 @@ import click
 from neps.cli.failing import each
 from neps.cli.roots import several_roots
 from neps.errors import DirectoryError
+from neps.ledger.reading import read_history, root_of
 from neps.tables import printable
 from neps.trial import Trial, Value
-from neps.views.reading import read_history
 
 __all__ = ["best"]
 
@@ -41,7 +41,8 @@ def best(roots: tuple[str, ...], form: str) -> int:
 
 
 def _print_best(root: str, form: str, *, several: bool) -> None:
-    path, history = read_history(root)
+    path = root_of(root)
+    history = read_history(path)
     trial = history.best
     if trial is None:
         raise DirectoryError(f"{path} has no best configuration yet: no trial has ended with a finite loss.")

@@ -9,9 +9,9 @@ import click
 
 from neps.cli.roots import one_root
 from neps.errors import ArgumentError, DirectoryError
+from neps.ledger.reading import read_history, root_of
+from neps.ledger.whole_files import replace
 from neps.views.export import FORMATS, export_as
-from neps.views.reading import read_history
-from neps.views.replacing import replace
 
 __all__ = ["export"]
 
@@ -29,8 +29,7 @@ def export(root: str, form: str, output: str | None) -> None:
     """
     if output is None and form == "parquet" and sys.stdout.isatty():
         raise ArgumentError("Parquet is binary: write it to a file with --output FILE.")
-    _, history = read_history(root)
-    content = export_as(history, form)
+    content = export_as(read_history(root_of(root)), form)
     if output is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

@@ -8,7 +8,7 @@ from neps.cli.failing import each
 from neps.cli.roots import several_roots
 from neps.errors import NepsError
 from neps.ledger.layout import Layout
-from neps.views.reading import read_history
+from neps.ledger.reading import read_history, root_of
 from neps.views.summary import write_summary
 
 __all__ = ["summary"]
@@ -26,7 +26,8 @@ def summary(roots: tuple[str, ...]) -> int:
 
 
 def _write(root: str) -> None:
-    path, history = read_history(root)
+    path = root_of(root)
+    history = read_history(path)
     try:
         write_summary(path, history)
     except OSError as error:

@@ -9,8 +9,8 @@ import click
 
 from neps.cli.failing import each
 from neps.cli.roots import several_roots
+from neps.ledger.reading import read_history, root_of
 from neps.tables import aligned, narrowed, printable
-from neps.views.reading import read_history
 
 __all__ = ["top"]
 
@@ -31,7 +31,8 @@ def top(roots: tuple[str, ...], most: int) -> int:
 
 
 def _print_top(root: str, most: int, *, titled: bool, first: bool) -> None:
-    path, history = read_history(root)
+    path = root_of(root)
+    history = read_history(path)
     if titled:
         print(f"{'' if first else chr(10)}{printable(path)}")
     if not history.succeeded:

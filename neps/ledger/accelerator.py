@@ -15,12 +15,12 @@ import re
 import shutil
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from neps.ledger import fields as typed
 from neps.ledger.documents import FORMAT_VERSION
-from neps.ledger.foreign import LONGEST_LINE, lines
+from neps.ledger.foreign import LONGEST_LINE
 from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Status, Trial
@@ -41,7 +41,6 @@ class Accelerator:
         self._folder = layout.accelerator
         self._run = layout.run
         self._path = f"{self._folder}/{worker}.jsonl"
-        self._read: dict[str, int] = {}
 
     def append(self, trial: Trial) -> None:
         """Remember a success. Never fails: the folder has it all."""
@@ -93,46 +92,12 @@ class Accelerator:
         finally:
             os.close(descriptor)
 
-    def load(self) -> dict[int, bytes]:
-        """The trials that any worker has remembered, unparsed, by number."""
-        return dict(self._lines())
-
     def discard(self) -> None:
         """Remove what all workers have remembered: it is rebuilt from the folders."""
         old = f"{self._folder}.{uuid.uuid4().hex}"
         with contextlib.suppress(OSError):
             os.rename(self._folder, old)  # noqa: PTH104
             shutil.rmtree(old, ignore_errors=True)
-
-    def news(self) -> Iterator[tuple[int, bytes]]:
-        """What has been written since the last call of this; what is read is not read again."""
-        for name in self._names():
-            path, begin = f"{self._folder}/{name}", self._read.get(name, 0)
-            with contextlib.suppress(OSError):
-                size = os.stat(path).st_size  # noqa: PTH116
-                if size == begin:
-                    continue
-                begin = begin if size > begin else 0  # else it is another file
-                for line in lines(path, begin):
-                    if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
-                        break  # it is being written
-                    begin += len(line)
-                    if (found := remembered(self._run, line)) is not None:
-                        yield found
-                self._read[name] = begin
-
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        for name in self._names():
-            with contextlib.suppress(OSError):
-                for line in lines(f"{self._folder}/{name}"):
-                    if (found := remembered(self._run, line)) is not None:
-                        yield found
-
-    def _names(self) -> list[str]:
-        try:
-            return sorted(os.listdir(self._folder))  # noqa: PTH208
-        except OSError:
-            return []
 
 
 def remembered(run: str, line: bytes) -> tuple[int, bytes] | None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 from neps.ledger.foreign import END_MARKER, NotAFileError, is_complete, read
+from neps.ledger.whole_files import Staged
 
 __all__ = [
     "PATIENCE",
@@ -70,35 +71,9 @@ def publish(
     Raises:
         OSError: if the content can't be staged, or the name neither be made nor found.
     """
-    staged = f"{folder}/.{name}.{token}"
-    try:
-        _write(staged, content, durable=durable)
-        return _link(staged, f"{folder}/{name}", content, time.monotonic() + patience)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(staged)  # noqa: PTH108
-
-
-def _write(path: str, content: bytes, *, durable: bool) -> None:
-    descriptor = _create(path)
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        if durable:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _create(path: str) -> int:
-    """A new file of one's own. Never truncate: a staged file that outlived its unlink is the published one, too."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o666)
-    except FileExistsError:
-        os.unlink(path)  # noqa: PTH108
-        return os.open(path, flags, 0o666)
+    with Staged(f"{folder}/.{name}.{token}") as staged:
+        staged.write(content, durable=durable)
+        return _link(staged.path, f"{folder}/{name}", content, time.monotonic() + patience)
 
 
 def _link(staged: str, target: str, content: bytes, deadline: float) -> bool:

@@ -1,85 +1,101 @@
-"""The best of a run for a worker whose sampler looks at nothing: read from the accelerator, a piece at a time.
+"""Following a run that goes on, at the cost of what is new since the last look. Reads, and writes nothing.
 
-For display only. Each look costs a bounded piece, however many trials there are, so it's a while until all is known.
+For `neps status --watch` and the view of Optuna, which stay open. Whoever looks once reads the run once (`reading`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
 import os
 
-from neps.ledger.accelerator import parse, remembered
-from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.foreign import LONGEST_LINE, piece
-from neps.ledger.layout import Layout
-from neps.trial import Trial
+from neps.errors import DirectoryError
+from neps.ledger.definition import Definition
+from neps.ledger.layout import DEFINITION, Layout
+from neps.ledger.reading import read_definition, read_view
+from neps.ledger.view import View
 
 __all__ = ["Follower"]
 
-_PIECE = 1 << 18
+_LIST_EVERY = 10
 
 
 class Follower:
-    """Follows what all workers append to the accelerator.
+    """Follows the run in `root`, the one that overwrite_working_directory put in its place included.
 
-    Of what was read so far `best` is the incumbent, `succeeded` are the numbers of all successes, and `without_loss` of
-    those whose loss is not finite; `complete` says whether the last look came to the end of everything.
+    `definition` is that of the run, and `view` what is known of it.
+
+    Args:
+        root: its absolute path.
+
+    Raises:
+        neps.errors.DirectoryError: if there is no run.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._read: dict[str, int] = {}
-        self.best: Trial | None = None
-        self.succeeded: set[int] = set()
-        self.without_loss: set[int] = set()
-        self.complete = False
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._layout = Layout(root)
+        self._looks = 0
+        self._join()
+
+    def _join(self) -> None:
+        self._mark = self._definition_mark()
+        self.definition: Definition = read_definition(self.root)
+        self.view: View = read_view(self.root, self.definition)
 
     def look(self) -> None:
-        """Read on, at most a quarter of a megabyte."""
-        left, self.complete = _PIECE, False
-        try:
-            names = sorted(os.listdir(self._layout.accelerator))  # noqa: PTH208
-        except OSError:
-            names = []
-        for name in names:
-            with contextlib.suppress(OSError):
-                left -= self._read_on(name, left)
-            if left <= 0:
-                return
-        self.complete = True
+        """Learn what is new: of what runs or has failed, a few are looked at each time, in turn.
 
-    def _read_on(self, name: str, most: int) -> int:
-        """How many bytes of one file were read."""
-        start = self._read.get(name, 0)
-        content = piece(f"{self._layout.accelerator}/{name}", start, most)
-        whole = content.rfind(b"\n") + 1
-        if not whole and len(content) >= LONGEST_LINE:
-            whole = len(content)
-        self._read[name] = start + whole
-        for line in content[:whole].splitlines():
-            if (found := remembered(self._layout.run, line)) is not None:
-                self._see(*found)
-        return len(content)
-
-    def _see(self, number: int, payload: bytes) -> None:
-        """Only what may be the best is looked at closely: that costs ten times as much."""
-        try:
-            fields = json.loads(payload)
-            loss, fidelity = float(fields["result"]["loss"]), float(fields["decision"].get("fidelity") or 0.0)
-            self.succeeded.add(number)
-            if not math.isfinite(loss):
-                self.without_loss.add(number)
-            elif self.best is None or (-fidelity, loss, number) < _key(self.best):
-                trial = parse(number, payload)
-                if self.best is None or trial.incumbent_key < self.best.incumbent_key:
-                    self.best = trial
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        Raises:
+            DirectoryError: if there is no run now, as in the middle of a move.
+            OSError: if the filesystem fails; the next look may succeed.
+        """
+        if self._is_another():
+            self._join()
             return
-        except UnreadableDocumentError:
+        self.view.hear()
+        self._looks += 1
+        if self._looks % _LIST_EVERY == 0:  # samplers that look at nothing leave gaps for a while
+            self._take_listed()
+        self.view.refresh()
+        self.view.inspect_some()
+        self.view.look_for_retries()
+
+    def look_closely(self) -> None:
+        """Learn how each trial stands now: all that run or have failed are looked at, and folders that are gone count.
+
+        Raises:
+            DirectoryError, OSError: as `look`.
+        """
+        if self._is_another():
+            self._join()
             return
+        view = self.view
+        view.hear()
+        for number, pending in list(view.pending.items()):
+            if not pending.folder.has_start(1):  # somebody has removed it
+                view.forget(number)
+        self._take_listed()
+        view.refresh()
+        view.inspect_all()
+        view.reopen_retried(most=view.failures)
+        view.say_damage()
 
+    def _is_another(self) -> bool:
+        """Whether another run has begun in the place of this one."""
+        mark = self._definition_mark()
+        if mark is None:
+            raise DirectoryError(f"there is no {DEFINITION} in it")
+        return mark != self._mark
 
-def _key(trial: Trial) -> tuple[float, float, int]:
-    return -(trial.fidelity or 0.0), trial.rank_key, trial.number
+    def _definition_mark(self) -> tuple[int, ...] | None:
+        try:
+            status = os.stat(self._layout.definition)  # noqa: PTH116
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino, status.st_mtime_ns
+
+    def _take_listed(self) -> None:
+        """A listing shows what lies behind a number that nobody has taken, where the frontier stops."""
+        known = self.view.known()
+        for number in self._layout.numbers():
+            if number not in known:
+                self.view.take(number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
 
 __all__ = [
     "END_MARKER",
@@ -18,7 +17,6 @@ __all__ = [
     "NotAFileError",
     "change_mark",
     "is_complete",
-    "lines",
     "misplaced",
     "piece",
     "read",
@@ -33,7 +31,6 @@ LARGEST = 1 << 25
 """Bytes of a document at most. What is written is bounded far below (`evaluation.plain`, `publish_definition`)."""
 
 LONGEST_LINE = 1 << 20
-_MOST_LINES_BYTES = 1 << 30
 _STALE_TRIES = 20
 _CHUNK = 1 << 16
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -115,24 +112,6 @@ def piece(path: str, start: int, size: int) -> bytes:
         return os.pread(descriptor, size, start)
     finally:
         os.close(descriptor)
-
-
-def lines(path: str, begin: int = 0) -> Iterator[bytes]:
-    """The lines of a file, in pieces where they are longer than `LONGEST_LINE`, up to the first gigabyte.
-
-    Args:
-        path: of the file.
-        begin: how many bytes to leave out.
-
-    Raises:
-        OSError: as `read`, and where there is no file.
-    """
-    left = _MOST_LINES_BYTES
-    with os.fdopen(_open(path), "rb") as file:
-        file.seek(begin)
-        while left > 0 and (line := file.readline(LONGEST_LINE)):
-            left -= len(line)
-            yield line
 
 
 def change_mark(path: str) -> int | None:

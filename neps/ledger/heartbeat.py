@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable
 
 from neps.ledger import documents
+from neps.ledger.claims import Hold
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.stand_in import StandIn
 from neps.ledger.touching import Lock, touch
-from neps.ledger.trial_folder import TrialFolder
 
 __all__ = ["Heartbeat"]
 
@@ -28,8 +28,8 @@ _logger = logging.getLogger("neps.ledger")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Held:
-    path: str
+class _Beating:
+    hold: Hold
     lock: Lock
     on_superseded: Callable[[], object]
     on_beat: Callable[[], object]
@@ -49,7 +49,7 @@ class Heartbeat:
         self._presence = f"{layout.presence}/{me.worker}.yaml"
         self._me = me
         self._period = lease / 3
-        self._held: _Held | None = None
+        self._held: _Beating | None = None
         self._held_since = time.monotonic()
         self._changed = threading.Condition()
         self._stopping = False
@@ -77,24 +77,19 @@ class Heartbeat:
             self._stand_in.begin()
 
     def hold(
-        self,
-        folder: TrialFolder,
-        attempt: int,
-        on_superseded: Callable[[], object],
-        on_beat: Callable[[], object] = lambda: None,
+        self, hold: Hold, on_superseded: Callable[[], object], on_beat: Callable[[], object] = lambda: None
     ) -> None:
         """Keep an attempt alive.
 
         Args:
-            folder: the trial's.
-            attempt: the one that this worker has opened.
+            hold: of the attempt that this worker has opened.
             on_superseded: called in the heartbeat's thread if the attempt is taken over.
             on_beat: called in the heartbeat's thread with each beat.
         """
-        lock = folder.lock(attempt, self._me)
+        lock = hold.lock()
         with self._changed:
             self._held_since = time.monotonic()
-            self._held = _Held(folder.path, lock, on_superseded, on_beat, self._held_since)
+            self._held = _Beating(hold, lock, on_superseded, on_beat, self._held_since)
             if self._thread.is_alive():  # else there is nobody to stand in for
                 self._stand_in.show(lock, self._held_since)
 
@@ -130,10 +125,10 @@ class Heartbeat:
                 try:
                     due = min(due, self._beat_for(held))
                 except Exception:  # no more memory, no more threads: the next beat may go well
-                    _logger.exception("A heartbeat for %s failed unexpectedly. Trying again.", held.path)
+                    _logger.exception("A heartbeat for %s failed unexpectedly. Trying again.", held.hold.folder.path)
             self._appear()
 
-    def _beat_for(self, held: _Held) -> float:
+    def _beat_for(self, held: _Beating) -> float:
         """Touch the lock of an attempt; when to come again."""
         first = held.since + self._period
         if time.monotonic() < first:
@@ -141,12 +136,12 @@ class Heartbeat:
         try:
             open_still = touch(held.lock)
         except OSError as error:
-            _logger.warning("No heartbeat for %s: %s. Trying again.", held.path, error)
+            _logger.warning("No heartbeat for %s: %s. Trying again.", held.hold.folder.path, error)
         else:
             self._tell(held, open_still=open_still)
         return time.monotonic() + self._period
 
-    def _tell(self, held: _Held, *, open_still: bool) -> None:
+    def _tell(self, held: _Beating, *, open_still: bool) -> None:
         """Call back, unless the attempt was released meanwhile."""
         with self._changed:
             if self._held is not held:

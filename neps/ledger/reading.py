@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 from neps.errors import ArgumentError, DirectoryError, shown
+from neps.history import History
 from neps.ledger.definition import Definition, find_definition
 from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.view import View
 from neps.space import SearchSpace
-from neps.trial import Decision, Status, Trial
+from neps.trial import Decision, Trial
 
-__all__ = ["no_run", "read_definition", "read_trials", "read_view", "root_of"]
+__all__ = ["no_run", "read_definition", "read_history", "read_trials", "read_view", "root_of"]
 
 _PATIENCE = 0.5
 _BELOW = ("task_*", "dev_*", "task_*/dev_*")
@@ -61,13 +62,23 @@ def no_run(root: str, why: str) -> DirectoryError:
     return DirectoryError(f"{root} {why}. There are runs in {names}{more}: give one of these.")
 
 
+def read_history(root: str | Path, definition: Definition | None = None) -> History:
+    """All that there is of a run.
+
+    Args:
+        root: where it lies.
+        definition: the run's, if that was read already.
+
+    Raises:
+        DirectoryError: if there is no run, or it can't be read.
+    """
+    definition = definition or read_definition(root)
+    return History(SearchSpace.from_definition(definition.space), read_trials(root, definition), definition.seed)
+
+
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
     """All trials of a run by number; numbers that are reserved but not committed wait, without a decision."""
-    view = read_view(root, definition)
-    trials = dict(view.known())
-    for number in view.numbers.taken:
-        trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
-    return dict(sorted(trials.items()))
+    return read_view(root, definition).everything()
 
 
 def read_view(root: str | Path, definition: Definition) -> View:

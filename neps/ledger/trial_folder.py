@@ -9,7 +9,7 @@ import contextlib
 import functools
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,10 @@ from neps.ledger.layout import (
     end_name,
     lock_name,
     saved_name,
-    stalled_bytes,
-    stalled_name,
     start_name,
     void_name,
 )
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
-from neps.ledger.touching import Lock
 from neps.trial import Decision, Result
 
 __all__ = ["TrialFolder"]
@@ -95,20 +92,6 @@ class TrialFolder:
             raise UnreadableDocumentError(path, f"it belongs to another run ({shown(fields.get('run'))})")
         return parsed(path, lambda: (read_decision(fields, self.number), AttemptStart.from_fields(fields, 1)))
 
-    def is_held(self, attempt: int, me: Identity) -> bool:
-        """Whether the start of an attempt is still this worker's, and not of a run that took the folder's place."""
-        return self._is_opened(attempt, lambda opener: opener == me)
-
-    def is_opened_by(self, attempt: int, worker: str) -> bool:
-        """The same for who knows only the worker's name, which is unique."""
-        return self._is_opened(attempt, lambda opener: opener.worker == worker)
-
-    def _is_opened(self, attempt: int, by: Callable[[Identity], bool]) -> bool:
-        with contextlib.suppress(UnreadableDocumentError, OSError):
-            start = self.start(attempt)
-            return start is not None and by(start.identity)
-        return True
-
     def start(self, attempt: int) -> AttemptStart | None:
         """Who opened an attempt, or None while nobody has."""
         path = f"{self.path}/{start_name(attempt)}"
@@ -139,10 +122,6 @@ class TrialFolder:
         """The lock file of an attempt, which only its own worker touches."""
         return f"{self.path}/{lock_name(attempt)}"
 
-    def lock(self, attempt: int, me: Identity) -> Lock:
-        """How that is touched, and only as long as the attempt is open and this worker's."""
-        return Lock(os.fsencode(self.path), *_names_of_lock(attempt), me.worker.encode())
-
     def curve(self, attempt: int, *, begun: bool = False) -> CurveFile:
         """What an attempt reports while it runs, which only its own worker writes, and what its run_pipeline starts."""
         return CurveFile(f"{self.path}/{curve_name(attempt)}", begun=begun)
@@ -165,29 +144,6 @@ class TrialFolder:
                 if (point := self.curve(earlier).last()) is not None:
                     return point
         return None
-
-    def mark_saved(self, attempt: int) -> None:
-        """Leave the sign that an attempt has saved a checkpoint: an empty file, made by its own processes alone."""
-        self._mark(saved_name(attempt))
-
-    def mark_stalled(self, attempt: int, size: int) -> None:
-        """Leave the sign that one of an attempt's processes had no room to save: its name says all, since that fits."""
-        self._mark(stalled_name(attempt, size))
-
-    def unmark_stalled(self, attempt: int, size: int) -> None:
-        """There was room in the end: take that sign away."""
-        with contextlib.suppress(OSError):
-            os.unlink(f"{self.path}/{stalled_name(attempt, size)}")  # noqa: PTH108
-
-    def stalled(self, attempt: int) -> int | None:
-        """The most bytes that such a sign of an attempt names; None where there is none."""
-        with contextlib.suppress(OSError):
-            sizes = [stalled_bytes(name, attempt) for name in os.listdir(self.path)]  # noqa: PTH208
-            return max((size for size in sizes if size is not None), default=None)
-        return None
-
-    def _mark(self, name: str) -> None:
-        os.close(os.open(f"{self.path}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
 
     def has_saved(self, attempt: int) -> bool:
         """Whether an attempt has left that sign, as far as this client sees."""
@@ -339,6 +295,11 @@ class TrialFolder:
                 return f"{self.path}/{RESULT}"
         return f"{self.path}/{void_name(void)}"
 
+    @property
+    def root(self) -> str:
+        """The run's root directory."""
+        return self._layout.root
+
     # Paths for people
 
     @property
@@ -355,10 +316,3 @@ def _read_as(name: str, fields: Mapping[str, Any]) -> None:
     elif AttemptEnd.from_fields(fields).attempt != attempt is not None:
         message = f"attempt is not {attempt}"
         raise ValueError(message)
-
-
-@functools.lru_cache(maxsize=16)
-def _names_of_lock(attempt: int) -> tuple[bytes, bytes, tuple[bytes, ...]]:
-    """The lock's own, that of the attempt's start, and those which say that it is over."""
-    ends = os.fsencode(end_name(attempt)), os.fsencode(start_name(attempt + 1))
-    return os.fsencode(lock_name(attempt)), os.fsencode(start_name(attempt)), ends

@@ -21,6 +21,7 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.foreign import read
 from neps.ledger.identity import Identity
 from neps.ledger.layout import TRIAL, Layout
+from neps.ledger.news import News
 from neps.ledger.numbering import Numbering
 from neps.ledger.pending import Pending
 from neps.ledger.silence import Silence
@@ -72,6 +73,7 @@ class View:
         self._layout, self._me, self._fits = layout, me, fits
         self._lease, self._poll, self._details = lease, poll, details
         self._accelerator = Accelerator(layout, me.worker if me else "")
+        self._news = News(layout)
         self._turn = 0
         self._failed: dict[int, Trial] = {}
         self._notices = Notices(layout, at_once=me is not None)
@@ -91,7 +93,7 @@ class View:
 
     def join(self) -> None:
         """Learn what there is: first from the accelerator, then from the folders that it doesn't hold."""
-        remembered = self._accelerator.load()
+        remembered = dict(self._news.look())
         numbers = set(self._layout.numbers())
         if not remembered.keys() <= numbers:  # somebody has removed trials: what it says of their numbers is void
             remembered = {}
@@ -143,14 +145,15 @@ class View:
         self.ended += 1
         return True
 
-    def hear(self, number: int, payload: bytes) -> None:
-        """Somebody has written a line into the accelerator since this view has joined."""
-        before = self.trials.get(number)
-        if (before is None or not before.succeeded) and self._remember(number, payload):
-            self.ended -= before is not None
-            self._failed.pop(number, None)
-            self.pending.pop(number, None)
-            self.numbers.settle(number)
+    def hear(self) -> None:
+        """Learn what others have written into the accelerator since: for readers, whom it saves the folders."""
+        for number, payload in self._news.look():
+            before = self.trials.get(number)
+            if (before is None or not before.succeeded) and self._remember(number, payload):
+                self.ended -= before is not None
+                self._failed.pop(number, None)
+                self.pending.pop(number, None)
+                self.numbers.settle(number)
 
     def take(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
@@ -397,3 +400,10 @@ class View:
     def known(self) -> Mapping[int, Trial]:
         """All trials that are known, pending ones included; not a copy, which would cost more with each trial."""
         return ChainMap({number: pending.trial for number, pending in self.pending.items()}, self.trials)
+
+    def everything(self) -> dict[int, Trial]:
+        """All trials by number; numbers that are reserved but not committed wait, without a decision."""
+        trials = dict(self.known())
+        for number in self.numbers.taken:
+            trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
+        return dict(sorted(trials.items()))

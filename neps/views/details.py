@@ -12,13 +12,12 @@ from neps.errors import ArgumentError
 from neps.history import History
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
-from neps.ledger.reading import read_definition
+from neps.ledger.reading import read_definition, read_history, root_of
 from neps.ledger.records import AttemptEnd, End
 from neps.ledger.storage import shown_size
 from neps.ledger.trial_folder import TrialFolder
 from neps.tables import aligned, printable
 from neps.trial import Trial, place_fields
-from neps.views.reading import read_history
 
 __all__ = ["details"]
 
@@ -33,13 +32,14 @@ def details(root_directory: str | Path, number: int) -> str:
         neps.errors.ArgumentError: if there is no such trial.
         neps.errors.DirectoryError: if there is no run, or it can't be read.
     """
-    root, history = read_history(root_directory)
-    run = read_definition(root).run
+    root = root_of(root_directory)
+    definition = read_definition(root)
+    history = read_history(root, definition)
     trial = history.by_number.get(number)
     if trial is None:
         has = f"its trials are 1 to {max(history.by_number)}" if len(history) else "it has no trials yet"
         raise ArgumentError(f"There is no trial {number} in {root}: {has}.")
-    folder = TrialFolder(Layout(root, run), number)
+    folder = TrialFolder(Layout(root, definition.run), number)
     sections = [
         [f"trial {number}: {trial.status}", *aligned(_facts(trial, history, folder.path))],
         _named("config", trial.config),

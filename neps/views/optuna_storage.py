@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import os
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -25,11 +26,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from neps.errors import NepsError
+from neps.ledger.following import Follower
+from neps.space import SearchSpace
 from neps.trial import Trial
-from neps.views.live import LiveRun
 from neps.views.optuna_trials import Curve, Place, curve_of, distributions, frozen, plain, state_of, top_fidelity
 
 __all__ = ["RunStorage", "study_names"]
+
+_logger = logging.getLogger("neps.views")
 
 
 def study_names(roots: Sequence[str]) -> list[str]:
@@ -63,13 +67,15 @@ class _Study:
 
     def __init__(self, root: str, first: int, stride: int) -> None:
         """Trial ids are `first`, `first + stride` and so on: unique in the storage, and the same at each start."""
-        self._run = LiveRun(root)
+        self._follower = Follower(root)
+        self._missing = False
         self._first, self._stride = first, stride
         self._begin()
 
     def _begin(self) -> None:
-        self.run = self._run.definition.run
-        self._searched = distributions(self._run.space)
+        self.run = self._follower.definition.run
+        self._space = SearchSpace.from_definition(self._follower.definition.space)
+        self._searched = distributions(self._space)
         self._top: float | None = None
         self._seen: dict[int, Trial] = {}
         self._frozen: dict[int, FrozenTrial] = {}
@@ -82,14 +88,14 @@ class _Study:
 
     def attributes(self) -> dict[str, Any]:
         """What is to be said of the run itself."""
-        definition, space = self._run.definition, self._run.space
+        definition, space = self._follower.definition, self._space
         priors = {
             name: f"{default!r}, {getattr(parameter, 'default_confidence', '')}"
             for name, parameter in space.parameters.items()
             if name in space.searched and (default := getattr(parameter, "default", None)) is not None
         }
         found = {
-            "root": self._run.root,
+            "root": self._follower.root,
             "numbers": "trial 0 is config_1, as Optuna counts from 0",
             "searcher": definition.searcher["name"],
             "fidelity": space.fidelity,
@@ -102,19 +108,35 @@ class _Study:
 
     def look(self) -> list[FrozenTrial]:
         """All trials, as they stand now."""
-        trials = self._run.trials()
-        if self._run.definition.run != self.run:  # another run has taken its place
+        trials = self._trials()
+        if self._follower.definition.run != self.run:  # another run has taken its place
             self._begin()
-        changed = [number for number, trial in trials.items() if self._seen.get(number) is not trial]
-        top = top_fidelity((trials[number] for number in changed), self._top)
-        if top != self._top:  # what was complete until now has stopped below it
-            self._top, changed = top, list(trials)
         last = max(trials, default=0)
         gaps = [number for number in range(1, last + 1) if number not in trials] if len(trials) < last else []
-        for number in sorted([*changed, *gaps]):  # what a trial continues comes before it
+        for number in sorted([*self._changed(trials), *gaps]):  # what a trial continues comes before it
             self._frozen[number] = self._freeze(number, trials.get(number))
         self._seen = trials
         return [self._frozen[number] for number in range(1, last + 1)]
+
+    def _trials(self) -> dict[int, Trial]:
+        """Ours, by number: the same object where nothing has changed. While it can't be read, as they stood last."""
+        try:
+            self._follower.look_closely()
+            self._missing = False
+        except (OSError, NepsError) as error:
+            if not self._missing:
+                _logger.warning("%s can't be read now, and is shown as it was: %s", self._follower.root, error)
+            self._missing = True
+        return self._follower.view.everything()
+
+    def _changed(self, trials: Mapping[int, Trial]) -> Collection[int]:
+        """The numbers of trials that stand differently since the last look, or are called otherwise by Optuna."""
+        changed = [number for number, trial in trials.items() if self._seen.get(number) is not trial]
+        top = top_fidelity((trials[number] for number in changed), self._top)
+        if top == self._top:
+            return changed
+        self._top = top  # what was complete until now has stopped below it
+        return trials
 
     def known(self, number: int) -> FrozenTrial | None:
         """The trial that the study has as `number`, as it stood when that was looked at last."""
@@ -128,9 +150,14 @@ class _Study:
         curve: Curve = {}
         if trial is not None:
             continued = self._curves.get(trial.previous, {}) if trial.previous is not None else {}
-            curve = curve_of(trial, continued, self._run.reported(number))
+            curve = curve_of(trial, continued, self._reported(number))
         self._curves[number] = curve
         return frozen(trial, place, self._searched, curve)
+
+    def _reported(self, number: int) -> dict[float, float]:
+        """The losses by step that a trial without a result has reported so far, in all its attempts."""
+        pending = self._follower.view.pending.get(number)
+        return pending.folder.reported(pending.standing.start.attempt) if pending is not None else {}
 
 
 def _refused(name: str) -> Callable[..., NoReturn]:

@@ -15,9 +15,8 @@ from neps.calling import public
 from neps.errors import ArgumentError, DirectoryError, NepsError
 from neps.history import History
 from neps.ledger.layout import Layout
-from neps.ledger.reading import read_definition, read_trials, root_of
-from neps.space import SearchSpace
-from neps.views.replacing import replace
+from neps.ledger.reading import read_history, root_of
+from neps.ledger.whole_files import replace
 from neps.views.trajectories import BEST_SO_FAR, LEARNING_CURVES, PANELS, learning_curves, measures
 
 if TYPE_CHECKING:
@@ -155,11 +154,8 @@ def _names(roots: Sequence[str]) -> list[str]:
 
 def _read(root: str) -> History:
     """The history of a run that can be plotted."""
-    definition = read_definition(root)
-    space = SearchSpace.from_definition(dict(definition.space))
-    history = History(space, read_trials(root, definition), definition.seed)
-    best = history.best
-    if best is None:
+    history = read_history(root)
+    if history.best is None:
         message = (
             f"{root} can't be plotted yet: none of its trials has ended with a finite loss. See `neps status {root}`."
         )

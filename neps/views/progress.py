@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.fidelity import fidelity_run
-from neps.ledger.following import Follower
+from neps.ledger.incumbent import Incumbent
 from neps.ledger.view import View
 from neps.trial import Trial
 from neps.views.live_line import LiveLine, is_terminal
@@ -61,7 +61,7 @@ class Display:
     def update(self, view: View, what: str) -> None:
         """The worker now does something else. Costs about a microsecond: a thread draws."""
 
-    def follow(self, follower: Follower) -> None:
+    def follow(self, incumbent: Incumbent) -> None:
         """The worker's view doesn't know others' losses; this does."""
 
     def stop(self) -> None:
@@ -94,7 +94,7 @@ class _Shown(Display):
     def __init__(self, budget: Budget, fidelity: str | None, stream: TextIO) -> None:
         self._budget, self._fidelity, self._stream = budget, fidelity, stream
         self._latest: tuple[View, str, float] | None = None
-        self._follower: Follower | None = None
+        self._incumbent: Incumbent | None = None
         self._changed, self._stopping = _Flag(), _Flag()
         self._line: LiveLine | None = None
         with contextlib.suppress(Exception):  # whatever a stand-in for a stream does, the search goes on
@@ -111,8 +111,8 @@ class _Shown(Display):
         self._latest = view, what, time.time()
         self._changed.set()
 
-    def follow(self, follower: Follower) -> None:
-        self._follower = follower
+    def follow(self, incumbent: Incumbent) -> None:
+        self._incumbent = incumbent
 
     def stop(self) -> None:
         """A stream that doesn't take the last state must not hold the worker up."""
@@ -173,11 +173,11 @@ class _Shown(Display):
 
     def _catch_up(self, pause: float) -> None:
         """While nothing happens, read on until the run's best is known: in a large run not before the first line."""
-        follower = self._follower
-        while follower is not None and not (follower.complete or self._changed.is_set()):
+        incumbent = self._incumbent
+        while incumbent is not None and not (incumbent.complete or self._changed.is_set()):
             began = time.monotonic()
-            follower.look()
-            if follower.complete:
+            incumbent.look()
+            if incumbent.complete:
                 self._changed.set()
             self._pause(pause, began)
 
@@ -208,21 +208,21 @@ class _Shown(Display):
     def _numbers(self, view: View) -> tuple[int, int]:
         """How many trials have ended, and how many run."""
         running = sum(not pending.waits for pending in list(view.pending.values()))
-        if (follower := self._follower) is None or not follower.complete:
+        if (incumbent := self._incumbent) is None or not incumbent.complete:
             return view.ended, running
-        ended = max(view.ended, len(follower.succeeded) + view.failures)
+        ended = max(view.ended, len(incumbent.succeeded) + view.failures)
         begun = view.numbers.frontier - 1 - (len(view.pending) - running)
         return ended, max(running, begun - ended)
 
     def _best(self, view: View) -> tuple[Trial | None, int]:
         """The run's incumbent, if its loss is finite, and how many losses are not, where none is."""
         best, not_finite = view.best, 0
-        if (follower := self._follower) is not None:
-            follower.look()
-            if not follower.complete:
+        if (incumbent := self._incumbent) is not None:
+            incumbent.look()
+            if not incumbent.complete:
                 return None, 0
-            not_finite = len(follower.without_loss)
-            best = min(filter(None, (best, follower.best)), key=lambda trial: trial.incumbent_key, default=None)
+            not_finite = len(incumbent.without_loss)
+            best = min(filter(None, (best, incumbent.best)), key=lambda trial: trial.incumbent_key, default=None)
         elif best is None:
             not_finite = sum(trial.succeeded for trial in list(view.trials.values()))
         return (best, 0) if best is not None else (None, not_finite)

@@ -28,12 +28,11 @@ from neps.fidelity import FidelitySpent
 from neps.history import History
 from neps.ledger import documents
 from neps.ledger.layout import Layout
-from neps.ledger.reading import read_definition, read_trials
+from neps.ledger.reading import read_history
 from neps.ledger.trial_folder import TrialFolder
-from neps.space import SearchSpace
+from neps.ledger.whole_files import replace
 from neps.trial import Trial
 from neps.views.columns import cells, columns
-from neps.views.replacing import replace
 from neps.views.wording import short_gist
 
 __all__ = ["try_to_write_summary", "write_summary", "write_summary_within"]
@@ -54,7 +53,7 @@ def write_summary(root: str, history: History) -> None:
     for _ in range(_TRIES):
         if not _outdated(root, history):
             break
-        history = _read(root)
+        history = read_history(root)
         _write(root, history)
 
 
@@ -67,7 +66,7 @@ def try_to_write_summary(root: str, history: History | None = None, deadline: fl
         deadline: nothing is written after that, on the monotonic clock.
     """
     try:
-        history = history or _read(root)
+        history = history or read_history(root)
         if time.monotonic() < deadline:
             write_summary(root, history)
     except Exception:  # a full disk, a missing permission, a run that is moved aside meanwhile
@@ -81,12 +80,6 @@ def write_summary_within(root: str, seconds: float) -> None:
     with contextlib.suppress(RuntimeError):  # no thread can be started any more
         thread.start()
         thread.join(seconds)
-
-
-def _read(root: str) -> History:
-    definition = read_definition(root)
-    space = SearchSpace.from_definition(definition.space)
-    return History(space, read_trials(root, definition), definition.seed)
 
 
 def _outdated(root: str, history: History) -> bool:

@@ -12,10 +12,8 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from neps.errors import DirectoryError
-from neps.ledger.definition import Definition
-from neps.ledger.keeping_up import KeepingUp
-from neps.ledger.layout import Layout
-from neps.ledger.reading import read_definition, read_view, root_of
+from neps.ledger.following import Follower
+from neps.ledger.reading import root_of
 from neps.views.overview import Overview, overview
 from neps.views.status import MOST_RUNNING, as_text
 from neps.views.status_json import fields
@@ -38,22 +36,14 @@ class Watched:
     """
 
     def __init__(self, root_directory: str) -> None:
-        self._root = root_of(root_directory)
-        self._definition = read_definition(self._root)
-        self._knowledge = self._join(self._definition)
+        self._follower = Follower(root_of(root_directory))
 
     def look(self) -> Overview:
         """How it stands now. A run that was moved aside gives way to the one that follows it."""
-        with contextlib.suppress(DirectoryError):  # in the middle of such a move there is none
-            definition = read_definition(self._root)
-            if definition.run != self._definition.run:
-                self._definition, self._knowledge = definition, self._join(definition)
-        with contextlib.suppress(OSError):  # an outage; what was known is shown
-            self._knowledge.look()
-        return overview(self._root, self._definition, self._knowledge.view, MOST_RUNNING)
-
-    def _join(self, definition: Definition) -> KeepingUp:
-        return KeepingUp(Layout(self._root, definition.run), read_view(self._root, definition))
+        follower = self._follower
+        with contextlib.suppress(DirectoryError, OSError):  # in the middle of such a move, or of an outage
+            follower.look()
+        return overview(follower.root, follower.definition, follower.view, MOST_RUNNING)
 
 
 class Pauses:

@@ -17,12 +17,11 @@ from neps.budget import Limit
 from neps.deciding import Request, decide
 from neps.errors import shown
 from neps.history import History
-from neps.ledger.records import AttemptStart
-from neps.ledger.standing import Standing
+from neps.ledger.claims import Claim
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Value
 from neps.worker.context import Context
-from neps.worker.steps import Held, Leave, Pause, Step
+from neps.worker.steps import Leave, Pause, Step
 
 __all__ = ["Claims"]
 
@@ -119,7 +118,7 @@ class Claims:
 
     # Reserving and committing
 
-    def _claim(self, decision: Decision) -> Held | None:
+    def _claim(self, decision: Decision) -> Claim | None:
         number = decision.number
         folder, began = TrialFolder(self._context.layout, number), time.monotonic()
         if not folder.reserve() and number not in self._view.numbers.taken:
@@ -127,11 +126,10 @@ class Claims:
             return None
         self._context.tenure.check()
         self._context.heartbeat.expect()
-        if not folder.commit(decision, self._context.me):
+        if (held := Claim.commit(folder, decision, self._context.me)) is None:
             self._lost(decision)
             return None
         self._slowest = max(self._slowest, time.monotonic() - began)
-        held = Held(folder, Standing(decision, AttemptStart(1, self._context.me)))
         self._view.begun(folder, held.standing)
         goes_on = f", continuing trial {decision.previous}" if decision.previous is not None else ""
         _logger.info("Trial %d claimed%s: %s in %s", number, goes_on, _readable(decision.config), folder.path)

@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from neps.checkpoint.attempts import Attempt, open_attempt
+from neps.checkpoint.attempts import Evaluation, open_attempt
 from neps.checkpoint.files import discard_unfinished
 from neps.errors import DirectoryError, gist
 from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
+from neps.ledger.claims import Claim
 from neps.ledger.outage import Outage
-from neps.ledger.records import End, result_fields
+from neps.ledger.records import result_fields
 from neps.ledger.storage import advice, filesystem_words
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
@@ -29,12 +30,12 @@ from neps.worker.context import Context
 from neps.worker.recorded import error_of, recorded
 from neps.worker.reports import curve_of, reports_of, thinned_curve
 from neps.worker.shortage import Shortage
-from neps.worker.steps import Held
 from neps.worker.telling import Audience, Telling
 
 __all__ = ["Evaluations"]
 
 _logger = logging.getLogger("neps.worker")
+_LAST_WORDS = "a second signal ended the process"
 
 
 class Evaluations:
@@ -49,7 +50,7 @@ class Evaluations:
         self._continues = "previous_pipeline_directory" in self._directories
         self._patience = 10 * context.lease
 
-    def run(self, held: Held) -> Trial | Interrupted | None:
+    def run(self, held: Claim) -> Trial | Interrupted | None:
         """Evaluate; the trial with its result, how it was interrupted, or None if somebody else decided it.
 
         Raises:
@@ -75,7 +76,7 @@ class Evaluations:
         return ended
 
     def _conclude(
-        self, held: Held, outcome: Outcome | Interrupted, result: Result, *, won: bool
+        self, held: Claim, outcome: Outcome | Interrupted, result: Result, *, won: bool
     ) -> Trial | Interrupted | None:
         """What `run` returns, said and seen to."""
         if isinstance(outcome, Interrupted):
@@ -92,7 +93,7 @@ class Evaluations:
         if telling is not None:
             telling.ended(ended)
 
-    def _evaluate_and_publish(self, held: Held, telling: Telling | None) -> tuple[Outcome | Interrupted, Result, bool]:
+    def _evaluate_and_publish(self, held: Claim, telling: Telling | None) -> tuple[Outcome | Interrupted, Result, bool]:
         """What came of it, the result, and whether that was published."""
         started, clock = datetime.now(UTC), time.monotonic()
         reports = reports_of(held, self._context, None if telling is None else telling.reported)
@@ -112,7 +113,7 @@ class Evaluations:
             learning_curve_steps=outcome.learning_curve_steps,
             error=outcome.error,
             worker=self._context.me.worker,
-            attempt=held.standing.start.attempt,
+            attempt=held.attempt,
             started=started,
             finished=datetime.now(UTC),
             duration=seconds,
@@ -120,28 +121,28 @@ class Evaluations:
         return outcome, result, self._persist(held, result)
 
     def _evaluate(
-        self, held: Held, reports: Reports, before: Callable[[], object] | None = None
+        self, held: Claim, reports: Reports, before: Callable[[], object] | None = None
     ) -> Outcome | Interrupted:
-        folder, decision = held.folder, held.standing.decision
+        folder, decision = held.folder, held.decision
         try:
             folder.write_config(decision, self._context.me)
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
         arguments = keywords(self._directories, decision.config, folder.directory, self._previous(decision))
         fence = Fence(lambda: self._abandon(folder), grace=self._context.lease)  # as long as others waited for it
-        attempt, view = held.standing.start.attempt, self._context.view
+        hold, view = held.hold, self._context.view
 
         def on_beat() -> None:
             reports.flush()
             view.watch()
 
-        self._context.heartbeat.hold(folder, attempt, fence.interrupt, on_beat)
-        if attempt > 1:
+        self._context.heartbeat.hold(hold, fence.interrupt, on_beat)
+        if hold.attempt > 1:
             self._discard_unfinished(folder)
         # What a checkpoint has seen is never reported again: so its reports are written first.
         signals = self._context.signals
-        opened = open_attempt(folder, attempt, self._context.me, fence.interrupt, reports.flush, self._patience)
-        with reports, opened as mine, signals.last_words(lambda: self._leave_hastily(folder, attempt)):
+        opened = open_attempt(hold, fence.interrupt, reports.flush, self._patience)
+        with reports, opened as mine, signals.last_words(lambda: held.leave_hastily(_LAST_WORDS)):
             outcome = evaluate(self._run_pipeline, arguments, signals, fence, before)
         if isinstance(outcome, Interrupted) or not outcome.success:
             reports.flush()
@@ -149,11 +150,6 @@ class Evaluations:
         if isinstance(outcome, Interrupted) and outcome.reason == "storage":
             self._leave_short(held, outcome, mine)
         return outcome
-
-    def _leave_hastily(self, folder: TrialFolder, attempt: int) -> None:
-        """Hand the attempt back, in another thread than the evaluating one, which may just be ending it, too."""
-        me = dataclasses.replace(self._context.me, worker=f"{self._context.me.worker}-signal")
-        folder.end_attempt(attempt, End.LEFT, me, "a second signal ended the process")
 
     def _abandon(self, folder: TrialFolder) -> None:
         """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks."""
@@ -210,13 +206,13 @@ class Evaluations:
         with contextlib.suppress(OSError):
             discard_unfinished(folder.path)
 
-    def _persist(self, held: Held, result: Result) -> bool:
+    def _persist(self, held: Claim, result: Result) -> bool:
         """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
-        number, fields = held.folder.number, result_fields(result)
+        number, fields = held.number, result_fields(result)
         what = f"The result of trial {number} (loss {result.loss}, cost {result.cost})"
         return self._through(held, what, lambda: self._end(held, fields), self._patience)
 
-    def _through(self, held: Held, what: str, publish: Callable[[], bool], patience: float) -> bool:
+    def _through(self, held: Claim, what: str, publish: Callable[[], bool], patience: float) -> bool:
         """Publish something that belongs into a trial's folder, through outages; permissions may come back as well."""
         outage: Outage | None = None  # in the usual case there is none
         while True:
@@ -241,9 +237,9 @@ class Evaluations:
             else:
                 time.sleep(pause)  # through signals, too: they would cost the result
 
-    def _leave_short(self, held: Held, interrupted: Interrupted, mine: Attempt) -> None:
+    def _leave_short(self, held: Claim, interrupted: Interrupted, mine: Evaluation) -> None:
         """Leave a trial since the storage failed. Where even that can't be written, wait as with a result."""
-        folder, attempt = held.folder, held.standing.start.attempt
+        folder = held.folder
         why = f"the storage failed: {interrupted.exception!r}"
         needs = self._shortage.needed(held, interrupted.exception, mine)
         _logger.warning(
@@ -257,25 +253,24 @@ class Evaluations:
         def publish() -> bool:
             if self._context.signals.received is not None:
                 return False
-            return folder.end_attempt(attempt, End.LEFT, self._context.me, why, needs_bytes=needs)
+            return held.leave(why, needs_bytes=needs)
 
         self._through(held, f"The end of an attempt at trial {folder.number}", publish, math.inf)
         self._context.view.inspect(folder.number)
 
-    def _end(self, held: Held, fields: Mapping[str, Any]) -> bool:
+    def _end(self, held: Claim, fields: Mapping[str, Any]) -> bool:
         """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""
-        folder, attempt = held.folder, held.standing.start.attempt
-        if self._context.heartbeat.held_for() > self._context.lease and not folder.is_held(attempt, self._context.me):
+        if self._context.heartbeat.held_for() > self._context.lease and not held.hold.is_own():
             return False
-        return folder.end_with_result(attempt, fields, self._context.me)
+        return held.publish(fields)
 
-    def _is_gone(self, held: Held) -> bool:
+    def _is_gone(self, held: Claim) -> bool:
         """Whether somebody has removed the trial's folder, while the run is still there."""
         return not held.folder.taken() and os.path.isdir(self._context.layout.root)  # noqa: PTH112
 
-    def _published(self, held: Held, result: Result) -> Trial:
+    def _published(self, held: Claim, result: Result) -> Trial:
         folder = held.folder
-        trial = self._context.view.finished(folder, dataclasses.replace(held.standing, end=End.RESULT, result=result))
+        trial = self._context.view.finished(folder, held.ended(result))
         if result.success:
             cost = "" if result.cost is None else f", cost {result.cost:g}"
             _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
@@ -283,7 +278,7 @@ class Evaluations:
             _logger.warning("Trial %d failed: %s. See %s", folder.number, gist(result.error), folder.path)
         return trial
 
-    def _drop(self, held: Held, result: Result) -> None:
+    def _drop(self, held: Claim, result: Result) -> None:
         folder = held.folder
         self._context.view.inspect(folder.number)
         _logger.warning(
@@ -294,8 +289,8 @@ class Evaluations:
             folder.path,
         )
 
-    def _leave(self, held: Held, interrupted: Interrupted) -> None:
-        folder, attempt = held.folder, held.standing.start.attempt
+    def _leave(self, held: Claim, interrupted: Interrupted) -> None:
+        folder = held.folder
         if interrupted.reason == "fenced":
             _logger.warning(
                 "Trial %d was interrupted: another worker has taken it over, because this one was silent for "
@@ -315,7 +310,10 @@ class Evaluations:
             f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted by {_interruption(interrupted)}"
         )
         try:
-            folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
+            if died:
+                held.die(why)
+            else:
+                held.leave(why)
         except OSError as error:
             _logger.warning(
                 "Trial %d can't be handed back: %s. Another worker resumes it after lease_seconds.",
@@ -327,10 +325,10 @@ class Evaluations:
             _logger.log(level, "Trial %d %s: %s. See %s", folder.number, how, why, folder.path)
 
 
-def _with_reports(outcome: Outcome, held: Held, reports: Reports) -> Outcome:
+def _with_reports(outcome: Outcome, held: Claim, reports: Reports) -> Outcome:
     """What was reported is the learning curve, unless run_pipeline has returned one."""
     if outcome.learning_curve is not None:
-        losses, thinned = thinned_curve(outcome.learning_curve, held.standing.decision.fidelity)
+        losses, thinned = thinned_curve(outcome.learning_curve, held.decision.fidelity)
         return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=thinned)
     if (curve := curve_of(held, reports.points)) is None:
         return outcome

@@ -14,6 +14,7 @@ from typing import Any
 
 from neps.errors import DirectoryError, EvaluationError
 from neps.evaluation import Interrupted
+from neps.ledger.claims import Claim
 from neps.ledger.links import without_links
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
@@ -26,7 +27,7 @@ from neps.worker.freeing import Disk
 from neps.worker.resuming import resume
 from neps.worker.settings import Keep
 from neps.worker.shortage import Shortage
-from neps.worker.steps import Held, Leave, Pause, Step
+from neps.worker.steps import Leave, Pause, Step
 
 __all__ = ["Worker"]
 
@@ -85,7 +86,7 @@ class Worker:
         while self._signals.received is None:
             step = self._through_outages(self._next)
             match step:
-                case Held():
+                case Claim():
                     self._shortage.begun()
                     if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason not in _BORNE:
                         return ended
@@ -144,7 +145,7 @@ class Worker:
         if (step := self._resume_one(self._view.inspect_some())) is not None:
             return step
         step = self._claims.next()
-        if isinstance(step, Held):
+        if isinstance(step, Claim):
             return step
         if isinstance(step, Leave) and (resumable := self._before_leaving()) is not None:
             return resumable
@@ -173,7 +174,7 @@ class Worker:
             return Pause("trials that another worker is resuming", brief=True)
         return None
 
-    def _try_to_resume(self, pending: Pending) -> Held | None:
+    def _try_to_resume(self, pending: Pending) -> Claim | None:
         """Resume a trial if its folder allows it: one that can't be written to keeps nobody from the others."""
         number, path = pending.folder.number, pending.folder.path
         try:
@@ -208,10 +209,10 @@ class Worker:
             return Leave(f"max_seconds_per_run={seconds:g} has passed")
         return None
 
-    def _evaluate(self, held: Held) -> Trial | Interrupted | None:
+    def _evaluate(self, held: Claim) -> Trial | Interrupted | None:
         self._waiting = _Waiting("", time.monotonic())
         self.evaluated += 1
-        number, what = held.folder.number, "trial {} ended early"
+        number, what = held.number, "trial {} ended early"
         self._on_change(f"evaluating trial {number}")
         try:
             ended = self._evaluations.run(held)

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from neps.evaluation import Reports
 from neps.evaluation.reporting import Take
+from neps.ledger.claims import Claim
 from neps.ledger.curve_file import Point
 from neps.worker.context import Context
-from neps.worker.steps import Held
 
 __all__ = ["curve_of", "reports_of", "thinned_curve"]
 
 _MOST_POINTS = 10_000
 
 
-def reports_of(held: Held, context: Context, tell: Take | None = None) -> Reports:
+def reports_of(held: Claim, context: Context, tell: Take | None = None) -> Reports:
     """What takes the reports of an attempt that this worker holds, appends them to its file, and tells each."""
     return Reports(_Appending(held, context), tell)
 
@@ -28,21 +28,17 @@ class _Appending:
     moved aside and another began in its place, write there.
     """
 
-    def __init__(self, held: Held, context: Context) -> None:
-        self._held, self._me, self._bearable = held, context.me, context.lease / 3
-        self._file = held.folder.curve(held.standing.start.attempt)
+    def __init__(self, held: Claim, context: Context) -> None:
+        self._hold, self._bearable = held.hold, context.lease / 3
+        self._file = self._hold.curve()
         self._looked = time.monotonic()
 
     def __call__(self, points: Sequence[Point]) -> None:
         now = time.monotonic()
-        if now - self._looked > self._bearable and self._is_lost():
+        if now - self._looked > self._bearable and self._hold.is_lost():
             return
         self._looked = now
         self._file.append(points)
-
-    def _is_lost(self) -> bool:
-        folder, attempt = self._held.folder, self._held.standing.start.attempt
-        return folder.superseded(attempt) or not folder.is_held(attempt, self._me)
 
 
 def thinned_curve(losses: Sequence[float], fidelity: float | None) -> tuple[list[float], list[float] | None]:
@@ -62,7 +58,7 @@ def thinned_curve(losses: Sequence[float], fidelity: float | None) -> tuple[list
     return [loss for _, loss in points], [step for step, _ in points]
 
 
-def curve_of(held: Held, points: Mapping[float, float]) -> tuple[list[float], list[float]] | None:
+def curve_of(held: Claim, points: Mapping[float, float]) -> tuple[list[float], list[float]] | None:
     """Steps and losses that all attempts of a trial have reported, by step; None if there are none.
 
     Of more than 10,000 so many are kept, evenly spread, the last one among them: each worker reads each result.
@@ -73,7 +69,7 @@ def curve_of(held: Held, points: Mapping[float, float]) -> tuple[list[float], li
             ones or by processes that run_pipeline has started.
     """
     steps, losses = [], []
-    for step, loss in _thinned(sorted((held.folder.reported(held.standing.start.attempt) | dict(points)).items())):
+    for step, loss in _thinned(sorted((held.folder.reported(held.attempt) | dict(points)).items())):
         steps.append(step)
         losses.append(loss)
     return (steps, losses) if steps else None

@@ -9,22 +9,21 @@ import contextlib
 import logging
 
 from neps.checkpoint.files import discard_unfinished
+from neps.ledger.claims import Claim
 from neps.ledger.pending import Pending
-from neps.ledger.records import AttemptStart, End, result_fields
+from neps.ledger.records import End, result_fields
 from neps.ledger.retrying import RETRY
 from neps.ledger.setbacks import Setbacks
-from neps.ledger.standing import Standing
 from neps.trial import Result
 from neps.worker.context import Context
 from neps.worker.reports import curve_of
-from neps.worker.steps import Held
 
 __all__ = ["resume"]
 
 _logger = logging.getLogger("neps.worker")
 
 
-def resume(pending: Pending, context: Context) -> Held | None:
+def resume(pending: Pending, context: Context) -> Claim | None:
     """Open the next attempt of a trial, in the folder where its checkpoint is; None if somebody else was first."""
     view, me = context.view, context.me
     context.tenure.check()
@@ -41,10 +40,9 @@ def resume(pending: Pending, context: Context) -> Held | None:
         return None
     after, setbacks = pending.standing.end, _setbacks(pending, context)  # before the attempt is opened: it may fail
     context.tenure.check()
-    if not folder.open_attempt(attempt + 1, me, str(after)):
+    if (held := Claim.resume(folder, pending.standing, me)) is None:
         view.inspect(folder.number)
         return None
-    held = Held(folder, Standing(pending.standing.decision, AttemptStart(attempt + 1, me, str(after))))
     view.begun(folder, held.standing)
     if setbacks.died_too_often(context.settings.max_attempts):
         _give_up(held, setbacks, context)
@@ -58,9 +56,9 @@ def _how_it_ended(end: End) -> str:
     return "the previous one died" if end is End.DIED else "the previous one was handed back"
 
 
-def _go_on(pending: Pending, context: Context) -> Held | None:
+def _go_on(pending: Pending, context: Context) -> Claim | None:
     """Hold what this worker has opened already, unless it was opened to give the trial up."""
-    held, setbacks = Held(pending.folder, pending.standing), _setbacks(pending, context)
+    held, setbacks = Claim(pending.folder, pending.standing), _setbacks(pending, context)
     if setbacks.died_too_often(context.settings.max_attempts):
         _give_up(held, setbacks, context)
         return None
@@ -94,9 +92,9 @@ def _deaths(count: int) -> str:
     return f"{count} deaths of its worker" if count > 1 else "a death of its worker"
 
 
-def _give_up(held: Held, setbacks: Setbacks, context: Context) -> None:
+def _give_up(held: Claim, setbacks: Setbacks, context: Context) -> None:
     settings, me = context.settings, context.me
-    number, attempt = held.folder.number, held.standing.start.attempt
+    number, attempt = held.number, held.attempt
     error = _why_given_up(setbacks, settings.max_attempts)
     with contextlib.suppress(OSError):  # nobody resumes it, and what it was saving when it died may be large
         discard_unfinished(held.folder.path)
@@ -111,7 +109,7 @@ def _give_up(held: Held, setbacks: Setbacks, context: Context) -> None:
         worker=me.worker,
         attempt=attempt,
     )
-    held.folder.end_with_result(attempt, result_fields(result), me)
+    held.publish(result_fields(result))
     context.view.inspect(number)
     retry = f"neps retry {context.layout.root} --trial {number}"
     _logger.warning("Trial %d failed: %s. See %s. To try it again, run `%s`.", number, error, held.folder.path, retry)

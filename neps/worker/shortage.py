@@ -11,9 +11,10 @@ import logging
 import math
 import time
 
-from neps.checkpoint.attempts import Attempt
+from neps.checkpoint.attempts import Evaluation
 from neps.errors import StorageError
 from neps.evaluation import Interrupted, Outcome
+from neps.ledger.claims import Claim
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
@@ -21,7 +22,7 @@ from neps.ledger.setbacks import Setbacks
 from neps.ledger.storage import behind, filesystem_words, lost_terminal, shown_size, storage_error, try_to_write
 from neps.worker.context import Context
 from neps.worker.room import LEAST, guess, is_here, tells_of_storage
-from neps.worker.steps import Held, Pause
+from neps.worker.steps import Pause
 
 __all__ = ["Shortage"]
 
@@ -53,7 +54,7 @@ class Shortage:
 
     # After an evaluation
 
-    def judge(self, held: Held, outcome: Outcome | Interrupted, attempt: Attempt) -> Outcome | Interrupted:
+    def judge(self, held: Claim, outcome: Outcome | Interrupted, attempt: Evaluation) -> Outcome | Interrupted:
         """An evaluation that failed since the storage did has no result, unless that happens again and again."""
         failure = self._failure(held, outcome, attempt)
         if failure is None:
@@ -83,11 +84,11 @@ class Shortage:
             return f"No trial is started until {shown_size(needs)} can be written to {root}"
         return f"This worker waits {self.backoff:.3g} s for {self.reason}"
 
-    def needed(self, held: Held, error: BaseException, attempt: Attempt) -> int:
+    def needed(self, held: Claim, error: BaseException, attempt: Evaluation) -> int:
         """About how many bytes there must be room for: what `save` says, here or in a child, or a guess."""
         if (said := _stalled(held, attempt)) is not None:
             return said
-        folder, layout, previous = held.folder.path, self._context.layout, held.standing.decision.previous
+        folder, layout, previous = held.folder.path, self._context.layout, held.decision.previous
         if not is_here(error, folder):
             self.reason = _REASON.format(_ELSEWHERE.format(layout.root))
             return LEAST
@@ -95,7 +96,7 @@ class Shortage:
         return guess(error, folder, [folder, *continued], self._setbacks(held).stalls)
 
     @staticmethod
-    def _failure(held: Held, outcome: Outcome | Interrupted, attempt: Attempt) -> BaseException | None:
+    def _failure(held: Claim, outcome: Outcome | Interrupted, attempt: Evaluation) -> BaseException | None:
         """What says that it was the storage: `save`, the exception, or that nothing more can be written."""
         if isinstance(outcome, Outcome) and outcome.success:
             return None
@@ -110,11 +111,11 @@ class Shortage:
         refused = try_to_write(held.folder.path, LEAST)
         return refused if storage_error(refused, held.folder.path) is not None else None
 
-    def _setbacks(self, held: Held) -> Setbacks:
+    def _setbacks(self, held: Claim) -> Setbacks:
         """How often this trial was left so, up to now."""
         with contextlib.suppress(OSError):
             most = self._context.settings.max_attempts
-            return Setbacks.of(held.folder, held.standing.start.attempt, most - 1)
+            return Setbacks.of(held.folder, held.attempt, most - 1)
         return Setbacks()
 
     # Before the next
@@ -183,12 +184,12 @@ def _says_so(error: BaseException, text: str, folder: str) -> bool:
     return said or storage_error(error, folder) is not None
 
 
-def _stalled(held: Held, attempt: Attempt) -> int | None:
+def _stalled(held: Claim, attempt: Evaluation) -> int | None:
     """For how many bytes a `save` had no room, in this process or in one that it has started."""
-    return attempt.stalled or held.folder.stalled(attempt.attempt)
+    return attempt.stalled or held.hold.stalled()
 
 
-def _given_up(held: Held, outcome: Outcome, failure: BaseException, setbacks: Setbacks, most: int) -> Outcome:
+def _given_up(held: Claim, outcome: Outcome, failure: BaseException, setbacks: Setbacks, most: int) -> Outcome:
     """A failure that says how often the storage has failed, before the error where that is of the user's own code."""
     error = (
         f"given up after {setbacks.stalls} attempts in a row whose storage failed, without progress "

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from neps.ledger.standing import Standing
-from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.claims import Claim
 
-__all__ = ["Held", "Leave", "Pause", "Step"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Held:
-    """A trial whose last attempt this worker has opened."""
-
-    folder: TrialFolder
-    standing: Standing
+__all__ = ["Leave", "Pause", "Step"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,4 +24,4 @@ class Leave:
     reason: str
 
 
-Step = Held | Pause | Leave
+Step = Claim | Pause | Leave

@@ -20,9 +20,9 @@ from types import MappingProxyType
 from neps.callbacks import Callback, Ending, RunningTrial, TrialEnd
 from neps.errors import gist
 from neps.evaluation import Interrupted
+from neps.ledger.claims import Claim
 from neps.trial import Trial
 from neps.worker.context import Context
-from neps.worker.steps import Held
 
 __all__ = ["Audience", "Telling"]
 
@@ -41,7 +41,7 @@ class Audience:
         self._down_until: dict[int, float] = {}
         self._not_started: set[int] = set()
 
-    def of(self, held: Held) -> Telling | None:
+    def of(self, held: Claim) -> Telling | None:
         """What tells them of an attempt; None where there is nobody to tell."""
         return Telling(held, self._context, self.call) if self._context.settings.callbacks else None
 
@@ -102,7 +102,7 @@ class Audience:
 class Telling:
     """Tells all callbacks of one attempt, never two at once: reports may come from several threads."""
 
-    def __init__(self, held: Held, context: Context, call: Callable[..., None]) -> None:
+    def __init__(self, held: Claim, context: Context, call: Callable[..., None]) -> None:
         self._held, self._signals, self._call = held, context.signals, call
         self._trial = _running(held, context)
         self._told = set(self._trial.reported)
@@ -153,8 +153,8 @@ class Telling:
             self._call(method, self._trial, *values)
 
 
-def _running(held: Held, context: Context) -> RunningTrial:
-    decision, attempt, root = held.standing.decision, held.standing.start.attempt, context.layout.root
+def _running(held: Claim, context: Context) -> RunningTrial:
+    decision, attempt, root = held.decision, held.attempt, context.layout.root
     return RunningTrial(
         run=context.layout.run,
         root=Path(root),

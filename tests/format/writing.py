@@ -17,6 +17,7 @@ from unittest import mock
 
 import neps
 from neps.ledger import documents
+from neps.ledger.claims import Hold
 from neps.ledger.definition import Definition, publish_definition
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
@@ -105,8 +106,8 @@ def _failed(folder: TrialFolder) -> None:
 def _left(folder: TrialFolder) -> None:
     _claim(folder)
     folder.curve(1).append([(1.0, 0.875), (2.0, math.nan)])
-    folder.mark_saved(1)
-    folder.mark_stalled(1, 80_000)
+    Hold(folder, 1, ALICE.worker).mark_saved()
+    Hold(folder, 1, ALICE.worker).mark_stalled(80_000)
     folder.end_attempt(1, End.LEFT, ALICE, "the storage failed: StorageError('…')", needs_bytes=80_000)
 
 

@@ -16,6 +16,7 @@ from neps.checkpoint import load, save
 from neps.checkpoint.attempts import open_attempt
 from neps.errors import CheckpointError
 from neps.evaluation import Fence, Fenced
+from neps.ledger.claims import Hold
 from neps.ledger.records import End
 from unit.ledger_scene import Scene, here, somewhere
 
@@ -29,14 +30,14 @@ def scene(tmp_path: Path) -> Scene:
 
 def test_while_it_is_the_open_one(scene: Scene) -> None:
     folder = scene.claim(1, ME)
-    with open_attempt(folder, 1, ME, pytest.fail):
+    with open_attempt(Hold(folder, 1, ME.worker), pytest.fail):
         save(folder.directory, "mine")
     assert load(folder.directory) == "mine"
 
 
 def test_what_has_to_be_written_before_it_is(scene: Scene) -> None:
     folder, seen = scene.claim(1, ME), []
-    with open_attempt(folder, 1, ME, pytest.fail, lambda: seen.append(load(folder.directory))):
+    with open_attempt(Hold(folder, 1, ME.worker), pytest.fail, lambda: seen.append(load(folder.directory))):
         save(folder.directory, "first")
         save(folder.directory, "second")
     save(folder.directory, "third")
@@ -48,7 +49,7 @@ def test_one_that_was_taken_over_replaces_nothing(scene: Scene, below: str) -> N
     folder, asked = scene.claim(1, ME), []
     place = folder.directory / below
     place.mkdir(exist_ok=True)
-    with open_attempt(folder, 1, ME, lambda: asked.append("interrupt")):
+    with open_attempt(Hold(folder, 1, ME.worker), lambda: asked.append("interrupt")):
         scene.take_over(1, 1, somewhere())
         before = scene.snapshot()
         with pytest.raises(CheckpointError, match=r"another worker has taken it over.*longer lease_seconds"):
@@ -59,7 +60,7 @@ def test_one_that_was_taken_over_replaces_nothing(scene: Scene, below: str) -> N
 
 def test_its_end_alone_is_enough(scene: Scene) -> None:
     folder = scene.claim(1, ME)
-    with open_attempt(folder, 1, ME, lambda: None):
+    with open_attempt(Hold(folder, 1, ME.worker), lambda: None):
         folder.end_attempt(1, End.DIED, somewhere())
         with pytest.raises(CheckpointError):
             save(folder.directory, "zombie")
@@ -68,14 +69,14 @@ def test_its_end_alone_is_enough(scene: Scene) -> None:
 def test_a_later_attempt(scene: Scene) -> None:
     folder = scene.claim(1, somewhere())
     scene.take_over(1, 1, ME)
-    with open_attempt(folder, 2, ME, pytest.fail):
+    with open_attempt(Hold(folder, 2, ME.worker), pytest.fail):
         save(folder.directory, "mine")
     assert load(folder.directory) == "mine"
 
 
 def test_a_folder_that_is_another_runs_by_now(scene: Scene) -> None:
     folder = scene.claim(1, ME)
-    with open_attempt(folder, 1, ME, lambda: None):
+    with open_attempt(Hold(folder, 1, ME.worker), lambda: None):
         shutil.rmtree(folder.path)
         Scene(scene.root, "run1").claim(1, somewhere())
         with pytest.raises(CheckpointError):
@@ -86,7 +87,7 @@ def test_a_folder_that_is_another_runs_by_now(scene: Scene) -> None:
 def test_elsewhere_and_afterwards_it_just_saves(scene: Scene, tmp_path: Path) -> None:
     folder = scene.claim(1, ME)
     (tmp_path / "run" / "config_11").mkdir()
-    with open_attempt(folder, 1, ME, pytest.fail):
+    with open_attempt(Hold(folder, 1, ME.worker), pytest.fail):
         scene.end(1, who=ME)
         save(tmp_path, "elsewhere")
         save(tmp_path / "run" / "config_11", "elsewhere")
@@ -98,7 +99,7 @@ def test_elsewhere_and_afterwards_it_just_saves(scene: Scene, tmp_path: Path) ->
 def test_through_another_path_to_the_same_folder(scene: Scene, tmp_path: Path, evaluated: str) -> None:
     scene.claim(1, ME)
     (tmp_path / "link").symlink_to(scene.root)
-    with open_attempt(Scene(tmp_path / evaluated).folder(1), 1, ME, lambda: None):
+    with open_attempt(Hold(Scene(tmp_path / evaluated).folder(1), 1, ME.worker), lambda: None):
         scene.take_over(1, 1, somewhere())
         for path in ("run", "link"):
             with pytest.raises(CheckpointError):
@@ -114,7 +115,7 @@ def test_in_a_thread_and_in_a_forked_child(scene: Scene) -> None:
         except CheckpointError:
             told.append(True)
 
-    with open_attempt(folder, 1, ME, lambda: None):
+    with open_attempt(Hold(folder, 1, ME.worker), lambda: None):
         scene.take_over(1, 1, somewhere())
         thread = threading.Thread(target=attempt)
         thread.start()
@@ -139,7 +140,7 @@ def test_it_interrupts_the_evaluation(scene: Scene) -> None:
             went_on.append(True)
         went_on.append(True)
 
-    with open_attempt(folder, 1, ME, fence.interrupt), pytest.raises(Fenced):
+    with open_attempt(Hold(folder, 1, ME.worker), fence.interrupt), pytest.raises(Fenced):
         fence.call(run_pipeline)
     assert fence.broken
     assert went_on == []
@@ -159,7 +160,7 @@ def test_both_interrupt_an_evaluation_that_is_known_to_be_taken_over(scene: Scen
             except Fenced:
                 used.append("interrupted")
 
-    with open_attempt(folder, 1, ME, fence.interrupt):
+    with open_attempt(Hold(folder, 1, ME.worker), fence.interrupt):
         fence.call(run_pipeline)
     assert used == ["interrupted", "interrupted"]
     assert not (folder.directory.parent / "checkpoint.pt").exists()

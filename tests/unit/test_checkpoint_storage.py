@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from neps.checkpoint import files, load, save, saving
-from neps.checkpoint.attempts import Attempt, open_attempt
+from neps.checkpoint.attempts import Evaluation, open_attempt
 from neps.errors import CheckpointError, StorageError
+from neps.ledger.claims import Hold
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import Scene, here, somewhere
 
@@ -25,9 +26,9 @@ STATE = {"epoch": 1, "weights": torch.zeros(20_000)}
 
 
 @contextlib.contextmanager
-def evaluating(root: Path, patience: float = 60.0) -> Iterator[tuple[Attempt, Path]]:
+def evaluating(root: Path, patience: float = 60.0) -> Iterator[tuple[Evaluation, Path]]:
     folder = Scene(root).claim(1, ME)
-    with open_attempt(folder, 1, ME, lambda: None, patience=patience) as attempt:
+    with open_attempt(Hold(folder, 1, ME.worker), lambda: None, patience=patience) as attempt:
         yield attempt, folder.directory
 
 
@@ -119,7 +120,7 @@ def test_patience_ends(faulty: Mount) -> None:
         with pytest.raises(StorageError, match=r"Disk quota exceeded.*The last checkpoint is still there.*`quota -s`"):
             save(folder, STATE)
         assert len(faulty.faults()) > 3
-        assert attempt.stalled == attempt.folder.stalled(1) == len(before)
+        assert attempt.stalled == attempt.hold.stalled() == len(before)
         assert (folder / "checkpoint.pt").read_bytes() == before
         given = len(faulty.faults())
         with pytest.raises(StorageError):  # who goes on training is not kept waiting again
@@ -128,7 +129,7 @@ def test_patience_ends(faulty: Mount) -> None:
         faulty.rules([])
         save(folder, STATE)
         assert attempt.stalled is None
-        assert attempt.folder.stalled(1) is None
+        assert attempt.hold.stalled() is None
 
 
 def test_outside_of_an_evaluation_it_says_so_at_once(faulty: Mount) -> None:
@@ -156,7 +157,7 @@ def test_who_is_taken_over_meanwhile_ends_at_once(faulty: Mount, monkeypatch: py
     naps = Naps(monkeypatch, lambda: scene.take_over(1, 1, somewhere()))
     faulty.rules([Rule("write", "run/config_1/.checkpoint.pt.neps-*", "ENOSPC")])
     taken = pytest.raises(CheckpointError, match="another worker has taken it over")
-    with open_attempt(folder, 1, ME, lambda: asked.append(1), patience=60.0), taken:
+    with open_attempt(Hold(folder, 1, ME.worker), lambda: asked.append(1), patience=60.0), taken:
         save(folder.directory, STATE)
     assert (naps.count, asked) == (1, [1])
 

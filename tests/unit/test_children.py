@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import neps
-from neps.children import ATTEMPT, ParentAttempt, announced, inherited
+from neps.children import ATTEMPT, announced, inherited
+from neps.ledger.claims import Hold
 from neps.ledger.records import End
 from unit.ledger_scene import Scene, here, somewhere
 
@@ -70,7 +71,7 @@ neps.run(run_pipeline, sys.argv[1], {{"x": neps.Float(0, 1)}}, searcher="random_
 
     def test_of_a_child_whose_worker_was_replaced_are_not_written(self, scene: Scene) -> None:
         folder = scene.claim(1, ME)
-        with announced(folder, 1, ME):
+        with announced(Hold(folder, 1, ME.worker)):
             assert python(REPORT, 1, 0.5).stderr == ""
             scene.take_over(1, 1, somewhere())
             late = python(REPORT, 2, 0.25)
@@ -80,13 +81,13 @@ neps.run(run_pipeline, sys.argv[1], {{"x": neps.Float(0, 1)}}, searcher="random_
 
     def test_in_the_folder_of_another_run_are_not_written(self, scene: Scene) -> None:
         folder = scene.claim(1, somewhere("another"))
-        with announced(folder, 1, ME):
+        with announced(Hold(folder, 1, ME.worker)):
             python(REPORT, 1, 0.5)
         assert folder.curve(1).points() == {}
 
     def test_after_half_a_line_of_a_process_that_was_killed(self, scene: Scene) -> None:
         folder = scene.claim(1, ME)
-        with announced(folder, 1, ME):
+        with announced(Hold(folder, 1, ME.worker)):
             python(REPORT, 1, 0.5)
             with Path(folder.path, "attempt_1.curve.jsonl").open("a") as file:
                 file.write("[2.0, 0.")
@@ -116,7 +117,7 @@ neps.report(7, 0.125)
 class TestSave:
     def test_looks_whether_the_attempt_is_open(self, scene: Scene) -> None:
         folder = scene.claim(1, ME)
-        with announced(folder, 1, ME):
+        with announced(Hold(folder, 1, ME.worker)):
             assert python(SAVE, folder.path).returncode == 0
             assert folder.has_saved(1), "a child's checkpoint is progress, too"
             folder.end_attempt(1, End.DIED, somewhere())
@@ -131,9 +132,9 @@ class TestSave:
 class TestVariable:
     def test_names_the_attempt_meanwhile(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(ATTEMPT, "an outer one's")
-        with announced(scene.claim(1, ME), 1, ME):
+        with announced(Hold(scene.claim(1, ME), 1, ME.worker)):
             assert os.environ[ATTEMPT] == f"1 this-one {scene.root}/config_1"
-            with announced(scene.claim(2, ME), 3, ME):
+            with announced(Hold(scene.claim(2, ME), 3, ME.worker)):
                 assert os.environ[ATTEMPT] == f"3 this-one {scene.root}/config_2"
             assert os.environ[ATTEMPT] == f"1 this-one {scene.root}/config_1"
             assert inherited() is None
@@ -155,12 +156,12 @@ class TestVariable:
         inside, leave = threading.Event(), threading.Event()
 
         def evaluate() -> None:
-            with announced(scene.claim(2, ME), 1, ME):
+            with announced(Hold(scene.claim(2, ME), 1, ME.worker)):
                 inside.set()
                 leave.wait(20)
 
         thread = threading.Thread(target=evaluate)
-        with announced(scene.claim(1, ME), 1, ME):
+        with announced(Hold(scene.claim(1, ME), 1, ME.worker)):
             thread.start()
             inside.wait(20)
             assert ATTEMPT not in os.environ
@@ -179,4 +180,6 @@ class TestVariable:
 
     def test_a_root_may_have_any_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(ATTEMPT, "2 w /a b\n/config_3/config_45")
-        assert inherited() == ParentAttempt("/a b\n/config_3", 45, 2, "w")
+        hold = inherited()
+        assert hold is not None
+        assert (hold.folder.path, hold.attempt, hold.worker) == ("/a b\n/config_3/config_45", 2, "w")

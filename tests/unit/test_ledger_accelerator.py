@@ -13,6 +13,7 @@ from neps.ledger import accelerator as module
 from neps.ledger.accelerator import Accelerator, parse
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
+from neps.ledger.news import News
 from neps.ledger.view import View
 from neps.space import Float, SearchSpace
 from neps.trial import Decision, Result, Status, Trial
@@ -40,7 +41,7 @@ def trial(number: int = 1, **result: object) -> Trial:
 
 
 def known(layout: Layout) -> dict[int, Trial]:
-    return {number: parse(number, payload) for number, payload in Accelerator(layout, "").load().items()}
+    return {number: parse(number, payload) for number, payload in News(layout).look()}
 
 
 def file(layout: Layout, worker: str = "a") -> Path:

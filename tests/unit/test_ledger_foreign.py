@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from neps.ledger import foreign
-from neps.ledger.foreign import END_MARKER, LARGEST, NotAFileError, change_mark, lines, misplaced, read, tail
+from neps.ledger.foreign import END_MARKER, LARGEST, NotAFileError, change_mark, misplaced, piece, read, tail
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import failing
 
@@ -93,7 +93,7 @@ class TestRead:
     def test_no_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make, what: str) -> None:
         monkeypatch.chdir(tmp_path)  # a socket's path must be short
         make(tmp_path / "a")
-        for reading in (read, lambda path: tail(path, 10), lambda path: next(lines(path))):
+        for reading in (read, lambda path: tail(path, 10), lambda path: piece(path, 0, 10)):
             with pytest.raises(NotAFileError, match=f"{what} stands in its place"):
                 reading(f"{tmp_path}/a")
 
@@ -146,18 +146,6 @@ class TestTail:
         assert tail(f"{tmp_path}/a", 3) == b"789"
         assert tail(f"{tmp_path}/a", 30) == b"0123456789"
         assert tail(f"{tmp_path}/absent", 3) is None
-
-
-class TestLines:
-    def test_a_line_without_end_comes_in_pieces(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(foreign, "LONGEST_LINE", 4)
-        (tmp_path / "a").write_bytes(b"ab\n0123456789\nc")
-        assert list(lines(f"{tmp_path}/a")) == [b"ab\n", b"0123", b"4567", b"89\n", b"c"]
-
-    def test_a_file_without_end_has_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(foreign, "_MOST_LINES_BYTES", 1000)
-        (tmp_path / "a").write_bytes(b"a\n" * 5000)
-        assert len(list(lines(f"{tmp_path}/a"))) == 500
 
 
 def test_the_mark_of_a_link_is_its_own(tmp_path: Path) -> None:

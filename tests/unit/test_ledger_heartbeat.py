@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from neps.ledger.claims import Hold
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.records import End
 from rigs.faultfs import Mount, Rule
@@ -58,7 +59,7 @@ def await_beats(path: Path, count: int = 2) -> None:
 class TestLock:
     def test_appears_when_it_is_first_due_and_is_touched(self, scene: Scene, heartbeat: Heartbeat) -> None:
         folder, began = scene.claim(1, ME), time.monotonic()
-        heartbeat.hold(folder, 1, lambda: None)
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: None)
         lock = Path(folder.lock_path(1))
         wait_until(lock.exists, 20, "the lock")
         assert time.monotonic() - began >= LEASE / 3
@@ -69,7 +70,7 @@ class TestLock:
         heartbeat = Heartbeat(scene.layout, ME, LONG)
         heartbeat.begin()
         folder = scene.claim(1, ME)
-        heartbeat.hold(folder, 1, lambda: None)
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: None)
         heartbeat.release()
         heartbeat.stop()
         assert not Path(folder.lock_path(1)).exists()
@@ -77,7 +78,7 @@ class TestLock:
     def test_is_not_due_with_another_trials_beat(self, scene: Scene) -> None:
         heartbeat = Heartbeat(scene.layout, ME, LONG)
         folder = scene.claim(1, ME)
-        heartbeat.hold(folder, 1, lambda: None)
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: None)
         assert heartbeat._held is not None
         assert heartbeat._beat_for(heartbeat._held) == heartbeat._held.since + LONG / 3
         assert not Path(folder.lock_path(1)).exists()
@@ -85,13 +86,13 @@ class TestLock:
     def test_of_the_attempt_that_is_held(self, scene: Scene, heartbeat: Heartbeat) -> None:
         folder = scene.claim(1, somewhere())
         scene.take_over(1, 1, ME)
-        heartbeat.hold(folder, 2, lambda: None)
+        heartbeat.hold(Hold(folder, 2, ME.worker), lambda: None)
         await_beats(Path(folder.lock_path(2)))
         assert not Path(folder.lock_path(1)).exists()
 
     def test_not_touched_after_release(self, scene: Scene, heartbeat: Heartbeat) -> None:
         folder = scene.claim(1, ME)
-        heartbeat.hold(folder, 1, lambda: None)
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: None)
         await_beats(Path(folder.lock_path(1)))
         heartbeat.release()
         await_beats(presence(scene), 3)
@@ -104,7 +105,7 @@ class TestLock:
         folder, heartbeat = scene.claim(1, ME), Heartbeat(scene.layout, ME, LEASE)
         heartbeat.begin()
         faulty.rules([Rule("create,utime", "*.lock", "EIO", times=3)])
-        heartbeat.hold(folder, 1, lambda: None)
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: None)
         await_beats(faulty.backing / "run/config_1/attempt_1.lock")
         heartbeat.stop()
         assert len(faulty.faults()) == 3
@@ -115,7 +116,7 @@ class TestSuperseded:
     def test_end_by_somebody_else(self, scene: Scene, heartbeat: Heartbeat, end: End) -> None:
         calls: list[int] = []
         folder = scene.claim(1, ME)
-        heartbeat.hold(folder, 1, lambda: calls.append(threading.get_ident()))
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: calls.append(threading.get_ident()))
         folder.end_attempt(1, end, somewhere())
         wait_until(lambda: calls, 20, "the call")
         await_beats(presence(scene), 4)
@@ -126,21 +127,21 @@ class TestSuperseded:
         called = threading.Event()
         folder = scene.claim(1, ME)
         folder.open_attempt(2, somewhere(), "died")
-        heartbeat.hold(folder, 1, called.set)
+        heartbeat.hold(Hold(folder, 1, ME.worker), called.set)
         assert called.wait(20)
 
     def test_no_beat_after_it(self, scene: Scene, heartbeat: Heartbeat) -> None:
         called = threading.Event()
         folder = scene.claim(1, ME)
         folder.end_attempt(1, End.DIED, somewhere())
-        heartbeat.hold(folder, 1, called.set)
+        heartbeat.hold(Hold(folder, 1, ME.worker), called.set)
         assert called.wait(20)
         await_beats(presence(scene), 3)
         assert not Path(folder.lock_path(1)).exists()
 
     def test_not_called_after_release(self, scene: Scene, heartbeat: Heartbeat) -> None:
         folder = scene.claim(1, ME)
-        heartbeat.hold(folder, 1, lambda: pytest.fail("released"))
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: pytest.fail("released"))
         heartbeat.release()
         folder.end_attempt(1, End.DIED, somewhere())
         await_beats(presence(scene), 4)
@@ -152,7 +153,7 @@ class TestSuperseded:
             raise RuntimeError("can't start new thread")
 
         folder = scene.claim(1, ME)
-        heartbeat.hold(folder, 1, fail)
+        heartbeat.hold(Hold(folder, 1, ME.worker), fail)
         folder.end_attempt(1, End.DIED, somewhere())
         wait_until(lambda: "Trying again" in caplog.text, 20, "the line")
         assert "can't start new thread" in caplog.text
@@ -162,7 +163,7 @@ class TestSuperseded:
         for number in (1, 2):
             called = threading.Event()
             folder = scene.claim(number, ME)
-            heartbeat.hold(folder, 1, called.set)
+            heartbeat.hold(Hold(folder, 1, ME.worker), called.set)
             folder.end_attempt(1, End.DIED, somewhere())
             assert called.wait(20)
 
@@ -190,7 +191,7 @@ class TestPresence:
         heartbeat = Heartbeat(scene.layout, ME, LEASE)
         heartbeat.begin()
         folder = scene.claim(1, ME)
-        heartbeat.hold(folder, 1, lambda: None)
+        heartbeat.hold(Hold(folder, 1, ME.worker), lambda: None)
         await_beats(Path(folder.lock_path(1)))
         heartbeat.stop()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from neps.ledger.claims import Hold
 from neps.ledger.records import End
 from neps.ledger.retrying import RETRY
 from neps.ledger.setbacks import Setbacks
@@ -24,7 +25,7 @@ def play(scene: Scene, *attempts: Attempt) -> TrialFolder:
             assert folder.open_attempt(number, me, RETRY if end == "retry" else "died")
         for deed in deeds:
             if deed == "+":
-                folder.mark_saved(number)
+                Hold(folder, number, me.worker).mark_saved()
             else:
                 folder.curve(number).append([(float(deed), 0.5)])
         if end == "stalled":

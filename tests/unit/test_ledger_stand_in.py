@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from neps.ledger import touching
+from neps.ledger.claims import Hold
 from neps.ledger.records import End
 from neps.ledger.stand_in import StandIn
 from rigs.descendants import stand_ins
@@ -63,7 +64,7 @@ def beats(path: Path, count: int = 2) -> None:
 
 def hold(process: StandIn, scene: Scene, number: int = 1) -> Path:
     folder = scene.claim(number, ME)
-    process.show(folder.lock(1, ME), OVERDUE)
+    process.show(Hold(folder, 1, ME.worker).lock(), OVERDUE)
     return Path(folder.lock_path(1))
 
 
@@ -108,7 +109,7 @@ def test_is_stopped_while_it_starts() -> None:
 
 def test_leaves_it_to_a_thread_that_is_in_time(scene: Scene) -> None:
     process, folder = StandIn(LONG), scene.claim(1, ME)
-    process.show(folder.lock(1, ME), time.monotonic())
+    process.show(Hold(folder, 1, ME.worker).lock(), time.monotonic())
     pid()
     process.stop()
     assert not Path(folder.lock_path(1)).exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from neps.ledger import documents, trial_folder
+from neps.ledger.claims import Hold
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import publish
 from neps.ledger.records import End
@@ -300,17 +301,17 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestFolder:
     def test_holding(self, scene: Scene) -> None:
         folder: TrialFolder = scene.claim(1, here("first"))
-        assert folder.is_held(1, here("first"))
-        assert not folder.is_held(1, here("other"))
+        assert Hold(folder, 1, "first").is_own()
+        assert not Hold(folder, 1, "other").is_own()
         scene.take_over(1, 1, here("second"))
-        assert folder.is_held(2, here("second"))
-        assert not folder.is_held(2, here("first"))
+        assert Hold(folder, 2, "second").is_own()
+        assert not Hold(folder, 2, "first").is_own()
 
     def test_a_folder_of_the_next_run_is_not_held(self, scene: Scene) -> None:
         folder = scene.claim(1, here("first"))
         shutil.rmtree(folder.path)
         Scene(scene.root, "run1").claim(1, here("other"))
-        assert not folder.is_held(1, here("first"))
+        assert not Hold(folder, 1, "first").is_own()
 
     def test_success_without_parsing(self, scene: Scene) -> None:
         folder = scene.claim(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from neps.ledger import touching
+from neps.ledger.claims import Hold
 from neps.ledger.records import End
 from neps.ledger.touching import touch
 from unit.ledger_scene import Scene, here, somewhere
@@ -23,7 +24,7 @@ def scene(tmp_path: Path) -> Scene:
 
 def test_makes_the_lock_and_then_touches_it(scene: Scene) -> None:
     folder = scene.claim(1, ME)
-    lock = folder.lock(1, ME)
+    lock = Hold(folder, 1, ME.worker).lock()
     assert touch(lock)
     path = Path(folder.lock_path(1))
     assert path.read_bytes() == b""
@@ -43,26 +44,26 @@ def test_makes_the_lock_and_then_touches_it(scene: Scene) -> None:
 def test_not_of_an_attempt_that_is_over(scene: Scene, lose: Callable[[Scene], object]) -> None:
     folder = scene.claim(1, ME)
     lose(scene)
-    assert not touch(folder.lock(1, ME))
+    assert not touch(Hold(folder, 1, ME.worker).lock())
     assert not Path(folder.lock_path(1)).exists()
 
 
 def test_not_in_a_folder_that_another_worker_has_opened(scene: Scene) -> None:
     """Where a run was moved aside while this worker was frozen, the next one has a folder of the same name."""
     folder = scene.claim(1, somewhere("another-one"))
-    assert not touch(folder.lock(1, ME))
+    assert not touch(Hold(folder, 1, ME.worker).lock())
     assert not Path(folder.lock_path(1)).exists()
 
 
 def test_a_start_that_is_not_seen_whole_as_yet_tells_nothing(scene: Scene) -> None:
     folder = scene.claim(1, ME)
     Path(folder.path, "trial.yaml").write_bytes(b"format_version: 1\n")
-    assert touch(folder.lock(1, ME))
+    assert touch(Hold(folder, 1, ME.worker).lock())
 
 
 def test_no_folder(scene: Scene) -> None:
     folder = scene.claim(1, ME)
-    lock = folder.lock(1, ME)
+    lock = Hold(folder, 1, ME.worker).lock()
     Path(folder.path).rename(scene.root / "moved")
     with pytest.raises(FileNotFoundError):
         touch(lock)
@@ -72,14 +73,14 @@ def test_no_folder(scene: Scene) -> None:
 def test_no_descriptor_is_left(scene: Scene) -> None:
     folder = scene.claim(1, ME)
     before = [path.name for path in Path("/proc/self/fd").iterdir()]
-    touch(folder.lock(1, ME))
+    touch(Hold(folder, 1, ME.worker).lock())
     folder.end_attempt(1, End.LEFT, ME)
-    touch(folder.lock(1, ME))
+    touch(Hold(folder, 1, ME.worker).lock())
     assert [path.name for path in Path("/proc/self/fd").iterdir()] == before
 
 
 def test_what_the_worker_writes_is_read_back(scene: Scene) -> None:
-    lock = scene.claim(1, ME).lock(1, ME)
+    lock = Hold(scene.claim(1, ME), 1, ME.worker).lock()
     content = touching.encode(lock, 12.25) + b"the end of an earlier, longer one"
     read = touching.decode(content)
     assert read is not None

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.accelerator import Accelerator, parse
+from neps.ledger.accelerator import parse
 from neps.ledger.layout import Layout
+from neps.ledger.news import News
 from neps.ledger.records import End
 from neps.ledger.retrying import reopen
 from neps.ledger.standing import look
@@ -282,7 +283,7 @@ class TestWithoutDetails:
         scene.fail(5)
         first = scene.view(details=False)
         assert (first.ended, set(first.known())) == (4, {1, 5})
-        remembered = Accelerator(scene.layout, "").load()
+        remembered = dict(News(scene.layout).look())
         told = {number: parse(number, payload) for number, payload in remembered.items()}
         shutil.rmtree(scene.layout.hidden)
         assert repr(told) == repr({number: scene.view(here("other")).trials[number] for number in (2, 3, 4)})
@@ -292,7 +293,7 @@ class TestWithoutDetails:
         scene.claim(1)
         scene.end(1)
         scene.view(details=False)
-        assert Accelerator(scene.layout, "").load() == {}
+        assert dict(News(scene.layout).look()) == {}
 
     def test_settles_a_few_in_turn(self, scene: Scene, clock: Clock) -> None:
         view = scene.view(details=False)

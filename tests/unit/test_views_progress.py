@@ -17,9 +17,9 @@ import pytest
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
-from neps.ledger import following
+from neps.ledger import incumbent as incumbent_module
 from neps.ledger.accelerator import Accelerator
-from neps.ledger.following import Follower
+from neps.ledger.incumbent import Incumbent
 from neps.ledger.layout import Layout
 from neps.ledger.view import View
 from neps.trial import Decision, Result, Status, Trial
@@ -65,15 +65,15 @@ def draw_once(stream: object, view: View) -> None:
 
 
 def drawn_once(
-    view: View, budget: Budget | None = None, fidelity: str | None = None, follower: Follower | None = None
+    view: View, budget: Budget | None = None, fidelity: str | None = None, incumbent: Incumbent | None = None
 ) -> str:
     """What a file gets."""
     stream = io.StringIO()
     with standard_error(stream), pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress, "_SECONDS_ELSEWHERE", 0)
         with progress_display(True, budget or Budget(), fidelity) as display:
-            if follower is not None:
-                display.follow(follower)
+            if incumbent is not None:
+                display.follow(incumbent)
             display.update(view, "evaluating trial 5")
             wait_until(stream.getvalue, 60, "a line")
     return stream.getvalue()
@@ -149,7 +149,7 @@ def test_best_and_numbers_are_the_runs_where_the_view_knows_only_its_own(tmp_pat
     for number in (1, 2, 3, 4):
         view.take(number)  # of which the last two run
     Accelerator(layout, "mine").append(trial(1, Result(success=True, loss=0.5)))
-    line = drawn_once(view, follower=Follower(layout))
+    line = drawn_once(view, incumbent=Incumbent(layout))
     assert line.startswith("neps: 2 trials ended · 2 running · best 0.25 (trial 2) · ")
 
 
@@ -159,11 +159,11 @@ def test_the_best_of_a_large_run_is_shown_once_it_is_known(
     layout = Layout(tmp_path)
     for number in range(1, 50):
         Accelerator(layout, "another").append(trial(number, Result(success=True, loss=1 / number)))
-    monkeypatch.setattr(following, "_PIECE", 2000)
+    monkeypatch.setattr(incumbent_module, "_PIECE", 2000)
     monkeypatch.setattr(progress, "_SECONDS_ON_TERMINAL", 0.001)
     view = View(layout, None, lease=1.0, poll=1.0, details=False)
     with standard_error(terminal.stream), progress_display(True, Budget()) as display:
-        display.follow(Follower(layout))
+        display.follow(Incumbent(layout))
         display.update(view, "evaluating trial 50")
         terminal.wait_for("· best 0.0204082 (trial 49) · evaluating trial 50")
     drawn = terminal.raw.decode()

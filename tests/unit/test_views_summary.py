@@ -17,7 +17,7 @@ import yaml
 
 import neps
 from neps.errors import DirectoryError, EvaluationError
-from neps.ledger.reading import read_trials
+from neps.ledger.reading import read_history
 from neps.space import Parameter
 from neps.views.summary import write_summary, write_summary_within
 from rigs.processes import Fleet
@@ -205,9 +205,9 @@ def test_a_filesystem_that_hangs_delays_no_end(tmp_path: Path, monkeypatch: pyte
     def hang(*arguments: Any) -> Any:
         goes_on.wait(60)
         done.set()
-        return read_trials(*arguments)
+        return read_history(*arguments)
 
-    monkeypatch.setattr("neps.views.summary.read_trials", hang)
+    monkeypatch.setattr("neps.views.summary.read_history", hang)
     write_summary_within(str(tmp_path), 0.01)
     goes_on.set()
     assert done.wait(60)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import accelerator as accelerator_module
 from neps.ledger.accelerator import Accelerator
 from neps.ledger.records import End
 from neps.ledger.trial_folder import TrialFolder
@@ -67,30 +66,7 @@ def test_a_success_is_read_from_the_accelerator_alone(scene: Scene, monkeypatch:
         patch.setattr(TrialFolder, "result", lambda _: pytest.fail("a folder was read"))
         run = watched.look()
     assert (run.running_count, run.history.best_config) == (0, dict(run.history.by_number[3].config))
-    assert watched._knowledge.view.ended == 3
-
-
-def test_what_was_read_is_not_read_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in (1, 2):
-        scene.claim(number)
-        scene.end(number)
-        remember(scene, Watched(str(scene.root)), number)
-    reader = Accelerator(scene.layout, "")
-    assert [number for number, _ in reader.news()] == [1, 2]
-    with monkeypatch.context() as patch:
-        patch.setattr(accelerator_module, "lines", lambda *_: pytest.fail("the file was read again"))
-        assert list(reader.news()) == []
-    (path,) = Path(scene.layout.accelerator).iterdir()
-    whole = path.read_bytes()
-    third = whole.splitlines(keepends=True)[0]
-    with path.open("ab") as file:
-        file.write(third[:20])
-        file.flush()
-        assert list(reader.news()) == [], "it is being written"
-        file.write(third[20:])
-    assert [number for number, _ in reader.news()] == [1]
-    path.write_bytes(third)
-    assert [number for number, _ in reader.news()] == [1], "another file of that name"
+    assert watched._follower.view.ended == 3
 
 
 def test_a_failed_trial_that_is_retried_and_succeeds(scene: Scene) -> None:
@@ -104,7 +80,7 @@ def test_a_failed_trial_that_is_retried_and_succeeds(scene: Scene) -> None:
     remember(scene, watched, 1)
     run = watched.look()
     assert ([trial.status for trial in run.history], len(run.failed)) == ([Status.SUCCESS], 0)
-    view = watched._knowledge.view
+    view = watched._follower.view
     assert (view.ended, view.failures) == (1, 0)
 
 

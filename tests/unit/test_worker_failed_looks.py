@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from neps.budget import Budget
+from neps.ledger.claims import Claim
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.opening import OpenedRun
 from neps.ledger.pending import Pending
@@ -23,7 +24,6 @@ from neps.worker.context import Context
 from neps.worker.resuming import resume
 from neps.worker.session import prepare
 from neps.worker.settings import Settings
-from neps.worker.steps import Held
 from unit.ledger_scene import Scene, here
 
 
@@ -71,7 +71,7 @@ def test_a_worker_goes_on_with_what_it_has_opened_without_learning_it(scene: Sce
     context.view.join()
     assert [p.folder.number for p in context.view.inspect_some()] == [1]
     held = resume(context.view.pending[1], context)
-    assert isinstance(held, Held)
+    assert isinstance(held, Claim)
     assert held.standing.start == AttemptStart(1, context.me)
     assert held.folder.end(1) is None
 

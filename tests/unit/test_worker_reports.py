@@ -16,12 +16,12 @@ import pytest
 import yaml
 
 import neps
+from neps.ledger.claims import Claim
 from neps.ledger.layout import Layout
 from neps.ledger.records import End
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Trial
 from neps.worker import reports as module
-from neps.worker.steps import Held
 from unit.ledger_scene import Scene, dead, here
 
 SPACE: dict[str, neps.Parameter] = {"x": neps.Float(0, 1)}
@@ -187,9 +187,9 @@ class TestWhileItRuns:
         scene = Scene(tmp_path)
         scene.define()
         folder = scene.claim(1, here())
-        standing = scene.running(1, here())
-        context: Any = type("Context", (), {"me": dead() if how == "run moved" else here(), "lease": 0.3})
-        reports = module.reports_of(Held(folder, standing), context)
+        standing = scene.running(1, dead() if how == "run moved" else here())
+        context: Any = type("Context", (), {"lease": 0.3})
+        reports = module.reports_of(Claim(folder, standing), context)
         reports.add(1, 0.5)
         assert folder.curve(1).points() == {1.0: 0.5}
         now = time.monotonic()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import following
-from neps.ledger.accelerator import Accelerator
-from neps.ledger.following import Follower
+from neps.ledger import incumbent as module
+from neps.ledger.accelerator import Accelerator, _checksum
+from neps.ledger.incumbent import Incumbent
 from neps.ledger.layout import Layout
 from neps.trial import Decision, Result, Status, Trial
 
@@ -26,26 +26,26 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def test_the_best_of_all_workers(layout: Layout) -> None:
-    follower = Follower(layout)
-    follower.look()
-    assert follower.complete
-    assert follower.best is None
+    incumbent = Incumbent(layout)
+    incumbent.look()
+    assert incumbent.complete
+    assert incumbent.best is None
     for number, loss in enumerate([0.5, math.nan, 0.25, math.inf, 0.25], start=1):
         Accelerator(layout, f"worker{number % 2}").append(success(number, loss))
-    follower.look()
-    assert follower.best == success(3, 0.25)
-    assert follower.without_loss == {2, 4}
+    incumbent.look()
+    assert incumbent.best == success(3, 0.25)
+    assert incumbent.without_loss == {2, 4}
     Accelerator(layout, "worker0").append(success(6, 0.125))
-    follower.look()
-    assert follower.best == success(6, 0.125)
+    incumbent.look()
+    assert incumbent.best == success(6, 0.125)
 
 
 def test_the_best_is_of_the_highest_fidelity(layout: Layout) -> None:
     for trial in (success(1, 0.1, fidelity=1), success(2, 0.5, fidelity=9), success(3, 0.2, fidelity=3)):
         Accelerator(layout, "worker").append(trial)
-    follower = Follower(layout)
-    follower.look()
-    assert follower.best == success(2, 0.5, fidelity=9)
+    incumbent = Incumbent(layout)
+    incumbent.look()
+    assert incumbent.best == success(2, 0.5, fidelity=9)
 
 
 def test_a_look_is_bounded_and_goes_on_where_the_last_one_ended(
@@ -55,13 +55,13 @@ def test_a_look_is_bounded_and_goes_on_where_the_last_one_ended(
     for number in range(1, 101):
         Accelerator(layout, f"worker{number % 3}").append(success(number, 1 / number))
     size = sum(path.stat().st_size for path in Path(layout.accelerator).iterdir())
-    monkeypatch.setattr(following, "_PIECE", size // 8)
-    follower, looks = Follower(layout), 0
-    while not follower.complete:
-        follower.look()
+    monkeypatch.setattr(module, "_PIECE", size // 8)
+    incumbent, looks = Incumbent(layout), 0
+    while not incumbent.complete:
+        incumbent.look()
         looks += 1
     assert 8 <= looks <= 10
-    assert follower.best == success(100, 0.01)
+    assert incumbent.best == success(100, 0.01)
 
 
 def test_what_is_odd_is_passed_over(layout: Layout) -> None:
@@ -73,19 +73,23 @@ def test_what_is_odd_is_passed_over(layout: Layout) -> None:
     torn = whole.replace(b" 1 {", b" 3 {")[:-1]
     path.write_bytes(b"{}\n" + whole + torn)
     (path.parent / "folder").mkdir()
-    follower = Follower(layout)
-    follower.look()
-    assert follower.best == success(1, 0.5)
+    incumbent = Incumbent(layout)
+    incumbent.look()
+    assert incumbent.best == success(1, 0.5)
     path.write_bytes(path.read_bytes()[: -len(torn)])
     accelerator.append(success(4, 0.25))
-    follower.look()
-    assert follower.best == success(4, 0.25)
+    incumbent.look()
+    assert incumbent.best == success(4, 0.25)
 
 
 @pytest.mark.parametrize("payload", [[], {"result": {"loss": None}, "decision": {}}, {"result": {"loss": -1}}, 5])
 def test_a_payload_that_is_no_trial_is_no_best(layout: Layout, payload: object) -> None:
-    follower = Follower(layout)
-    follower._see(1, json.dumps(payload).encode())
-    follower._see(2, b"[" * 100_000)
-    follower._see(3, json.dumps({"result": {"loss": 1}, "decision": {}}).encode())
-    assert follower.best is None
+    incumbent = Incumbent(layout)
+    odd = [json.dumps(payload).encode(), b"[" * 100_000, json.dumps({"result": {"loss": 1}, "decision": {}}).encode()]
+    lines = [b"%d %s" % (number, content) for number, content in enumerate(odd, start=1)]
+    Path(layout.accelerator).mkdir(parents=True)
+    Path(layout.accelerator, "odd.jsonl").write_bytes(b"".join(b"%s %s\n" % (_checksum("run", x), x) for x in lines))
+    incumbent.look()
+    assert incumbent.complete
+    assert incumbent.best is None
+    assert 3 in incumbent.succeeded
