@@ -120,7 +120,7 @@ def _attempt(folder: TrialFolder, attempt: int) -> tuple[str, str, str, str]:
 def _how(end: AttemptEnd) -> str:
     if end.end is not End.RESULT or end.result is None:
         return str(end.end)
-    return "success" if end.result.success else "failed"
+    return "success" if end.result.outcome.success else "failed"
 
 
 def _files(path: str) -> list[str]:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from neps import ranking
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.fidelity import fidelity_run
@@ -222,7 +223,7 @@ class _Shown(Display):
             if not follower.complete:
                 return None, 0
             not_finite = len(follower.without_loss)
-            best = min(filter(None, (best, follower.best)), key=lambda trial: trial.incumbent_key, default=None)
+            best = ranking.best([best, follower.best])
         elif best is None:
             not_finite = sum(trial.succeeded for trial in list(view.trials.values()))
         return (best, 0) if best is not None else (None, not_finite)

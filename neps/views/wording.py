@@ -29,7 +29,7 @@ def loss_words(trial: Trial, fidelity: str | None, digits: int = 6) -> str:
     Example:
         >>> from neps.trial import Decision, Result
         >>> decision = Decision(number=1, config={"epochs": 27}, fidelity=27)
-        >>> loss_words(Trial(number=1, decision=decision, result=Result(success=True, loss=0.9081)), "epochs")
+        >>> loss_words(Trial(number=1, decision=decision, result=Result.of(success=True, loss=0.9081)), "epochs")
         '0.9081 at 27 epochs'
     """
     loss = f"{trial.loss:.{digits}g}"

@@ -147,8 +147,8 @@ class Claims:
     def _lacks_cost(self, number: int) -> bool:
         """Whether a trial that others waited for has succeeded, and its cost is missing: theirs would be, too."""
         trial = self._view.known().get(number)
-        result = trial.result if trial is not None else None
-        return result is not None and result.success and result.account_for_cost and result.cost is None
+        outcome = trial.outcome if trial is not None else None
+        return outcome is not None and outcome.success and outcome.account_for_cost and outcome.cost is None
 
     def _use_spare(self, history: History) -> Suggestion | None:
         """A suggestion that lost its number, unless somebody has decided the same since."""

@@ -14,7 +14,7 @@ from neps.ledger.records import AttemptStart, End, result_fields
 from neps.ledger.retrying import RETRY
 from neps.ledger.setbacks import Setbacks
 from neps.ledger.standing import Standing
-from neps.trial import Result
+from neps.outcome import Origin, Outcome, Result
 from neps.worker.context import Context
 from neps.worker.reports import curve_of
 from neps.worker.steps import Held
@@ -101,16 +101,15 @@ def _give_up(held: Held, setbacks: Setbacks, context: Context) -> None:
     with contextlib.suppress(OSError):  # nobody resumes it, and what it was saving when it died may be large
         discard_unfinished(held.folder.path)
     steps, losses = curve_of(held, {}) or (None, None)
-    result = Result(
+    outcome = Outcome(
         success=False,
         loss=settings.loss_value_on_error,
         cost=settings.cost_value_on_error,
         learning_curve=losses,
         learning_curve_steps=steps,
         error=error,
-        worker=me.worker,
-        attempt=attempt,
     )
+    result = Result(outcome, Origin(worker=me.worker, attempt=attempt))
     held.folder.end_with_result(attempt, result_fields(result), me)
     context.view.inspect(number)
     retry = f"neps retry {context.layout.root} --trial {number}"

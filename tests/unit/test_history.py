@@ -24,7 +24,7 @@ def ended(number: int, loss: float | None, config: Mapping[str, Any] | None = No
     return Trial(
         number=number,
         decision=Decision(number=number, config=config or {"rate": number / 64, "kind": "a"}, **decision),
-        result=Result(success=success, loss=loss, **more),
+        result=Result.of(success=success, loss=loss, **more),
         status=Status.SUCCESS if success else Status.FAILED,
     )
 
