@@ -57,8 +57,7 @@ def _facts(trial: Trial, history: History, path: str) -> list[tuple[str, str]]:
     decision = trial.decision
     place = {"bracket": decision.bracket, "rung": decision.rung, "slot": decision.slot} if decision else {}
     facts: dict[str, Any] = {
-        "loss": trial.loss,
-        "cost": trial.cost,
+        **trial.measures,
         "cost of all attempts": trial.spent if trial.spent != (trial.cost or 0.0) else None,
         f"fidelity ({history.space.fidelity})": trial.fidelity,
         **place,

@@ -23,10 +23,11 @@ from neps.errors import ArgumentError
 from neps.fidelity import fidelity_run
 from neps.ledger.following import Follower
 from neps.ledger.view import View
+from neps.listing import counted
 from neps.trial import Trial
 from neps.views.live_line import LiveLine, is_terminal
 from neps.views.saying import say
-from neps.views.wording import best_words, counted, loss_words
+from neps.views.wording import best_words, loss_words
 
 __all__ = ["Display", "check_progress", "progress_display"]
 

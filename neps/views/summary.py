@@ -30,6 +30,7 @@ from neps.ledger import documents
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_trials
 from neps.ledger.trial_folder import TrialFolder
+from neps.outcome import MEASURES
 from neps.space import SearchSpace
 from neps.trial import Trial
 from neps.views.columns import cells, columns
@@ -40,7 +41,7 @@ __all__ = ["try_to_write_summary", "write_summary", "write_summary_within"]
 
 _logger = logging.getLogger("neps.views")
 _TRIES = 3
-_COLUMNS = ("number", "status", "loss", "cost", "fidelity", "bracket", "rung", "previous")
+_COLUMNS = ("number", "status", *MEASURES, "fidelity", "bracket", "rung", "previous")
 _MORE_COLUMNS = ("worker", "attempts", "claimed", "started", "finished", "duration", "error")
 
 
@@ -123,13 +124,7 @@ def _replace(folder: str, name: str, content: bytes | None) -> None:
 
 def _incumbent(best: Trial) -> dict[str, Any]:
     folder = os.path.basename(Layout("").trial(best.number))  # noqa: PTH119
-    return {
-        "number": best.number,
-        "loss": best.loss,
-        "cost": best.cost,
-        "folder": folder,
-        "config": dict(best.config),
-    }
+    return {"number": best.number, **best.measures, "folder": folder, "config": dict(best.config)}
 
 
 def _accounts(spent: FidelitySpent) -> dict[str, Any]:
