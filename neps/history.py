@@ -1,21 +1,24 @@
-"""History: what a worker knows of a run, as a value. Folders are the ledger's business.
+"""History: what is known of a run, to be read. Folders are the ledger's business, how it looks is `neps.listing`.
 
-Samplers read it, `neps.run` and `neps.load` return it. Building one costs nothing: it wraps a mapping.
+Samplers read it, `neps.run` and `neps.load` return it. Building one costs nothing, however many trials there are.
 """
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from neps import ranking
 from neps.errors import ArgumentError, shown
 from neps.fidelity import Brackets, FidelitySpent, fidelity_spent
-from neps.tables import aligned, as_html, cell, narrowed, printable
+from neps.listing import best_rows, counted, in_short
+from neps.tables import aligned, as_html, narrowed
 from neps.trial import Status, Trial, Value
 
 if TYPE_CHECKING:
@@ -29,13 +32,21 @@ _FEW = 5
 _WIDTH, _INDENT = 80, 2
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+def _read_only(trials: Mapping[int, Trial]) -> Mapping[int, Trial]:
+    return trials if isinstance(trials, MappingProxyType) else MappingProxyType(trials)
+
+
+@attrs.frozen(eq=False, repr=False, slots=False)
 class History:
     """The trials of a run, as far as they are known: `len`, iteration, and `print`, which shows the best few.
 
+    Nobody can change a run through it. What `neps.run` and `neps.load` return stays as it is. What a sampler gets shows
+    what its worker knows, not a copy of it, and is true while `decide` runs: it may keep trials, but not the history.
+
     Args:
         space: the run's search space.
-        by_number: the trials by their number; read-only.
+        by_number: the trials by their number. This shows them, too, and takes no copy: whoever may change them later
+            passes one.
         seed: the run's seed, from which all randomness is drawn.
         index: `brackets`, where whoever decides often keeps them up; else they are made when they are asked for.
 
@@ -50,7 +61,7 @@ class History:
     """
 
     space: SearchSpace
-    by_number: Mapping[int, Trial]
+    by_number: Mapping[int, Trial] = attrs.field(converter=_read_only)
     seed: int = 0
     index: Brackets | None = None
 
@@ -62,52 +73,20 @@ class History:
 
     def __repr__(self) -> str:
         """One short line; `print` shows a table of the best."""
-        return f"<History: {self._in_short()}>"
+        return f"<History: {in_short(self.trials, self.space)}>"
 
     def __str__(self) -> str:
         """How many trials there are, and the best few as a table that a terminal of 80 columns holds."""
-        return "\n".join([self._in_short(), *aligned(narrowed(self.table(_FEW), _WIDTH - _INDENT))])
+        rows = best_rows(self.trials, self.space, _FEW)
+        return "\n".join([in_short(self.trials, self.space), *aligned(narrowed(rows, _WIDTH - _INDENT))])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the same, with all parameters."""
-        return as_html(self.table(_FEW), self._in_short())
+        return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space))
 
-    def table(self, most: int) -> list[list[str]]:
-        """The best trials, a row each, the best first, as text for people; the first row is the head.
-
-        Args:
-            most: so many trials at most.
-        """
-        best = sorted(self.succeeded, key=lambda trial: trial.incumbent_key)[:most]
-        fidelity = self.space.fidelity
-        names = [name for name in self.space if name != fidelity]
-        columns: list[tuple[str, Callable[[Trial], object]]] = [
-            ("trial", lambda trial: trial.number),
-            ("loss", lambda trial: trial.loss),
-        ]
-        if fidelity is not None:
-            columns.append((fidelity, lambda trial: trial.fidelity))
-        if any(trial.cost is not None for trial in best):
-            columns.append(("cost", lambda trial: trial.cost))
-        columns += [(name, functools.partial(_value, name)) for name in names]
-        return [[cell(name) for name, _ in columns], *([cell(get(trial)) for _, get in columns] for trial in best)]
-
-    def _in_short(self) -> str:
-        if not self:
-            return "no trials"
-        states = collections.Counter(str(trial.status) for trial in self.trials)
-        states["succeeded"] = states.pop("success", 0)
-        names = ("succeeded", "failed", "running", "waiting")
-        counts = ", ".join(f"{states[name]} {name}" for name in names if states[name])
-        return f"{_counted(len(self), 'trial', 'trials')}: {counts}; best: {self._best_in_short()}"
-
-    def _best_in_short(self) -> str:
-        best = self.best
-        if best is not None:
-            at = f" at {printable(str(self.space.fidelity))} {best.fidelity:g}" if best.fidelity is not None else ""
-            return f"trial {best.number}, loss {best.loss:.6g}{at}"
-        diverged = len(self.succeeded)
-        return f"none yet: {_counted(diverged, 'loss is', 'losses are')} not finite" if diverged else "none yet"
+    def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int]]:
+        """To be pickled and copied, as a snapshot."""
+        return History, (self.space, dict(self.by_number), self.seed)
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -137,8 +116,7 @@ class History:
     @property
     def best(self) -> Trial | None:
         """The incumbent: the lowest loss at the highest fidelity at which any is finite; None while none is finite."""
-        finite = (trial for trial in self.succeeded if math.isfinite(trial.rank_key))
-        return min(finite, key=lambda trial: trial.incumbent_key, default=None)
+        return ranking.best(self.trials)
 
     @property
     def best_config(self) -> dict[str, Value] | None:
@@ -159,9 +137,7 @@ class History:
         """
         trial = self.by_number.get(number)
         if trial is None:
-            raise ArgumentError(
-                f"There is no trial {shown(number)} in this history of {_counted(len(self), 'trial', 'trials')}."
-            )
+            raise ArgumentError(f"There is no trial {shown(number)} in this history of {counted(len(self), 'trial')}.")
         points: dict[float, float] = {}
         while trial is not None:
             points = dict(_own_points(trial)) | points
@@ -228,18 +204,10 @@ class History:
         return frame.set_index("number") if rows else frame
 
 
-def _value(name: str, trial: Trial) -> Value | None:
-    return trial.config.get(name)
-
-
 def _own_points(trial: Trial) -> tuple[tuple[float, float], ...]:
     if trial.learning_curve or trial.fidelity is None or trial.loss is None or not trial.succeeded:
         return trial.learning_curve
     return ((trial.fidelity, trial.loss),)
-
-
-def _counted(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
 
 
 def _iso(time: datetime | None) -> str | None:
@@ -255,8 +223,7 @@ def _row(trial: Trial) -> dict[str, Any]:
         "bracket": place.bracket if place else None,
         "rung": place.rung if place else None,
         "status": str(trial.status),
-        "loss": trial.loss,
-        "cost": trial.cost,
+        **trial.measures,
         "previous": trial.previous,
         "worker": trial.worker,
         "attempts": trial.attempts,

@@ -1,20 +1,21 @@
-"""What a trial is: its decision, its result, and the two together. Values only; no files.
+"""What a trial is: its decision and its result (`neps.outcome`) together. Values only; no files.
 
-`Decision` and `Result` mirror trial.yaml and result.yaml, less what only the ledger needs. Built by the ledger,
-read by samplers, budgets and views.
+`Decision` mirrors trial.yaml, less what only the ledger needs. Built by the ledger, read by samplers, budgets and
+views.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from neps.errors import SpaceError, gist, shown
+from neps.outcome import MEASURES, Outcome, Result
+from neps.ranking import incumbent_key, rank_key
 from neps.space import SearchSpace, Value
 from neps.tables import as_html, cell, printable
 
@@ -106,32 +107,6 @@ class Decision:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """The outcome of a trial, published exactly once.
-
-    `loss` is None only where the evaluation failed without a `loss_value_on_error`; NaN and infinite losses are
-    legal and rank worst. `cost` is of the last evaluation alone. `learning_curve` holds losses, and
-    `learning_curve_steps` as many steps, None where they follow from the fidelity: see `Trial.learning_curve`.
-    `duration` is in seconds.
-    """
-
-    success: bool
-    loss: float | None = None
-    cost: float | None = None
-    account_for_cost: bool = True
-    info_dict: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
-    learning_curve: Sequence[float] | None = None
-    learning_curve_steps: Sequence[float] | None = None
-    error: str | None = None
-    damaged: bool = False
-    worker: str = ""
-    attempt: int = 1
-    started: datetime | None = None
-    finished: datetime | None = None
-    duration: float | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One config_N: its decision, and its result once there is one.
 
@@ -149,13 +124,13 @@ class Trial:
     def __repr__(self) -> str:
         """One short line.
 
-        >>> Trial(number=1, decision=None, result=Result(success=True, loss=0.25), status=Status.SUCCESS)
+        >>> Trial(number=1, decision=None, result=Result.of(success=True, loss=0.25), status=Status.SUCCESS)
         <Trial 1: success, loss 0.25>
         """
         return f"<Trial {self.number}: {', '.join(self._in_short())}>"
 
     def _in_short(self) -> Iterator[str]:
-        yield f"{self.status}" + (" (damaged)" if self.result is not None and self.result.damaged else "")
+        yield f"{self.status}" + (" (damaged)" if self.damaged else "")
         if self.loss is not None:
             yield f"loss {self.loss:.6g}"
         if self.fidelity is not None:
@@ -188,33 +163,42 @@ class Trial:
     def place(self) -> Place | None:
         """Where it stands in a search over fidelities, or None."""
         return self.decision.place if self.decision else None
+    def outcome(self) -> Outcome | None:
+        """What its evaluation came to, or None while that isn't known."""
+        return self.result.outcome if self.result else None
 
     @property
     def loss(self) -> float | None:
         """The loss, or None while there is none."""
-        return self.result.loss if self.result else None
+        return self.result.outcome.loss if self.result else None
 
     @property
     def cost(self) -> float | None:
         """The cost of the last evaluation, or None where none was returned."""
-        return self.result.cost if self.result else None
+        return self.result.outcome.cost if self.result else None
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What its evaluation measured, by name: the loss first."""
+        outcome = self.outcome
+        return {name: getattr(outcome, name) if outcome is not None else None for name in MEASURES}
 
     @property
     def worker(self) -> str:
         """Who published the result, or else who claimed the trial."""
-        if self.result and self.result.worker:
-            return self.result.worker
+        if self.result and self.result.origin.worker:
+            return self.result.origin.worker
         return self.decision.worker if self.decision else ""
 
     @property
     def error(self) -> str | None:
         """The error's text with its traceback, where the trial failed."""
-        return self.result.error if self.result else None
+        return self.result.outcome.error if self.result else None
 
     @property
     def info_dict(self) -> Mapping[str, Any]:
         """What the evaluation returned beside its loss."""
-        return self.result.info_dict if self.result else _EMPTY
+        return self.result.outcome.info_dict if self.result else _EMPTY
 
     @property
     def learning_curve(self) -> tuple[tuple[float, float], ...]:
@@ -227,12 +211,14 @@ class Trial:
 
         Example:
             >>> decision = Decision(number=1, config={"epochs": 9}, fidelity=9)
-            >>> Trial(number=1, decision=decision, result=Result(success=True, learning_curve=[3, 2])).learning_curve
+            >>> result = Result.of(success=True, learning_curve=[3, 2])
+            >>> Trial(number=1, decision=decision, result=result).learning_curve
             ((8.0, 3.0), (9.0, 2.0))
         """
-        if self.result is None or self.result.learning_curve is None:
+        outcome = self.outcome
+        if outcome is None or outcome.learning_curve is None:
             return ()
-        losses, steps = self.result.learning_curve, self.result.learning_curve_steps
+        losses, steps = outcome.learning_curve, outcome.learning_curve_steps
         if steps is None:
             last = len(losses) if self.fidelity is None else self.fidelity
             steps = [last - len(losses) + place for place in range(1, len(losses) + 1)]
@@ -246,17 +232,17 @@ class Trial:
     @property
     def started(self) -> datetime | None:
         """When the last evaluation began (UTC)."""
-        return self.result.started if self.result else None
+        return self.result.origin.started if self.result else None
 
     @property
     def finished(self) -> datetime | None:
         """When the last evaluation ended (UTC)."""
-        return self.result.finished if self.result else None
+        return self.result.origin.finished if self.result else None
 
     @property
     def duration(self) -> float | None:
         """Seconds that the last evaluation took."""
-        return self.result.duration if self.result else None
+        return self.result.origin.duration if self.result else None
 
     @property
     def ended(self) -> bool:
@@ -266,7 +252,12 @@ class Trial:
     @property
     def succeeded(self) -> bool:
         """Whether its evaluation returned a loss (which may be NaN)."""
-        return self.result is not None and self.result.success
+        return self.result is not None and self.result.outcome.success
+
+    @property
+    def damaged(self) -> bool:
+        """Whether its documents can't be read, and it counts as failed for that."""
+        return self.result is not None and self.result.origin.damaged
 
     @property
     def incumbent_key(self) -> tuple[bool, bool, float, float, int]:
@@ -274,12 +265,9 @@ class Trial:
 
         A training that diverged at the highest fidelity is worse than one that went well at a lower.
         """
-        loss = self.rank_key
-        return not self.succeeded, not math.isfinite(loss), -(self.fidelity or 0.0), loss, self.number
+        return incumbent_key(self)
 
     @property
     def rank_key(self) -> float:
         """What to sort by: the finite loss of a success, infinity for everything else."""
-        if not self.succeeded or self.loss is None or not math.isfinite(self.loss):
-            return math.inf
-        return self.loss
+        return rank_key(self)

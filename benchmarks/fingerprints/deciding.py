@@ -174,7 +174,7 @@ def _remembered(answer: Any) -> Mapping[str, Any]:
 
 def is_by_model(decision: Mapping[str, Any]) -> bool:
     """Whether a model found a recorded decision."""
-    return _by(decision) == "model"
+    return bool(_by(decision) == "model")
 
 
 def is_near(name: str, decision: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -128,15 +128,19 @@ def _equal(recorded: Any, now: Any, *, exactly: bool) -> bool:
 
 def _beyond_rounding(recorded: Decisions, now: Decisions) -> list[Difference]:
     """Differences that other last digits don't explain: of decisions without a model, or of many with one."""
-    found, jumps, diverged = list[Difference](), list[Difference](), set[str]()
-    for difference in _differences(recorded, now, exactly=False):
-        name, decision = difference.where.rpartition(",")[0], recorded[difference.where]
-        if name in diverged or is_near(name, decision, now.get(difference.where, {})):
+    found, jumps, by_model = list[Difference](), list[Difference](), 0
+    other = {difference.where: difference for difference in _differences(recorded, now, exactly=False)}
+    diverged = set[str]()
+    for where, decision in recorded.items():
+        name = where.rpartition(",")[0]
+        if name in diverged:
+            continue
+        by_model += is_by_model(decision)
+        if where not in other or is_near(name, decision, now.get(where, {})):
             continue
         if name in RUNS:  # whose further decisions have another history
             diverged.add(name)
-        (jumps if is_by_model(decision) else found).append(difference)
-    by_model = sum(map(is_by_model, recorded.values()))
+        (jumps if is_by_model(decision) else found).append(other[where])
     return [*found, *jumps] if found or len(jumps) > _JUMPS * by_model else []
 
 

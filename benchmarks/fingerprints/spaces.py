@@ -120,7 +120,7 @@ def value_at(arguments: Mapping[str, Any], unit: float) -> Any:
 def unit_of(arguments: Mapping[str, Any], value: Any) -> float:
     """The way back, from 0 to 1."""
     if arguments["kind"] == "categorical":
-        choices = arguments["choices"]
+        choices: list[Any] = arguments["choices"]
         return (choices.index(value) + 0.5) / len(choices)
     lower, upper = float(arguments["lower"]), float(arguments["upper"])
     if arguments.get("log"):

@@ -70,10 +70,10 @@ class Spending:
             self._spent += sign * Fraction(min(trial.spent, _LARGEST))
         if result is None:
             return
-        if result.damaged:
+        if trial.damaged:
             (self._damaged.add if sign > 0 else self._damaged.discard)(trial.number)
-        elif result.success and result.account_for_cost:
-            self._count_success(step, result.cost, sign)
+        elif result.outcome.success and result.outcome.account_for_cost:
+            self._count_success(step, result.outcome.cost, sign)
 
     def _count_success(self, step: FidelityStep | None, returned: float | None, sign: int) -> None:
         cost = self._if_missing if returned is None else returned

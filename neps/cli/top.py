@@ -10,6 +10,7 @@ import click
 from neps.cli.failing import each
 from neps.cli.roots import several_roots
 from neps.ledger.reading import read_history, root_of
+from neps.listing import best_rows
 from neps.tables import aligned, narrowed, printable
 
 __all__ = ["top"]
@@ -38,7 +39,8 @@ def _print_top(root: str, most: int, *, titled: bool, first: bool) -> None:
     if not history.succeeded:
         print("no trial has succeeded yet")
         return
-    for line in aligned(narrowed(history.table(most), _width()), indent=""):
+    rows = best_rows(history.trials, history.space, most)
+    for line in aligned(narrowed(rows, _width()), indent=""):
         print(line)
 
 

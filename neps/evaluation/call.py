@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 
 from neps.errors import ReturnValueError
 from neps.evaluation.fence import Fence, Fenced
-from neps.evaluation.outcome import Outcome, failure, read_return_value
+from neps.evaluation.returned import Evaluated, failure, read_return_value
 from neps.evaluation.signals import Signals
 
 __all__ = ["Interrupted", "evaluate"]
@@ -48,7 +48,7 @@ def evaluate(
     signals: Signals,
     fence: Fence | None = None,
     before: Callable[[], object] | None = None,
-) -> Outcome | Interrupted:
+) -> Evaluated | Interrupted:
     """Call `run_pipeline(**keywords)` and say what came of it.
 
     A value that was returned counts, whatever signals came meanwhile. An exception after a signal or a takeover is
@@ -64,9 +64,9 @@ def evaluate(
         before: called first, as a part of the evaluation: interrupted like that.
 
     Example:
-        >>> evaluate(lambda x: x * 2, {"x": 1.5}, Signals()).loss
+        >>> evaluate(lambda x: x * 2, {"x": 1.5}, Signals()).outcome.loss
         3.0
-        >>> evaluate(lambda x: 1 / x, {"x": 0}, Signals()).success
+        >>> evaluate(lambda x: 1 / x, {"x": 0}, Signals()).outcome.success
         False
     """
     fence = fence or Fence()
@@ -80,7 +80,7 @@ def evaluate(
             raise  # meant for an evaluation around this one: run_pipeline may itself call neps.run
         return failure(raised)
     try:
-        return read_return_value(value)
+        return Evaluated(read_return_value(value))
     except ReturnValueError as error:
         return failure(error)
 

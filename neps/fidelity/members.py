@@ -7,12 +7,12 @@ made from all trials at once.
 from __future__ import annotations
 
 import bisect
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from neps.fidelity.brackets import Bracket
+from neps.ranking import loss_key, ranks, rung_key
 from neps.trial import Trial
 
 __all__ = ["BracketMembers", "Brackets", "RungMembers"]
@@ -195,8 +195,8 @@ class Brackets(Mapping[int, BracketMembers]):
             return
         self._placed[trial.number] = trial
         self._members[place.bracket].add(trial)
-        if math.isfinite(trial.rank_key):
-            bisect.insort(self._ranked[place.rung], (trial.rank_key, trial.number))
+        if ranks(trial):
+            bisect.insort(self._ranked[place.rung], loss_key(trial))
         self._changed(place.bracket)
 
     def gone(self, number: int) -> None:
@@ -207,8 +207,8 @@ class Brackets(Mapping[int, BracketMembers]):
             return
         bracket = place.bracket
         self._members[bracket].remove(trial)
-        if math.isfinite(trial.rank_key):
-            _take(self._ranked[place.rung], (trial.rank_key, trial.number))
+        if ranks(trial):
+            _take(self._ranked[place.rung], loss_key(trial))
         self._changed(bracket)
         if not self._members[bracket]:
             del self._members[bracket]
@@ -251,12 +251,7 @@ class Brackets(Mapping[int, BracketMembers]):
 
 
 def _rank(trial: Trial) -> _Rank | None:
-    """Lower losses first; of equal ones the earlier slot, which, unlike the number, no timing decides.
-
-    None without a finite loss.
-    """
-    loss = trial.rank_key
-    return (loss, _slot(trial), trial.number) if math.isfinite(loss) else None
+    return rung_key(trial, _slot(trial))
 
 
 def _take(ranks: list[_Ranked], rank: _Ranked) -> None:

@@ -87,7 +87,7 @@ def left_behind(bracket: Bracket, trials: Iterable[Trial] | BracketMembers) -> s
     members, behind = BracketMembers.of(trials), set[int]()
     for rung, size in enumerate(bracket.sizes[1:], bracket.lowest):
         above = members.rung(rung + 1)
-        if sum(trial.result is not None and not trial.result.damaged for trial in above) >= size:
+        if sum(trial.ended and not trial.damaged for trial in above) >= size:
             behind |= {trial.number for trial in members.rung(rung)} - {trial.previous for trial in above}
     return behind
 

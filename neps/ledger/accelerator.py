@@ -115,11 +115,11 @@ def _checksum(run: str, rest: bytes) -> bytes:
 
 def _line(run: str, trial: Trial) -> bytes | None:
     """The line of a success, or None where JSON can't hold it as YAML does."""
-    if trial.decision is None or trial.result is None or not trial.result.success:
+    if trial.decision is None or trial.result is None or not trial.succeeded:
         return None
     decision, result = decision_fields(trial.decision), result_fields(trial.result)
     fields = {"decision": decision, "result": result, "attempts": trial.attempts, "spent": trial.spent}
-    if not all(_survives_json(value) for value in (trial.decision.reasons, trial.result.info_dict)):
+    if not all(_survives_json(value) for value in (trial.decision.reasons, trial.info_dict)):
         return None
     rest = b"%d %s" % (trial.number, json.dumps(fields).encode())
     line = b"%s %s\n" % (_checksum(run, rest), rest)
@@ -149,7 +149,7 @@ def _parse(number: int, payload: bytes) -> Trial:
     except RecursionError as error:
         raise ValueError("JSON is nested too deep") from error
     decision, end = typed.present(fields["decision"]), AttemptEnd.from_fields(typed.present(fields["result"]))
-    if end.result is None or not end.result.success:
+    if end.result is None or not end.result.outcome.success:
         raise ValueError("result is no success")
     return Trial(
         number=number,

@@ -43,7 +43,7 @@ def damaged_trial(
             decision = committed[0]
         spent = spent_before(folder, attempts)
     verdict = folder.verdict()
-    result = Result(success=False, damaged=True, error=verdict.error if verdict else error.without_path)
+    result = Result.of_damage(verdict.outcome.error if verdict else error.without_path)
     return Trial(
         number=folder.number, decision=decision, result=result, status=Status.FAILED, attempts=attempts, spent=spent
     )
@@ -63,15 +63,16 @@ class Notices:
 
     def named(self, trial: Trial) -> Trial:
         """A damaged trial, said so; where it lies goes before what was published of it, which names no path."""
-        if trial.result is None or not trial.result.damaged:
+        if trial.result is None or not trial.damaged:
             return trial
-        folder, error = self._layout.trial(trial.number), trial.result.error or "damaged"
+        folder, error = self._layout.trial(trial.number), trial.error or "damaged"
         place = self._layout.root if error.startswith(f"config_{trial.number}: ") else folder
         error = error if error.startswith(f"{place}/") else f"{place}/{error}"
         self._unsaid.append((trial.number, error, folder, self._layout.root, trial.number))
         if self._at_once:
             self.say()
-        return dataclasses.replace(trial, result=dataclasses.replace(trial.result, error=error))
+        outcome = dataclasses.replace(trial.result.outcome, error=error)
+        return dataclasses.replace(trial, result=dataclasses.replace(trial.result, outcome=outcome))
 
     def say(self) -> None:
         """Say of each that it is damaged, where that was not said yet."""

@@ -13,6 +13,7 @@ from neps.ledger.accelerator import parse
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
 from neps.ledger.news import News
+from neps.ranking import better, incumbent_key, key_of
 from neps.trial import Trial
 
 __all__ = ["Incumbent"]
@@ -53,11 +54,7 @@ class Incumbent:
         self.succeeded.add(number)
         if not math.isfinite(loss):
             self.without_loss.add(number)
-        elif self.best is None or (-fidelity, loss, number) < _key(self.best):
+        elif self.best is None or key_of(fidelity, loss, number) < incumbent_key(self.best)[2:]:
             trial = parse(number, payload)
-            if self.best is None or trial.incumbent_key < self.best.incumbent_key:
+            if better(trial, self.best):
                 self.best = trial
-
-
-def _key(trial: Trial) -> tuple[float, float, int]:
-    return -(trial.fidelity or 0.0), trial.rank_key, trial.number

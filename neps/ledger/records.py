@@ -8,14 +8,16 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from neps.errors import shown
 from neps.ledger import fields as typed
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
-from neps.trial import Decision, Place, Result, place_fields
+from neps.outcome import Field, Kind, Origin, Outcome, Result, recorded
+from neps.trial import Decision, Place, place_fields
 
 __all__ = ["AttemptEnd", "AttemptStart", "End", "decision_fields", "parsed", "read_decision", "result_fields"]
 
@@ -138,50 +140,62 @@ def _earlier(number: int, value: object) -> int:
 
 def result_fields(result: Result) -> dict[str, Any]:
     """A result as fields of attempt_K.end.yaml and result.yaml."""
+    outcome, origin = result.outcome, result.origin
     return {
-        "attempt": result.attempt,
-        "end": str(End.DAMAGED if result.damaged else End.RESULT),
-        "status": "success" if result.success else "failed",
-        "loss": result.loss,
-        "cost": result.cost,
-        "account_for_cost": None if result.account_for_cost else False,
-        "info_dict": dict(result.info_dict) or None,
-        "learning_curve": _listed(result.learning_curve),
-        "learning_curve_steps": _listed(result.learning_curve_steps),
-        "error": result.error,
-        "worker": result.worker,
-        "started": result.started.isoformat() if result.started else None,
-        "finished": result.finished.isoformat() if result.finished else None,
-        "duration": result.duration,
+        "attempt": origin.attempt,
+        "end": str(End.DAMAGED if origin.damaged else End.RESULT),
+        "status": "success" if outcome.success else "failed",
+        **_written(outcome),
+        **_written(origin),
     }
 
 
 def _read_result(fields: Mapping[str, Any], attempt: int, *, damaged: bool) -> Result:
-    status, loss = typed.need(fields, "status", typed.text), typed.get(fields, "loss", typed.any_number)
+    status = typed.need(fields, "status", typed.text)
     if status not in ("success", "failed"):
         raise typed.WrongError(status, "neither success nor failed", "status")
-    if status == "success" and (loss is None or damaged):
-        raise typed.WrongError(loss, "not the loss of a success", "loss")
-    curve, steps = (typed.get(fields, name, typed.numbers) for name in ("learning_curve", "learning_curve_steps"))
-    if steps is not None and len(steps) != len(curve or ()):
-        raise typed.WrongError(steps, f"not as many as the {len(curve or ())} losses", "learning_curve_steps")
-    return Result(
-        success=status == "success",
-        loss=loss,
-        cost=typed.get(fields, "cost", typed.cost),
-        account_for_cost=typed.get(fields, "account_for_cost", typed.flag, True),
-        info_dict=typed.get(fields, "info_dict", typed.mapping, {}),
-        learning_curve=curve,
-        learning_curve_steps=steps,
-        error=typed.get(fields, "error", typed.long_text),
-        damaged=damaged,
-        worker=typed.get(fields, "worker", typed.text, ""),
-        attempt=attempt,
-        started=typed.get(fields, "started", typed.moment),
-        finished=typed.get(fields, "finished", typed.moment),
-        duration=typed.get(fields, "duration", typed.number),
-    )
+    outcome = Outcome(success=status == "success", **_read(Outcome, fields))
+    if outcome.success and (outcome.loss is None or damaged):
+        raise typed.WrongError(outcome.loss, "not the loss of a success", "loss")
+    losses, steps = outcome.learning_curve or (), outcome.learning_curve_steps
+    if steps is not None and len(steps) != len(losses):
+        raise typed.WrongError(steps, f"not as many as the {len(losses)} losses", "learning_curve_steps")
+    return Result(outcome, Origin(attempt=attempt, damaged=damaged, **_read(Origin, fields)))
 
 
-def _listed(values: Sequence[float] | None) -> list[float] | None:
-    return None if values is None else list(values)
+_RECORDED = {cls: recorded(cls) for cls in (Outcome, Origin)}
+_READERS: dict[Kind, Callable[[object], Any]] = {
+    Kind.NUMBER: typed.any_number,
+    Kind.FINITE: typed.number,
+    Kind.COST: typed.cost,
+    Kind.FLAG: typed.flag,
+    Kind.NUMBERS: typed.numbers,
+    Kind.MAPPING: typed.mapping,
+    Kind.NAME: typed.text,
+    Kind.TEXT: typed.long_text,
+    Kind.MOMENT: typed.moment,
+}
+_WRITERS: dict[Kind, Callable[[Any], object]] = {
+    Kind.NUMBERS: list,
+    Kind.MAPPING: lambda value: dict(value) or None,
+    Kind.MOMENT: datetime.isoformat,
+}
+"""Of the kinds that aren't written as they are."""
+
+
+def _read(cls: type[Outcome | Origin], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The recorded fields that are there."""
+    there = (field for field in _RECORDED[cls] if fields.get(field.name) is not None)
+    return {field.name: typed.need(fields, field.name, _READERS[field.kind]) for field in there}
+
+
+def _written(part: Outcome | Origin) -> dict[str, Any]:
+    return {field.name: _plain(field, getattr(part, field.name)) for field in _RECORDED[type(part)]}
+
+
+def _plain(field: Field, value: Any) -> Any:
+    """A value as a document holds it: None where it is left out."""
+    if value is None or (field.kind is Kind.FLAG and value is field.default):
+        return None
+    write = _WRITERS.get(field.kind)
+    return value if write is None else write(value)

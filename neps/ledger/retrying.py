@@ -36,7 +36,7 @@ def reopen(root: str, definition: Definition, trial: Trial) -> bool:
 
 def is_mendable(trial: Trial) -> bool:
     """Whether a trial is damaged, but not in what it decides: then an attempt at it can be opened."""
-    return trial.decision is not None and trial.result is not None and trial.result.damaged
+    return trial.decision is not None and trial.damaged
 
 
 def mend(root: str, definition: Definition, trial: Trial) -> list[str]:

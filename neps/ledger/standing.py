@@ -34,7 +34,7 @@ class Standing:
     def status(self) -> Status:
         """As the user sees it."""
         if self.result is not None:
-            return Status.SUCCESS if self.result.success else Status.FAILED
+            return Status.SUCCESS if self.result.outcome.success else Status.FAILED
         return Status.RUNNING if self.end is None else Status.WAITING
 
 
@@ -57,7 +57,7 @@ def look(folder: TrialFolder, known: Standing | None = None, *, complete: bool =
         known = Standing(*committed)
     decision, start = known.decision, known.start
     published = _published(folder)
-    if published is not None and published.result is not None and published.result.success:
+    if published is not None and published.result is not None and published.result.outcome.success:
         return Standing(decision, _started(folder, start, published.attempt), published.end, published.result)
     start, end = _last_attempt(folder, start, published)
     if complete:
@@ -119,7 +119,7 @@ def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
     try:
         folder.check()  # nothing is written through a link
         attempt = _open_attempt(folder, me)
-        verdict = result_fields(Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt))
+        verdict = result_fields(Result.of_damage(why, me.worker, attempt))
         folder.end_with_result(attempt, verdict, me, patience=0.0)  # a lease has been waited for already
         if not _is_result(folder, attempt):
             folder.publish_result(verdict, me, patience=0.0)
@@ -167,7 +167,7 @@ def spent_before(folder: TrialFolder, attempt: int) -> float:
     for earlier in range(1, attempt):
         with contextlib.suppress(UnreadableDocumentError):
             end = folder.end(earlier)
-            spent += _accounted(end.result) if end is not None else 0.0
+            spent += _accounted(end.result if end is not None else None)
     return spent
 
 
@@ -184,5 +184,4 @@ def trial_with(folder: TrialFolder, standing: Standing, spent: float) -> Trial:
 
 
 def _accounted(result: Result | None) -> float:
-    """What a result adds to the cost of the run."""
-    return result.cost if result is not None and result.cost is not None and result.account_for_cost else 0.0
+    return result.outcome.accounted_cost if result is not None else 0.0

@@ -253,8 +253,8 @@ class TrialFolder:
 
     def end_damaged(self, attempt: int, why: str, me: Identity) -> bool:
         """End an attempt of whose end nothing is known any more: True if this end was ours."""
-        result = Result(success=False, damaged=True, error=why, worker=me.worker, attempt=attempt)
-        return publish(self.path, end_name(attempt), documents.encode(result_fields(result)), me.token)
+        fields = result_fields(Result.of_damage(why, me.worker, attempt))
+        return publish(self.path, end_name(attempt), documents.encode(fields), me.token)
 
     def set_unreadable_aside(self, name: str) -> list[str]:
         """Rename a document that can't be read; seen whole then, it goes back. Its new name, if it has one."""

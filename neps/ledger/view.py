@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from neps.ledger.pending import Pending
 from neps.ledger.silence import Silence
 from neps.ledger.standing import Standing, condemn, look, trial_of, trial_with
 from neps.ledger.trial_folder import TrialFolder
+from neps.ranking import better
 from neps.trial import Decision, Status, Trial
 
 __all__ = ["Observer", "View"]
@@ -239,8 +239,7 @@ class View:
         self._tell(trial)
 
     def _tell(self, trial: Trial) -> None:
-        finite = math.isfinite(trial.rank_key)
-        if finite and (self.best is None or trial.incumbent_key < self.best.incumbent_key):
+        if better(trial, self.best):
             self.best = trial
         for observer in self.observers:
             observer.seen(trial)
@@ -356,7 +355,7 @@ class View:
         with contextlib.suppress(UnreadableDocumentError, OSError):
             standing = self._look(folder, pending.standing if pending else None, complete=False)
             trial = trial_of(folder, standing) if standing is not None else None
-        if trial is not None and trial.result is not None and not trial.result.damaged:
+        if trial is not None and trial.ended and not trial.damaged:
             self._end(trial)
             return
         if self._me is not None and not error.lasting and folder.verdict() is None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from neps.ranking import ranks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +99,6 @@ class Sampler(abc.ABC):
         return frozenset(
             trial.number
             for trial in history.trials
-            if math.isfinite(trial.rank_key) and trial.number not in continued
+            if ranks(trial) and trial.number not in continued
             if top is not None and trial.fidelity is not None and trial.fidelity < top
         )

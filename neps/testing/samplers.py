@@ -266,8 +266,8 @@ def _rough_run(sampler: Sampler, space: SearchSpace, count: int) -> tuple[Histor
 
 
 def _damaged(number: int) -> Trial:
-    result = Result(success=False, damaged=True, error="trial.yaml is damaged")
-    return Trial(number=number, decision=None, result=result, status=Status.FAILED)
+    verdict = Result.of_damage("trial.yaml is damaged")
+    return Trial(number=number, decision=None, result=verdict, status=Status.FAILED)
 
 
 def _disasters(history: History) -> dict[str, History]:

@@ -105,6 +105,6 @@ def decided(space: SearchSpace, number: int, suggestion: Suggestion) -> Trial:
 def ended(trial: Trial, loss: float | None, cost: float | None = None) -> Trial:
     """The same trial after its evaluation; a loss of None means that it failed."""
     success = loss is not None
-    result = Result(success=success, loss=loss, cost=cost, error=None if success else _FAILED)
+    result = Result.of(success=success, loss=loss, cost=cost, error=None if success else _FAILED)
     status = Status.SUCCESS if success else Status.FAILED
     return Trial(number=trial.number, decision=trial.decision, result=result, status=status, spent=cost or 0.0)

@@ -7,10 +7,11 @@ import sys
 from neps.budget import Budget
 from neps.history import History
 from neps.ledger.view import View
+from neps.listing import counted
 from neps.trial import Status
 from neps.views.progress import Display
 from neps.views.saying import say
-from neps.views.wording import best_words, counted
+from neps.views.wording import best_words
 
 __all__ = ["Announcer"]
 

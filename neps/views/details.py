@@ -55,8 +55,7 @@ def details(root_directory: str | Path, number: int) -> str:
 
 def _facts(trial: Trial, history: History, path: str) -> list[tuple[str, str]]:
     facts: dict[str, Any] = {
-        "loss": trial.loss,
-        "cost": trial.cost,
+        **trial.measures,
         "cost of all attempts": trial.spent if trial.spent != (trial.cost or 0.0) else None,
         f"fidelity ({history.space.fidelity})": trial.fidelity,
         **place_fields(trial.place),
@@ -118,7 +117,7 @@ def _attempt(folder: TrialFolder, attempt: int) -> tuple[str, str, str, str]:
 def _how(end: AttemptEnd) -> str:
     if end.end is not End.RESULT or end.result is None:
         return str(end.end)
-    return "success" if end.result.success else "failed"
+    return "success" if end.result.outcome.success else "failed"
 
 
 def _files(path: str) -> list[str]:

@@ -18,6 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from neps.evaluation.plain import clean
+from neps.ranking import ranks
 from neps.space import Number, Parameter, SearchSpace
 from neps.trial import Status, Trial
 
@@ -51,7 +52,7 @@ def top_fidelity(trials: Iterable[Trial], known: float | None = None) -> float |
         trials: those to look at.
         known: that of all others.
     """
-    found = [known, *(trial.fidelity for trial in trials if math.isfinite(trial.rank_key))]
+    found = [known, *(trial.fidelity for trial in trials if ranks(trial))]
     return max((fidelity for fidelity in found if fidelity is not None), default=None)
 
 
@@ -63,7 +64,7 @@ def state_of(trial: Trial, top: float | None) -> TrialState:
     """
     if trial.result is None:
         return TrialState.RUNNING if trial.status is Status.RUNNING else TrialState.WAITING
-    if not math.isfinite(trial.rank_key):
+    if not ranks(trial):
         return TrialState.FAIL
     return TrialState.COMPLETE if trial.fidelity == top else TrialState.PRUNED
 
@@ -74,7 +75,7 @@ def curve_of(trial: Trial, before: Curve, reported: Mapping[float, float]) -> Cu
     Where it repeats a step of the trial that it continues, the later loss counts.
     """
     own = dict(reported) or dict(trial.learning_curve)
-    if not own and trial.fidelity is not None and math.isfinite(trial.rank_key):
+    if not own and trial.fidelity is not None and ranks(trial):
         own = {trial.fidelity: trial.rank_key}
     return dict(sorted({**before, **own}.items()))
 
@@ -150,8 +151,7 @@ def attributes(trial: Trial, searched: Mapping[str, BaseDistribution]) -> Iterat
         "previous": f"config_{trial.previous}" if trial.previous is not None else None,
         "bracket": place.bracket if place else None,
         "rung": place.rung if place else None,
-        "loss": trial.loss if not math.isfinite(trial.rank_key) else None,
-        "cost": trial.cost,
+        **(trial.measures | ({"loss": None} if ranks(trial) else {})),
         "spent": trial.spent if trial.spent != (trial.cost or 0.0) else None,
         "duration": trial.duration,
         "attempts": trial.attempts if trial.attempts > 1 else None,

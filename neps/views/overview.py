@@ -92,7 +92,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     running = sorted((number not in dead, number) for number, each in pending if not each.waits)
     ended = [view.trials[number] for number in sorted(view.trials)]
     failed = [trial for trial in ended if not trial.succeeded]
-    damaged = [trial for trial in failed if trial.result is not None and trial.result.damaged]
+    damaged = [trial for trial in failed if trial.damaged]
     unreadable = {number: taken.why for number, taken in sorted(view.numbers.taken.items()) if taken.torn.looks}
     return Overview(
         root=root,
@@ -104,7 +104,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         reserved=len(view.numbers.taken) - len(unreadable),
         resumable=len(pending) - len(running),
         short=_short(pending),
-        failed=[trial for trial in failed if trial.result is None or not trial.result.damaged],
+        failed=[trial for trial in failed if not trial.damaged],
         damaged=damaged,
         unreadable=unreadable,
     )

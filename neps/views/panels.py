@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from matplotlib.collections import LineCollection, PathCollection
 
 from neps.history import History
+from neps.ranking import ranks
 from neps.trial import Trial
 from neps.views.colours import BEST, GREY, LIGHT_GREY, LINE, SEVERAL
 from neps.views.scales import Losses, drawable, label_x, label_y
@@ -114,12 +115,8 @@ def _line(curve: Curve) -> list[tuple[float, float]]:
 
 
 def _axis(curves: Sequence[Anytime]) -> Losses:
-    finite = [drawable(trial.rank_key) for curve in curves for _, trial in curve.ended if _is_finite(trial)]
+    finite = [drawable(trial.rank_key) for curve in curves for _, trial in curve.ended if ranks(trial)]
     return Losses.of(finite, shown=max(drawable(curve.incumbents[-1].rank_key) for curve in curves))
-
-
-def _is_finite(trial: Trial) -> bool:
-    return math.isfinite(trial.rank_key)
 
 
 def _draw_incumbent(axes: Axes, curve: Anytime, highest: float | None, colour: str, labels: tuple[str, str]) -> None:
@@ -149,7 +146,7 @@ def _is_lower(trial: Trial, highest: float | None) -> bool:
 
 
 def _shown(curve: Anytime, losses: Losses) -> list[tuple[float, float]]:
-    pairs = [(drawable(spent), drawable(trial.rank_key)) for spent, trial in curve.ended if _is_finite(trial)]
+    pairs = [(drawable(spent), drawable(trial.rank_key)) for spent, trial in curve.ended if ranks(trial)]
     return [pair for pair in pairs if not losses.above(pair[1])]
 
 
@@ -166,8 +163,8 @@ def _draw_dots(axes: Axes, curve: Anytime, losses: Losses, highest: float | None
 def _draw_top(axes: Axes, curve: Anytime, losses: Losses, colour: str, name: str) -> None:
     """Failures, losses that aren't finite, and those above the axis, each with its sign and their number."""
     ended = [(drawable(spent), trial) for spent, trial in curve.ended]
-    above = [spent for spent, trial in ended if _is_finite(trial) and losses.above(drawable(trial.rank_key))]
-    odd = [spent for spent, trial in ended if trial.succeeded and not _is_finite(trial)]
+    above = [spent for spent, trial in ended if ranks(trial) and losses.above(drawable(trial.rank_key))]
+    odd = [spent for spent, trial in ended if trial.succeeded and not ranks(trial)]
     failed = [spent for spent, trial in ended if not trial.succeeded]
     plural = "es" if len(above) > 1 else ""
     _mark_top(axes, above, "^", colour, f"{name}{len(above)} loss{plural} above the axis")
@@ -191,6 +188,6 @@ def _scatter(
 
 def _labelled(axes: Axes, curves: Sequence[Anytime], losses: Losses) -> Labels:
     spent = [drawable(spent) for curve in curves for spent, _ in curve.ended]
-    values = [drawable(trial.rank_key) for curve in curves for _, trial in curve.ended if _is_finite(trial)]
+    values = [drawable(trial.rank_key) for curve in curves for _, trial in curve.ended if ranks(trial)]
     x, y = label_x(axes, spent), label_y(axes, losses, values)
     return Labels("best so far", curves[0].measure + x, "loss" + y)

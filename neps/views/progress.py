@@ -17,15 +17,17 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from neps import ranking
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.fidelity import fidelity_run
 from neps.ledger.incumbent import Incumbent
 from neps.ledger.view import View
+from neps.listing import counted
 from neps.trial import Trial
 from neps.views.live_line import LiveLine, is_terminal
 from neps.views.saying import say
-from neps.views.wording import best_words, counted, loss_words
+from neps.views.wording import best_words, loss_words
 
 __all__ = ["Display", "check_progress", "progress_display"]
 
@@ -222,7 +224,7 @@ class _Shown(Display):
             if not incumbent.complete:
                 return None, 0
             not_finite = len(incumbent.without_loss)
-            best = min(filter(None, (best, incumbent.best)), key=lambda trial: trial.incumbent_key, default=None)
+            best = ranking.best([best, incumbent.best])
         elif best is None:
             not_finite = sum(trial.succeeded for trial in list(view.trials.values()))
         return (best, 0) if best is not None else (None, not_finite)

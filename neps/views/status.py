@@ -12,10 +12,11 @@ from neps.calling import public
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_view, root_of
 from neps.ledger.storage import shown_size
+from neps.listing import not_finite_words
 from neps.tables import aligned, printable
 from neps.trial import Trial
 from neps.views.overview import Overview, Running, overview
-from neps.views.wording import loss_words, not_finite_words, short_gist
+from neps.views.wording import loss_words, short_gist
 
 __all__ = ["MOST_RUNNING", "as_text", "status", "why_damaged"]
 

@@ -75,8 +75,7 @@ def _best(root: str, best: Trial | None) -> dict[str, Any] | None:
         return None
     return {
         "number": best.number,
-        "loss": best.loss,
-        "cost": best.cost,
+        **best.measures,
         "fidelity": best.fidelity,
         "config": dict(best.config),
         "folder": Layout(root).trial(best.number),

@@ -31,6 +31,8 @@ from neps.ledger.layout import Layout
 from neps.ledger.reading import read_history
 from neps.ledger.trial_folder import TrialFolder
 from neps.ledger.whole_files import replace
+from neps.outcome import MEASURES
+from neps.space import SearchSpace
 from neps.trial import Trial
 from neps.views.columns import cells, columns
 from neps.views.wording import short_gist
@@ -39,7 +41,7 @@ __all__ = ["try_to_write_summary", "write_summary", "write_summary_within"]
 
 _logger = logging.getLogger("neps.views")
 _TRIES = 3
-_COLUMNS = ("number", "status", "loss", "cost", "fidelity", "bracket", "rung", "previous")
+_COLUMNS = ("number", "status", *MEASURES, "fidelity", "bracket", "rung", "previous")
 _MORE_COLUMNS = ("worker", "attempts", "claimed", "started", "finished", "duration", "error")
 
 
@@ -116,13 +118,7 @@ def _replace(folder: str, name: str, content: bytes | None) -> None:
 
 def _incumbent(best: Trial) -> dict[str, Any]:
     folder = os.path.basename(Layout("").trial(best.number))  # noqa: PTH119
-    return {
-        "number": best.number,
-        "loss": best.loss,
-        "cost": best.cost,
-        "folder": folder,
-        "config": dict(best.config),
-    }
+    return {"number": best.number, **best.measures, "folder": folder, "config": dict(best.config)}
 
 
 def _accounts(spent: FidelitySpent) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from neps import ranking
 from neps.fidelity import FidelityStep
 from neps.history import History
 from neps.trial import Trial
@@ -57,8 +58,7 @@ def anytime(history: History, measure: str | None = None) -> Anytime:
     ended, amounts = _ended(history), measures(history)
     measure = next(iter(amounts)) if measure is None else measure
     spent = list(itertools.accumulate(amounts[measure]))
-    incumbents = itertools.accumulate(ended, lambda *trials: min(trials, key=lambda trial: trial.incumbent_key))
-    known = [pair for pair in zip(spent, incumbents, strict=True) if _has_loss(pair[1])]
+    known = [pair for pair in zip(spent, ranking.incumbents(ended), strict=True) if ranking.ranks(pair[1])]
     return Anytime(
         measure,
         [spent for spent, _ in known],
@@ -83,10 +83,6 @@ def _ended(history: History) -> list[Trial]:
 def _ended_at(trial: Trial) -> tuple[float, int]:
     """By the workers' clocks, which is for display only; a damaged trial has no time, and comes last."""
     return trial.finished.timestamp() if trial.finished else math.inf, trial.number
-
-
-def _has_loss(trial: Trial) -> bool:
-    return math.isfinite(trial.rank_key)
 
 
 def _measures(history: History, ended: Sequence[Trial]) -> Iterator[tuple[str, list[float]]]:
@@ -114,8 +110,8 @@ def _is_finite(point: tuple[float, float]) -> bool:
 def best_first(history: History, curves: Mapping[int, Curve], most: int) -> list[Trial]:
     """The best trials that have a curve, as `History.best` ranks them: at most so many, one a configuration."""
     found: dict[int, Trial] = {}
-    for trial in sorted(history.succeeded, key=lambda trial: trial.incumbent_key):
-        if trial.number in curves and _has_loss(trial):
+    for trial in ranking.best_first(history.succeeded):
+        if trial.number in curves and ranking.ranks(trial):
             found.setdefault(_origin(history, trial), trial)
     return list(found.values())[:most]
 

@@ -1,26 +1,15 @@
-"""How views and announcements say what is counted and what is best."""
+"""How views and announcements say what is best and what went wrong. What is counted, `neps.listing` says."""
 
 from __future__ import annotations
 
 from neps.errors import gist
+from neps.listing import not_finite_words
 from neps.tables import printable
 from neps.trial import Trial
 
-__all__ = ["best_words", "counted", "loss_words", "not_finite_words", "short_gist"]
+__all__ = ["best_words", "loss_words", "short_gist"]
 
 _LONGEST_ERROR = 200
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things.
-
-    Example:
-        >>> counted(1, "trial"), counted(0, "trial"), counted(2, "loss")
-        ('1 trial', '0 trials', '2 losses')
-    """
-    if number == 1:
-        return f"{number} {noun}"
-    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def loss_words(trial: Trial, fidelity: str | None, digits: int = 6) -> str:
@@ -29,16 +18,11 @@ def loss_words(trial: Trial, fidelity: str | None, digits: int = 6) -> str:
     Example:
         >>> from neps.trial import Decision, Result
         >>> decision = Decision(number=1, config={"epochs": 27}, fidelity=27)
-        >>> loss_words(Trial(number=1, decision=decision, result=Result(success=True, loss=0.9081)), "epochs")
+        >>> loss_words(Trial(number=1, decision=decision, result=Result.of(success=True, loss=0.9081)), "epochs")
         '0.9081 at 27 epochs'
     """
     loss = f"{trial.loss:.{digits}g}"
     return loss if fidelity is None or trial.fidelity is None else f"{loss} at {trial.fidelity:g} {fidelity}"
-
-
-def not_finite_words(number: int) -> str:
-    """How many trials have succeeded with a loss that is no number to compare by."""
-    return f"{counted(number, 'loss')} {'is' if number == 1 else 'are'} not finite"
 
 
 def best_words(best: Trial | None, fidelity: str | None, not_finite: int) -> str:

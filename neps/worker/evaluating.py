@@ -18,13 +18,14 @@ from typing import Any
 from neps.checkpoint.attempts import Evaluation, open_attempt
 from neps.checkpoint.files import discard_unfinished
 from neps.errors import DirectoryError, gist
-from neps.evaluation import Fence, Interrupted, Outcome, Reports, evaluate, keywords, named_directories
+from neps.evaluation import Evaluated, Fence, Interrupted, Reports, evaluate, keywords, named_directories
 from neps.ledger.claims import Claim
 from neps.ledger.outage import Outage
 from neps.ledger.records import result_fields
 from neps.ledger.storage import advice, filesystem_words
 from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Decision, Result, Trial
+from neps.outcome import Origin, Outcome, Result
+from neps.trial import Decision, Trial
 from neps.worker import anew
 from neps.worker.context import Context
 from neps.worker.recorded import error_of, recorded
@@ -59,30 +60,30 @@ class Evaluations:
         """
         telling = self._audience.of(held)
         try:
-            outcome, result, won = self._evaluate_and_publish(held, telling)
+            evaluated, result, won = self._evaluate_and_publish(held, telling)
         except DirectoryError as error:
             self._tell_end(telling, error)
             raise
         finally:  # not before: a full disk may keep a result from being published for longer than a lease
             self._context.heartbeat.release()
-        ended = self._conclude(held, outcome, result, won=won)
+        ended = self._conclude(held, evaluated, result, won=won)
         self._tell_end(telling, ended)
-        if isinstance(outcome, Interrupted) or ended is None:
+        if isinstance(evaluated, Interrupted) or ended is None:
             return ended
-        if (raised := error_of(outcome, self._context.settings, held.folder)) is not None:
+        if (raised := error_of(evaluated, self._context.settings, held.folder)) is not None:
             raise raised
-        if outcome.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
-            traceback.clear_frames(outcome.exception.__traceback__)
+        if evaluated.exception is not None:  # its frames hold what run_pipeline had: models on a GPU, say
+            traceback.clear_frames(evaluated.exception.__traceback__)
         return ended
 
     def _conclude(
-        self, held: Claim, outcome: Outcome | Interrupted, result: Result, *, won: bool
+        self, held: Claim, evaluated: Evaluated | Interrupted, result: Result, *, won: bool
     ) -> Trial | Interrupted | None:
         """What `run` returns, said and seen to."""
-        if isinstance(outcome, Interrupted):
-            if outcome.reason != "storage":  # else it was left already
-                self._leave(held, outcome)
-            return outcome
+        if isinstance(evaluated, Interrupted):
+            if evaluated.reason != "storage":  # else it was left already
+                self._leave(held, evaluated)
+            return evaluated
         if not won:
             self._drop(held, result)
             return None
@@ -93,36 +94,31 @@ class Evaluations:
         if telling is not None:
             telling.ended(ended)
 
-    def _evaluate_and_publish(self, held: Claim, telling: Telling | None) -> tuple[Outcome | Interrupted, Result, bool]:
+    def _evaluate_and_publish(
+        self, held: Claim, telling: Telling | None
+    ) -> tuple[Evaluated | Interrupted, Result, bool]:
         """What came of it, the result, and whether that was published."""
         started, clock = datetime.now(UTC), time.monotonic()
         reports = reports_of(held, self._context, None if telling is None else telling.reported)
-        outcome = self._evaluate(held, reports, None if telling is None else telling.started)
-        if isinstance(outcome, Interrupted):
-            return outcome, Result(success=False), False
+        evaluated = self._evaluate(held, reports, None if telling is None else telling.started)
+        if isinstance(evaluated, Interrupted):
+            return evaluated, Result.of(success=False), False
         anew.evaluated()
         seconds = round(time.monotonic() - clock - (telling.seconds_before if telling else 0.0), 6)
-        outcome = recorded(_with_reports(outcome, held, reports), self._context.settings, seconds)
-        result = Result(
-            success=outcome.success,
-            loss=outcome.loss,
-            cost=outcome.cost,
-            account_for_cost=outcome.account_for_cost,
-            info_dict=outcome.info_dict,
-            learning_curve=outcome.learning_curve,
-            learning_curve_steps=outcome.learning_curve_steps,
-            error=outcome.error,
+        outcome = recorded(_with_reports(evaluated.outcome, held, reports), self._context.settings, seconds)
+        origin = Origin(
             worker=self._context.me.worker,
             attempt=held.attempt,
             started=started,
             finished=datetime.now(UTC),
             duration=seconds,
         )
-        return outcome, result, self._persist(held, result)
+        result = Result(outcome, origin)
+        return dataclasses.replace(evaluated, outcome=outcome), result, self._persist(held, result)
 
     def _evaluate(
         self, held: Claim, reports: Reports, before: Callable[[], object] | None = None
-    ) -> Outcome | Interrupted:
+    ) -> Evaluated | Interrupted:
         folder, decision = held.folder, held.decision
         try:
             folder.write_config(decision, self._context.me)
@@ -143,13 +139,13 @@ class Evaluations:
         signals = self._context.signals
         opened = open_attempt(hold, fence.interrupt, reports.flush, self._patience)
         with reports, opened as mine, signals.last_words(lambda: held.leave_hastily(_LAST_WORDS)):
-            outcome = evaluate(self._run_pipeline, arguments, signals, fence, before)
-        if isinstance(outcome, Interrupted) or not outcome.success:
+            evaluated = evaluate(self._run_pipeline, arguments, signals, fence, before)
+        if isinstance(evaluated, Interrupted) or not evaluated.outcome.success:
             reports.flush()
-        outcome = self._shortage.judge(held, outcome, mine)
-        if isinstance(outcome, Interrupted) and outcome.reason == "storage":
-            self._leave_short(held, outcome, mine)
-        return outcome
+        evaluated = self._shortage.judge(held, evaluated, mine)
+        if isinstance(evaluated, Interrupted) and evaluated.reason == "storage":
+            self._leave_short(held, evaluated, mine)
+        return evaluated
 
     def _abandon(self, folder: TrialFolder) -> None:
         """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks."""
@@ -209,7 +205,7 @@ class Evaluations:
     def _persist(self, held: Claim, result: Result) -> bool:
         """A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long."""
         number, fields = held.number, result_fields(result)
-        what = f"The result of trial {number} (loss {result.loss}, cost {result.cost})"
+        what = f"The result of trial {number} (loss {result.outcome.loss}, cost {result.outcome.cost})"
         return self._through(held, what, lambda: self._end(held, fields), self._patience)
 
     def _through(self, held: Claim, what: str, publish: Callable[[], bool], patience: float) -> bool:
@@ -271,11 +267,11 @@ class Evaluations:
     def _published(self, held: Claim, result: Result) -> Trial:
         folder = held.folder
         trial = self._context.view.finished(folder, held.ended(result))
-        if result.success:
-            cost = "" if result.cost is None else f", cost {result.cost:g}"
-            _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
+        if trial.succeeded:
+            cost = "" if trial.cost is None else f", cost {trial.cost:g}"
+            _logger.info("Trial %d finished: loss %g%s in %s", folder.number, trial.loss, cost, folder.path)
         else:
-            _logger.warning("Trial %d failed: %s. See %s", folder.number, gist(result.error), folder.path)
+            _logger.warning("Trial %d failed: %s. See %s", folder.number, gist(trial.error), folder.path)
         return trial
 
     def _drop(self, held: Claim, result: Result) -> None:
@@ -285,7 +281,7 @@ class Evaluations:
             "Trial %d was taken over by another worker, because this one was silent for longer than lease_seconds. Its "
             "result (loss %s) is dropped. See %s. A longer lease_seconds tolerates longer silences.",
             folder.number,
-            result.loss,
+            result.outcome.loss,
             folder.path,
         )
 

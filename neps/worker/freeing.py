@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import logging
-import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from neps.errors import DirectoryError
 from neps.fidelity import Brackets
 from neps.history import History
 from neps.ledger.trial_folder import TrialFolder
+from neps.ranking import ranks
 from neps.samplers import Hyperband, Sampler, SuccessiveHalving
 from neps.trial import Trial
 from neps.worker.context import Context
@@ -46,7 +46,7 @@ def freeable(history: History, continuable: Collection[int], keep: Keep) -> set[
         trial.number
         for trial in history.succeeded
         if trial.number not in kept
-        if keep is Keep.BEST or not math.isfinite(trial.rank_key) or trial.fidelity != top
+        if keep is Keep.BEST or not ranks(trial) or trial.fidelity != top
     }
 
 

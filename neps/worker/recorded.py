@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 
 from neps.errors import EvaluationError, gist
-from neps.evaluation import Outcome
+from neps.evaluation import Evaluated
 from neps.ledger.trial_folder import TrialFolder
+from neps.outcome import Outcome
 from neps.worker.settings import Settings
 
 __all__ = ["error_of", "recorded"]
@@ -35,17 +36,18 @@ def recorded(outcome: Outcome, settings: Settings, seconds: float) -> Outcome:
     return dataclasses.replace(outcome, cost=cost) if _lacks_cost(outcome, settings) else outcome
 
 
-def error_of(outcome: Outcome, settings: Settings, folder: TrialFolder) -> EvaluationError | None:
+def error_of(evaluated: Evaluated, settings: Settings, folder: TrialFolder) -> EvaluationError | None:
     """What this worker raises once the recorded outcome is published; None where the user tolerates it."""
+    outcome = evaluated.outcome
     if outcome.success:
         return _missing_cost(outcome, settings, folder) if _lacks_cost(outcome, settings) else None
-    return None if settings.bears_errors else _failure(outcome, folder)
+    return None if settings.bears_errors else _failure(evaluated, folder)
 
 
 def _timed(outcome: Outcome, seconds: float) -> Outcome:
     """Seconds are the cost; what was returned as one is kept beside."""
     returned = {} if outcome.cost is None else {"cost": outcome.cost}
-    return dataclasses.replace(outcome, cost=seconds, info_dict=returned | outcome.info_dict)
+    return dataclasses.replace(outcome, cost=seconds, info_dict=returned | dict(outcome.info_dict))
 
 
 def _lacks_cost(outcome: Outcome, settings: Settings) -> bool:
@@ -63,12 +65,12 @@ def _missing_cost(outcome: Outcome, settings: Settings, folder: TrialFolder) -> 
     )
 
 
-def _failure(outcome: Outcome, folder: TrialFolder) -> EvaluationError:
-    root = folder.directory.parent
+def _failure(evaluated: Evaluated, folder: TrialFolder) -> EvaluationError:
+    root, what = folder.directory.parent, gist(evaluated.outcome.error)
     error = EvaluationError(
-        f"trial {folder.number} failed: {gist(outcome.error)}. The error is recorded in {folder.path}. Fix it and "
+        f"trial {folder.number} failed: {what}. The error is recorded in {folder.path}. Fix it and "
         "start again: the run goes on with the next trial. To try this trial again, run "
         f"`neps retry {root} {folder.number}`. With ignore_errors=True, workers go on after failures by themselves."
     )
-    error.__cause__ = outcome.exception
+    error.__cause__ = evaluated.exception
     return error

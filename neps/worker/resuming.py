@@ -14,7 +14,7 @@ from neps.ledger.pending import Pending
 from neps.ledger.records import End, result_fields
 from neps.ledger.retrying import RETRY
 from neps.ledger.setbacks import Setbacks
-from neps.trial import Result
+from neps.outcome import Origin, Outcome, Result
 from neps.worker.context import Context
 from neps.worker.reports import curve_of
 
@@ -99,17 +99,15 @@ def _give_up(held: Claim, setbacks: Setbacks, context: Context) -> None:
     with contextlib.suppress(OSError):  # nobody resumes it, and what it was saving when it died may be large
         discard_unfinished(held.folder.path)
     steps, losses = curve_of(held, {}) or (None, None)
-    result = Result(
+    outcome = Outcome(
         success=False,
         loss=settings.loss_value_on_error,
         cost=settings.cost_value_on_error,
         learning_curve=losses,
         learning_curve_steps=steps,
         error=error,
-        worker=me.worker,
-        attempt=attempt,
     )
-    held.publish(result_fields(result))
+    held.publish(result_fields(Result(outcome, Origin(worker=me.worker, attempt=attempt))))
     context.view.inspect(number)
     retry = f"neps retry {context.layout.root} --trial {number}"
     _logger.warning("Trial %d failed: %s. See %s. To try it again, run `%s`.", number, error, held.folder.path, retry)

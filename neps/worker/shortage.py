@@ -13,7 +13,7 @@ import time
 
 from neps.checkpoint.attempts import Evaluation
 from neps.errors import StorageError
-from neps.evaluation import Interrupted, Outcome
+from neps.evaluation import Evaluated, Interrupted
 from neps.ledger.claims import Claim
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.outage import Outage
@@ -54,22 +54,21 @@ class Shortage:
 
     # After an evaluation
 
-    def judge(self, held: Claim, outcome: Outcome | Interrupted, attempt: Evaluation) -> Outcome | Interrupted:
+    def judge(self, held: Claim, ended: Evaluated | Interrupted, attempt: Evaluation) -> Evaluated | Interrupted:
         """An evaluation that failed since the storage did has no result, unless that happens again and again."""
-        failure = self._failure(held, outcome, attempt)
+        failure = self._failure(held, ended, attempt)
         if failure is None:
-            if isinstance(outcome, Interrupted):  # it shows nothing
-                return outcome
-            self._in_a_row = 0
-            return outcome
-        if isinstance(outcome, Outcome) and lost_terminal(outcome.exception):
+            if isinstance(ended, Evaluated):  # else it shows nothing
+                self._in_a_row = 0
+            return ended
+        if isinstance(ended, Evaluated) and lost_terminal(ended.exception):
             return Interrupted(reason="terminal", exception=failure)  # as by SIGHUP, which was ignored
         self._in_a_row += 1
         self._look_at = time.monotonic() + self.backoff
         self.reason = _REASON.format(self._context.layout.root)
         setbacks, most = self._setbacks(held).one_more_stall(), self._context.settings.max_attempts
         if setbacks.stalled_too_often(most):
-            return outcome if isinstance(outcome, Interrupted) else _given_up(held, outcome, failure, setbacks, most)
+            return ended if isinstance(ended, Interrupted) else _given_up(held, ended, failure, setbacks, most)
         return Interrupted(reason="storage", exception=failure)
 
     @property
@@ -96,17 +95,17 @@ class Shortage:
         return guess(error, folder, [folder, *continued], self._setbacks(held).stalls)
 
     @staticmethod
-    def _failure(held: Claim, outcome: Outcome | Interrupted, attempt: Evaluation) -> BaseException | None:
+    def _failure(held: Claim, ended: Evaluated | Interrupted, attempt: Evaluation) -> BaseException | None:
         """What says that it was the storage: `save`, the exception, or that nothing more can be written."""
-        if isinstance(outcome, Outcome) and outcome.success:
+        if isinstance(ended, Evaluated) and ended.outcome.success:
             return None
         stalled = _stalled(held, attempt) is not None
-        if isinstance(outcome, Interrupted):  # sys.exit with the status of a child that could not save is no death
-            return outcome.exception if stalled and outcome.counts_as_death else None
-        error = outcome.exception
+        if isinstance(ended, Interrupted):  # sys.exit with the status of a child that could not save is no death
+            return ended.exception if stalled and ended.counts_as_death else None
+        error, said = ended.exception, ended.outcome.error
         if error is None:  # a value that is no loss
-            return StorageError(outcome.error or "no checkpoint could be saved") if stalled else None
-        if stalled or _says_so(error, outcome.error or "", held.folder.path):
+            return StorageError(said or "no checkpoint could be saved") if stalled else None
+        if stalled or _says_so(error, said or "", held.folder.path):
             return error
         refused = try_to_write(held.folder.path, LEAST)
         return refused if storage_error(refused, held.folder.path) is not None else None
@@ -189,12 +188,12 @@ def _stalled(held: Claim, attempt: Evaluation) -> int | None:
     return attempt.stalled or held.hold.stalled()
 
 
-def _given_up(held: Claim, outcome: Outcome, failure: BaseException, setbacks: Setbacks, most: int) -> Outcome:
+def _given_up(held: Claim, ended: Evaluated, failure: BaseException, setbacks: Setbacks, most: int) -> Evaluated:
     """A failure that says how often the storage has failed, before the error where that is of the user's own code."""
     error = (
         f"given up after {setbacks.stalls} attempts in a row whose storage failed, without progress "
         f"(max_attempts={most}); the last: {filesystem_words(failure, held.folder.path)}"
     )
     if not any(isinstance(seen, StorageError) for seen in behind(failure)):
-        error = f"{error}\n\n{outcome.error or ''}"
-    return dataclasses.replace(outcome, error=error)
+        error = f"{error}\n\n{ended.outcome.error or ''}"
+    return dataclasses.replace(ended, outcome=dataclasses.replace(ended.outcome, error=error))

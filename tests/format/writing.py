@@ -88,7 +88,7 @@ def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
 def _end(folder: TrialFolder, attempt: int = 1, who: Identity = ALICE, **changes: Any) -> None:
     fields: dict[str, Any] = {"success": True, "loss": 0.5, "cost": 3.0, "worker": who.worker, "attempt": attempt}
     fields |= {"started": TIME, "finished": TIME + dt.timedelta(seconds=90), "duration": 90.0}
-    folder.end_with_result(attempt, result_fields(Result(**(fields | changes))), who)
+    folder.end_with_result(attempt, result_fields(Result.of(**(fields | changes))), who)
 
 
 def _success(folder: TrialFolder) -> None:
@@ -124,7 +124,7 @@ def _resumed(folder: TrialFolder) -> None:
 def _retried(folder: TrialFolder) -> None:
     _claim(folder)
     _end(folder, success=False, loss=9.0, cost=1.0, error="RuntimeError: out of memory")
-    failed = Result(success=False, attempt=1)
+    failed = Result.of(success=False, attempt=1)
     trial = Trial(
         number=folder.number, decision=Decision(number=5, config={}), result=failed, status=neps.Status.FAILED
     )

@@ -77,10 +77,13 @@ def _stages(trial: Trial, generator: np.random.Generator) -> list[Trial | None]:
     if generator.random() < 0.1:
         stages += [None, running]
     if generator.random() < 0.2:
-        failed = dataclasses.replace(trial, result=Result(success=False), status=Status.FAILED)
+        failed = dataclasses.replace(trial, result=Result.of(success=False), status=Status.FAILED)
         stages += [failed, running]
     if generator.random() < 0.05:
-        return [*stages, dataclasses.replace(trial, result=Result(success=False, damaged=True), status=Status.FAILED)]
+        return [
+            *stages,
+            dataclasses.replace(trial, result=Result.of(success=False, damaged=True), status=Status.FAILED),
+        ]
     return [*stages, trial]
 
 
@@ -151,8 +154,8 @@ def test_one_whose_successor_is_removed_may_be_freed() -> None:
     view = View(SPACE)
     disk = _disk(view, ASHA(), Keep.BEST)
     ends, runs = (Decision(number=number, config={}, fidelity=9, previous=number - 1) for number in (1, 2))
-    view.see(Trial(number=1, decision=ends, result=Result(success=True, loss=math.nan)))
-    view.see(Trial(number=3, decision=ends, result=Result(success=True, loss=1.0)))
+    view.see(Trial(number=1, decision=ends, result=Result.of(success=True, loss=math.nan)))
+    view.see(Trial(number=3, decision=ends, result=Result.of(success=True, loss=1.0)))
     view.see(Trial(number=2, decision=runs))
     assert disk.freeable() == set()
     view.forget(2)

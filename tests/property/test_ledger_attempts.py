@@ -121,7 +121,7 @@ class Attempts(RuleBasedStateMachine):
         """`neps retry`, which may die at any step."""
         standing = look(self.folder, complete=False)
         assert standing is not None
-        damaged = standing.result is not None and standing.result.damaged
+        damaged = standing.result is not None and standing.result.origin.damaged
         if standing.status is not Status.FAILED or damaged:
             return
         attempt, who = standing.start.attempt, somewhere(worker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 from typing import Any
@@ -16,7 +17,8 @@ from neps.ledger.accelerator import _line, parse
 from neps.ledger.foreign import is_complete
 from neps.ledger.identity import Identity
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
-from neps.trial import Decision, Place, Result, Status, Trial
+from neps.outcome import Kind, Origin, Outcome, Result, recorded
+from neps.trial import Decision, Place, Status, Trial
 
 TEXT = st.text(max_size=30).map(clean)
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
@@ -44,30 +46,44 @@ DECISIONS = st.builds(
     worker=TEXT,
     claimed=TIMES,
 )
+OF_KIND = {
+    Kind.NUMBER: FLOATS,
+    Kind.FINITE: st.floats(allow_nan=False, allow_infinity=False),
+    Kind.COST: st.floats(0, allow_infinity=False),
+    Kind.FLAG: st.booleans(),
+    Kind.NUMBERS: st.lists(FLOATS, max_size=4),
+    Kind.MAPPING: st.dictionaries(NAMES, DATA, max_size=3),
+    Kind.NAME: TEXT,
+    Kind.TEXT: TEXT,
+    Kind.MOMENT: TIMES.filter(bool),
+}
+
+
+def parts(cls: type[Any], **known: Any) -> st.SearchStrategy[Any]:
+    """All that are recorded of an outcome or an origin, whichever fields that has, but for those that are given."""
+    found = {each.name: OF_KIND[each.kind] for each in recorded(cls)}
+    absent = {each.name for each in recorded(cls) if each.default is None}
+    return st.builds(cls, **{name: st.none() | of if name in absent else of for name, of in found.items()} | known)
+
+
+def with_steps(outcome: Outcome) -> Outcome:
+    """As many steps as losses, or none."""
+    steps, losses = outcome.learning_curve_steps, outcome.learning_curve
+    if steps is None or losses is None:
+        return dataclasses.replace(outcome, learning_curve_steps=None)
+    least = min(len(steps), len(losses))
+    return dataclasses.replace(outcome, learning_curve=losses[:least], learning_curve_steps=steps[:least])
+
+
 SUCCESSES = st.builds(
     Result,
-    success=st.just(True),
-    loss=FLOATS,
-    cost=COSTS,
-    account_for_cost=st.booleans(),
-    info_dict=st.dictionaries(NAMES, DATA, max_size=3),
-    learning_curve=st.none() | st.lists(FLOATS, max_size=4),
-    worker=TEXT,
-    attempt=st.integers(1, 99),
-    started=TIMES,
-    finished=TIMES,
-    duration=st.none() | st.floats(0, 1e9),
+    parts(Outcome, success=st.just(True), loss=FLOATS).map(with_steps),
+    parts(Origin, attempt=st.integers(1, 99)),
 )
 FAILURES = st.builds(
     Result,
-    success=st.just(False),
-    loss=st.none() | FLOATS,
-    cost=COSTS,
-    info_dict=st.just({}),
-    error=TEXT,
-    damaged=st.booleans(),
-    worker=TEXT,
-    attempt=st.integers(1, 99),
+    parts(Outcome, success=st.just(False)).map(with_steps),
+    parts(Origin, attempt=st.integers(1, 99), damaged=st.booleans()),
 )
 IDENTITIES = st.builds(Identity, TEXT, TEXT, TEXT, TEXT, st.integers(1, 2**22), st.integers(0, 2**40))
 
@@ -90,8 +106,8 @@ def test_decision(decision: Decision) -> None:
 def test_result(result: Result) -> None:
     end = AttemptEnd.from_fields(through(result_fields(result)))
     assert same(end.result, result)
-    assert end.attempt == result.attempt
-    assert end.end is (End.DAMAGED if result.damaged else End.RESULT)
+    assert end.attempt == result.origin.attempt
+    assert end.end is (End.DAMAGED if result.origin.damaged else End.RESULT)
 
 
 @given(IDENTITIES, st.integers(2, 99), st.none() | st.sampled_from(["left", "died", "retry"]))
@@ -138,6 +154,6 @@ def test_failure_never_looks_like_a_success(result: Result) -> None:
 
 def test_extremes_are_kept() -> None:
     for loss in (math.nan, math.inf, -math.inf, 5e-324, 1.7976931348623157e308, -0.0):
-        end = AttemptEnd.from_fields(through(result_fields(Result(success=True, loss=loss))))
+        end = AttemptEnd.from_fields(through(result_fields(Result.of(success=True, loss=loss))))
         assert end.result is not None
-        assert same(end.result.loss, loss)
+        assert same(end.result.outcome.loss, loss)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import heapq
 import itertools
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+import attrs
 import numpy as np
 
 from neps.budget import Budget
@@ -65,7 +65,7 @@ class _View:
         history = History(SPACE, MappingProxyType(dict(self._trials)), 3)
         answer = sampler.decide(history, number, Budget(), generator_for(3, number))
         assert isinstance(answer, Suggestion), "no worker idles"
-        indexed = dataclasses.replace(history, index=self._kept_up)
+        indexed = attrs.evolve(history, index=self._kept_up)
         quick = sampler.decide(indexed, number, Budget(), generator_for(3, number))
         assert quick == answer, "what is kept up says the same as what is made anew"
         return answer, history

@@ -16,7 +16,8 @@ Start = Callable[..., subprocess.Popen[str]]
 
 WORKER = """
 import os, signal, sys, threading, time
-from neps.evaluation import Fence, Interrupted, Interruption, Outcome, Signals, evaluate
+from neps.evaluation import Evaluated, Fence, Interrupted, Interruption, Signals, evaluate
+from neps.outcome import Outcome
 
 def say(*words):
     print(*words, flush=True)
@@ -29,7 +30,7 @@ def spin():
 {before}
 with Signals() as signals:
     {work}
-    say(getattr(ended, "reason", None) or getattr(ended, "loss", None), signals.received)
+    say(getattr(ended, "reason", None) or (ended and ended.outcome.loss), signals.received)
 print("not flushed by hand")
 signals.leave()
 say("still there")
@@ -190,7 +191,7 @@ while steps < 3_000 and time.monotonic() < began + 10:  # under coverage and loa
     ends.append(evaluate(lambda: sum(range(50)), dict(), signals))
     kinds.add(type(ends[-1]))
     assert len(ends) == steps
-    assert ends[-1] == Outcome(success=True, loss=1225.0) or ends[-1].reason == "signal", ends[-1]
+    assert ends[-1] == Evaluated(Outcome(success=True, loss=1225.0)) or ends[-1].reason == "signal", ends[-1]
 over.append(True)
 thread.join()
 signals.received, ended = None, None

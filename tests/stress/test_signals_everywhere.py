@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from neps.evaluation import Fence, Interrupted, Outcome, Signals, check, evaluate
+from neps.evaluation import Evaluated, Fence, Interrupted, Signals, check, evaluate
 
 
 class Strike:
@@ -56,7 +56,7 @@ def run_pipeline(*, swallow: bool) -> float:
         raise
 
 
-def around(signals: Signals, fence: Fence, *, swallow: bool) -> tuple[Outcome | Interrupted, int]:
+def around(signals: Signals, fence: Fence, *, swallow: bool) -> tuple[Evaluated | Interrupted, int]:
     steps = 0
     steps += 1
     ended = evaluate(run_pipeline, {"swallow": swallow}, signals, fence)
@@ -64,7 +64,7 @@ def around(signals: Signals, fence: Fence, *, swallow: bool) -> tuple[Outcome | 
     return ended, steps
 
 
-def strike_at(at: int, act: Callable[[Fence], object], *, swallow: bool) -> tuple[Outcome | Interrupted, Strike]:
+def strike_at(at: int, act: Callable[[Fence], object], *, swallow: bool) -> tuple[Evaluated | Interrupted, Strike]:
     """`around`, with `act` at its bytecode number `at`; whatever happens, it comes to its end."""
     before = sys.gettrace()
     fence = Fence()
@@ -94,8 +94,10 @@ def strike_everywhere(act: Callable[[Fence], object], reason: str, *, swallow: b
             assert ended.reason == reason
             ends["inside" if "run_pipeline" in strike.within else "around"] += 1
         else:
-            assert ended.success, ended.error
-            ends["swallowed" if ended.loss == 1.0 else "value"] += 1  # also one that was put off until it was over
+            assert ended.outcome.success, ended.outcome.error
+            ends["swallowed" if ended.outcome.loss == 1.0 else "value"] += (
+                1  # also one that was put off until it was over
+            )
 
 
 def signal_process(_: Fence) -> None:

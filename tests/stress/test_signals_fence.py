@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from neps.evaluation import Fence, Interrupted, Outcome, Signals, check, evaluate
+from neps.evaluation import Evaluated, Fence, Interrupted, Signals, check, evaluate
 
 RACES = 4_000
 
@@ -50,9 +50,9 @@ def race(signals: Signals) -> Counter[str]:
             for _ in range(20):  # coordination: an exception that leaked would strike here
                 fence.interrupt()
                 check()
-            if isinstance(ended, Outcome):
-                assert ended.success, ended.error
-                assert ended.loss == length
+            if isinstance(ended, Evaluated):
+                assert ended.outcome.success, ended.outcome.error
+                assert ended.outcome.loss == length
                 ends["late" if fence.broken else "outcome"] += 1
             else:
                 assert isinstance(ended, Interrupted)

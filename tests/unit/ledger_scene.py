@@ -120,7 +120,7 @@ class Scene:
         """End an attempt with a result: a success with loss 1 by default."""
         who = who or here()
         usual: dict[str, Any] = {"success": True, "loss": 1.0, "attempt": attempt, "worker": who.worker}
-        return self.folder(number).end_with_result(attempt, result_fields(Result(**(usual | result))), who)
+        return self.folder(number).end_with_result(attempt, result_fields(Result.of(**(usual | result))), who)
 
     def fail(self, number: int, attempt: int = 1, **result: Any) -> bool:
         return self.end(number, attempt, **({"success": False, "loss": None, "error": "it broke"} | result))

@@ -23,12 +23,12 @@ def pending(number: int, fidelity: float | None = None, previous: int | None = N
 
 
 def ended(trial: Trial, cost: float | None = None, **of: Any) -> Trial:
-    result = Result(**{"success": True, "loss": 0.0, "cost": cost, **of})
+    result = Result.of(**{"success": True, "loss": 0.0, "cost": cost, **of})
     return Trial(number=trial.number, decision=trial.decision, result=result, status=Status.SUCCESS, spent=cost or 0.0)
 
 
 def damaged(number: int, decision: Decision | None = None) -> Trial:
-    return Trial(number=number, decision=decision, result=Result(success=False, damaged=True), status=Status.FAILED)
+    return Trial(number=number, decision=decision, result=Result.of(success=False, damaged=True), status=Status.FAILED)
 
 
 def spending(*trials: Trial) -> Spending:

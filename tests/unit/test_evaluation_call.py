@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import pytest
 
 from neps.errors import TakenOverError
-from neps.evaluation import Fence, Fenced, Interrupted, Interruption, Outcome, Signals, check, evaluate, report
+from neps.evaluation import Evaluated, Fence, Fenced, Interrupted, Interruption, Signals, check, evaluate, report
+from neps.outcome import Outcome
 
 
 class OwnBaseError(BaseException):
@@ -47,31 +48,33 @@ def raising(error: BaseException, *, after: int | None = None) -> Callable[..., 
 
 
 def test_a_value_is_an_outcome(signals: Signals) -> None:
-    assert evaluate(lambda x: {"loss": x, "cost": 2}, {"x": 1}, signals) == Outcome(success=True, loss=1.0, cost=2.0)
+    assert evaluate(lambda x: {"loss": x, "cost": 2}, {"x": 1}, signals) == Evaluated(
+        Outcome(success=True, loss=1.0, cost=2.0)
+    )
 
 
 def test_a_bad_value_is_a_failure(signals: Signals) -> None:
-    outcome = evaluate(lambda: "0.5", {}, signals)
-    assert isinstance(outcome, Outcome)
-    assert not outcome.success
-    assert outcome.error is not None
-    assert outcome.error.startswith("ReturnValueError: run_pipeline returned '0.5' (str)")
+    evaluated = evaluate(lambda: "0.5", {}, signals)
+    assert isinstance(evaluated, Evaluated)
+    assert not evaluated.outcome.success
+    assert evaluated.outcome.error is not None
+    assert evaluated.outcome.error.startswith("ReturnValueError: run_pipeline returned '0.5' (str)")
 
 
 @pytest.mark.parametrize(
     "error", [ValueError("x"), GeneratorExit(), OwnBaseError("x"), MemoryError(), StopIteration(1)]
 )
 def test_exceptions_are_failures(signals: Signals, error: BaseException) -> None:
-    outcome = evaluate(raising(error), {}, signals)
-    assert isinstance(outcome, Outcome)
-    assert not outcome.success
-    assert outcome.exception is error
+    evaluated = evaluate(raising(error), {}, signals)
+    assert isinstance(evaluated, Evaluated)
+    assert not evaluated.outcome.success
+    assert evaluated.exception is error
 
 
 def test_the_stored_traceback_begins_in_run_pipeline(signals: Signals) -> None:
-    outcome = evaluate(raising(ValueError("x")), {}, signals)
-    assert isinstance(outcome, Outcome)
-    lines = str(outcome.error).splitlines()
+    evaluated = evaluate(raising(ValueError("x")), {}, signals)
+    assert isinstance(evaluated, Evaluated)
+    lines = str(evaluated.outcome.error).splitlines()
     assert lines[:3] == ["ValueError: x", "", "Traceback (most recent call last):"]
     assert lines[3].endswith("in run_pipeline")
 
@@ -115,7 +118,7 @@ def test_a_value_wins_over_a_swallowed_signal(signals: Signals) -> None:
             return 0.25
         return 0.5
 
-    assert evaluate(run_pipeline, {}, signals) == Outcome(success=True, loss=0.25)
+    assert evaluate(run_pipeline, {}, signals) == Evaluated(Outcome(success=True, loss=0.25))
     assert signals.received == signal.SIGTERM
 
 
@@ -234,7 +237,7 @@ def test_the_users_handler_comes_first(signals: Signals, handler: Install) -> No
     handler(signal.SIGTERM, lambda signum, frame: called.append((signum, frame is not None)))
     with Signals() as inner:
         ended = evaluate(raising(ValueError()), {}, inner)
-        assert isinstance(ended, Outcome)
+        assert isinstance(ended, Evaluated)
         ended = evaluate(kill, {}, inner)
     assert isinstance(ended, Interrupted)
     assert isinstance(ended.exception, Interruption)
@@ -315,14 +318,14 @@ def test_in_other_threads_signals_are_left_to_python() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert results[0] == (False, True, Outcome(success=True, loss=1.0))
+    assert results[0] == (False, True, Evaluated(Outcome(success=True, loss=1.0)))
     assert isinstance(results[1], Interrupted)
 
 
 # --------------------------------------------------------------------------------------------------------- fences
 
 
-def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]) -> Outcome | Interrupted:
+def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]) -> Evaluated | Interrupted:
     fence, running = Fence(), SimpleQueue[bool]()
 
     def heartbeat() -> None:
@@ -353,11 +356,11 @@ def test_a_fence_interrupts(signals: Signals) -> None:
 
 
 def test_a_value_wins_over_a_swallowed_fence(signals: Signals) -> None:
-    assert fenced_evaluation(signals, Fenced) == Outcome(success=True, loss=0.5)
+    assert fenced_evaluation(signals, Fenced) == Evaluated(Outcome(success=True, loss=0.5))
 
 
 def test_a_fence_works_in_any_thread() -> None:
-    results: list[Outcome | Interrupted] = []
+    results: list[Evaluated | Interrupted] = []
     thread = threading.Thread(target=lambda: results.append(fenced_evaluation(Signals(), ())))
     thread.start()
     thread.join()
@@ -379,7 +382,7 @@ def test_a_fence_does_nothing_after_the_call(signals: Signals) -> None:
     assert not fence.broken
 
 
-def broken_within(run_pipeline: Callable[[], Any]) -> Outcome | Interrupted:
+def broken_within(run_pipeline: Callable[[], Any]) -> Evaluated | Interrupted:
     """What comes of an evaluation whose attempt is taken over as it begins."""
     fence = Fence()
 
@@ -402,7 +405,7 @@ def test_a_fence_raises_at_each_report_and_nowhere_else() -> None:
                 struck.append(True)
         return 0.5
 
-    assert broken_within(run_pipeline) == Outcome(success=True, loss=0.5)
+    assert broken_within(run_pipeline) == Evaluated(Outcome(success=True, loss=0.5))
     assert struck == [True, True]
 
 
@@ -455,7 +458,7 @@ def test_a_fence_says_nothing_to_a_forked_child() -> None:
             os._exit(7)
         return float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
-    assert broken_within(run_pipeline) == Outcome(success=True, loss=7.0)
+    assert broken_within(run_pipeline) == Evaluated(Outcome(success=True, loss=7.0))
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["in time", "later"])
@@ -496,7 +499,7 @@ def run_pipeline():
     return os.waitstatus_to_exitcode(status)
 
 with Signals() as signals:
-    print(evaluate(run_pipeline, dict(), signals).loss)
+    print(evaluate(run_pipeline, dict(), signals).outcome.loss)
 """
 
 

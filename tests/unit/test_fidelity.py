@@ -94,7 +94,7 @@ def _trial(number: int, rung: int, slot: int, loss: float | None = None, previou
     """Ended with `loss` where there is one; failed where that is infinite."""
     decision = Decision(number=number, config={}, place=Place(rung, 0, slot), previous=previous)
     failed = loss == math.inf
-    result = None if loss is None else Result(success=not failed, loss=None if failed else loss)
+    result = None if loss is None else Result.of(success=not failed, loss=None if failed else loss)
     return Trial(number=number, decision=decision, result=result)
 
 

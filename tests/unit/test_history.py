@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +27,7 @@ def ended(number: int, loss: float | None, config: Mapping[str, Any] | None = No
     return Trial(
         number=number,
         decision=Decision(number=number, config=config or {"rate": number / 64, "kind": "a"}, **decision),
-        result=Result(success=success, loss=loss, **more),
+        result=Result.of(success=success, loss=loss, **more),
         status=Status.SUCCESS if success else Status.FAILED,
     )
 
@@ -161,3 +164,38 @@ def test_a_search_space_is_a_mapping() -> None:
     assert SearchSpace({**space, "depth": neps.Integer(1, 3)})["depth"] == neps.Integer(1, 3)
     with pytest.raises(KeyError):
         space["depth"]
+
+
+def test_a_history_is_only_read() -> None:
+    run = history(ended(1, 0.5))
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        run.by_number[2] = RUNNING  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        run.seed = 3  # type: ignore[misc]
+
+
+def test_what_is_loaded_stays_as_it_is(tmp_path: Path) -> None:
+    def run(evaluations: int) -> History:
+        return neps.run(lambda rate, **_: rate, tmp_path, SPACE, max_evaluations_total=evaluations)
+
+    first = run(1)
+    loaded = neps.load(tmp_path)
+    assert len(run(3)) == 3
+    assert list(first.by_number) == list(loaded.by_number) == [1]
+
+
+def test_a_history_is_made_without_a_look_at_its_trials() -> None:
+    class Unread(dict[int, Trial]):
+        def __iter__(self) -> Iterator[int]:
+            raise AssertionError
+
+        keys = items = values = copy = __len__ = __iter__  # type: ignore[assignment]
+
+    assert History(SPACE, Unread({1: RUNNING})).by_number[1] is RUNNING
+
+
+def test_a_history_can_be_copied_and_sent_to_another_process(tmp_path: Path) -> None:
+    neps.run(lambda rate, **_: rate, tmp_path, SPACE, max_evaluations_total=2, seed=4)
+    run = neps.load(tmp_path)
+    for other in (pickle.loads(pickle.dumps(run)), copy.deepcopy(run)):  # noqa: S301 - our own
+        assert (other.to_dict(), other.space) == (run.to_dict(), run.space)

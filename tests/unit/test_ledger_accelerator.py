@@ -34,7 +34,7 @@ def trial(number: int = 1, **result: object) -> Trial:
     return Trial(
         number=number,
         decision=Decision(number=number, config={"x": 0.5, "y": None}),
-        result=Result(**({"success": True, "loss": 1.0, "cost": 2.0} | result)),  # type: ignore[arg-type]
+        result=Result.of(**({"success": True, "loss": 1.0, "cost": 2.0} | result)),  # type: ignore[arg-type]
         status=Status.SUCCESS,
         spent=2.0,
     )

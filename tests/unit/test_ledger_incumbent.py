@@ -17,7 +17,7 @@ from neps.trial import Decision, Result, Status, Trial
 
 def success(number: int, loss: float, fidelity: float | None = None) -> Trial:
     decision = Decision(number=number, config={"x": 0.5}, fidelity=fidelity)
-    return Trial(number=number, decision=decision, result=Result(success=True, loss=loss), status=Status.SUCCESS)
+    return Trial(number=number, decision=decision, result=Result.of(success=True, loss=loss), status=Status.SUCCESS)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_a_damaged_end_is_retried(scene: Scene, spoil: object, names: list[str])
     before = loaded(scene)
     assert before.status is Status.FAILED
     assert before.result is not None
-    assert before.result.damaged
+    assert before.damaged
     assert before.config == {"x": 0.1}
     assert retry(scene) == 0
     assert loaded(scene).status is Status.WAITING
@@ -225,7 +225,7 @@ def test_nobody_waits_for_a_lease_once_somebody_has(scene: Scene, names: str) ->
     work(scene)
     view = scene.view(here("second"), lease=1e9)  # one look, as it joins
     assert view.trials[1].result is not None
-    assert view.trials[1].result.damaged
+    assert view.trials[1].damaged
     reader = scene.reader(lease=1e9)
     assert reader.trials[1].error == view.trials[1].error
     assert reader.trials[1].config == view.trials[1].config

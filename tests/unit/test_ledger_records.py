@@ -13,7 +13,7 @@ from neps.trial import Decision, Place, Result
 from unit.ledger_scene import here
 
 DECISION = Decision(number=3, config={"x": None}, previous=1)
-RESULT = Result(success=True, loss=1.0, cost=2.0)
+RESULT = Result.of(success=True, loss=1.0, cost=2.0)
 
 
 def stored(fields: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def test_result_that_does_not_fit(field: str, value: object) -> None:
 
 
 def test_success_has_a_loss_and_a_failure_may_have_one() -> None:
-    end = AttemptEnd.from_fields(stored(result_fields(Result(success=False, loss=9, cost=1))))
+    end = AttemptEnd.from_fields(stored(result_fields(Result.of(success=False, loss=9, cost=1))))
     assert end.result is not None
-    assert (end.result.loss, end.result.cost) == (9.0, 1.0)
+    assert (end.result.outcome.loss, end.result.outcome.cost) == (9.0, 1.0)
 
 
 @pytest.mark.parametrize("how", [End.LEFT, End.DIED])
@@ -153,7 +153,7 @@ def test_only_what_differs_from_the_usual_is_written() -> None:
         "cost",
         "worker",
     }
-    assert stored(result_fields(Result(success=True, loss=1, account_for_cost=False)))["account_for_cost"] is False
+    assert stored(result_fields(Result.of(success=True, loss=1, account_for_cost=False)))["account_for_cost"] is False
 
 
 @pytest.mark.parametrize(

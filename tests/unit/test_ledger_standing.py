@@ -68,7 +68,7 @@ def test_success(scene: Scene) -> None:
     standing = seen(scene)
     assert (standing.status, standing.end) == (Status.SUCCESS, End.RESULT)
     assert standing.result is not None
-    assert standing.result.loss == 0.25
+    assert standing.result.outcome.loss == 0.25
     assert scene.path(1, RESULT).samefile(scene.path(1, "attempt_1.end.yaml"))
 
 
@@ -100,7 +100,7 @@ def test_zombie_loses_its_end(scene: Scene) -> None:
     assert scene.end(1, 2, here("second"), loss=8.0)
     standing = seen(scene)
     assert standing.result is not None
-    assert (standing.result.loss, standing.result.attempt) == (8.0, 2)
+    assert (standing.result.outcome.loss, standing.result.origin.attempt) == (8.0, 2)
 
 
 def test_contender_loses_to_an_owner_who_lives(scene: Scene) -> None:
@@ -190,7 +190,7 @@ class TestUnreadable:
         scene.spoil(1, RESULT)
         standing = seen(scene)
         assert standing.result is not None
-        assert standing.result.loss == 4.0
+        assert standing.result.outcome.loss == 4.0
 
     def test_torn_end_with_a_good_result(self, scene: Scene) -> None:
         scene.claim(1)
@@ -234,7 +234,7 @@ class TestCondemn:
     def damaged(self, scene: Scene) -> Standing:
         standing = seen(scene)
         assert standing.result is not None
-        assert standing.result.damaged
+        assert standing.result.origin.damaged
         assert standing.status is Status.FAILED
         return standing
 
@@ -244,7 +244,7 @@ class TestCondemn:
         standing = self.damaged(scene)
         assert standing.end is End.DAMAGED
         assert standing.result is not None
-        assert standing.result.error == "torn"
+        assert standing.result.outcome.error == "torn"
         assert scene.path(1, RESULT).samefile(scene.path(1, "attempt_1.end.yaml"))
 
     def test_of_the_last_attempt(self, scene: Scene) -> None:

@@ -37,7 +37,7 @@ class TestDamage:
         trial = view.trials[number]
         assert trial.status is Status.FAILED
         assert trial.result is not None
-        assert trial.result.damaged
+        assert trial.damaged
         assert number not in view.numbers.taken
         assert number not in view.pending
         return trial

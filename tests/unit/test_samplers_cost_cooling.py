@@ -23,7 +23,7 @@ from neps.samplers import BayesianOptimization, CostCooling, Sampler, Sobol, Sug
 from neps.samplers.model_based.axes import axes_of
 from neps.space import Float, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Status, Trial
+from neps.trial import Result, Status, Trial
 
 PLANE = SearchSpace({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
 Outcome = tuple[float | None, float | None]
@@ -43,10 +43,10 @@ def _history(outcomes: Sequence[Outcome], *, pending: int = 0) -> History:
 def _changed(history: History, number: int, **fields: Any) -> History:
     """The same history with another result of one trial."""
     trial = history.by_number[number]
-    assert trial.result is not None
-    result = dataclasses.replace(trial.result, **fields)
-    status = Status.SUCCESS if result.success else Status.FAILED
-    changed = dataclasses.replace(trial, result=result, status=status)
+    assert trial.outcome is not None
+    outcome = dataclasses.replace(trial.outcome, **fields)
+    status = Status.SUCCESS if outcome.success else Status.FAILED
+    changed = dataclasses.replace(trial, result=Result(outcome), status=status)
     return History(PLANE, MappingProxyType({**history.by_number, number: changed}))
 
 

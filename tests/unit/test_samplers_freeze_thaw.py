@@ -24,7 +24,7 @@ from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, Prior
 from neps.samplers.model_based.fidelity_proposal import _Beliefs, continuation
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Trial
+from neps.trial import Result, Trial
 
 Array = NDArray[np.float64]
 EPOCHS = Integer(1, 27, is_fidelity=True)
@@ -42,8 +42,8 @@ def trial(
     if loss is None:
         return pending
     done = ended(pending, loss, more.pop("cost", None))
-    assert done.result is not None
-    return dataclasses.replace(done, result=dataclasses.replace(done.result, **more)) if more else done
+    assert done.outcome is not None
+    return dataclasses.replace(done, result=Result(dataclasses.replace(done.outcome, **more))) if more else done
 
 
 def history(*trials: Trial, space: SearchSpace = LINE) -> History:

@@ -108,7 +108,7 @@ def test_an_old_trial_is_no_parent_however_good_it_is() -> None:
 def test_pending_and_damaged_trials_age_nobody() -> None:
     sampler = RegularizedEvolution(population_size=3, sample_size=3)
     history = _history(PLANE, [-100.0, 3.0, 2.0], pending=5)
-    result = Result(success=False, damaged=True, error="trial.yaml is damaged")
+    result = Result.of(success=False, damaged=True, error="trial.yaml is damaged")
     damaged = Trial(number=9, decision=None, result=result, status=Status.FAILED)
     assert _parents(sampler, History(PLANE, {**history.by_number, 9: damaged})) == {1}
 

@@ -78,11 +78,11 @@ def dead() -> Identity:
 
 @pytest.fixture
 def every_state(root: Root, dead: Identity) -> Root:
-    root.end(1, Result(success=True, loss=0.5, cost=2.0))
-    root.end(2, Result(success=True, loss=0.25, cost=1.5))
+    root.end(1, Result.of(success=True, loss=0.5, cost=2.0))
+    root.end(2, Result.of(success=True, loss=0.25, cost=1.5))
     root.end(
         3,
-        Result(
+        Result.of(
             success=False, error="ValueError: no good.\n\nTraceback\n  line\nValueError: no good.\nAdd a note", cost=1.0
         ),
     )
@@ -118,7 +118,7 @@ def test_it_says_when_the_run_began_and_when_the_last_result_came(root: Root) ->
         minutes = dt.timedelta(minutes=1)
         folder.commit(Decision(number=number, config={"rate": 0.0, "kind": "1"}, claimed=now - began * minutes), HERE)
         if number != 3:
-            result = Result(success=True, loss=0.5, finished=now - ended * minutes)
+            result = Result.of(success=True, loss=0.5, finished=now - ended * minutes)
             folder.end_with_result(1, result_fields(result), HERE)
     assert "\ntime      the first trial began 8 h ago, the last result 90 min ago\n" in root.status
 
@@ -168,7 +168,7 @@ def test_trials_that_wait_for_storage_are_named_with_what_they_need(root: Root) 
 
 def test_only_the_last_failures_are_shown_and_long_lines_are_cut(root: Root) -> None:
     for number in range(1, 8):
-        root.end(number, Result(success=False, error=f"{number}" * 5000))
+        root.end(number, Result.of(success=False, error=f"{number}" * 5000))
     status = root.status
     assert "failed, the last 5 of 7:\n  trial 3: " in status
     assert f"  trial 7: {'7' * 200}...\n" in status

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from neps.history import History
+from neps.outcome import Result
 from neps.trial import Status
 from neps.views.trajectories import anytime, best_first, learning_curves, longest
 from unit.trial_stories import at, story, trial
@@ -50,8 +51,7 @@ class TestIncumbents:
 
     def test_a_damaged_trial_comes_last(self) -> None:
         damaged = trial(1, status=FAILED)
-        assert damaged.result is not None
-        result = dataclasses.replace(damaged.result, finished=None, damaged=True)
+        result = Result.of_damage("torn")
         history = story(dataclasses.replace(damaged, decision=None, result=result), trial(2, 1.0))
         assert incumbents(history) == [(1, 2), (2, 2)]
 

@@ -162,7 +162,7 @@ def test_another_cost_is_refused(tmp_path: Path, value: Any) -> None:
 
 def test_cost_cooling_counts_what_is_missing() -> None:
     decision = Decision(number=1, config={"x": 0.5}, reasons={"by": "model"})
-    trial = Trial(number=1, decision=decision, result=Result(success=True, loss=0.5), status=Status.SUCCESS)
+    trial = Trial(number=1, decision=decision, result=Result.of(success=True, loss=0.5), status=Status.SUCCESS)
     history = History(SearchSpace(SPACE), {1: trial}, 0, Brackets())
     assert _cooled(history, Budget(max_cost_total=10)) == 1.0
     assert _cooled(history, Budget(max_cost_total=10, cost_if_missing=4)) == pytest.approx(0.6)

@@ -101,6 +101,6 @@ def test_what_is_published_is_known_though_nothing_can_be_read_then(
     monkeypatch.undo()
     assert scene.end(1, 3, me, cost=1.5)
     monkeypatch.setattr("neps.ledger.exclusive.read", lambda path: pytest.fail(f"{path} is read"))
-    result = Result(success=True, loss=1.0, cost=1.5, attempt=3)
+    result = Result.of(success=True, loss=1.0, cost=1.5, attempt=3)
     trial = view.finished(scene.folder(1), Standing(standing.decision, standing.start, End.RESULT, result))
     assert trial.spent == 5.5

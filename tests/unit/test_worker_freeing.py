@@ -36,9 +36,9 @@ def trial(number: int, epochs: int | None, loss: float | str | None, previous: i
     if isinstance(loss, str) and loss != "damaged":
         return Trial(number=number, decision=decision, status=Status.RUNNING if loss == "runs" else Status.WAITING)
     if isinstance(loss, str):
-        return Trial(number=number, decision=decision, result=Result(success=False, damaged=True))
+        return Trial(number=number, decision=decision, result=Result.of(success=False, damaged=True))
     success = loss is not None
-    return Trial(number=number, decision=decision, result=Result(success=success, loss=loss), status=Status.SUCCESS)
+    return Trial(number=number, decision=decision, result=Result.of(success=success, loss=loss), status=Status.SUCCESS)
 
 
 def freed(keep: str, *trials: Trial, space: neps.SearchSpace = EPOCHS, sampler: neps.Sampler | None = None) -> set[int]:

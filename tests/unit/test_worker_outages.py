@@ -154,9 +154,7 @@ def test_a_pending_trial_with_a_bad_block_is_damaged_after_a_lease(
     bad_block(monkeypatch, "config_1/trial.yaml")
     history = work(scene.root, searcher, 3, continue_until_max_evaluation_completed=True)
     assert states(history) == {1: "failed", **successes(2, 3)}
-    damaged = history.by_number[1].result
-    assert damaged is not None
-    assert damaged.damaged
+    assert history.by_number[1].damaged
     assert states(neps.load(scene.root)) == states(history)
 
 

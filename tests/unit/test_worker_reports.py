@@ -220,18 +220,18 @@ def test_a_report_costs_next_to_nothing(tmp_path: Path) -> None:
 
     result = work(tmp_path, run_pipeline).result
     assert result is not None
-    assert result.info_dict["seconds"] < 100e-6
+    assert result.outcome.info_dict["seconds"] < 100e-6
 
 
 @pytest.mark.parametrize(
     ("fidelity", "result", "curve"),
     [
-        (None, Result(success=True, learning_curve=[3, 2]), ((1.0, 3.0), (2.0, 2.0))),
-        (9, Result(success=True, learning_curve=[3, 2]), ((8.0, 3.0), (9.0, 2.0))),
-        (2.5, Result(success=True, learning_curve=[3, 2]), ((1.5, 3.0), (2.5, 2.0))),
-        (9, Result(success=True, learning_curve=[3, 2], learning_curve_steps=[1, 4]), ((1.0, 3.0), (4.0, 2.0))),
-        (9, Result(success=True, learning_curve=[]), ()),
-        (9, Result(success=True), ()),
+        (None, Result.of(success=True, learning_curve=[3, 2]), ((1.0, 3.0), (2.0, 2.0))),
+        (9, Result.of(success=True, learning_curve=[3, 2]), ((8.0, 3.0), (9.0, 2.0))),
+        (2.5, Result.of(success=True, learning_curve=[3, 2]), ((1.5, 3.0), (2.5, 2.0))),
+        (9, Result.of(success=True, learning_curve=[3, 2], learning_curve_steps=[1, 4]), ((1.0, 3.0), (4.0, 2.0))),
+        (9, Result.of(success=True, learning_curve=[]), ()),
+        (9, Result.of(success=True), ()),
         (9, None, ()),
     ],
 )
@@ -244,7 +244,7 @@ def test_steps_of_a_curve(
 
 
 def test_a_damaged_trial_has_numbered_steps() -> None:
-    assert Trial(number=1, decision=None, result=Result(success=True, learning_curve=[5])).learning_curve == (
+    assert Trial(number=1, decision=None, result=Result.of(success=True, learning_curve=[5])).learning_curve == (
         (1.0, 5.0),
     )
 

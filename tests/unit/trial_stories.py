@@ -29,13 +29,13 @@ def trial(
     **result: Any,
 ) -> Trial:
     """One trial, with these fields of its result; it has finished at its number, and spent its cost."""
-    ended = Result(success=status is Status.SUCCESS, loss=loss, **{"finished": at(number)} | result)
+    ended = Result.of(success=status is Status.SUCCESS, loss=loss, **{"finished": at(number)} | result)
     return Trial(
         number=number,
         decision=Decision(number=number, config={}, fidelity=fidelity, previous=previous),
         result=ended if status in {Status.SUCCESS, Status.FAILED} else None,
         status=status,
-        spent=(ended.cost or 0.0) if spent is None else spent,
+        spent=ended.outcome.accounted_cost if spent is None else spent,
     )
 
 

@@ -29,6 +29,7 @@ from neps.models.losses import BENDS
 from neps.models.main_effects import DEGREES
 from neps.models.stopping import Stages
 from neps.models.threads import one_thread
+from neps.ranking import loss_key, ranks
 from neps.samplers.drawing.claimed import Claimed
 from neps.samplers.model_based.axes import Axes, axes_of
 from neps.samplers.model_based.maximisation import candidates
@@ -148,15 +149,13 @@ class _Beliefs:
         frozen = [
             trial
             for trial in self.decided
-            if math.isfinite(trial.rank_key)
-            and trial.number not in continued
-            and self.level(trial.fidelity) < len(self.levels) - 1
+            if ranks(trial) and trial.number not in continued and self.level(trial.fidelity) < len(self.levels) - 1
         ]
         if len(frozen) <= _FROZEN:
             return frozen
         ranked: list[tuple[int, Trial]] = []
         begun: Counter[int] = Counter()
-        for trial in sorted(frozen, key=lambda trial: (trial.rank_key, trial.number)):
+        for trial in sorted(frozen, key=loss_key):
             level = self.level(trial.fidelity)
             ranked.append((begun[level], trial))
             begun[level] += 1
@@ -310,9 +309,10 @@ class _Beliefs:
 
 def _passed(trial: Trial, low: float, level: float) -> tuple[float, float] | None:
     """The last of (low, level] in `Trial.learning_curve`, if its loss is finite; without a look at all of that."""
-    if trial.result is None or trial.result.learning_curve is None:
+    outcome = trial.outcome
+    if outcome is None or outcome.learning_curve is None:
         return None
-    losses, steps = trial.result.learning_curve, trial.result.learning_curve_steps
+    losses, steps = outcome.learning_curve, outcome.learning_curve_steps
     begin = (trial.fidelity or 0.0) - len(losses) + 1
 
     def step(place: int) -> float:

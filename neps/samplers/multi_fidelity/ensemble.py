@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neps import ranking
 from neps.fidelity import Brackets, FidelityStep
 from neps.space import SearchSpace, Value
 
@@ -65,9 +66,8 @@ def _outside(history: History) -> Iterator[Trial]:
 def _incumbent(history: History) -> Trial | None:
     """The best trial of the highest rung, if it has a finite loss."""
     top = history.brackets.highest_rung(1)
-    best = history.brackets.best(top, 1) if top is not None else []
-    finite = (trial for trial in (*best, *_outside(history)) if math.isfinite(trial.rank_key))
-    return min(finite, key=lambda trial: trial.incumbent_key, default=None)
+    found = history.brackets.best(top, 1) if top is not None else []
+    return ranking.best([*found, *_outside(history)])
 
 
 def _has_run(history: History, budget: float) -> bool:

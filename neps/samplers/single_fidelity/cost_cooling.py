@@ -114,7 +114,7 @@ def _log_cost(known: Sequence[Trial], weight: float, axes: Axes, *_: object) -> 
 
 def _is_measured(trial: Trial) -> bool:
     """Whether it is known what evaluating its configuration costs, when nothing fails."""
-    result = trial.result if trial.decision is not None else None
-    if result is None or result.cost is None or not math.isfinite(result.cost):
+    outcome = trial.outcome if trial.decision is not None else None
+    if outcome is None or outcome.cost is None or not math.isfinite(outcome.cost):
         return False
-    return result.success and result.account_for_cost
+    return outcome.success and outcome.account_for_cost

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from neps.errors import ArgumentError
+from neps.ranking import rank_key
 from neps.samplers.drawing.claimed import Claimed
 from neps.samplers.drawing.initial_design import InitialDesign
 from neps.samplers.drawing.mutation import mutated_in_one
@@ -101,7 +102,7 @@ class RegularizedEvolution(Sampler):
         ended = [trial for trial in history.trials if trial.ended and trial.decision is not None]
         population = ended[-self.population_size :]
         tournament = generator.choice(self.population_size, size=self.sample_size, replace=False)
-        parent = min((population[index] for index in tournament), key=lambda trial: trial.rank_key)
+        parent = min((population[index] for index in tournament), key=rank_key)
         config = _child(Claimed.of(history), parent.config, generator)
         return Suggestion(config=config, reasons={"by": "mutation", "parent": parent.number})
 

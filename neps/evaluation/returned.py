@@ -1,4 +1,4 @@
-"""What an evaluation came to: reads what run_pipeline returned, and writes down what it raised.
+"""The outcome of an evaluation: reads what run_pipeline returned, and writes down what it raised.
 
 A value only: who publishes it, and what a worker does about a failure, is decided elsewhere.
 """
@@ -8,38 +8,29 @@ from __future__ import annotations
 import dataclasses
 import math
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from neps.errors import ReturnValueError
 from neps.evaluation.metrics import LOSSES, advice
 from neps.evaluation.plain import as_number, clean, element_count, plain_mappings, text, unwrapped
+from neps.outcome import Outcome
 
-__all__ = ["Outcome", "failure", "read_return_value"]
+__all__ = ["Evaluated", "failure", "read_return_value"]
 
-_KNOWN = (*LOSSES, "cost", "account_for_cost", "info_dict", "learning_curve")
 _MAX_ERROR = 20_000
 _MAX_MESSAGE = 1_000
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """An evaluation that ended by itself, well or badly; plain data but for `exception`.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An evaluation that ended by itself: its outcome, and the exception that it raised, to chain.
 
-    `loss` may be NaN or infinite, and is None where `success` is false. `learning_curve` holds losses, and
-    `learning_curve_steps` the steps where they were reported, None where they were returned. `error` is the text to
-    store, with the traceback; `exception` is the original, to chain. Its traceback keeps run_pipeline's variables
-    alive, a model on a GPU included: drop it before the next evaluation.
+    The exception's traceback keeps run_pipeline's variables alive, a model on a GPU included: drop it before the next
+    evaluation. So it is no part of the outcome, which is kept.
     """
 
-    success: bool
-    loss: float | None = None
-    cost: float | None = None
-    account_for_cost: bool = True
-    info_dict: dict[Any, Any] = dataclasses.field(default_factory=dict)
-    learning_curve: list[float] | None = None
-    learning_curve_steps: list[float] | None = None
-    error: str | None = None
+    outcome: Outcome
     exception: BaseException | None = None
 
 
@@ -74,11 +65,11 @@ Return the loss alone, or {"loss": …}.
         ) from error
 
 
-def failure(exception: BaseException) -> Outcome:
-    r"""The outcome of an evaluation that raised `exception`, whatever that exception does when it is looked at.
+def failure(exception: BaseException) -> Evaluated:
+    r"""An evaluation that raised `exception`, whatever that exception does when it is looked at.
 
     Example:
-        >>> failure(KeyError("lr")).error
+        >>> failure(KeyError("lr")).outcome.error
         "KeyError: 'lr'\n\nKeyError: 'lr'\n"
     """
     head = f"{type(exception).__name__}: {text(exception, _MAX_MESSAGE)}"
@@ -88,7 +79,7 @@ def failure(exception: BaseException) -> Outcome:
         error = f"{head}\n\n{clean(''.join(own), _MAX_ERROR)}"
     except BaseException:  # noqa: BLE001 - out of memory or stack, or an exception whose attributes raise
         error = f"{head}\n\n(its traceback can't be shown)"
-    return Outcome(success=False, error=error, exception=exception)
+    return Evaluated(Outcome(success=False, error=error), exception)
 
 
 def _users_part(exception: BaseException) -> Any:
@@ -104,10 +95,8 @@ def _read_mapping(returned: Mapping[Any, Any]) -> Outcome:
     return Outcome(
         success=True,
         loss=_loss_of(value),
-        cost=_cost(value.get("cost")),
-        account_for_cost=_account_for_cost(value.get("account_for_cost", True)),
+        **{name: read(value[name]) for name, read in _READERS.items() if name in value},
         info_dict=_info(value),
-        learning_curve=_learning_curve(value.get("learning_curve")),
     )
 
 
@@ -159,7 +148,7 @@ def _info(value: dict[Any, Any]) -> dict[Any, Any]:
             f"run_pipeline returned info_dict = {_shown(given)}; it must be a mapping or None. "
             'Put the value into one: {"info_dict": {"name": value}}.'
         )
-    metrics = {key: item for key, item in value.items() if key not in _KNOWN}
+    metrics = {key: item for key, item in value.items() if key not in {*LOSSES, "info_dict", *_READERS}}
     more, info = plain_mappings(metrics=metrics, info_dict={} if given is None else given)
     return more | info
 
@@ -174,6 +163,14 @@ def _learning_curve(value: Any) -> list[float] | None:
             "each step, or None. Return a list."
         )
     return [_number(point, "in its learning_curve; each point", "Return a flat list of numbers.") for point in points]
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "cost": _cost,
+    "account_for_cost": _account_for_cost,
+    "learning_curve": _learning_curve,
+}
+"""Of the outcome's fields that may be left out; each raises ReturnValueError."""
 
 
 def _number(value: object, where: str, advice: str) -> float:

@@ -1,0 +1,78 @@
+"""The trials of a run for people: how many there are in a line, and the best few as rows of a table.
+
+`History` shows itself so, in a terminal and in a notebook; `neps top` prints the rows. How a table looks is the
+business of `neps.tables`.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+
+from neps.outcome import MEASURES
+from neps.ranking import best, best_first
+from neps.space import SearchSpace
+from neps.tables import cell, printable
+from neps.trial import Trial
+
+__all__ = ["best_rows", "counted", "in_short", "not_finite_words"]
+
+_STATES = {"success": "succeeded", "failed": "failed", "running": "running", "waiting": "waiting"}
+
+
+def best_rows(trials: Sequence[Trial], space: SearchSpace, most: int) -> list[list[str]]:
+    """The best trials, a row each, the best first; the first row is the head.
+
+    Args:
+        trials: those of a run.
+        space: the run's.
+        most: so many trials at most.
+    """
+    shown = best_first(trial for trial in trials if trial.succeeded)[:most]
+    fidelity = [] if space.fidelity is None else [space.fidelity]
+    loss, *others = MEASURES
+    others = [name for name in others if any(trial.measures[name] is not None for trial in shown)]
+    names = [name for name in space if name not in fidelity]
+
+    def values(trial: Trial) -> list[object]:
+        reached = [trial.fidelity] if fidelity else []
+        measures, config = trial.measures, trial.config
+        return [trial.number, trial.loss, *reached, *map(measures.get, others), *map(config.get, names)]
+
+    head: list[object] = ["trial", loss, *fidelity, *others, *names]
+    return [[cell(value) for value in row] for row in (head, *map(values, shown))]
+
+
+def in_short(trials: Sequence[Trial], space: SearchSpace) -> str:
+    """How many trials are in which state, and which is the best."""
+    if not trials:
+        return "no trials"
+    states = collections.Counter(str(trial.status) for trial in trials)
+    counts = ", ".join(f"{states[state]} {word}" for state, word in _STATES.items() if states[state])
+    return f"{counted(len(trials), 'trial')}: {counts}; best: {_best_in_short(trials, space)}"
+
+
+def _best_in_short(trials: Sequence[Trial], space: SearchSpace) -> str:
+    found = best(trials)
+    if found is not None:
+        at = f" at {printable(str(space.fidelity))} {found.fidelity:g}" if found.fidelity is not None else ""
+        return f"trial {found.number}, loss {found.loss:.6g}{at}"
+    diverged = sum(trial.succeeded for trial in trials)
+    return f"none yet: {not_finite_words(diverged)}" if diverged else "none yet"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "trial"), counted(0, "trial"), counted(2, "loss")
+        ('1 trial', '0 trials', '2 losses')
+    """
+    if number == 1:
+        return f"{number} {noun}"
+    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def not_finite_words(number: int) -> str:
+    """How many trials have succeeded with a loss that is no number to compare by."""
+    return f"{counted(number, 'loss')} {'is' if number == 1 else 'are'} not finite"
