@@ -115,6 +115,12 @@ def _ask(sampler: Sampler, request: Request) -> object:
 def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
     """The decision that a suggestion of the sampler of this name becomes."""
     history, number, previous = request.history, request.number, suggestion.previous
+    if not isinstance(suggestion.config, Mapping):
+        message = (
+            f"{name}.decide gives trial {number} the config {shown(suggestion.config)}; it must be a mapping with a "
+            "value for each parameter."
+        )
+        raise SamplerError(message)
     config = history.space.validate(suggestion.config)
     if previous is not None and not request.independent and previous not in history.by_number:
         message = f"{name}.decide has trial {number} continue trial {previous}, which doesn't exist."

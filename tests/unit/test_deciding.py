@@ -138,6 +138,7 @@ def test_a_sampler_waits_or_is_done_for_its_own_reasons() -> None:
     ("answer", "error", "words"),
     [
         ("a text", SamplerError, r"Asked\.decide returned 'a text'; it must be a Suggestion, Wait or Done\."),
+        (Suggestion(config=0.5), SamplerError, r"the config 0\.5; it must be a mapping"),  # type: ignore[arg-type]
         (Suggestion(config={"x": 2.0}), SpaceError, "'x'"),
         (Suggestion(config={"y": 0.5}), SpaceError, "'y'"),
         (Suggestion(config={"x": 0.5}, previous=1), SamplerError, "trial 1 continue trial 1, which doesn't exist"),
