@@ -266,4 +266,4 @@ def _place_fields(placed: Placed, names: Mapping[str, Any]) -> Iterator[tuple[st
     else:
         from neps import trial
 
-        yield "place", trial.Place(**where)  # type: ignore[attr-defined]
+        yield "place", trial.Place(**where)  # type: ignore[arg-type]  # who is placed has a rung

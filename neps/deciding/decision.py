@@ -6,7 +6,6 @@ Samplers may be users' own: what they answer is made plain, or refused with a me
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import operator
 from collections.abc import Mapping
@@ -115,22 +114,27 @@ def _ask(sampler: Sampler, request: Request) -> object:
 def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
     """The decision that a suggestion of the sampler of this name becomes."""
     history, number, previous = request.history, request.number, suggestion.previous
+    if not isinstance(suggestion.config, Mapping):
+        message = (
+            f"{name}.decide gives trial {number} the config {shown(suggestion.config)}; it must be a mapping with a "
+            "value for each parameter."
+        )
+        raise SamplerError(message)
     config = history.space.validate(suggestion.config)
     if previous is not None and not request.independent and previous not in history.by_number:
         message = f"{name}.decide has trial {number} continue trial {previous}, which doesn't exist."
         raise SamplerError(message)
-    fidelity = config[history.space.fidelity] if history.space.fidelity is not None else None
-    decision = Decision(
-        number=number,
-        config=config,
-        fidelity=fidelity,  # type: ignore[arg-type]  # a fidelity is a number
-        place=_place(name, number, suggestion.place),
-        previous=_counted(name, number, "previous", previous, number - 1),
-        seed=trial_seed(history.seed, number),
-        reasons=_reasons(name, number, suggestion.reasons),
-        seen_results=request.seen_results,
-    )
-    return dataclasses.replace(decision, reserved_cost=_expected_cost(request, decision))
+    fields: dict[str, Any] = {
+        "number": number,
+        "config": config,
+        "fidelity": config[history.space.fidelity] if history.space.fidelity is not None else None,
+        "place": _place(name, number, suggestion.place),
+        "previous": _counted(name, number, "previous", previous, number - 1),
+        "seed": trial_seed(history.seed, number),
+        "reasons": _reasons(name, number, suggestion.reasons),
+        "seen_results": request.seen_results,
+    }
+    return Decision(**fields, reserved_cost=_expected_cost(request, Decision(**fields)))
 
 
 def _reasons(name: str, number: int, given: object) -> dict[Any, Any]:

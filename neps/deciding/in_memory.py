@@ -93,8 +93,20 @@ class InMemory:
         Raises:
             ReturnValueError: if it succeeded without a cost that the budget needs; nothing is changed.
         """
+        result = self._result(number, outcome)
+        if self.budget.max_cost_total is not None and self.budget.cost_if_missing is None and lacks_cost(result):
+            raise ReturnValueError(
+                f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
+                f'{self.budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
+            )
+        del self._pending[number]
+        status = Status.SUCCESS if result.success else Status.FAILED
+        spent = (result.cost or 0.0) if result.account_for_cost else 0.0
+        return self._know(dataclasses.replace(self._trials[number], result=result, status=status, spent=spent))
+
+    def _result(self, number: int, outcome: Outcome) -> Result:
         began, ended = self._pending[number].claimed, self.clock()
-        result = Result(
+        return Result(
             success=outcome.success,
             loss=outcome.loss,
             cost=outcome.cost,
@@ -106,19 +118,6 @@ class InMemory:
             finished=ended,
             duration=(ended - began).total_seconds() if began is not None and ended is not None else None,
         )
-        if self.budget.max_cost_total is not None and self.budget.cost_if_missing is None and lacks_cost(result):
-            raise ReturnValueError(
-                f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
-                f'{self.budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
-            )
-        trial = dataclasses.replace(
-            self._trials[number],
-            result=result,
-            status=Status.SUCCESS if result.success else Status.FAILED,
-            spent=(result.cost or 0.0) if result.account_for_cost else 0.0,
-        )
-        del self._pending[number]
-        return self._know(trial)
 
     def _know(self, trial: Trial) -> Trial:
         self._trials[trial.number] = trial

@@ -5,8 +5,9 @@ Who decides often keeps its parts up, so that making one costs no more than what
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
+
+import attrs
 
 from neps.budget import Budget, ExpectedCost, Spending
 from neps.history import History
@@ -15,7 +16,7 @@ from neps.trial import Decision
 __all__ = ["Request"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@attrs.frozen(kw_only=True)
 class Request:
     """What is asked: what does trial `number` evaluate, given all this? Nothing in it is changed by the answer.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+import attrs
 import numpy as np
 import pytest
 
@@ -112,7 +113,7 @@ def test_a_decision_is_a_function_of_its_request() -> None:
     assert first.config == SPACE.sample(generator_for(3, 3))
     assert (first.number, first.seen_results, first.reserved_cost) == (3, 1, 2.0)
     assert (first.worker, first.claimed) == ("", None)
-    other = decide(RandomSearch(), dataclasses.replace(asked, number=4))
+    other = decide(RandomSearch(), attrs.evolve(asked, number=4))
     assert isinstance(other, Decision)
     assert other.config != first.config
     assert other.seed != first.seed
@@ -138,6 +139,7 @@ def test_a_sampler_waits_or_is_done_for_its_own_reasons() -> None:
     ("answer", "error", "words"),
     [
         ("a text", SamplerError, r"Asked\.decide returned 'a text'; it must be a Suggestion, Wait or Done\."),
+        (Suggestion(config=0.5), SamplerError, r"the config 0\.5; it must be a mapping"),  # type: ignore[arg-type]
         (Suggestion(config={"x": 2.0}), SpaceError, "'x'"),
         (Suggestion(config={"y": 0.5}), SpaceError, "'y'"),
         (Suggestion(config={"x": 0.5}, previous=1), SamplerError, "trial 1 continue trial 1, which doesn't exist"),
