@@ -231,7 +231,7 @@ class Claims:
         if not callable(expected):
             return expected if expected is not None else self._context.spending.expected_cost(decision)
         try:
-            answer = expected(dict(config))
+            answer = expected(self._context.space.handed(config))
         except OSError as error:
             message = f"expected_cost failed for {dict(config)}: {error}"
             raise NepsError(message) from error
