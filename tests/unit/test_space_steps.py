@@ -106,7 +106,7 @@ def test_grids_have_all_choices_and_spread_steps() -> None:
     values = grid(SPACE, 5)
     assert [list(axis) for axis in values[:4]] == [
         [16, 80, 144, 192, 256],
-        [0.0, 0.3, 0.5, 0.8, 1.0],
+        [0.0, 0.2, 0.5, 0.8, 1.0],
         ["s", "m", "l", "xl"],
         ["a", "b"],
     ]
