@@ -8,7 +8,8 @@ _SPACE = 'Write the space as a dict: pipeline_space={"x": neps.Float(0, 1)}.'
 _FIDELITY = "Write neps.Integer(1, 81, is_fidelity=True), or neps.Float."
 _LOG = "Write neps.Float(lower, upper, log=True), or neps.Integer."
 _CHOICE = "Write neps.Categorical([...])."
-_MULTIPLES = "Write neps.Integer(…) or neps.Categorical([…]); there are no steps."
+_ORDERED = "Write neps.Categorical([...], ordered=True)."
+_MULTIPLES = "Write neps.Float(lower, upper, step=…), or neps.Integer: both bounds are included."
 _SEARCHER = "Searchers are names: neps.run(..., searcher='hyperband')."
 _RUN = "Call neps.run(run_pipeline, root_directory, pipeline_space, …)."
 
@@ -16,10 +17,11 @@ NAMES = {
     **dict.fromkeys(("PipelineSpace", "SearchSpaceDict", "ConfigurationSpace", "ConfigSpace"), _SPACE),
     **dict.fromkeys(("IntegerFidelity", "FloatFidelity", "Fidelity", "FidelityParameter"), _FIDELITY),
     **dict.fromkeys(("LogUniform", "LogFloat", "LogInteger", "loguniform", "lograndint"), _LOG),
-    **dict.fromkeys(("Ordinal", "Choice", "choice"), _CHOICE),
+    **dict.fromkeys(("Choice", "choice"), _CHOICE),
     **dict.fromkeys(("HPOFloat", "Uniform", "uniform"), "Write neps.Float(lower, upper)."),
     **dict.fromkeys(("HPOInteger", "Int", "randint"), "Write neps.Integer(lower, upper): both bounds are included."),
     **dict.fromkeys(("HPOCategorical",), _CHOICE),
+    **dict.fromkeys(("Ordinal", "OrdinalHyperparameter", "ordinal", "finrange", "logordinal"), _ORDERED),
     **dict.fromkeys(("HPOConstant",), "Write neps.Constant(value)."),
     **dict.fromkeys(("quniform", "qrandint"), _MULTIPLES),
     **dict.fromkeys(("algorithms", "optimizers", "create_sampler"), _SEARCHER),

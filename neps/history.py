@@ -120,7 +120,10 @@ class History:
 
     @property
     def best_config(self) -> dict[str, Value] | None:
-        """The configuration of the incumbent, as `run_pipeline` got it; None without one."""
+        """The configuration of the incumbent, with names where `run_pipeline` got objects; None without one.
+
+        `SearchSpace(pipeline_space).handed(config)` puts the objects in the place of their names.
+        """
         return dict(self.best.config) if self.best is not None else None
 
     def learning_curve(self, number: int) -> tuple[tuple[float, float], ...]:

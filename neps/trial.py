@@ -163,6 +163,8 @@ class Trial:
     def place(self) -> Place | None:
         """Where it stands in a search over fidelities, or None."""
         return self.decision.place if self.decision else None
+
+    @property
     def outcome(self) -> Outcome | None:
         """What its evaluation came to, or None while that isn't known."""
         return self.result.outcome if self.result else None

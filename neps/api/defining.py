@@ -72,6 +72,7 @@ class Proposal:
             searcher=describe(self.sampler()),
             seed=secrets.randbits(32) if self.seed is None else self.seed,
             lease_seconds=DEFAULT_LEASE_SECONDS if self.lease_seconds is None else self.lease_seconds,
+            requires=self.space.requires,
             launch=launch,
         )
 

@@ -108,9 +108,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             of one that fails; a cost that is returned then goes into `info_dict`. Of a trial that was resumed these are
             the seconds of its last attempt: what a killed worker used isn't known, and doesn't count. Pass the same to
             all workers of a run.
-        expected_cost: what one evaluation is expected to cost: a number, or a function of the configuration. None: the
-            mean of the costs seen of the same step of fidelity, from k to m (scaled by m - k while there are none);
-            then the first trial runs alone, until it has returned a cost.
+        expected_cost: what one evaluation is expected to cost: a number, or a function of the configuration, with
+            the values that run_pipeline gets. None: the mean of the costs seen of the same step of fidelity, from k to
+            m (scaled by m - k while there are none); then the first trial runs alone, until it has returned a cost.
         seed: whole number from which all randomness is drawn. None: one is drawn and published.
         ignore_errors: go on after a failed evaluation, which is recorded as failed, instead of raising.
         loss_value_on_error: the loss to record for a failed evaluation.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-
-from neps.space import Value
+from typing import Any
 
 __all__ = ["Budget", "ExpectedCost", "Limit"]
 
-ExpectedCost = float | Callable[[Mapping[str, Value]], float]
+ExpectedCost = float | Callable[[Mapping[str, Any]], float]
 """What the user expects one evaluation to cost: a number, or a function of the configuration."""
 
 

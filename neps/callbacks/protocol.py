@@ -42,9 +42,9 @@ class RunningTrial:
     """An attempt at a trial that this worker has begun.
 
     `run` identifies the run, wherever its directory is moved, and `root` is that directory. `config` is the
-    configuration, with the fidelity and constants; `fidelity`, None without one; `previous` the number of the trial
-    that it continues, or None; `directory` its folder. `attempt` counts from 1. `reported` holds what earlier attempts
-    have reported, by step.
+    configuration, with the fidelity and constants, and with names where run_pipeline gets objects; `fidelity`, None
+    without one; `previous` the number of the trial that it continues, or None; `directory` its folder. `attempt` counts
+    from 1. `reported` holds what earlier attempts have reported, by step.
     """
 
     run: str

@@ -179,7 +179,7 @@ def _expected_cost(request: Request, decision: Decision) -> float | None:
     if not callable(expected):
         return expected if expected is not None else request.spending.expected_cost(decision)
     try:
-        answer = expected(dict(config))
+        answer = expected(request.history.space.handed(config))
     except OSError as error:
         message = f"expected_cost failed for {dict(config)}: {error}"
         raise NepsError(message) from error

@@ -1,6 +1,7 @@
 """neps.yaml: the definition of a run, published once and never edited. A joiner's definition must be equal.
 
-What a space or a sampler is, this module doesn't know: it publishes and compares plain data.
+What a space or a sampler is, this module doesn't know: it publishes and compares plain data. What a space may require
+of readers, `neps.space` says.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from neps.ledger.layout import DEFINITION, Layout
 from neps.ledger.links import without_links
 from neps.ledger.records import parsed
 from neps.ledger.storage import denial
+from neps.space.definition import REQUIREMENTS
 
 __all__ = [
     "DEFAULT_LEASE_SECONDS",
@@ -46,18 +48,23 @@ _PATIENCE = 10.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What defines a run. `launch` is the token of the launch that published it; `run` identifies the run."""
+    """What defines a run. `launch` is the token of the launch that published it; `run` identifies the run.
+
+    `requires` names what a reader of the space has to know that the first readers of this format didn't.
+    """
 
     space: Mapping[str, Any]
     searcher: Mapping[str, Any]
     seed: int
     lease_seconds: float = DEFAULT_LEASE_SECONDS
+    requires: tuple[str, ...] = ()
     launch: str | None = None
     run: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     def to_fields(self) -> dict[str, Any]:
         """As the fields of neps.yaml."""
-        return {**dataclasses.asdict(self), "created": documents.now()}
+        requires = list(self.requires) or None
+        return {**dataclasses.asdict(self), "requires": requires, "created": documents.now()}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Definition:
@@ -69,6 +76,7 @@ class Definition:
             searcher={"name": typed.need(searcher, "name", typed.text), "settings": settings},
             seed=typed.need(fields, "seed", functools.partial(typed.whole, most=LARGEST_SEED)),
             lease_seconds=typed.need(fields, "lease_seconds", _lease),
+            requires=typed.get(fields, "requires", typed.texts, ()),
             launch=typed.get(fields, "launch", typed.text),
             run=typed.need(fields, "run", typed.run_name),
         )
@@ -86,7 +94,7 @@ def find_definition(root: str) -> Definition | None:
     Waits a while for one that is seen only in part.
 
     Raises:
-        FormatVersionError: if it is of a newer format.
+        FormatVersionError: if it is of a newer format, or requires what this version doesn't know.
         DirectoryError: if it stays unreadable, or trials lie there without one.
     """
     path = Layout(root).definition
@@ -95,7 +103,7 @@ def find_definition(root: str) -> Definition | None:
         try:
             fields = documents.load(path)
             if fields is not None:
-                return parsed(path, functools.partial(Definition.from_fields, fields))
+                return _understood(path, parsed(path, functools.partial(Definition.from_fields, fields)))
             if not _has_trials(root):
                 return None
             failure: UnreadableDocumentError | None = None
@@ -108,6 +116,17 @@ def find_definition(root: str) -> Definition | None:
         if (failure is not None and failure.lasting) or time.monotonic() > deadline:
             raise _unusable(root, failure)
         time.sleep(0.05)
+
+
+def _understood(path: str, definition: Definition) -> Definition:
+    """The definition, if this version can do all that it requires."""
+    if unknown := sorted({*definition.requires} - REQUIREMENTS):
+        message = (
+            f"{path}: the run requires {shown(', '.join(unknown))}, which this version of neps doesn't know: a newer "
+            "one wrote it. Install that to go on with this run, or choose another root_directory. Nothing was changed."
+        )
+        raise FormatVersionError(message)
+    return definition
 
 
 def _unusable(root: str, failure: UnreadableDocumentError | None) -> DirectoryError:
@@ -169,7 +188,7 @@ def _changed(written: Definition, read: Definition) -> str | None:
 
 
 def _parts(definition: Definition) -> list[Mapping[str, Any]]:
-    names = ("seed", "lease_seconds", "launch", "run")
+    names = ("seed", "lease_seconds", "requires", "launch", "run")
     settings = definition.searcher.get("settings") or {}
     return [definition.space, settings, {name: getattr(definition, name) for name in names}]
 

@@ -35,6 +35,7 @@ __all__ = [
     "present",
     "run_name",
     "text",
+    "texts",
     "whole",
 ]
 
@@ -128,6 +129,13 @@ def numbers(value: object) -> list[float]:
     if not isinstance(value, list):
         raise WrongError(value, "not a list of numbers")
     return [any_number(item) for item in value]
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """A list of names."""
+    if not isinstance(value, list):
+        raise WrongError(value, "not a list of texts")
+    return tuple(text(item) for item in value)
 
 
 def cost(value: object) -> float:

@@ -67,7 +67,7 @@ def _name(given: object) -> str:
     raise SpaceError(msg)
 
 
-@attrs.frozen(init=False, repr=False)
+@attrs.frozen(init=False, repr=False, slots=False)
 class Categorical(Parameter):
     """A choice among values.
 

@@ -16,7 +16,7 @@ from neps.space.values import Value, equal_values, scalar, told_apart
 __all__ = ["Constant"]
 
 
-@attrs.frozen(init=False, repr=False)
+@attrs.frozen(init=False, repr=False, slots=False)
 class Constant(Parameter):
     """A value that every configuration has, and that is not searched.
 

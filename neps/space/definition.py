@@ -16,7 +16,7 @@ from neps.space.float import Float
 from neps.space.integer import Integer
 from neps.space.parameter import Parameter, arguments_of
 
-__all__ = ["KINDS", "REQUIREMENTS", "differing", "parameter_from"]
+__all__ = ["KINDS", "REQUIREMENTS", "differing", "parameters_from"]
 
 KINDS: dict[str, type[Parameter]] = {kind.kind: kind for kind in (Float, Integer, Categorical, Constant)}
 """All types of parameters, by their names in neps.yaml. A new one is added here, and has a file of its own."""
@@ -25,12 +25,19 @@ REQUIREMENTS = frozenset(name for kind in KINDS.values() for name in kind.later)
 """What a definition may require of its readers, and this version can do."""
 
 
-def parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
-    """The parameter whose `definition` is `described`; `name` is for messages.
+def parameters_from(definition: Mapping[str, Mapping[str, object]]) -> dict[str, Parameter]:
+    """The parameters whose definitions these are, by name.
 
     Raises:
-        SpaceError: if the type or a key is unknown or missing, or the values make no parameter.
+        SpaceError: if a type or a key is unknown or missing, or the values make no parameter.
     """
+    if not isinstance(definition, Mapping):
+        msg = f"The space's definition is {shown(definition)}, but it must map names to parameters."
+        raise SpaceError(msg)
+    return {name: _parameter_from(name, described) for name, described in definition.items()}
+
+
+def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
     if not isinstance(described, Mapping):
         msg = f"Parameter {name!r} is described by {shown(described)}, but it must be a mapping with a type."
         raise SpaceError(msg)
@@ -49,27 +56,36 @@ def parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
 
 
 def differing(here: Mapping[str, Parameter], there: Mapping[str, Parameter]) -> list[str]:
-    """What differs between two sets of parameters, a line each."""
-    lines: list[str] = []
-    for name in [*here, *(name for name in there if name not in here)]:
-        if name not in here or name not in there:
-            lines.append(f"{name}: only in {'this call' if name in here else 'the run'}")
-        elif difference := _difference(here[name].definition(), there[name].definition()):
-            lines.append(f"{name}: {difference}")
+    """What differs between two sets of parameters, a line each.
+
+    Example:
+        >>> differing({"lr": Float(0, 0.2)}, {"lr": Float(0, 0.1), "w": Integer(1, 2)})
+        ['lr: upper is 0.1 in the run and 0.2 in this call', 'w: only in the run']
+    """
+    names = dict.fromkeys([*here, *there])
+    differences = {name: _difference(here.get(name), there.get(name)) for name in names}
+    lines = [f"{name}: {difference}" for name, difference in differences.items() if difference]
     if not lines and list(here) != list(there):
         lines.append(f"the order of the parameters is {', '.join(there)} in the run and {', '.join(here)} in this call")
     return lines
 
 
-def _difference(here: Mapping[str, object], there: Mapping[str, object]) -> str:
-    """What differs, as text: compared as written, since 1 == 1.0 == True in Python."""
-    if here["type"] != there["type"]:
-        return f"type is {there['type']} in the run and {here['type']} in this call"
+def _difference(mine: Parameter | None, theirs: Parameter | None) -> str:
+    """What differs, as text; empty for nothing."""
+    if mine is None or theirs is None:
+        return f"only in {'the run' if mine is None else 'this call'}"
+    if mine.kind != theirs.kind:
+        return f"type is {theirs.kind} in the run and {mine.kind} in this call"
+    return _differing_arguments(mine.definition(), theirs.definition())
+
+
+def _differing_arguments(here: Mapping[str, object], there: Mapping[str, object]) -> str:
+    """Compared as written, since 1 == 1.0 == True in Python."""
     texts = []
     for key in dict.fromkeys([*here, *there]):
-        mine, theirs = (repr(side[key]) if key in side else "not given" for side in (here, there))
-        if mine != theirs:
-            texts.append(f"{key} is {theirs} in the run and {mine} in this call")
+        new, old = (repr(side[key]) if key in side else "not given" for side in (here, there))
+        if new != old:
+            texts.append(f"{key} is {old} in the run and {new} in this call")
     return ", ".join(texts)
 
 

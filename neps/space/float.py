@@ -20,7 +20,7 @@ from neps.space.values import LARGEST_INTEGER, finite
 __all__ = ["Float"]
 
 
-@attrs.frozen(init=False, repr=False)
+@attrs.frozen(init=False, repr=False, slots=False)
 class Float(Number):
     """A real number to search.
 

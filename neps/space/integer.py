@@ -18,7 +18,7 @@ from neps.space.scale import Row
 __all__ = ["Integer"]
 
 
-@attrs.frozen(init=False, repr=False)
+@attrs.frozen(init=False, repr=False, slots=False)
 class Integer(Number):
     """A whole number to search.
 

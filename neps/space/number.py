@@ -27,8 +27,6 @@ class Number(Parameter):
         whole: whether its values are ints.
     """
 
-    __slots__ = ()
-
     whole: ClassVar[bool]
     lower: float
     upper: float
@@ -70,25 +68,32 @@ def checked_range(
     name = kind.__name__
     least, most = kind.number(f"{name}: lower", lower), kind.number(f"{name}: upper", upper)
     is_log, fidelity = flag(f"{name}: log", log), flag(f"{name}: is_fidelity", is_fidelity)
-    if least > most:
-        msg = f"{name}: lower is {least} and upper is {most}, but lower must not be above upper: swap them."
+    _check_bounds(name, least, most, log=is_log)
+    stride = None if step is None else kind.number(f"{name}: step", step)
+    if stride is not None:
+        if rule := _against_steps(stride, log=is_log, is_fidelity=fidelity):
+            msg = f"{name}: step is {stride}, but {rule}"
+            raise SpaceError(msg)
+        _check_last(kind, least, most, stride)
+    return least, most, is_log, fidelity, None if kind.whole and stride == 1 else stride
+
+
+def _check_bounds(name: str, lower: float, upper: float, *, log: bool) -> None:
+    if lower > upper:
+        msg = f"{name}: lower is {lower} and upper is {upper}, but lower must not be above upper: swap them."
         raise SpaceError(msg)
-    if is_log and least <= 0:
-        msg = f"{name}: lower is {least}, but a log scale needs lower > 0: raise it, or leave out log=True."
+    if log and lower <= 0:
+        msg = f"{name}: lower is {lower}, but a log scale needs lower > 0: raise it, or leave out log=True."
         raise SpaceError(msg)
-    if step is None:
-        return least, most, is_log, fidelity, None
-    stride = kind.number(f"{name}: step", step)
-    if rule := _against_steps(stride, log=is_log, is_fidelity=fidelity):
-        msg = f"{name}: step is {stride}, but {rule}"
-        raise SpaceError(msg)
-    if (last := kind.spaced(least, most, stride)[-1]) != most:
+
+
+def _check_last(kind: type[Number], lower: float, upper: float, step: float) -> None:
+    if (last := kind.spaced(lower, upper, step)[-1]) != upper:
         msg = (
-            f"{name}: upper is {most}, but steps of {stride} from {least} lead to {last} and then beyond: write "
-            f"upper={last}, or another step."
+            f"{kind.__name__}: upper is {upper}, but steps of {step} from {lower} lead to {last} and then beyond: "
+            f"write upper={last}, or another step."
         )
         raise SpaceError(msg)
-    return least, most, is_log, fidelity, None if kind.whole and stride == 1 else stride
 
 
 def _against_steps(step: float, *, log: bool, is_fidelity: bool) -> str | None:

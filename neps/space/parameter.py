@@ -48,10 +48,11 @@ class Parameter(abc.ABC):
         range(16, 65, 16)
     """
 
-    __slots__ = ()
-
     kind: ClassVar[str]
     later: ClassVar[tuple[str, ...]] = ()
+    default: Value = None
+    default_confidence: Confidence = "low"
+    is_fidelity: bool = False
 
     @abc.abstractmethod
     def parse(self, value: object) -> Value:
@@ -66,7 +67,7 @@ class Parameter(abc.ABC):
     def axis(self) -> Axis:
         """See above."""
 
-    @property
+    @functools.cached_property
     def prior(self) -> Prior | None:
         """See above: a normal around the default, cut off at the ends, or weights where values have no order."""
         if self.default is None:
@@ -75,21 +76,6 @@ class Parameter(abc.ABC):
         if self.categories:
             return Weights.around(position, self.categories, self.default_confidence)
         return TruncatedNormal.around(position, self.default_confidence)
-
-    @property
-    def default(self) -> Value:
-        """See above."""
-        return None
-
-    @property
-    def default_confidence(self) -> Confidence:
-        """See above."""
-        return "low"
-
-    @property
-    def is_fidelity(self) -> bool:
-        """See above."""
-        return False
 
     @property
     def searched(self) -> bool:

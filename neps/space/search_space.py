@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neps.errors import SpaceError, nearest, shown
-from neps.space.definition import KINDS, differing, parameter_from
+from neps.space.definition import KINDS, differing, parameters_from
 from neps.space.number import Number
 from neps.space.parameter import Parameter
 from neps.space.values import Value, scalar
@@ -29,13 +29,11 @@ _RESERVED = ("pipeline_directory", "previous_pipeline_directory")
 class SearchSpace(Mapping[str, Parameter]):
     """Named parameters, in an order that is part of the space: it defines the axes of the encoding. Immutable.
 
-    It is a mapping of names to parameters, as the dict that it is made from.
+    It is a mapping of names to parameters, as the dict that it is made from. It raises SpaceError for a name that can't
+    be used, for a configuration that lacks a parameter, and for a value that its parameter can't have.
 
     Args:
         parameters: at least one, by name (the keyword by which run_pipeline gets it), or another SearchSpace.
-
-    Raises:
-        SpaceError: if a name cannot be used, or a value is no parameter.
 
     Example:
         >>> from neps.space import Constant, Float, Integer
@@ -53,7 +51,6 @@ class SearchSpace(Mapping[str, Parameter]):
         self._parameters = MappingProxyType(_checked(parameters))
 
     def __repr__(self) -> str:
-        """The call that makes an equal space."""
         return f"SearchSpace({dict(self.parameters)!r})"
 
     def __getitem__(self, name: str) -> Parameter:
@@ -66,18 +63,15 @@ class SearchSpace(Mapping[str, Parameter]):
         return len(self._parameters)
 
     def __eq__(self, other: object) -> bool:
-        """Whether names, parameters and their order are equal."""
         if not isinstance(other, SearchSpace):
             return NotImplemented
         return tuple(self.parameters.items()) == tuple(other.parameters.items())
 
     def __hash__(self) -> int:
-        """Equal spaces have equal hashes."""
         return hash(tuple(self.parameters.items()))
 
     def __reduce__(self) -> tuple[type[SearchSpace], tuple[dict[str, Parameter]]]:
-        """Copies and pickles are made from the parameters (a read-only mapping has neither)."""
-        return SearchSpace, (dict(self.parameters),)
+        return SearchSpace, (dict(self.parameters),)  # a read-only mapping has neither copies nor pickles
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -132,33 +126,18 @@ class SearchSpace(Mapping[str, Parameter]):
         return None if None in counts else math.prod(count for count in counts if count is not None)
 
     def encode(self, config: Mapping[str, Value]) -> npt.NDArray[np.float64]:
-        """The point in the unit cube that stands for a configuration.
+        """The point in the unit cube that stands for a configuration, of which only what is searched is looked at.
 
-        Args:
-            config: values by name; of those that are not searched none is looked at.
-
-        Returns:
-            Shape (dimensions,), in [0, 1], in the order of `searched`. `decode` gives the same integers, choices and
-            bounds back (`neps.space.scale` says how large integers may be), and floats to 1e-12 of the unit interval.
-
-        Raises:
-            SpaceError: if a searched parameter has no value, or one that it cannot have.
+        Its shape is (dimensions,), in the order of `searched`. `decode` gives the same integers, choices and bounds
+        back (`neps.space.scale` says how large integers may be), and floats to 1e-12 of the unit interval.
         """
-        return np.array(
-            [axis.to_unit(_parsed(name, axis, config)) for name, axis in self._axes.items()], dtype=np.float64
-        )
+        positions = [axis.to_unit(_parsed(name, axis, config)) for name, axis in self._axes.items()]
+        return np.array(positions, dtype=np.float64)
 
     def decode(self, unit: npt.NDArray[np.float64] | Sequence[float]) -> dict[str, Value]:
-        """The configuration that a point of the unit cube stands for.
+        """The configuration that a point of the unit cube stands for: shape (dimensions,), clipped to [0, 1].
 
-        Args:
-            unit: shape (dimensions,), in the order of `searched`; clipped to [0, 1].
-
-        Returns:
-            Every parameter, in the order of the space: fidelities at their upper bounds, constants as they are.
-
-        Raises:
-            SpaceError: if it has another shape, or holds NaN.
+        It has every parameter, in the order of the space: fidelities at their upper bounds, constants as they are.
         """
         point = np.asarray(unit, dtype=np.float64)
         if point.shape != (self.dimensions,) or np.isnan(point).any():
@@ -173,79 +152,45 @@ class SearchSpace(Mapping[str, Parameter]):
         return self.decode(generator.random(self.dimensions))
 
     def sample_prior(self, generator: np.random.Generator) -> dict[str, Value]:
-        """A configuration drawn from the prior, uniformly for parameters without a default.
-
-        Numbers follow a normal around the default, cut off at the bounds, on the parameter's own (log) scale; each
-        whole number has its bin's share of it. Choices follow their weights. `Float` and `Categorical` say how wide
-        and how heavy. `decode` says what the configuration holds.
-        """
+        """A configuration drawn from the prior, uniformly for parameters without a default; see `decode`."""
         probabilities = zip(self._axes.values(), generator.random(self.dimensions).tolist(), strict=True)
         return self.decode([parameter.quantile(probability) for parameter, probability in probabilities])
 
     def log_prior(self, config: Mapping[str, Value]) -> float:
-        """The logarithm of the prior's density, relative to uniform on the unit cube.
-
-        Args:
-            config: values by name; of those that are not searched none is looked at.
-
-        Returns:
-            The sum over searched parameters; one without a default adds 0.
-
-        Raises:
-            SpaceError: if a searched parameter has no value, or one that it cannot have.
-        """
+        """The logarithm of the prior's density relative to uniform: the sum over what is searched and has a default."""
         return math.fsum(axis.log_density(_parsed(name, axis, config)) for name, axis in self._axes.items())
 
     def default_config(self) -> dict[str, Value] | None:
         """Where the user expects good values; None where no searched parameter has a default.
 
-        Parameters without a default are at the centre of their range, on their own scale, or at the first choice;
-        `decode` says what the others are.
+        Those without a default are at the centre of their range, on their own scale, or at the first choice.
         """
-        if not self.has_prior:
-            return None
-        return self._completed({name: parameter.expected for name, parameter in self._axes.items()})
+        return self._completed({name: axis.expected for name, axis in self._axes.items()}) if self.has_prior else None
 
     def at_fidelity(self, config: Mapping[str, Value], value: float) -> dict[str, Value]:
         """The same configuration at another fidelity.
 
         Args:
-            config: a complete configuration.
+            config: a complete configuration, of a space with exactly one fidelity.
             value: of the fidelity, within its bounds; 3.0 is 3 where the fidelity is an Integer.
-
-        Raises:
-            SpaceError: if the space has not exactly one fidelity, or it cannot have this value.
         """
-        parameter = self.fidelity_range
-        if parameter is None or self.fidelity is None:
+        name, parameter = self.fidelity, self.fidelity_range
+        if name is None or parameter is None:
             msg = (
                 f"The space has the fidelities {list(self.fidelities)}, but it must have exactly one: set "
                 "is_fidelity=True for one parameter only."
             )
             raise SpaceError(msg)
-        return dict(config) | {
-            self.fidelity: _parsed(self.fidelity, parameter, {self.fidelity: parameter.exact(value)})
-        }
+        return dict(config) | {name: _parsed(name, parameter, {name: parameter.exact(value)})}
 
     def validate(self, config: Mapping[str, object]) -> dict[str, Value]:
-        """Check a complete configuration.
+        """A complete configuration as plain Python, in the order of the space.
 
         Args:
             config: a value for every parameter, fidelities and constants included, and nothing else. An int is taken
                 for a Float, NumPy scalars are taken for anything.
-
-        Returns:
-            The same as plain Python, in the order of the space.
-
-        Raises:
-            SpaceError: if a name is missing or unknown, or a parameter cannot have its value.
         """
-        for name in config:
-            if name not in self.parameters:
-                hint = nearest(str(name), self.parameters)
-                has = shown(list(self.parameters))
-                msg = f"The configuration has {shown(name)}, but the space has {has}: remove it.{hint}"
-                raise SpaceError(msg)
+        _check_names(config, self.parameters)
         return {name: _parsed(name, parameter, config) for name, parameter in self.parameters.items()}
 
     def handed(self, config: Mapping[str, Value]) -> dict[str, Any]:
@@ -253,35 +198,21 @@ class SearchSpace(Mapping[str, Parameter]):
         return {name: self.parameters[name].handed(value) for name, value in config.items()}
 
     def definition(self) -> dict[str, dict[str, object]]:
-        """What defines the space, as plain data to be written in this order; `from_definition` is the inverse."""
+        """What defines the space, as plain data to be written in this order."""
         return {name: parameter.definition() for name, parameter in self.parameters.items()}
 
     @property
     def requires(self) -> tuple[str, ...]:
         """What of its definition the first readers of the format don't know: of `REQUIREMENTS`, sorted."""
-        return tuple(sorted({name for parameter in self.parameters.values() for name in parameter.requires}))
+        return tuple(sorted({name for parameter in self.values() for name in parameter.requires}))
 
     @classmethod
     def from_definition(cls, definition: Mapping[str, Mapping[str, object]]) -> SearchSpace:
-        """The space that `definition` describes.
-
-        Raises:
-            SpaceError: if a type or a key is unknown or missing, or the values make no parameter.
-        """
-        if not isinstance(definition, Mapping):
-            msg = f"The space's definition is {shown(definition)}, but it must map names to parameters."
-            raise SpaceError(msg)
-        return cls({name: parameter_from(name, described) for name, described in definition.items()})
+        """The space that `definition` describes: the inverse of `definition()`."""
+        return cls(parameters_from(definition))
 
     def differences(self, other: SearchSpace) -> list[str]:
-        """What differs, a line each, for people: this space is "here", the other one "there"; empty if they are equal.
-
-        Example:
-            >>> from neps.space import Float, Integer
-            >>> here, there = SearchSpace({"lr": Float(0, 0.2)}), SearchSpace({"lr": Float(0, 0.1), "w": Integer(1, 2)})
-            >>> here.differences(there)
-            ['lr: upper is 0.1 in the run and 0.2 in this call', 'w: only in the run']
-        """
+        """What differs, a line each, for people: this space is this call's, the other one the run's."""
         return differing(here=self.parameters, there=other.parameters)
 
     @functools.cached_property
@@ -349,6 +280,14 @@ def _what_to_write(value: object) -> str:
         return f"write neps.Constant({shown(scalar('the value', value))}) for a fixed value."
     except SpaceError:
         return "write one of these."
+
+
+def _check_names(config: Mapping[str, object], parameters: Mapping[str, Parameter]) -> None:
+    for name in config:
+        if name not in parameters:
+            hint, has = nearest(str(name), parameters), shown(list(parameters))
+            msg = f"The configuration has {shown(name)}, but the space has {has}: remove it.{hint}"
+            raise SpaceError(msg)
 
 
 def _parsed(name: str, parameter: Parameter, config: Mapping[str, object]) -> Value:

@@ -31,19 +31,20 @@ def scalar(what: str, value: object) -> Value:
     if plain is None or isinstance(plain, bool):
         return plain
     if isinstance(plain, str):
-        text = str.__str__(plain)  # an enum's own str() is its name
-        if not text.isascii() and text != text.encode(errors="replace").decode():
-            msg = (
-                f"{what} is {shown(value)}, which is not valid Unicode (half of a surrogate pair). Write another text."
-            )
-            raise SpaceError(msg)
-        return text
+        return _text(what, str.__str__(plain))  # an enum's own str() is its name
     if isinstance(plain, int):
         return int(plain)
     if isinstance(plain, float):
         return float(plain) + 0.0  # -0.0 equals 0.0 but is written differently
     msg = f"{what} is {shown(value)}, but it must be a str, int, float, bool or None: write its name, for example."
     raise SpaceError(msg)
+
+
+def _text(what: str, text: str) -> str:
+    if not text.isascii() and text != text.encode(errors="replace").decode():
+        msg = f"{what} is {shown(text)}, which is not valid Unicode (half of a surrogate pair). Write another text."
+        raise SpaceError(msg)
+    return text
 
 
 def told_apart(what: str, value: object) -> Value:

@@ -55,6 +55,21 @@ SPACES = MappingProxyType(
         "fidelity and prior": SearchSpace(
             {"x": Float(0.0, 1.0, default=0.5), "epochs": Integer(1, 9, is_fidelity=True), "k": Integer(1, 3)}
         ),
+        "steps": SearchSpace(
+            {
+                "width": Integer(16, 64, step=16),
+                "drop": Float(0.0, 1.0, step=0.1),
+                "depth": Categorical([2, 4, 8], ordered=True),
+                "net": Categorical({"small": object(), "large": object()}),
+            }
+        ),
+        "steps, fidelity and prior": SearchSpace(
+            {
+                "drop": Float(0.0, 0.5, step=0.1, default=0.3),
+                "depth": Categorical([2, 4, 8], default=8, default_confidence="medium", ordered=True),
+                "epochs": Integer(1, 9, is_fidelity=True),
+            }
+        ),
         "finite": SearchSpace({"a": Integer(0, 2), "b": Categorical(["p", "q"])}),
         "single values": SearchSpace({"x": Float(2.0, 2.0), "n": Integer(3, 3), "c": Categorical(["only"])}),
         "constants": SearchSpace({"c": Constant(1), "d": Constant(None)}),

@@ -32,7 +32,6 @@ from neps.ledger.reading import read_history
 from neps.ledger.trial_folder import TrialFolder
 from neps.ledger.whole_files import replace
 from neps.outcome import MEASURES
-from neps.space import SearchSpace
 from neps.trial import Trial
 from neps.views.columns import cells, columns
 from neps.views.wording import short_gist

@@ -124,7 +124,8 @@ class Evaluations:
             folder.write_config(decision, self._context.me)
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
-        arguments = keywords(self._directories, decision.config, folder.directory, self._previous(decision))
+        given = self._context.space.handed(decision.config)
+        arguments = keywords(self._directories, given, folder.directory, self._previous(decision))
         fence = Fence(lambda: self._abandon(folder), grace=self._context.lease)  # as long as others waited for it
         hold, view = held.hold, self._context.view
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import neps
-from format.writing import SPACE, write_run
+from format.writing import SPACE, SPACES, write_run
 from neps.ledger import documents
 from neps.ledger.accelerator import Accelerator
 from neps.ledger.heartbeat import Heartbeat
@@ -77,10 +77,12 @@ class TestGolden:
             evaluated.append((pipeline_directory.name, config))
             return {"loss": 0.125, "cost": 1.0}
 
-        after = neps.run(run_pipeline, root, SPACE, max_evaluations_total=11, post_run_summary=False, progress=False)
+        space = SPACES.get(golden.name, SPACE)
+        after = neps.run(run_pipeline, root, space, max_evaluations_total=11, post_run_summary=False, progress=False)
         assert sorted(name for name, _ in evaluated) == ["config_10", "config_11", "config_3", "config_9"]
         resumed = dict(evaluated)["config_3"]
-        assert resumed == {"rate": 0.03, "optimizer": "adam", "epochs": 3, "data": "digits"}
+        steps = {"width": 48, "drop": 0.3, "depth": 8, "net": list} if golden.name in SPACES else {}
+        assert resumed == {"rate": 0.03, "optimizer": "adam", "epochs": 3, "data": "digits", **steps}
         statuses = {trial.number: str(trial.status) for trial in after.trials}
         assert [number for number, status in statuses.items() if status != "success"] == [2, 6, 8]
         assert after.trials[2].attempts == 2
@@ -123,6 +125,12 @@ class TestToday:
 
     def test_writer_writes_the_newest_golden_directory(self, written: Path) -> None:
         assert files(written) == files(HERE / NEWEST)
+
+    @pytest.mark.parametrize("name", SPACES)
+    def test_writer_writes_other_spaces_and_what_they_require(self, name: str, tmp_path: Path) -> None:
+        write_run(tmp_path / "run", SPACES[name])
+        assert files(tmp_path / "run") == files(HERE / name)
+        assert (documents.load(str(HERE / name / "neps.yaml")) or {})["requires"] == ["ordered", "step"]
 
     def test_one_document_has_two_names(self, written: Path) -> None:
         for path in written.glob("config_*/result.yaml"):

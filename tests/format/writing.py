@@ -28,7 +28,7 @@ from neps.ledger.standing import condemn
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Place, Result, Trial
 
-__all__ = ["SPACE", "write_run"]
+__all__ = ["SPACE", "SPACES", "write_run"]
 
 SPACE: dict[str, neps.space.Parameter] = {
     "rate": neps.Float(1e-4, 1, log=True, default=0.1, default_confidence="high"),
@@ -36,6 +36,17 @@ SPACE: dict[str, neps.space.Parameter] = {
     "epochs": neps.Integer(1, 9, is_fidelity=True),
     "data": neps.Constant("digits"),
 }
+STEPS: dict[str, neps.space.Parameter] = {
+    **SPACE,
+    "width": neps.Integer(16, 64, step=16, default=32),
+    "drop": neps.Float(0, 0.5, step=0.1),
+    "depth": neps.Categorical([2, 4, 8], ordered=True, default=4),
+    "net": neps.Categorical({"small": dict, "large": list}),
+}
+SPACES = {"v1_steps": STEPS}
+"""Of the golden directories that don't hold `SPACE`."""
+_FIXED: dict[str, Any] = {"optimizer": "adam", "epochs": 3, "data": "digits"}
+_STEPS = {"width": 48, "drop": 0.3, "depth": 8, "net": "large"}
 SEARCHER = {"name": "random_search", "settings": {"use_priors": False}}
 RUN = "0123456789abcdef"
 TIME = dt.datetime(2026, 3, 1, 12, 30, 0, 250_000, dt.UTC)
@@ -46,35 +57,37 @@ BOB = dataclasses.replace(ALICE, worker="node2-42-4e5f6a7b", host="node2.example
 TORN = b"format_version: 1\nrun: 0123456789abcdef\nnumber: 6\nconfig:\n  ra"
 
 
-def write_run(root: Path) -> None:
+def write_run(root: Path, parameters: dict[str, neps.space.Parameter] = SPACE) -> None:
     """Write the run into a folder that doesn't exist yet."""
     with (
+        mock.patch.dict(_FIXED, {name: value for name, value in _STEPS.items() if name in parameters}),
         mock.patch.object(documents, "now", TIME.isoformat),
         mock.patch.object(Identity, "mine", return_value=BOB),
         mock.patch.object(uuid, "uuid4", return_value=uuid.UUID(int=10**37)),
     ):
-        _write_earlier_run(root)
-        layout = Layout(root, _define(root, RUN, launch="SLURM_ARRAY_JOB_ID=77"))
+        space = neps.SearchSpace(parameters)
+        _write_earlier_run(root, space)
+        layout = Layout(root, _define(root, RUN, space, launch="SLURM_ARRAY_JOB_ID=77"))
         for number, write in enumerate(_TRIALS, start=1):
             write(TrialFolder(layout, number))
 
 
-def _define(root: Path, run: str, **changes: Any) -> str:
-    space = neps.SearchSpace(SPACE).definition()
-    definition = Definition(space=space, searcher=SEARCHER, seed=11, run=run, **changes)
+def _define(root: Path, run: str, space: neps.SearchSpace, **changes: Any) -> str:
+    described: dict[str, Any] = {"space": space.definition(), "requires": space.requires}
+    definition = Definition(**described, searcher=SEARCHER, seed=11, run=run, **changes)
     return publish_definition(str(root), definition, ALICE.token).run
 
 
-def _write_earlier_run(root: Path) -> None:
+def _write_earlier_run(root: Path, space: neps.SearchSpace) -> None:
     launch = "SLURM_JOB_ID=70"
-    layout = Layout(root, _define(root, "fedcba9876543210", lease_seconds=60.0, launch=launch))
+    layout = Layout(root, _define(root, "fedcba9876543210", space, lease_seconds=60.0, launch=launch))
     _success(TrialFolder(layout, 1))
     definition = Definition(space={}, searcher={}, seed=0, run=layout.run, launch=launch)
     assert move_aside(str(root), definition, BOB)
 
 
 def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
-    config: dict[str, Any] = {"rate": folder.number / 100, "optimizer": "adam", "epochs": 3, "data": "digits"}
+    config: dict[str, Any] = {"rate": folder.number / 100, **_FIXED}
     config |= changes.pop("config", {})
     number = folder.number
     fields: dict[str, Any] = {"number": number, "config": config, "fidelity": config["epochs"], "worker": who.worker}
@@ -162,4 +175,4 @@ def _half_claim(folder: TrialFolder) -> None:
 _TRIALS = (_success, _failed, _left, _resumed, _retried, _damaged, _promoted, _running, _half_claim)
 
 if __name__ == "__main__":
-    write_run(Path(sys.argv[1]))
+    write_run(Path(sys.argv[1]), SPACES.get(Path(sys.argv[1]).name, SPACE))
