@@ -229,11 +229,15 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             opened.heartbeat.stop()
         history = load(root)
         announcer.left(history, evaluated)
-    if (spent := history.fidelity_spent) is not None:
-        _logger.info("Fidelity spent by all trials of this run: %s", spent)
+    _log_spent(history)
     if summarise:
         try_to_write_summary(root, history)
     return history
+
+
+def _log_spent(history: History) -> None:
+    if (spent := history.fidelity_spent) is not None:
+        _logger.info("Fidelity spent by all trials of this run: %s", spent)
 
 
 def _beginning(*, new: bool) -> str:
