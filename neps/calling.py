@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -42,11 +43,12 @@ def public(
     def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
         signature = inspect.signature(function)
         visible = signature.replace(parameters=list(signature.parameters.values())[hidden:])
+        interface = _Interface(name, visible, elsewhere or {})
 
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
             try:
-                _check(name, visible, args[hidden:], kwargs, elsewhere or {})
+                interface.check(args[hidden:], kwargs)
                 return function(*args, **kwargs)
             except (ArgumentError, LaunchError, DirectoryError, EvaluationError) as error:
                 raise _without_our_frames(error) from error.__cause__
@@ -76,36 +78,53 @@ def unknown_argument(name: str, argument: str, known: Iterable[str], elsewhere: 
     return f"{name} has no argument {shown(argument)}.{hint}"
 
 
-def _check(
-    name: str,
-    signature: inspect.Signature,
-    args: tuple[object, ...],
-    kwargs: Mapping[str, object],
-    elsewhere: Mapping[str, str],
-) -> None:
-    """Refuse a call that can't be made, and say all that is wrong with it."""
-    with contextlib.suppress(TypeError):
-        signature.bind(*args, **kwargs)
-        return
-    parameters = list(signature.parameters.values())
-    by_position = [each.name for each in parameters if each.kind in _BY_POSITION]
-    names = [each.name for each in parameters if each.kind not in _VARIADIC]
-    open_ended = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
-    given = {*by_position[: len(args)], *kwargs}
-    missing = [each.name for each in parameters if _is_needed(each) and each.name not in given]
-    problems = [
-        unknown_argument(name, argument, names, elsewhere)
-        for argument in kwargs
-        if argument not in names and (not open_ended or argument in elsewhere)
-    ]
-    problems += [f"{name} got {argument} twice." for argument in by_position[: len(args)] if argument in kwargs]
-    if len(args) > len(by_position):
-        by_name = [each for each in names if each not in by_position]
-        advice = f"Pass the others by name, as in {by_name[0]}=…." if by_name else "Leave the others out."
-        problems.append(f"{name} takes {_listed(by_position)} by position, but {len(args)} are given. {advice}")
-    if missing:
-        problems.append(f"{name} needs {_listed(missing)}.")
-    raise ArgumentError("\n".join([*problems, f"{name} takes {', '.join(names)}."]))
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Interface:
+    """What a public function takes, as its users see it."""
+
+    name: str
+    signature: inspect.Signature
+    elsewhere: Mapping[str, str]
+
+    def check(self, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        """Refuse a call that can't be made, and say all that is wrong with it."""
+        with contextlib.suppress(TypeError):
+            self.signature.bind(*args, **kwargs)
+            return
+        by_position = self._by_position[: len(args)]
+        twice = [f"{self.name} got {argument} twice." for argument in by_position if argument in kwargs]
+        problems = [*self._unknown(kwargs), *twice, *self._too_many(len(args)), *self._missing({*by_position, *kwargs})]
+        raise ArgumentError("\n".join([*problems, f"{self.name} takes {', '.join(self._names)}."]))
+
+    def _unknown(self, kwargs: Mapping[str, object]) -> Iterator[str]:
+        takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self._parameters)
+        for argument in kwargs:
+            if argument not in self._names and (argument in self.elsewhere or not takes_any):
+                yield unknown_argument(self.name, argument, self._names, self.elsewhere)
+
+    def _too_many(self, given: int) -> Iterator[str]:
+        taken = self._by_position
+        if given > len(taken):
+            by_name = [each for each in self._names if each not in taken]
+            advice = f"Pass the others by name, as in {by_name[0]}=…." if by_name else "Leave the others out."
+            yield f"{self.name} takes {_listed(taken)} by position, but {given} are given. {advice}"
+
+    def _missing(self, given: Container[str]) -> Iterator[str]:
+        missing = [each.name for each in self._parameters if _is_needed(each) and each.name not in given]
+        if missing:
+            yield f"{self.name} needs {_listed(missing)}."
+
+    @property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(self.signature.parameters.values())
+
+    @property
+    def _names(self) -> list[str]:
+        return [each.name for each in self._parameters if each.kind not in _VARIADIC]
+
+    @property
+    def _by_position(self) -> list[str]:
+        return [each.name for each in self._parameters if each.kind in _BY_POSITION]
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:

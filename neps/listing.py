@@ -29,17 +29,16 @@ def best_rows(trials: Sequence[Trial], space: SearchSpace, most: int) -> list[li
         most: so many trials at most.
     """
     shown = best_first(trial for trial in trials if trial.succeeded)[:most]
-    fidelity = [] if space.fidelity is None else [space.fidelity]
     loss, *others = MEASURES
     others = [name for name in others if any(trial.measures[name] is not None for trial in shown)]
-    names = [name for name in space if name not in fidelity]
+    names = sorted(space, key=lambda name: name != space.fidelity)  # the fidelity first, where there is one
+    first = int(space.fidelity is not None)
 
     def values(trial: Trial) -> list[object]:
-        reached = [trial.fidelity] if fidelity else []
-        measures, config = trial.measures, trial.config
-        return [trial.number, trial.loss, *reached, *map(measures.get, others), *map(config.get, names)]
+        measures, config = trial.measures, [trial.config.get(name) for name in names]
+        return [trial.number, measures[loss], *config[:first], *map(measures.get, others), *config[first:]]
 
-    head: list[object] = ["trial", loss, *fidelity, *others, *names]
+    head: list[object] = ["trial", loss, *names[:first], *others, *names[first:]]
     return [[cell(value) for value in row] for row in (head, *map(values, shown))]
 
 

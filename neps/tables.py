@@ -5,6 +5,7 @@ What is shown may be anybody's: nothing that steers a terminal or a browser come
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 __all__ = ["aligned", "as_html", "cell", "narrowed", "printable"]
@@ -53,14 +54,9 @@ def narrowed(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     >>> narrowed([["trial", "learning_rate", "optimizer"], ["1", "0.01", "adam"]], 24)
     [['trial', 'learning_rate', '…'], ['1', '0.01', '…']]
     """
-    used, kept = 0, 0
-    widths = _widths(rows)
-    for place, wide in enumerate(widths):
-        used += wide + _GAP
-        rest = 0 if place == len(widths) - 1 else len(_MORE)
-        if used - _GAP + (rest and _GAP + rest) > width:
-            break
-        kept += 1
+    ends = [end - _GAP for end in itertools.accumulate(wide + _GAP for wide in _widths(rows))]
+    fits = [end + _GAP + len(_MORE) <= width for end in ends[:-1]] + [end <= width for end in ends[-1:]]
+    kept = [*fits, False].index(False)
     return [[*row[:kept], *([_MORE] if kept < len(row) else [])] for row in rows]
 
 

@@ -224,13 +224,13 @@ def history_of(name: str, rows: Sequence[Row]) -> History:
 
 def _trial(row: Row, fidelity: str | None) -> Trial:
     if row.outcome == "damaged":
-        result = Result(success=False, damaged=True, error="trial.yaml is damaged")
+        result = Result.of(success=False, damaged=True, error="trial.yaml is damaged")
         return Trial(number=row.number, decision=None, result=result, status=Status.FAILED)
     decision = _decision(row, None if fidelity is None else float(row.config[fidelity]))
     if row.outcome == "pending":
         return Trial(number=row.number, decision=decision)
     success = row.outcome == "success"
-    result = Result(
+    result = Result.of(
         success=success,
         loss=row.loss,
         cost=row.cost,

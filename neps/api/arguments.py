@@ -139,13 +139,24 @@ def _check_inside(path: Path, root: Path) -> None:
 
 def _id(name: str, value: Any) -> str:
     """Part of a folder's name: it can't lead anywhere else, nor be a surprise in a shell or a log."""
-    fits = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
-    text = "" if isinstance(value, int) and value.bit_length() > _LONGEST_ID else str(value)
-    odd = text in {"", ".", ".."} or bool(set(text) & set("/\\")) or not text.isprintable()
-    if not fits or odd or len(os.fsencode(text)) > _LONGEST_ID:
+    text = _text_of(value)
+    if text is None or not _names_a_folder(text):
         message = (
             f"{name} is {shown(value)}; it must be a whole number, or a text that can be part of a folder's name: at "
             f"most {_LONGEST_ID} bytes, without slashes, backslashes or control characters."
         )
         raise ArgumentError(message)
     return text
+
+
+def _text_of(value: Any) -> str | None:
+    """A text, or a whole number as one; None for anything else, and for a number that is too long anyway."""
+    if isinstance(value, str):
+        return value
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number and value.bit_length() <= _LONGEST_ID else None
+
+
+def _names_a_folder(text: str) -> bool:
+    odd = text in {"", ".", ".."} or not text.isprintable() or bool(set(text) & set("/\\"))
+    return not odd and len(os.fsencode(text)) <= _LONGEST_ID

@@ -61,16 +61,22 @@ def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, faile
     """
     retrying = Retrying(root_directory)
     chosen = retrying.chosen(_numbers(trials), failed=flag("failed", failed))
-    refused = [f"trial {number}: {why}" for number in chosen if (why := retrying.refusal(number))]
-    if refused and not failed:
-        raise ArgumentError(
-            f"Nothing was reopened in {retrying.root}, because not all of them can be: {'; '.join(refused)}."
-        )
+    if not failed:
+        _check_all(retrying, chosen)
     done = [retrying.retry(number) for number in chosen]
     for each in done:
         for line in each.said:
             _logger.log(logging.INFO if each.done else logging.WARNING, "Retrying %s", line)
     return tuple(each.number for each in done if each.reopened)
+
+
+def _check_all(retrying: Retrying, chosen: Iterable[int]) -> None:
+    """Refuse to begin where one of these can't be retried."""
+    refused = [f"trial {number}: {why}" for number in chosen if (why := retrying.refusal(number))]
+    if refused:
+        raise ArgumentError(
+            f"Nothing was reopened in {retrying.root}, because not all of them can be: {'; '.join(refused)}."
+        )
 
 
 def _numbers(trials: int | Iterable[int]) -> list[int]:

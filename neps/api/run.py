@@ -229,11 +229,15 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             opened.heartbeat.stop()
         history = load(root)
         announcer.left(history, evaluated)
+    _conclude(root, history, summarise=summarise)
+    return history
+
+
+def _conclude(root: str, history: History, *, summarise: bool) -> None:
     if (spent := history.fidelity_spent) is not None:
         _logger.info("Fidelity spent by all trials of this run: %s", spent)
     if summarise:
         try_to_write_summary(root, history)
-    return history
 
 
 def _beginning(*, new: bool) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from neps.testing.filesystem import Probe
+    from neps.testing.filesystem import Finding, Probe
 
 __all__ = ["check"]
 
@@ -37,17 +37,22 @@ def check(first: str, second: str | None, rounds: int, processes: int) -> int:
 
 
 def _report(probe: Probe) -> int:
-    from neps.testing.filesystem import CHECKS, shown_winners
-
-    findings = []
+    """A line for each primitive, and the verdict."""
     print(f"{'primitive':28}{'winners':26}ok?")
-    for test in CHECKS.values():
-        findings.append(finding := test(probe))
-        print(f"{finding.primitive:28}{shown_winners(finding):26}{finding.problem or 'yes'}")
-        sys.stdout.flush()
-        if probe.hangs or (finding.primitive == "hard links" and finding.problem):
-            break  # the processes would only wait for what never comes
+    findings = list(_tried(probe))
     fit = all(finding.problem is None for finding in findings)
     verdict = "fit for neps" if fit else "NOT fit for neps: runs on it may decide a trial twice or lose results"
     print(f"This filesystem is {verdict}.")
     return 0 if fit else 1
+
+
+def _tried(probe: Probe) -> Iterator[Finding]:
+    """What was found of each primitive, printed at once: a race takes a while."""
+    from neps.testing.filesystem import CHECKS, shown_winners
+
+    for test in CHECKS.values():
+        finding = test(probe)
+        print(f"{finding.primitive:28}{shown_winners(finding):26}{finding.problem or 'yes'}", flush=True)
+        yield finding
+        if probe.hangs or (finding.primitive == "hard links" and finding.problem):
+            return  # the processes would only wait for what never comes

@@ -14,6 +14,7 @@ from neps.ledger.earlier import EarlierRun, delete, look_for_runs
 from neps.ledger.layout import Layout
 from neps.ledger.reading import no_run, root_of
 from neps.ledger.storage import shown_size
+from neps.listing import counted
 
 __all__ = ["clean"]
 
@@ -37,18 +38,23 @@ def clean(root: str, more: tuple[str, ...], names: tuple[str, ...], keep: int | 
 
 def _clean(root_directory: str, names: Sequence[str], *, keep: int, dry: bool) -> int:
     """Delete the earlier runs of these names, or all but the `keep` latest; if `dry`, only say which."""
-    root = root_of(root_directory)
-    layout = Layout(root)
-    if not any(map(os.path.lexists, (layout.definition, layout.overwritten))):
-        raise no_run(root, f"holds no run, and no earlier one in {layout.overwritten}")
-    place = look_for_runs(root)
+    layout = _layout_of(root_directory)
+    place = look_for_runs(layout.root)
     all_known = _say_unknown(names, place.runs, layout)
     chosen = [run for run in place.runs if run.name in names] if names else place.runs[keep:]
     _say_kept([run for run in place.runs if run not in chosen], place.others)
     if dry:
         _say_chosen(chosen)
-        return 0 if all_known else 1
-    return 0 if _delete_all(root, chosen, place.remains, kept=bool(place.runs)) and all_known else 1
+    done = dry or _delete_all(layout, chosen, place.remains, kept=bool(place.runs))
+    return 0 if done and all_known else 1
+
+
+def _layout_of(root_directory: str) -> Layout:
+    """The paths of a root that holds a run, or an earlier one."""
+    layout = Layout(root_of(root_directory))
+    if not any(map(os.path.lexists, (layout.definition, layout.overwritten))):
+        raise no_run(layout.root, f"holds no run, and no earlier one in {layout.overwritten}")
+    return layout
 
 
 def _say_unknown(names: Sequence[str], runs: Sequence[EarlierRun], layout: Layout) -> bool:
@@ -72,27 +78,29 @@ def _say_chosen(runs: Sequence[EarlierRun]) -> None:
     print(f"{shown_size(sum(run.size for run in runs))} would be free")
 
 
-def _delete_all(root: str, runs: Sequence[EarlierRun], remains: Sequence[str], *, kept: bool) -> bool:
+def _delete_all(layout: Layout, runs: Sequence[EarlierRun], remains: Sequence[str], *, kept: bool) -> bool:
     """Delete, and say what was; whether all of it was. `kept`: there are runs, which the caller has named."""
-    freed, failures = 0, 0
-    for path, run in [*((path, None) for path in remains), *((run.path, run) for run in runs)]:
-        try:
-            if not delete(root, path, run.run if run else ""):
-                print(f"{path}: another process is deleting it")
-            elif run:
-                freed += run.size
-                print(f"deleted {_described(run)}")
-            else:
-                print(f"deleted {path}, which was left by an earlier `neps clean`")
-        except OSError as error:
-            failures += 1
-            print(f"{path}: can't be deleted: {error}. Fix that, and run `neps clean` again.", file=sys.stderr)
-    nothing = "Nothing deleted." if kept else f"No earlier run to delete in {Layout(root).overwritten}."
-    print(f"{shown_size(freed)} freed" if runs or remains else nothing)
-    return not failures
+    left = "{}, which was left by an earlier `neps clean`"
+    freed = [_delete(layout.root, path, left.format(path)) for path in remains]
+    freed += [_delete(layout.root, run.path, _described(run), run) for run in runs]
+    nothing = "Nothing deleted." if kept else f"No earlier run to delete in {layout.overwritten}."
+    print(f"{shown_size(sum(filter(None, freed)))} freed" if freed else nothing)
+    return None not in freed
+
+
+def _delete(root: str, path: str, what: str, run: EarlierRun | None = None) -> int | None:
+    """Delete a run, or what is left of one, and say so: the bytes of a run; None where that can't be done."""
+    try:
+        if not delete(root, path, run.run if run else ""):
+            print(f"{path}: another process is deleting it")
+            return 0
+    except OSError as error:
+        print(f"{path}: can't be deleted: {error}. Fix that, and run `neps clean` again.", file=sys.stderr)
+        return None
+    print(f"deleted {what}")
+    return run.size if run else 0
 
 
 def _described(run: EarlierRun) -> str:
     begun = f", started {run.created:%Y-%m-%d %H:%M} UTC" if run.created else ""
-    trials = "1 trial" if run.trials == 1 else f"{run.trials} trials"
-    return f"{run.path}: {trials}, {shown_size(run.size)}{begun}"
+    return f"{run.path}: {counted(run.trials, 'trial')}, {shown_size(run.size)}{begun}"
