@@ -22,9 +22,10 @@ from neps.budget import Budget, ExpectedCost, Limit
 from neps.calling import own_arguments, public
 from neps.deciding import InMemory
 from neps.errors import ArgumentError, NotPendingError, ReturnValueError, shown
-from neps.evaluation import Outcome, failure, read_return_value
+from neps.evaluation import failure, read_return_value
 from neps.history import History
 from neps.ledger.definition import LARGEST_SEED
+from neps.outcome import Outcome
 from neps.samplers import Sampler
 from neps.samplers.registry import default_name, resolve
 from neps.space import Parameter, SearchSpace
@@ -212,7 +213,7 @@ class AskAndTell:
         with self._one_at_a_time:
             told = self._pending(trial).number
             try:
-                outcome = failure(result) if isinstance(result, BaseException) else read_return_value(result)
+                outcome = failure(result).outcome if isinstance(result, BaseException) else read_return_value(result)
                 return self._trials.publish(told, recorded(outcome, self._settings, 0.0))
             except ReturnValueError as error:
                 raise ArgumentError(

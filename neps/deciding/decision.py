@@ -16,8 +16,9 @@ from neps.deciding.request import Request
 from neps.deciding.seeding import generator_for, trial_seed
 from neps.errors import ArgumentError, NepsError, SamplerError, shown
 from neps.evaluation.plain import as_number, plain
+from neps.outcome import Outcome
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
-from neps.trial import MOST_PLACES, Decision, Place, Result, place_fields
+from neps.trial import MOST_PLACES, Decision, Place, place_fields
 
 __all__ = ["decide", "is_independent", "lacks_cost"]
 
@@ -74,7 +75,7 @@ def _limit(request: Request) -> Limit | None:
     if budget.max_evaluations_total is not None and request.number > budget.max_evaluations_total:
         return Limit(done=True, reason=f"max_evaluations_total={budget.max_evaluations_total} is reached")
     awaited = request.history.by_number.get(request.awaited) if request.awaited is not None else None
-    if awaited is not None and spending.mean is None and lacks_cost(awaited.result):  # so would what is tried next
+    if awaited is not None and spending.mean is None and lacks_cost(awaited.outcome):  # so would what is tried next
         reason = (
             f"trial {awaited.number} returned no cost, which max_cost_total={budget.max_cost_total:g} needs. Have "
             'run_pipeline return {"loss": …, "cost": …}, or pass cost="duration" or cost_value_on_error=…'
@@ -83,9 +84,9 @@ def _limit(request: Request) -> Limit | None:
     return spending.limit(budget, request.pending, expected=request.expected_cost is not None)
 
 
-def lacks_cost(result: Result | None) -> bool:
+def lacks_cost(outcome: Outcome | None) -> bool:
     """Whether it is of a success that returned no cost, and counts towards budgets."""
-    return result is not None and result.success and result.account_for_cost and result.cost is None
+    return outcome is not None and outcome.success and outcome.account_for_cost and outcome.cost is None
 
 
 # The sampler

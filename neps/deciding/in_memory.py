@@ -14,12 +14,12 @@ from neps.budget import Budget, ExpectedCost, Limit, Spending
 from neps.deciding.decision import decide, is_independent, lacks_cost
 from neps.deciding.request import Request
 from neps.errors import ReturnValueError, SamplerError
-from neps.evaluation.outcome import Outcome
 from neps.fidelity import Brackets
 from neps.history import History
+from neps.outcome import Origin, Outcome, Result
 from neps.samplers.protocol import Sampler
 from neps.space import SearchSpace
-from neps.trial import Decision, Result, Status, Trial
+from neps.trial import Decision, Status, Trial
 
 __all__ = ["InMemory"]
 
@@ -93,30 +93,17 @@ class InMemory:
         Raises:
             ReturnValueError: if it succeeded without a cost that the budget needs; nothing is changed.
         """
-        result = self._result(number, outcome)
-        if self.budget.max_cost_total is not None and self.budget.cost_if_missing is None and lacks_cost(result):
+        if self.budget.max_cost_total is not None and self.budget.cost_if_missing is None and lacks_cost(outcome):
             raise ReturnValueError(
                 f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
                 f'{self.budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
             )
-        del self._pending[number]
-        status = Status.SUCCESS if result.success else Status.FAILED
-        spent = (result.cost or 0.0) if result.account_for_cost else 0.0
-        return self._know(dataclasses.replace(self._trials[number], result=result, status=status, spent=spent))
-
-    def _result(self, number: int, outcome: Outcome) -> Result:
-        began, ended = self._pending[number].claimed, self.clock()
-        return Result(
-            success=outcome.success,
-            loss=outcome.loss,
-            cost=outcome.cost,
-            account_for_cost=outcome.account_for_cost,
-            info_dict=outcome.info_dict,
-            learning_curve=outcome.learning_curve,
-            error=outcome.error,
-            started=began,
-            finished=ended,
-            duration=(ended - began).total_seconds() if began is not None and ended is not None else None,
+        began, ended = self._pending.pop(number).claimed, self.clock()
+        seconds = (ended - began).total_seconds() if began is not None and ended is not None else None
+        result = Result(outcome, Origin(started=began, finished=ended, duration=seconds))
+        status = Status.SUCCESS if outcome.success else Status.FAILED
+        return self._know(
+            dataclasses.replace(self._trials[number], result=result, status=status, spent=outcome.accounted_cost)
         )
 
     def _know(self, trial: Trial) -> Trial:

@@ -11,11 +11,12 @@ from typing import Any
 
 from neps.budget import Budget, ExpectedCost, Limit
 from neps.deciding import InMemory, generator_for
-from neps.evaluation import Outcome, read_return_value
+from neps.evaluation import read_return_value
 from neps.history import History
+from neps.outcome import Outcome, Result
 from neps.samplers.protocol import Sampler, Suggestion
 from neps.space import SearchSpace
-from neps.trial import Decision, Result, Status, Trial, Value
+from neps.trial import Decision, Status, Trial, Value
 from neps.worker.recorded import recorded
 from neps.worker.settings import Settings
 

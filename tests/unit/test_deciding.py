@@ -12,8 +12,8 @@ import pytest
 from neps.budget import Budget, Limit, Spending
 from neps.deciding import InMemory, Request, decide, generator_for, is_independent
 from neps.errors import ArgumentError, NepsError, ReturnValueError, SamplerError, SpaceError
-from neps.evaluation import Outcome
 from neps.history import History
+from neps.outcome import Outcome
 from neps.samplers import ASHA, BayesianOptimization, RandomSearch, Sampler, Suggestion
 from neps.samplers.protocol import Wait
 from neps.space import Float, Integer, SearchSpace

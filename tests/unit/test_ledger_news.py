@@ -14,7 +14,7 @@ from neps.trial import Decision, Result, Status, Trial
 
 
 def success(number: int, **info: str) -> Trial:
-    decision, result = Decision(number=number, config={"x": 0.5}), Result(success=True, loss=0.5, info_dict=info)
+    decision, result = Decision(number=number, config={"x": 0.5}), Result.of(success=True, loss=0.5, info_dict=info)
     return Trial(number=number, decision=decision, result=result, status=Status.SUCCESS)
 
 

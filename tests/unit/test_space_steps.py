@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from neps.samplers.axes import axes_of
-from neps.samplers.grid_search import axes as grid
-from neps.samplers.mutation import mutated_in_one
-from neps.samplers.priors import log_prior
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 import neps
 from neps.errors import ArgumentError, FormatVersionError, SpaceError
+from neps.samplers.drawing.mutation import mutated_in_one
+from neps.samplers.model_based.axes import axes_of
+from neps.samplers.model_based.priors import log_prior
+from neps.samplers.single_fidelity.grid_search import axes as grid
 from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.views.optuna_trials import distributions
 
