@@ -95,7 +95,7 @@ class History:
 
     @functools.cached_property
     def brackets(self) -> Brackets:
-        """The trials that have a place in a multi-fidelity search, by bracket and rung."""
+        """The trials that have a place in a multi-fidelity search, by bracket and rung. Don't change them."""
         return self.index if self.index is not None else Brackets(self.trials)
 
     @property

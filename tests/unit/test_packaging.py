@@ -49,7 +49,7 @@ def test_dependencies_are_ranges_and_not_pins(requirement: str) -> None:
 
 def test_runtime_dependencies_are_the_promised_ones() -> None:
     names = {re.split(r"[^A-Za-z0-9_-]", requirement)[0] for requirement in PROJECT["dependencies"]}
-    assert names == {"click", "filelock", "numpy", "pyyaml", "rich", "scipy", "threadpoolctl", "torch"}
+    assert names == {"attrs", "click", "filelock", "numpy", "pyyaml", "rich", "scipy", "threadpoolctl", "torch"}
 
 
 def test_installed_metadata_agrees_with_pyproject() -> None:
