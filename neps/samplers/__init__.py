@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         SuccessiveHalving,
         SuccessiveHalvingPrior,
     )
-    from neps.samplers.multi_fidelity.mobster import MOBSTER, PriorBandBO
-    from neps.samplers.multi_fidelity.priorband import PriorBand
+    from neps.samplers.multi_fidelity.mobster import MOBSTER
+    from neps.samplers.multi_fidelity.priorband import PriorBand, PriorBandBO
     from neps.samplers.single_fidelity.bayesian_optimization import BayesianOptimization
     from neps.samplers.single_fidelity.cost_cooling import CostCooling
     from neps.samplers.single_fidelity.grid_search import GridSearch
@@ -72,7 +72,7 @@ __getattr__ = importing(
         "MOBSTER": "multi_fidelity.mobster",
         "PiBO": "single_fidelity.pibo",
         "PriorBand": "multi_fidelity.priorband",
-        "PriorBandBO": "multi_fidelity.mobster",
+        "PriorBandBO": "multi_fidelity.priorband",
         "RandomSearch": "single_fidelity.random_search",
         "RegularizedEvolution": "single_fidelity.regularized_evolution",
         "Sobol": "single_fidelity.sobol",

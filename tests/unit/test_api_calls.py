@@ -18,8 +18,7 @@ from neps.api.elsewhere import ELSEWHERE
 from neps.calling import own_arguments, unknown_argument
 from neps.errors import ArgumentError, DirectoryError, EvaluationError, nearest
 from neps.samplers import RandomSearch
-from neps.samplers.registry import _CLASSES, searchers_with
-from neps.samplers.registry import _ELSEWHERE as SEARCHERS
+from neps.samplers.registry import _ELSEWHERE, SEARCHERS, searchers_with
 from neps.space.elsewhere import ELSEWHERE as OF_PARAMETERS
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -154,9 +153,9 @@ def test_a_searcher_of_another_tool_says_which_one_is_meant(tmp_path: Path, give
 
 
 def test_each_advised_searcher_exists() -> None:
-    named = {name for advice in SEARCHERS.values() for name in re.findall(r"'([a-z_]+)'", advice)}
-    assert named <= {"default", *_CLASSES}
-    assert not set(SEARCHERS) & set(_CLASSES)
+    named = {name for advice in _ELSEWHERE.values() for name in re.findall(r"'([a-z_]+)'", advice)}
+    assert named <= {"default", *SEARCHERS}
+    assert not set(_ELSEWHERE) & set(SEARCHERS)
 
 
 # Parameters

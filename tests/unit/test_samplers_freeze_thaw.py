@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
-from neps.fidelity import Vacancy
 from neps.history import History
 from neps.models.fidelity_process import FidelityProcess
 from neps.models.stopping import Stages
 from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, PriorBandBO, Sampler, Suggestion, Wait
 from neps.samplers.model_based.fidelity_proposal import _Beliefs, continuation
+from neps.samplers.multi_fidelity.sources import Beginning
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Trial
@@ -398,7 +398,7 @@ class TestPriorBandBO:
         places = {}
         for weight in (1e-6, 1e3):
             sampler = PriorBandBO(initial_design_size=1, prior_weight=weight)
-            config, reasons = sampler.new_configuration(flat, 0, Vacancy(3, 1))
+            config, reasons = sampler.source.configuration(Beginning(flat, 3.0, 0, 3, 1))
             assert reasons["by"] == "model"
             places[weight] = math.dist((config["x"], config["y"]), (0.95, 0.05))  # type: ignore[arg-type]
         assert places[1e3] < 0.1 < places[1e-6]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,6 @@ import pytest
 from scipy.stats import truncnorm
 
 from neps.budget import Budget
-from neps.fidelity import Vacancy
 from neps.history import History
 from neps.samplers import (
     ASHA,
@@ -26,8 +25,9 @@ from neps.samplers import (
     Suggestion,
 )
 from neps.samplers.drawing.mutation import mutated_in_some
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
+from neps.samplers.multi_fidelity.bracket_search import BracketSearch
 from neps.samplers.multi_fidelity.ensemble import followed
+from neps.samplers.multi_fidelity.sources import Beginning, Drawn
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Place, Trial
@@ -47,6 +47,11 @@ def trial(number: int, x: float, loss: float | None, rung: int, previous: int | 
 
 def history(*trials: Trial, space: SearchSpace = LINE) -> History:
     return History(space, MappingProxyType({trial.number: trial for trial in trials}), 3)
+
+
+def configuration(sampler: BracketSearch, known: History, bracket: int, rung: int, slot: int) -> Drawn:
+    """What begins at a place."""
+    return sampler.source.configuration(Beginning(known, sampler.eta, bracket, rung, slot))
 
 
 def value_of_x(config: Mapping[str, Any]) -> float:
@@ -71,7 +76,7 @@ class TestShares:
     @pytest.mark.parametrize(("rung", "expected"), [(0, 1 / 2), (1, 1 / 4), (2, 1 / 10)])
     def test_of_new_configurations_fewer_are_uniform_at_higher_rungs(self, rung: int, expected: float) -> None:
         sampler, count = PriorBand(), 2000
-        drawn = [sampler.new_configuration(history(), 1, Vacancy(rung, slot))[1]["by"] for slot in range(count)]
+        drawn = [configuration(sampler, history(), 1, rung, slot)[1]["by"] for slot in range(count)]
         assert set(drawn) == {"random", "prior"}
         bound = 4 * math.sqrt(expected * (1 - expected) / count)
         assert abs(drawn.count("random") / count - expected) < bound
@@ -80,7 +85,7 @@ class TestShares:
         sampler, count = PriorBand(), 2000
         evidence = followed(FULL, LINE, 3, FIRST_BRACKET)
         assert evidence is not None
-        drawn = [sampler.new_configuration(FULL, 1, Vacancy(1, slot)) for slot in range(count)]
+        drawn = [configuration(sampler, FULL, 1, 1, slot) for slot in range(count)]
         shares = {by: sum(reasons["by"] == by for _, reasons in drawn) / count for by in ("random", "prior")}
         assert abs(shares["random"] - 1 / 4) < 0.04
         assert abs(shares["prior"] - 3 / 4 * (1 - evidence[1])) < 0.04
@@ -89,7 +94,7 @@ class TestShares:
     @pytest.mark.parametrize("deviation", [0.01, 0.25])
     def test_the_incumbents_are_mutations_by_the_settings(self, deviation: float) -> None:
         sampler = PriorBand(inc_mutation_std=deviation, inc_mutation_rate=0.0)
-        drawn = [sampler.new_configuration(FULL, 1, Vacancy(2, slot)) for slot in range(300)]
+        drawn = [configuration(sampler, FULL, 1, 2, slot) for slot in range(300)]
         steps = [value_of_x(config) - 0.1 for config, reasons in drawn if reasons["by"] == "incumbent"]
         normal = truncnorm(-0.1 / deviation, 0.9 / deviation, 0, deviation)
         assert np.std(steps) == pytest.approx(normal.std(), rel=0.2)
@@ -153,7 +158,7 @@ class TestShares:
         drawn = {}
         for confidence in ("low", "high"):
             sampler = PriorBand(prior_confidence=confidence)
-            draws = [sampler.new_configuration(history(), 0, Vacancy(2, slot)) for slot in range(300)]
+            draws = [configuration(sampler, history(), 0, 2, slot) for slot in range(300)]
             drawn[confidence] = np.std([value_of_x(config) for config, reasons in draws if reasons["by"] == "prior"])
         assert drawn["high"] < 0.15
         assert drawn["low"] > 0.2
@@ -263,7 +268,7 @@ class TestMutation:
     ids=repr,
 )
 class TestDefaultAtTarget:
-    def test_comes_first_and_once_and_outside_the_brackets(self, sampler: MultiFidelity) -> None:
+    def test_comes_first_and_once_and_outside_the_brackets(self, sampler: BracketSearch) -> None:
         after = simulate(sampler, LINE, value_of_x, 30, seed=2)
         first, *others = [trial.decision for trial in after.trials if trial.decision]
         assert (dict(first.config), first.reasons) == ({"x": 0.5, "epochs": 9}, {"by": "default"})
@@ -272,7 +277,9 @@ class TestDefaultAtTarget:
 
 
 @pytest.mark.parametrize("sampler", [HyperbandPrior, SuccessiveHalvingPrior, ASHAPrior])
-def test_with_the_default_at_the_target_the_brackets_are_those_without_it(sampler: type[MultiFidelity]) -> None:
+def test_with_the_default_at_the_target_the_brackets_are_those_without_it(
+    sampler: Callable[..., BracketSearch],
+) -> None:
     with_it = simulate(sampler(sample_default_at_target=True), LINE, value_of_x, 31, seed=2)
     without = simulate(sampler(sample_default_first=False), LINE, value_of_x, 30, seed=2)
     assert [trial.config for trial in with_it.trials[1:]] == [trial.config for trial in without.trials]

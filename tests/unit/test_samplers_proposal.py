@@ -18,7 +18,8 @@ from neps.models.acquisition import Acquisition
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS
 from neps.models.surrogate import Surrogate, surrogate
-from neps.samplers import BayesianOptimization, Suggestion, axes, proposal
+from neps.samplers import BayesianOptimization, Suggestion
+from neps.samplers.model_based import axes, proposal
 from neps.samplers.model_based.axes import Axes
 from neps.samplers.model_based.proposal import propose
 from neps.space import Categorical, Float, Integer, SearchSpace

@@ -29,6 +29,7 @@ from neps.models.losses import BENDS
 from neps.models.main_effects import DEGREES
 from neps.models.stopping import Stages
 from neps.models.threads import one_thread
+from neps.rounding import just_above
 from neps.samplers.drawing.claimed import Claimed
 from neps.samplers.model_based.axes import Axes, axes_of
 from neps.samplers.model_based.maximisation import candidates
@@ -48,7 +49,6 @@ _FORGONE = 0.05
 highest rung of which no more is lost. The lowest ones tell little where they are noisy, or where it is too good."""
 _PENDING = 250  # of more that run, the latest count
 _FROZEN = 500  # of more that may be continued, those with the lowest losses at each level are looked at
-_TOLERANCE = 1e-9
 _BLOCK = 2**21  # how many covariances are looked at together
 _NEGLIGIBLE = 1e-12
 _OWN = ("walk", "slope", "trend", "early_noise")
@@ -225,7 +225,7 @@ class _Beliefs:
 
     def level(self, fidelity: float | None) -> int:
         """The highest level that a fidelity has reached; -1 below the lowest."""
-        return int(np.searchsorted(self.levels, (fidelity or 0.0) * (1.0 + _TOLERANCE), side="right")) - 1
+        return int(np.searchsorted(self.levels, just_above(fidelity or 0.0), side="right")) - 1
 
     def stages(
         self, points: _Array, begun: NDArray[np.intp], first: NDArray[np.intp], planned: NDArray[np.intp]
@@ -318,7 +318,7 @@ def _passed(trial: Trial, low: float, level: float) -> tuple[float, float] | Non
     def step(place: int) -> float:
         return steps[place] if steps is not None else begin + place
 
-    last = bisect.bisect_right(range(len(losses)), level * (1.0 + _TOLERANCE), key=step) - 1
+    last = bisect.bisect_right(range(len(losses)), just_above(level), key=step) - 1
     if last < 0 or step(last) <= low or not math.isfinite(losses[last]):
         return None
     return float(step(last)), float(losses[last])

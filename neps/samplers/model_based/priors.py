@@ -10,6 +10,7 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 
 from neps.samplers.drawing.sequences import SobolSequence
@@ -20,14 +21,16 @@ from neps.space.prior import log_density, normal, quantile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from neps.history import History
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
     from neps.space import AnyParameter
     from neps.space.parameters import Confidence
+    from neps.trial import Value
 
     _Array = NDArray[np.float64]
 
-__all__ = ["log_prior", "promise", "with_confidence"]
+__all__ = ["FromPrior", "log_prior", "promise", "with_confidence"]
 
 _POINTS = 256
 
@@ -44,6 +47,21 @@ def _confident(parameter: AnyParameter, confidence: Confidence) -> AnyParameter:
     return (
         parameter if isinstance(parameter, Constant) else dataclasses.replace(parameter, default_confidence=confidence)
     )
+
+
+@attrs.frozen
+class FromPrior:
+    """What an initial design evaluates: samples of the prior.
+
+    Args:
+        confidence: of all defaults; None leaves them their own.
+    """
+
+    confidence: Confidence | None
+
+    def __call__(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG002
+        """One."""
+        return with_confidence(history.space, self.confidence).sample_prior(generator)
 
 
 def log_prior(space: SearchSpace, weight: float) -> LogPrior:

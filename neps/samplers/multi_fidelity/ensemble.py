@@ -1,6 +1,6 @@
-"""What PriorBand makes of results: whether to follow the incumbent, and how much of the prior's share it takes over.
+"""PriorBand's source of new configurations: at random, from the user's prior, or from near the incumbent.
 
-NumPy only. `priorband` calls it.
+NumPy only. `priorband` composes it. Whether to follow the incumbent, and how far, is what `followed` says of results.
 """
 
 from __future__ import annotations
@@ -10,23 +10,88 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 
-from neps.fidelity import Brackets, FidelityStep
+from neps.fidelity import Brackets, FidelityStep, hyperband_brackets
+from neps.rounding import has_reached, rounded_down
+from neps.samplers import settings
+from neps.samplers.drawing.mutation import mutated_in_some
+from neps.samplers.model_based.priors import with_confidence
+from neps.samplers.multi_fidelity.sources import Beginning, Drawn, Source
 from neps.space import Constant, SearchSpace, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from neps.history import History
+    from neps.space.parameters import Confidence
     from neps.trial import Trial
 
-__all__ = ["followed"]
-
-_TOLERANCE = 1e-9
+__all__ = ["Ensemble", "followed"]
 
 _Values = tuple[Value, ...]
 """Of a configuration, those of the parameters that are searched."""
+
+
+@attrs.frozen
+class Ensemble(Source):
+    """Three ways to draw: uniformly, from the prior, and, once results speak for it, near the incumbent.
+
+    At rung r one of 1 + `eta`^r is uniform. See `priorband` for the rest.
+
+    Args:
+        prior_confidence: for all parameters that have a default; None leaves them their own.
+        inc_mutation_rate: the probability, from 0 to 1, that a parameter of the incumbent is changed.
+        inc_mutation_std: the standard deviation of a number's step, as a share of its range, above 0.
+    """
+
+    prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
+    inc_mutation_rate: float = attrs.field(converter=settings.inc_mutation_rate)
+    inc_mutation_std: float = attrs.field(converter=settings.inc_mutation_std)
+
+    @property
+    def needs_prior(self) -> bool:
+        """See `Source.needs_prior`."""
+        return True
+
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        return attrs.asdict(self)
+
+    def prior(self, space: SearchSpace) -> SearchSpace:
+        """The space with the confidence that counts."""
+        return with_confidence(space, self.prior_confidence)
+
+    def configuration(self, begins: Beginning) -> Drawn:
+        """See `Source.configuration`: one way is drawn, and then a configuration in that way."""
+        generator, prior = begins.generator(), self.prior(begins.history.space)
+        uniform, lot = 1.0 / (1.0 + begins.eta**begins.rung), generator.random()
+        if lot < uniform:
+            return prior.sample(generator), {"by": "random"}
+        evidence = self.evidence(begins)
+        if evidence is not None:
+            incumbent, share = evidence
+            if lot >= 1.0 - (1.0 - uniform) * share:
+                config = mutated_in_some(
+                    prior, incumbent.config, self.inc_mutation_rate, self.inc_mutation_std, generator
+                )
+                return config, {"by": "incumbent", "incumbent": incumbent.number, "share": round(share, 4)}
+        return prior.sample_prior(generator), {"by": "prior"}
+
+    def evidence(self, begins: Beginning) -> tuple[Trial, float] | None:
+        """The incumbent and its share of what isn't drawn uniformly, once it has one."""
+        budget = _first_brackets_fidelity(begins.rungs, begins.eta)
+        return followed(begins.history, self.prior(begins.history.space), begins.eta, budget)
+
+
+def _first_brackets_fidelity(rungs: Sequence[float], eta: float) -> float:
+    """What a full first bracket runs, where promotions go on from checkpoints."""
+    sizes = hyperband_brackets(len(rungs), eta)[0].sizes
+    steps = zip(rungs, (0.0, *rungs), strict=False)
+    return sum(size * (end - begin) for size, (end, begin) in zip(sizes, steps, strict=True))
 
 
 def followed(history: History, prior: SearchSpace, eta: float, budget: float) -> tuple[Trial, float] | None:
@@ -78,7 +143,7 @@ def _has_run(history: History, budget: float) -> bool:
     for trial in itertools.chain(_outside(history), itertools.chain.from_iterable(brackets)):
         if trial.ended and (step := FidelityStep.of(trial.decision, history.by_number)) is not None:
             run += max(step.end - step.begin, 0.0)
-            if run >= budget * (1 - _TOLERANCE):
+            if has_reached(run, budget):
                 return True
     return False
 
@@ -86,7 +151,7 @@ def _has_run(history: History, budget: float) -> bool:
 def _best_of_a_rung(brackets: Brackets, eta: float) -> list[Trial]:
     """The best 1 / eta of the highest rung with eta or more finite losses, in order; none if there is no such rung."""
     rung = brackets.highest_rung(eta)
-    return brackets.best(rung, math.floor(brackets.finite(rung) / eta + _TOLERANCE)) if rung is not None else []
+    return brackets.best(rung, rounded_down(brackets.finite(rung) / eta)) if rung is not None else []
 
 
 @functools.lru_cache(maxsize=16)

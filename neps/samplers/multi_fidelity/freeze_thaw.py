@@ -1,25 +1,26 @@
 """Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
 
-Used through `searcher="freeze_thaw"`. The model-based step is in `model_based.fidelity_proposal`, which needs scipy
-and is imported when the first model is fitted.
+Used through `searcher="freeze_thaw"`, and by default where there is a fidelity. The model-based step is in
+`model_based.fidelity_proposal`, which needs scipy and is imported when the first model is fitted.
 """
 
 from __future__ import annotations
 
 import bisect
-import dataclasses
 import itertools
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, final
+
+import attrs
 
 from neps.errors import ArgumentError
 from neps.fidelity import evenly_spaced, hyperband_brackets
-from neps.samplers.drawing.initial_design import InitialDesign
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, fidelity_of
-from neps.samplers.multi_fidelity.fidelity_design import fidelity_design
-from neps.samplers.protocol import Done, Suggestion, Wait
-from neps.samplers.settings import number as checked_number
-from neps.samplers.settings import probability
+from neps.rounding import just_above
+from neps.samplers import settings
+from neps.samplers.multi_fidelity.fidelity import DefaultFirst, check_fidelity, check_prior, fidelity_of, rungs_of
+from neps.samplers.multi_fidelity.modelled import fidelity_design
+from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.space import Integer
 from neps.trial import Place
 
@@ -29,16 +30,23 @@ if TYPE_CHECKING:
     from neps.budget import Budget
     from neps.history import History
     from neps.space import SearchSpace
+    from neps.trial import Value
 
-__all__ = ["FreezeThaw"]
+__all__ = ["FreezeThaw", "FreezeThawSearch"]
 
 _MOST_LEVELS = 1000
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-_TOLERANCE = 1e-9
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FreezeThaw(MultiFidelity):
+def FreezeThaw(
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = False,
+    sample_default_at_target: bool = False,
+    step: float | None = None,
+    initial_design_size: int | None = None,
+    random_interleave_prob: float = 0.0,
+) -> FreezeThawSearch:
     """Bayesian optimization that freezes configurations, and thaws those that promise most for what they cost.
 
     A Gaussian process over configurations and fidelities predicts each one's loss at the highest fidelity. After each
@@ -68,6 +76,8 @@ class FreezeThaw(MultiFidelity):
             `BayesianOptimization` has.
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else. Default False.
+        random_interleave_prob: the probability, from 0 to 1, that a new configuration is drawn at random instead,
+            uniformly. Default 0.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
@@ -78,25 +88,39 @@ class FreezeThaw(MultiFidelity):
         >>> FreezeThaw(step=1).settings()["step"]
         1.0
     """
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    return FreezeThawSearch("FreezeThaw", eta, default, step, initial_design_size, random_interleave_prob)
 
-    step: float | None = None
-    initial_design_size: int | None = None
-    random_interleave_prob: float = 0.0
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        MultiFidelity.__post_init__(self)
-        object.__setattr__(
-            self, "initial_design_size", InitialDesign(self.initial_design_size, default_first=False).size
-        )
-        interleave = probability("random_interleave_prob", self.random_interleave_prob)
-        object.__setattr__(self, "random_interleave_prob", interleave)
-        if self.step is not None:
-            object.__setattr__(self, "step", checked_number("step", self.step, above=0.0))
+@final
+@attrs.frozen(repr=False)
+class FreezeThawSearch(Sampler):
+    """A search without brackets, in which each trial may be continued at any time.
+
+    Args:
+        name: of the constructor in `neps.samplers` that composes it.
+        eta: the factor between rungs, above 1.
+        default: whether the default configuration comes first, and where.
+        step: the difference between levels, above 0; None takes the rungs.
+        initial_design_size: how many results there must be before the model is asked, at least 1, or None.
+        random_interleave_prob: the probability, from 0 to 1, that a new configuration is drawn uniformly.
+    """
+
+    name: str
+    eta: float = attrs.field(converter=settings.eta)
+    default: DefaultFirst
+    step: float | None = attrs.field(converter=settings.step)
+    initial_design_size: int | None = attrs.field(converter=settings.initial_design_size)
+    random_interleave_prob: float = attrs.field(converter=settings.random_interleave_prob)
+
+    def __repr__(self) -> str:
+        """As its constructor is called."""
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without one fidelity, and a step that isn't whole where the fidelity is, or far too small."""
-        MultiFidelity.check(self, space)
+        check_fidelity(space)
+        check_prior(space, needs_prior=False, default=self.default)
         if self.step is None:
             return
         fidelity = fidelity_of(space)
@@ -111,12 +135,63 @@ class FreezeThaw(MultiFidelity):
                 "or leave it out, for steps by factors of eta."
             )
 
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        own = {name: getattr(self, name) for name in ("step", "initial_design_size", "random_interleave_prob")}
+        return {"eta": self.eta, **self.default.settings(), **own}
+
     def levels(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which there is a choice, from the lowest."""
         if self.step is None:
             return self.rungs(space)
         fidelity = fidelity_of(space)
         return evenly_spaced(fidelity.lower, fidelity.upper, self.step)
+
+    def rungs(self, space: SearchSpace) -> tuple[float, ...]:
+        """The fidelities at which configurations begin, from the lowest; without steps these are the levels."""
+        return rungs_of(space, self.eta)
+
+    def decide(
+        self,
+        history: History,
+        number: int,
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,
+    ) -> Suggestion | Wait | Done:
+        """A point of the initial design, a trial's continuation, or a new configuration."""
+        space = history.space
+        if (target := self.default.at_target(space, number)) is not None:
+            return target
+        design = fidelity_design(space, self.initial_design_size, default_first=self.default.at_lowest)
+        first = design.decide(history, number, generator)
+        if isinstance(first, Suggestion):
+            return self._suggestion(space, dict(first.config), self._beginning(space, number), first.reasons)
+        if not any(trial.ended and trial.decision is not None for trial in history.trials):
+            return Wait("the first result: all configurations have begun")
+        return self._by_model(history, generator)
+
+    def _by_model(self, history: History, generator: np.random.Generator) -> Suggestion | Wait | Done:
+        from neps.samplers.model_based.fidelity_proposal import continuation
+
+        levels, rungs = self.levels(history.space), self.rungs(history.space)
+        found = continuation(history, levels, rungs, generator, self.random_interleave_prob)
+        if found is not None:
+            config, previous, level, reasons = found
+            return self._suggestion(history.space, config, level, reasons, previous.number if previous else None)
+        if history.pending:
+            return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
+        return Done("every configuration has been evaluated, and the promising ones up to the highest fidelity")
+
+    def _suggestion(
+        self,
+        space: SearchSpace,
+        config: dict[str, Value],
+        level: int,
+        reasons: Mapping[str, Any],
+        previous: int | None = None,
+    ) -> Suggestion:
+        config = space.at_fidelity(config, self.levels(space)[level])
+        return Suggestion(config=config, previous=previous, place=Place(level), reasons=reasons)
 
     def _beginning(self, space: SearchSpace, number: int) -> int:
         """The level at which a trial of the initial design begins.
@@ -128,38 +203,4 @@ class FreezeThaw(MultiFidelity):
         levels, rungs = self.levels(space), self.rungs(space)
         begun = list(itertools.accumulate(bracket.sizes[0] for bracket in hyperband_brackets(len(rungs), self.eta)))
         rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
-        return bisect.bisect_right(levels, rung * (1.0 + _TOLERANCE)) - 1
-
-    def decide(
-        self,
-        history: History,
-        number: int,
-        budget: Budget,  # noqa: ARG002
-        generator: np.random.Generator,
-    ) -> Suggestion | Wait | Done:
-        """A point of the initial design, a trial's continuation, or a new configuration."""
-        space, levels = history.space, self.levels(history.space)
-        if (target := self.default_at_target(space, number)) is not None:
-            return target
-        default_first = self.sample_default_first and not self.sample_default_at_target
-        design = fidelity_design(space, self.initial_design_size, default_first=default_first)
-        first = design.decide(history, number, generator)
-        if isinstance(first, Suggestion):
-            level = self._beginning(space, number)
-            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), place=Place(level))
-        if not any(trial.ended and trial.decision is not None for trial in history.trials):
-            return Wait("the first result: all configurations have begun")
-        from neps.samplers.model_based.fidelity_proposal import continuation
-
-        found = continuation(history, levels, self.rungs(space), generator, self.random_interleave_prob)
-        if found is None:
-            if history.pending:
-                return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
-            return Done("every configuration has been evaluated, and the promising ones up to the highest fidelity")
-        config, previous, rung, reasons = found
-        return Suggestion(
-            config=space.at_fidelity(config, levels[rung]),
-            previous=previous.number if previous is not None else None,
-            place=Place(rung),
-            reasons=reasons,
-        )
+        return bisect.bisect_right(levels, just_above(rung)) - 1
