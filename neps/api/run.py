@@ -27,7 +27,7 @@ from neps.ledger.following import Follower
 from neps.ledger.identity import Identity
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
-from neps.samplers.registry import describe
+from neps.samplers.registry import searcher_definition
 from neps.space import Parameter, SearchSpace
 from neps.views.announcing import Announcer
 from neps.views.progress import check_progress, progress_display
@@ -292,7 +292,7 @@ def _check_fidelity_budget(most: float | None, space: SearchSpace) -> None:
 def _check_budget(sampler: Sampler, budget: Budget) -> None:
     """Refuse a sampler that needs a budget which this call doesn't have; of a restart too, and one of a hook."""
     if sampler.needs_max_cost_total and budget.max_cost_total is None:
-        name = describe(sampler)["name"]
+        name = searcher_definition(sampler)["name"]
         message = (
             f"searcher {name!r} needs max_cost_total, the budget by which it weighs costs, but none is given. Pass "
             'max_cost_total=… (a number above 0), and have run_pipeline return a cost, or pass cost="duration", too.'

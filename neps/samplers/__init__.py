@@ -1,7 +1,15 @@
 """Samplers: what each trial evaluates, as pure functions of the history. No file, clock, thread or global random state.
 
-All samplers and the interface for one's own are exported here; names in `searcher=` are resolved by `registry`.
-Each is imported when it is first used, and scipy with the first model that is fitted.
+    protocol            the interface, for one's own, too
+    registry            from names in `searcher=` to samplers: the table says where each is
+    settings            what each setting may be
+    single_fidelity/    searchers that evaluate each configuration once, one module each
+    multi_fidelity/     searchers over fidelities, one module for those that differ in one part
+    model_based/        what those with a model share
+    drawing/            what those without one draw from
+
+All searchers are exported here: what makes each of its settings, with what it does. Each is imported when it is first
+used, and scipy with the first model that is fitted.
 """
 
 from __future__ import annotations
@@ -10,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from neps.lazily import importing
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
+from neps.trial import Place
 
 if TYPE_CHECKING:
     from neps.samplers.multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
@@ -44,6 +53,7 @@ __all__ = [
     "Hyperband",
     "HyperbandPrior",
     "PiBO",
+    "Place",
     "PriorBand",
     "PriorBandBO",
     "RandomSearch",

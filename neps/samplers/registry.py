@@ -21,9 +21,9 @@ __all__ = [
     "SEARCHERS",
     "constructor",
     "default_name",
-    "describe",
     "remade",
     "resolve",
+    "searcher_definition",
     "searchers_with",
     "setting_names",
 ]
@@ -119,7 +119,7 @@ def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, 
     try:
         sampler.check(space)
     except ArgumentError as error:
-        raise ArgumentError(f"searcher {describe(sampler)['name']!r}: {error}") from error
+        raise ArgumentError(f"searcher {searcher_definition(sampler)['name']!r}: {error}") from error
     return sampler
 
 
@@ -142,12 +142,12 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
     return "bayesian_optimization", f"the space has {neither}{several}"
 
 
-def describe(sampler: Sampler) -> dict[str, Any]:
+def searcher_definition(sampler: Sampler) -> dict[str, Any]:
     """What neps.yaml says of a sampler: its name (of one's own, the qualified class name) and settings, as plain data.
 
     Example:
         >>> from neps.samplers import GridSearch
-        >>> describe(GridSearch(steps_per_parameter=3))
+        >>> searcher_definition(GridSearch(steps_per_parameter=3))
         {'name': 'grid_search', 'settings': {'steps_per_parameter': 3}}
     """
     title = _title(sampler)
@@ -171,7 +171,7 @@ def constructor(name: str) -> Callable[..., Sampler]:
 
 def remade(sampler: Sampler) -> Sampler:
     """A sampler that is made of the settings of another one, and equal to it."""
-    name, settings = describe(sampler).values()
+    name, settings = searcher_definition(sampler).values()
     return constructor(name)(**settings) if name in SEARCHERS else type(sampler)(**settings)
 
 

@@ -29,7 +29,7 @@ from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.samplers.registry import remade
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Result, Status, Trial
+from neps.trial import Place, Result, Status, Trial
 
 __all__ = ["SPACES", "SamplerContract"]
 
@@ -124,9 +124,9 @@ class SamplerContract:
         for name, _, number, suggestion in self._suggestions():
             previous = suggestion.previous
             assert previous is None or 1 <= previous < number, f"{name}: {number} can't continue trial {previous}"
-            place = suggestion.place
-            for at in () if place is None else (place.rung, place.bracket or 0, place.slot or 0):
-                assert type(at) is int, f"{name}: {place!r} has no plain int"
+            place = suggestion.place or Place(0)
+            plain = {type(at) for at in (place.rung, place.bracket or 0, place.slot or 0)} == {int}
+            assert plain, f"{name}: {place!r} holds more than plain ints"
 
     def test_reasons_survive_yaml_and_json(self) -> None:
         """They're stored with the decision, and read again."""

@@ -186,7 +186,7 @@ def test_past_what_is_believed_a_decision_costs_no_more(
     fitted: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("neps.models.surrogate._BELIEVED", 30)
-    monkeypatch.setattr(proposal, "_PENDING", 4)
+    monkeypatch.setattr(proposal, "PENDING", 4)
     believing: list[int] = []
     monkeypatch.setattr(
         GaussianProcess,

@@ -23,7 +23,7 @@ from neps.samplers import (
     Sobol,
     Suggestion,
 )
-from neps.samplers.registry import SEARCHERS, constructor, default_name, describe, resolve
+from neps.samplers.registry import SEARCHERS, constructor, default_name, resolve, searcher_definition
 from neps.space import Float, Integer, SearchSpace
 
 PLAIN = SearchSpace({"x": Float(0.0, 1.0)})
@@ -139,7 +139,7 @@ def test_the_default_is_chosen_by_the_space_and_says_why(space: SearchSpace, exp
     ],
 )
 def test_a_description_makes_the_same_sampler(sampler: Sampler) -> None:
-    description = describe(sampler)
+    description = searcher_definition(sampler)
     assert resolve(description["name"], PRIOR, description["settings"]) == sampler
 
 
@@ -156,7 +156,7 @@ def test_the_documentation_has_each_setting_and_its_default(name: str) -> None:
 
 
 def test_a_sampler_of_ones_own_is_described_by_its_class() -> None:
-    assert describe(Centre()) == {"name": f"{__name__}.Centre", "settings": {}}
+    assert searcher_definition(Centre()) == {"name": f"{__name__}.Centre", "settings": {}}
 
 
 def _of_fidelities(name: str) -> bool:

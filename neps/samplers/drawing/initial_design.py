@@ -70,17 +70,19 @@ class InitialDesign:
 
     def decide(self, history: History, number: int, generator: np.random.Generator) -> Suggestion | Done | None:
         """A trial of the design, or that all configurations are claimed; None once its results are in."""
-        space = history.space
-        claimed = Claimed.of(history) if space.is_finite else None
+        claimed = Claimed.of(history) if history.space.is_finite else None
         if claimed is not None and (done := claimed.exhausted) is not None:
             return done
         if self.is_over(history):
             return None
-        default = space.default_config() if self.default_first and number == 1 else None
-        config = default or self.draw(history, number, generator)
+        config = self._configuration(history, number, generator)
         if claimed is not None and config in claimed:
             config = claimed.another(generator)
         return Suggestion(config=config, reasons={"by": _BY})
+
+    def _configuration(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:
+        default = history.space.default_config() if self.default_first and number == 1 else None
+        return default or self.draw(history, number, generator)
 
     def is_over(self, history: History) -> bool:
         """Whether as many results are in as it has trials."""

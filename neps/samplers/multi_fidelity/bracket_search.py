@@ -12,7 +12,7 @@ import attrs
 from neps.fidelity import Bracket, Vacancy
 from neps.samplers import settings
 from neps.samplers.multi_fidelity.fidelity import DefaultFirst, check_fidelity, check_prior, rungs_of
-from neps.samplers.multi_fidelity.promotion import Kinds, Promotion
+from neps.samplers.multi_fidelity.promotion import OfEachKind, OneKind, Promotion
 from neps.samplers.multi_fidelity.sources import Beginning, Source
 from neps.samplers.protocol import Sampler, Suggestion, continuable_once
 from neps.trial import Place
@@ -44,7 +44,7 @@ class BracketSearch(Sampler):
     name: str
     eta: float = attrs.field(converter=settings.eta)
     default: DefaultFirst
-    kinds: Kinds
+    kinds: OneKind | OfEachKind
     promotion: Promotion
     source: Source
 
@@ -60,7 +60,7 @@ class BracketSearch(Sampler):
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`: those of all its parts."""
-        return {"eta": self.eta, **self.default.settings(), **self.kinds.settings(), **self.source.settings()}
+        return {"eta": self.eta, **attrs.asdict(self.default), **attrs.asdict(self.kinds), **self.source.settings()}
 
     def rungs(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which configurations are compared, from the lowest."""

@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
@@ -48,18 +48,11 @@ class Ensemble(Source):
         inc_mutation_std: the standard deviation of a number's step, as a share of its range, above 0.
     """
 
+    needs_prior: ClassVar[bool] = True
+
     prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
     inc_mutation_rate: float = attrs.field(converter=settings.inc_mutation_rate)
     inc_mutation_std: float = attrs.field(converter=settings.inc_mutation_std)
-
-    @property
-    def needs_prior(self) -> bool:
-        """See `Source.needs_prior`."""
-        return True
-
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`."""
-        return attrs.asdict(self)
 
     def prior(self, space: SearchSpace) -> SearchSpace:
         """The space with the confidence that counts."""

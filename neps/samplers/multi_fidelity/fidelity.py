@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -92,10 +92,6 @@ class DefaultFirst:
     def at_lowest(self) -> bool:
         """Whether it begins as others do."""
         return self.sample_default_first and not self.sample_default_at_target
-
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`."""
-        return attrs.asdict(self)
 
     def at_target(self, space: SearchSpace, number: int) -> Suggestion | None:
         """The default configuration at the highest fidelity, as trial 1, where that is wanted; it has no bracket."""

@@ -138,7 +138,7 @@ class FreezeThawSearch(Sampler):
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
         own = {name: getattr(self, name) for name in ("step", "initial_design_size", "random_interleave_prob")}
-        return {"eta": self.eta, **self.default.settings(), **own}
+        return {"eta": self.eta, **attrs.asdict(self.default), **own}
 
     def levels(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which there is a choice, from the lowest."""

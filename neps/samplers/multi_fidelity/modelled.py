@@ -100,7 +100,7 @@ class Model(Source):
     prior: PriorTerm | None = None
 
     @property
-    def needs_prior(self) -> bool:
+    def needs_prior(self) -> bool:  # type: ignore[override] # as what it is composed of
         """See `Source.needs_prior`."""
         return self.fallback.needs_prior
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 import numpy as np
@@ -27,27 +27,11 @@ from neps.fidelity import (
 )
 from neps.samplers import settings
 
-__all__ = ["Asynchronous", "Kinds", "OfEachKind", "OneKind", "Promotion", "Synchronous"]
-
-
-class Kinds(abc.ABC):
-    """Which kinds of brackets a search has; brackets come as these in turn, again and again."""
-
-    @abc.abstractmethod
-    def of(self, rung_count: int, eta: float) -> tuple[Bracket, ...]:
-        """The kinds, where there are so many rungs."""
-
-    @abc.abstractmethod
-    def check(self, rung_count: int) -> None:
-        """Refuse a number of rungs that is too low."""
-
-    @abc.abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`."""
+__all__ = ["Asynchronous", "OfEachKind", "OneKind", "Promotion", "Synchronous"]
 
 
 @attrs.frozen
-class OneKind(Kinds):
+class OneKind:
     """All brackets are alike: successive halving, from one rung.
 
     Args:
@@ -57,7 +41,7 @@ class OneKind(Kinds):
     early_stopping_rate: int = attrs.field(converter=settings.early_stopping_rate)
 
     def of(self, rung_count: int, eta: float) -> tuple[Bracket, ...]:
-        """See `Kinds.of`."""
+        """The kinds, where there are so many rungs; brackets come as these in turn, again and again."""
         return (successive_halving_bracket(rung_count, eta, self.early_stopping_rate),)
 
     def check(self, rung_count: int) -> None:
@@ -68,25 +52,17 @@ class OneKind(Kinds):
                 "rungs between the fidelity's bounds: lower it, or lower eta or the lower bound."
             )
 
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`."""
-        return attrs.asdict(self)
-
 
 @attrs.frozen
-class OfEachKind(Kinds):
+class OfEachKind:
     """Hyperband's brackets, which begin at each rung in turn."""
 
     def of(self, rung_count: int, eta: float) -> tuple[Bracket, ...]:
-        """See `Kinds.of`."""
+        """As of `OneKind`."""
         return hyperband_brackets(rung_count, eta)
 
     def check(self, rung_count: int) -> None:
         """One rung is enough."""
-
-    def settings(self) -> dict[str, Any]:
-        """It has none."""
-        return {}
 
 
 class Promotion(abc.ABC):

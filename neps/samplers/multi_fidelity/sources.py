@@ -6,7 +6,7 @@ The part of a `BracketSearch` that decides about configurations. PriorBand's is 
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
@@ -52,21 +52,20 @@ class Beginning:
         return np.random.Generator(np.random.PCG64(seeds))
 
 
+@attrs.frozen
 class Source(abc.ABC):
     """Where new configurations come from."""
 
-    @property
-    def needs_prior(self) -> bool:
-        """Whether a parameter must have a default."""
-        return False
+    needs_prior: ClassVar[bool] = False
+    """Whether a parameter must have a default."""
 
     @abc.abstractmethod
     def configuration(self, begins: Beginning) -> Drawn:
         """The configuration that begins at a place."""
 
-    @abc.abstractmethod
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
+        return attrs.asdict(self)
 
 
 @attrs.frozen
@@ -77,24 +76,13 @@ class Uniform(Source):
         """See `Source.configuration`."""
         return begins.history.space.sample(begins.generator()), {"by": "random"}
 
-    def settings(self) -> dict[str, Any]:
-        """It has none."""
-        return {}
-
 
 @attrs.frozen
 class Prior(Source):
     """Drawn from the prior, by seed, bracket and slot alone."""
 
-    @property
-    def needs_prior(self) -> bool:
-        """See `Source.needs_prior`."""
-        return True
+    needs_prior: ClassVar[bool] = True
 
     def configuration(self, begins: Beginning) -> Drawn:
         """See `Source.configuration`."""
         return begins.history.space.sample_prior(begins.generator()), {"by": "prior"}
-
-    def settings(self) -> dict[str, Any]:
-        """It has none."""
-        return {}
