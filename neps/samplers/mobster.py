@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from neps.fidelity import fidelity_run
 from neps.samplers.asha import AsyncHyperband
@@ -107,12 +107,14 @@ class PriorBandBO(PriorBand):
         prior_weight: see above, above 0. Default 3.
 
     Raises:
-        ArgumentError: as `PriorBand`.
+        ArgumentError: as `PriorBand`, and from `check`, if no parameter has a default.
 
     Example:
         >>> PriorBandBO(prior_weight=5).settings()["prior_weight"]
         5.0
     """
+
+    from_prior: ClassVar[bool] = True
 
     initial_design_size: int | None = None
     prior_weight: float = 3.0

@@ -40,6 +40,8 @@ class MultiFidelity(Sampler):
 
     from_prior: ClassVar[bool] = False
     """Whether new configurations are drawn from the prior, instead of uniformly."""
+    default_if_any: ClassVar[bool] = False
+    """Whether `sample_default_first` asks for the default only where there is one, instead of for a space with one."""
 
     eta: float = 3.0
     sample_default_first: bool = False
@@ -75,8 +77,9 @@ class MultiFidelity(Sampler):
                 f"the fidelity {space.fidelity!r} goes from {lower:g} to {upper:g}, but the ratio of its bounds must "
                 "fit in a float (up to 1.8e308): set the lower bound to the lowest fidelity that is useful."
             )
-        if (self.from_prior or self.sample_default_first) and not space.has_prior:
-            what = "a prior" if self.from_prior else "a default for sample_default_first=True"
+        asks = "sample_default_at_target" if self.default_if_any else "sample_default_first"
+        if (self.from_prior or getattr(self, asks)) and not space.has_prior:
+            what = "a prior" if self.from_prior else f"a default for {asks}=True"
             raise ArgumentError(
                 f"this searcher needs {what}, but no parameter of the search space has a default. "
                 "Give at least one a default, as in Float(0, 1, default=0.3), or use a searcher that needs none, such "
