@@ -76,6 +76,7 @@ _OURS = (
     *_ours("async_hyperband_prior", without=False, priors=True),
     *_ours("mobster"),
     *_ours("freeze_thaw"),
+    *_ours("freeze_thaw_prior", without=False, priors=True),
     *_ours("priorband", priors=True),
     *_ours("priorband_bo", without=False, priors=True),
     *_ours("bayesian_optimization"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from neps.samplers.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
     from neps.samplers.bayesian_optimization import BayesianOptimization
     from neps.samplers.cost_cooling import CostCooling
-    from neps.samplers.freeze_thaw import FreezeThaw
+    from neps.samplers.freeze_thaw import FreezeThaw, FreezeThawPrior
     from neps.samplers.grid_search import GridSearch
     from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
     from neps.samplers.mobster import MOBSTER, PriorBandBO
@@ -35,6 +35,7 @@ __all__ = [
     "CostCooling",
     "Done",
     "FreezeThaw",
+    "FreezeThawPrior",
     "GridSearch",
     "Hyperband",
     "HyperbandPrior",
@@ -61,6 +62,7 @@ __getattr__ = importing(
         "BayesianOptimization": "bayesian_optimization",
         "CostCooling": "cost_cooling",
         "FreezeThaw": "freeze_thaw",
+        "FreezeThawPrior": "freeze_thaw",
         "GridSearch": "grid_search",
         "Hyperband": "hyperband",
         "HyperbandPrior": "hyperband",

@@ -18,15 +18,19 @@ __all__ = ["fidelity_design"]
 _LARGEST = 16
 
 
-def fidelity_design(space: SearchSpace, size: int | None, *, default_first: bool = False) -> InitialDesign:
+def fidelity_design(
+    space: SearchSpace, size: int | None, *, default_first: bool = False, largest: int = _LARGEST
+) -> InitialDesign:
     """The initial design of a search over fidelities.
 
     Args:
         space: of the run.
         size: `initial_design_size`. None: at the lowest fidelity results are cheap, but say little. So as many as cost
-            no more than one full evaluation, but 16 at most; or as many as without a fidelity, where that is more.
+            no more than one full evaluation, but `largest` at most; or as many as without a fidelity, where that is
+            more.
         default_first: whether the first trial is the default configuration.
+        largest: see `size`. Default 16.
     """
     fidelity = fidelity_of(space)
-    cheap = int(min(fidelity.upper / fidelity.lower, _LARGEST))
+    cheap = int(min(fidelity.upper / fidelity.lower, largest))
     return InitialDesign(size or max(cheap, usual_size(space)), default_first)

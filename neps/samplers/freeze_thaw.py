@@ -1,7 +1,7 @@
 """Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
 
-Used through `searcher="freeze_thaw"`. The model-based step is in `neps.samplers.fidelity_proposal`, which needs scipy
-and is imported when the first model is fitted.
+Used through `searcher="freeze_thaw"` and `"freeze_thaw_prior"`. The model-based step is in
+`neps.samplers.fidelity_proposal`, which needs scipy and is imported when the first model is fitted.
 """
 
 from __future__ import annotations
@@ -10,30 +10,43 @@ import bisect
 import dataclasses
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from neps.errors import ArgumentError
-from neps.fidelity import evenly_spaced, hyperband_brackets
+from neps.fidelity import evenly_spaced, fidelity_run, hyperband_brackets
 from neps.samplers.fidelity_design import fidelity_design
 from neps.samplers.initial_design import InitialDesign
 from neps.samplers.multi_fidelity import MultiFidelity, fidelity_of
+from neps.samplers.priors import log_prior, promise, with_confidence
 from neps.samplers.protocol import Done, Suggestion, Wait
 from neps.samplers.settings import number as checked_number
-from neps.samplers.settings import probability
+from neps.samplers.settings import one_of, probability
 from neps.space import Integer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from neps.budget import Budget
     from neps.history import History
+    from neps.models.acquisition import Acquisition
+    from neps.models.terms import LogPrior
+    from neps.samplers.axes import Axes
+    from neps.samplers.proposal import Term
     from neps.space import SearchSpace
+    from neps.space.parameters import Confidence
+    from neps.trial import Trial
 
-__all__ = ["FreezeThaw"]
+__all__ = ["FreezeThaw", "FreezeThawPrior"]
 
 _MOST_LEVELS = 1000
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _TOLERANCE = 1e-9
+_CONFIDENCES = ("low", "medium", "high")
+_DOUBT = 3.0
+"""The power of what the prior's region promises, relative to anywhere: how soon a prior that results contradict is
+forgotten."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +90,9 @@ class FreezeThaw(MultiFidelity):
         >>> FreezeThaw(step=1).settings()["step"]
         1.0
     """
+
+    largest_design: ClassVar[int] = 16
+    """How many results the initial design has at most, unless `initial_design_size` says."""
 
     step: float | None = None
     initial_design_size: int | None = None
@@ -125,7 +141,10 @@ class FreezeThaw(MultiFidelity):
         the whole part is dropped, are spread evenly however many there are.
         """
         levels, rungs = self.levels(space), self.rungs(space)
-        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in hyperband_brackets(len(rungs), self.eta)))
+        brackets = hyperband_brackets(len(rungs), self.eta)
+        if self.from_prior and self.sample_default_at_target:
+            brackets = brackets[:-1] or brackets  # the default has run at the highest
+        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in brackets))
         rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
         return bisect.bisect_right(levels, rung * (1.0 + _TOLERANCE)) - 1
 
@@ -141,7 +160,9 @@ class FreezeThaw(MultiFidelity):
         if (target := self.default_at_target(space, number)) is not None:
             return target
         default_first = self.sample_default_first and not self.sample_default_at_target
-        design = fidelity_design(space, self.initial_design_size, default_first=default_first)
+        design = fidelity_design(
+            space, self.initial_design_size, default_first=default_first, largest=self.largest_design
+        )
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             level = self._beginning(space, number)
@@ -150,7 +171,8 @@ class FreezeThaw(MultiFidelity):
             return Wait("the first result: all configurations have begun")
         from neps.samplers.fidelity_proposal import continuation
 
-        found = continuation(history, levels, self.rungs(space), generator, self.random_interleave_prob)
+        rungs, term = self.rungs(space), self._new_configuration_term()
+        found = continuation(history, levels, rungs, generator, self.random_interleave_prob, term)
         if found is None:
             if history.pending:
                 return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
@@ -162,3 +184,66 @@ class FreezeThaw(MultiFidelity):
             rung=rung,
             reasons=reasons,
         )
+
+    def _new_configuration_term(self) -> Term | None:
+        """What is added to log expected improvement where a new configuration is looked for."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FreezeThawPrior(FreezeThaw):
+    """FreezeThaw that evaluates the default first, in full, and looks for new configurations where the prior is high.
+
+    The default runs at the highest fidelity before all else: for the cost of one full evaluation a good one is ahead of
+    what any search finds in several, and a bad one is known to be bad. The rest of the initial design ignores the
+    prior, since what the model learns of the whole space is what it needs to doubt it. There is less of it than in
+    `FreezeThaw`, and none begins at the highest fidelity.
+
+    New configurations then are those with the highest expected improvement times π^(r³ β / n), where π is the prior, β
+    `prior_weight`, and n the full evaluations run so far. r, from 0 to 1, says whether the model still agrees, as in
+    `PiBO`: the mean expected improvement over a sample of the prior, relative to that over a uniform one. What is
+    thawed doesn't depend on the prior.
+
+    Args:
+        eta: see `FreezeThaw`.
+        step: see `FreezeThaw`.
+        initial_design_size: see `FreezeThaw`; the default configuration counts. None (the default): as many as cost one
+            full evaluation at the lowest fidelity, but 8 at most, and no fewer than `BayesianOptimization` has.
+        random_interleave_prob: see `FreezeThaw`.
+        sample_default_first: whether the first configuration is the default one. Default True.
+        sample_default_at_target: whether that runs at the highest fidelity before all else. Default True.
+        prior_weight: β, above 0. Default 3.
+        prior_confidence: "low", "medium" or "high", for all parameters that have a default, instead of each one's own
+            `default_confidence`. None (the default) leaves them their own.
+
+    Raises:
+        ArgumentError: as `FreezeThaw`, and from `check`, if no parameter has a default.
+
+    Example:
+        >>> FreezeThawPrior(prior_confidence="high").settings()["sample_default_at_target"]
+        True
+    """
+
+    from_prior: ClassVar[bool] = True
+    largest_design: ClassVar[int] = 8
+
+    sample_default_first: bool = True
+    sample_default_at_target: bool = True
+    prior_weight: float = 3.0
+    prior_confidence: Confidence | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        FreezeThaw.__post_init__(self)
+        object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
+        if self.prior_confidence is not None:
+            confidence = one_of("prior_confidence", self.prior_confidence, _CONFIDENCES)
+            object.__setattr__(self, "prior_confidence", confidence)
+
+    def _new_configuration_term(self) -> Term:
+        return self._term
+
+    def _term(self, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
+        space = with_confidence(axes.space, self.prior_confidence)
+        run = fidelity_run(decided) / self.rungs(axes.space)[-1]
+        return log_prior(space, promise(space, improvement) ** _DOUBT * self.prior_weight / max(run, 1.0))

@@ -70,6 +70,7 @@ _CLASSES = {
     "priorband": ("neps.samplers.priorband", "PriorBand"),
     "priorband_bo": ("neps.samplers.mobster", "PriorBandBO"),
     "freeze_thaw": ("neps.samplers.freeze_thaw", "FreezeThaw"),
+    "freeze_thaw_prior": ("neps.samplers.freeze_thaw", "FreezeThawPrior"),
 }
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from neps.fidelity import Bracket, hyperband_brackets, successive_halving_bracket
 from neps.history import History
 from neps.samplers.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
-from neps.samplers.freeze_thaw import FreezeThaw
+from neps.samplers.freeze_thaw import FreezeThaw, FreezeThawPrior
 from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
 from neps.samplers.mobster import MOBSTER, PriorBandBO
 from neps.samplers.multi_fidelity import MultiFidelity
@@ -91,7 +91,9 @@ def test_the_same_where_a_model_says_what_is_new(sampler: MultiFidelity, workers
     _check_freed(history, seen, sampler)
 
 
-@pytest.mark.parametrize("sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2)], ids=repr)
+@pytest.mark.parametrize(
+    "sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2), FreezeThawPrior()], ids=repr
+)
 @settings(max_examples=3)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
 def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, seed: int) -> None:
@@ -103,7 +105,8 @@ def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, se
     for trial in history.trials:
         assert trial.decision is not None
         level = levels.index(trial.fidelity or 0.0)
-        assert level == trial.decision.rung
+        at_target = trial.number == 1 and sampler.sample_default_at_target
+        assert (level == trial.decision.rung) != at_target, "the default at the target has no place"
         if trial.previous is None:
             assert trial.fidelity in beginnings, "what is new begins at a rung, or at the step before it"
             continue
