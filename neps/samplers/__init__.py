@@ -22,7 +22,7 @@ from neps.trial import Place
 
 if TYPE_CHECKING:
     from neps.samplers.multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
-    from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw
+    from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw, FreezeThawPrior
     from neps.samplers.multi_fidelity.hyperband import (
         Hyperband,
         HyperbandPrior,
@@ -49,6 +49,7 @@ __all__ = [
     "CostCooling",
     "Done",
     "FreezeThaw",
+    "FreezeThawPrior",
     "GridSearch",
     "Hyperband",
     "HyperbandPrior",
@@ -76,6 +77,7 @@ __getattr__ = importing(
         "BayesianOptimization": "single_fidelity.bayesian_optimization",
         "CostCooling": "single_fidelity.cost_cooling",
         "FreezeThaw": "multi_fidelity.freeze_thaw",
+        "FreezeThawPrior": "multi_fidelity.freeze_thaw",
         "GridSearch": "single_fidelity.grid_search",
         "Hyperband": "multi_fidelity.hyperband",
         "HyperbandPrior": "multi_fidelity.hyperband",

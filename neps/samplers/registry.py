@@ -86,6 +86,7 @@ SEARCHERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "priorband_bo": ("multi_fidelity.priorband", "PriorBandBO"),
         # No brackets: a model says what goes on
         "freeze_thaw": ("multi_fidelity.freeze_thaw", "FreezeThaw"),
+        "freeze_thaw_prior": ("multi_fidelity.freeze_thaw", "FreezeThawPrior"),
     }
 )
 """The module within `neps.samplers`, and what makes the sampler of its settings."""

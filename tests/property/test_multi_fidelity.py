@@ -16,7 +16,7 @@ from neps.fidelity import Bracket
 from neps.history import History
 from neps.samplers.multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
 from neps.samplers.multi_fidelity.bracket_search import BracketSearch
-from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw, FreezeThawSearch
+from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw, FreezeThawPrior, FreezeThawSearch
 from neps.samplers.multi_fidelity.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
 from neps.samplers.multi_fidelity.mobster import MOBSTER
 from neps.samplers.multi_fidelity.priorband import PriorBand, PriorBandBO
@@ -92,7 +92,9 @@ def test_the_same_where_a_model_says_what_is_new(sampler: BracketSearch, workers
     _check_freed(history, seen, sampler)
 
 
-@pytest.mark.parametrize("sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2)], ids=repr)
+@pytest.mark.parametrize(
+    "sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2), FreezeThawPrior()], ids=repr
+)
 @settings(max_examples=3)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
 def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThawSearch, workers: int, seed: int) -> None:
@@ -103,7 +105,8 @@ def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThawSearch, workers: i
     beginnings = {max(level for level in levels if level <= rung) for rung in sampler.rungs(SPACE)}
     for trial in history.trials:
         level = levels.index(trial.fidelity or 0.0)
-        assert trial.place == Place(level)
+        at_target = trial.number == 1 and sampler.default.sample_default_at_target
+        assert trial.place == (None if at_target else Place(level)), "the default at the target has no place"
         if trial.previous is None:
             assert trial.fidelity in beginnings, "what is new begins at a rung, or at the step before it"
             continue

@@ -322,3 +322,41 @@ def test_a_right_prior_keeps_a_share() -> None:
     after = simulate(PriorBand(), space, distance, 150, seed=1)
     ways = [trial.decision.reasons["by"] for trial in after.trials[75:] if trial.decision]
     assert min(ways.count("prior"), ways.count("incumbent")) >= 5
+
+
+class TestWithoutAPrior:
+    SPACE = SearchSpace({"x": Float(0, 1), "kind": Categorical(["a", "b"]), "epochs": EPOCHS})
+    FOUND = simulate(PriorBand(), SPACE, distance, 150, seed=1)
+
+    def test_all_are_uniform_until_the_incumbent_has_its_share(self) -> None:
+        sampler = PriorBand(prior_confidence="high")
+        for slot in range(50):
+            config, reasons = configuration(sampler, history(space=self.SPACE), 1, 2, slot)
+            generator = Beginning(history(space=self.SPACE), 3.0, 1, 2, slot).generator()
+            generator.random()
+            assert (config, reasons) == (self.SPACE.sample(generator), {"by": "random"})
+
+    def test_then_all_are_uniform_or_mutations_of_the_incumbent(self) -> None:
+        decisions = [trial.decision for trial in self.FOUND.trials if trial.decision]
+        ways = [decision.reasons["by"] for decision in decisions]
+        assert set(ways) == {"random", "incumbent", "promotion"}
+        assert {decision.reasons["share"] for decision in decisions if "share" in decision.reasons} == {1.0}
+
+    def test_the_incumbent_has_all_that_is_not_uniform(self) -> None:
+        count = 2000
+        drawn = [configuration(PriorBand(), self.FOUND, 9, 1, slot)[1]["by"] for slot in range(count)]
+        assert set(drawn) == {"random", "incumbent"}
+        assert abs(drawn.count("random") / count - 1 / 4) < 0.04
+
+    def test_it_finds_better_ones_than_hyperband(self) -> None:
+        names = [f"x{index}" for index in range(6)]
+        space = SearchSpace({name: Float(0, 1) for name in names} | {"epochs": EPOCHS})
+
+        def squares(config: Mapping[str, Any]) -> float:
+            return sum((float(config[name]) - 0.2) ** 2 for name in names)
+
+        def found(sampler: BracketSearch) -> float:
+            bests = [simulate(sampler, space, squares, 150, seed=seed).best for seed in range(3)]
+            return float(np.mean([best.rank_key for best in bests if best is not None]))
+
+        assert found(PriorBand()) < 0.6 * found(Hyperband())

@@ -82,6 +82,7 @@ def continuation(
     rungs: Sequence[float],
     generator: np.random.Generator,
     random_interleave_prob: float = 0.0,
+    term: Term | None = None,
 ) -> tuple[dict[str, Value], Trial | None, int, dict[str, Any]] | None:
     """What to run next: a trial's continuation, or a new configuration.
 
@@ -91,6 +92,7 @@ def continuation(
         rungs: what a plan beyond the next step looks at, or the level before; with the lowest and the highest.
         generator: draws the candidates for a new configuration.
         random_interleave_prob: with this probability the new configuration is drawn uniformly.
+        term: what to add to log expected improvement where a new configuration is looked for.
 
     Returns:
         The configuration, the trial to continue, which of the levels to run to, and the reasons to remember; or None
@@ -100,7 +102,7 @@ def continuation(
     with calm():
         beliefs = _Beliefs(history, levels)
         drawn = random_interleave_prob > 0.0 and generator.random() < random_interleave_prob
-        newcomer = beliefs.random(generator) if drawn else beliefs.newcomer(generator)
+        newcomer = beliefs.random(generator) if drawn else beliefs.newcomer(generator, term)
         return beliefs.leader(newcomer, np.unique([beliefs.level(rung) for rung in rungs]))
 
 

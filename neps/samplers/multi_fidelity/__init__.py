@@ -16,5 +16,6 @@ Those with brackets are a `BracketSearch` each, of parts from `promotion`, and a
     priorband                       priorband    OfEachKind  Synchronous   Ensemble
     priorband_bo                    priorband    OfEachKind  Synchronous   Model(Ensemble)
 
-Without brackets there is `freeze_thaw`. Rungs, brackets and promotions as such are in `neps.fidelity`.
+Without brackets there are `freeze_thaw` and `freeze_thaw_prior`. Rungs, brackets and promotions as such are in
+`neps.fidelity`.
 """

@@ -55,7 +55,8 @@ class BracketSearch(Sampler):
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without one fidelity above 0, without enough rungs, or without the prior that it needs."""
         check_fidelity(space)
-        check_prior(space, needs_prior=self.source.needs_prior, default=self.default)
+        source = self.source
+        check_prior(space, self.default, needs_prior=source.needs_prior, default_if_any=source.default_if_any)
         self.kinds.check(len(self.rungs(space)))
 
     def settings(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Ensemble(Source):
         inc_mutation_std: the standard deviation of a number's step, as a share of its range, above 0.
     """
 
-    needs_prior: ClassVar[bool] = True
+    default_if_any: ClassVar[bool] = True
 
     prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
     inc_mutation_rate: float = attrs.field(converter=settings.inc_mutation_rate)
@@ -72,6 +72,8 @@ class Ensemble(Source):
                     prior, incumbent.config, self.inc_mutation_rate, self.inc_mutation_std, generator
                 )
                 return config, {"by": "incumbent", "incumbent": incumbent.number, "share": round(share, 4)}
+        if not prior.has_prior:
+            return prior.sample(generator), {"by": "random"}
         return prior.sample_prior(generator), {"by": "prior"}
 
     def evidence(self, begins: Beginning) -> tuple[Trial, float] | None:
@@ -93,7 +95,7 @@ def followed(history: History, prior: SearchSpace, eta: float, budget: float) ->
     The best 1 / eta of the highest rung in which eta or more have a finite loss are evidence for both: each has a
     density under the prior, and one under the prior that is moved to the incumbent, its defaults replaced by the
     incumbent's values. The shares are in proportion of the sums of these, weighted by rank: k for the best of k, 1 for
-    the last (Mallik et al. 2023, "PriorBand", section 5).
+    the last (Mallik et al. 2023, "PriorBand", section 5). Without a prior, the incumbent has all.
 
     Args:
         history: what is known.
@@ -151,8 +153,10 @@ def _best_of_a_rung(brackets: Brackets, eta: float) -> list[Trial]:
 def _share(prior: SearchSpace, incumbent: _Values, best: tuple[_Values, ...]) -> float:
     """The share of the prior around the incumbent, from 0 to 1; asked again and again until one of them changes.
 
-    Densities are compared as logarithms, since they may be beyond all floats.
+    Densities are compared as logarithms, since they may be beyond all floats. Without a prior nothing is shared.
     """
+    if not prior.has_prior:
+        return 1.0
     spaces = (prior, _moved(prior, incumbent))
     configs = [dict(zip(prior.searched, values, strict=True)) for values in best]
     logs = np.array([[space.log_prior(config) for config in configs] for space in spaces])

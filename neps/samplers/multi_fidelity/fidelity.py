@@ -56,10 +56,18 @@ def check_fidelity(space: SearchSpace) -> None:
         )
 
 
-def check_prior(space: SearchSpace, *, needs_prior: bool, default: DefaultFirst) -> None:
-    """Refuse a space without a default where new configurations come from the prior, or the default comes first."""
-    if (needs_prior or default.sample_default_first) and not space.has_prior:
-        what = "a prior" if needs_prior else "a default for sample_default_first=True"
+def check_prior(space: SearchSpace, default: DefaultFirst, *, needs_prior: bool, default_if_any: bool = False) -> None:
+    """Refuse a space without a default where that is asked for.
+
+    Args:
+        space: of the run.
+        default: whether it comes first, and where.
+        needs_prior: whether configurations come from the prior.
+        default_if_any: whether it comes first only where there is one, but for the target.
+    """
+    asks = "sample_default_at_target" if default_if_any else "sample_default_first"
+    if (needs_prior or getattr(default, asks)) and not space.has_prior:
+        what = "a prior" if needs_prior else f"a default for {asks}=True"
         raise ArgumentError(
             f"this searcher needs {what}, but no parameter of the search space has a default. "
             "Give at least one a default, as in Float(0, 1, default=0.3), or use a searcher that needs none, such "

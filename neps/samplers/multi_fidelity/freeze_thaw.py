@@ -1,6 +1,6 @@
 """Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
 
-Used through `searcher="freeze_thaw"`, and by default where there is a fidelity. The model-based step is in
+Used through `searcher="freeze_thaw"` and `"freeze_thaw_prior"`. The model-based step is in
 `model_based.fidelity_proposal`, which needs scipy and is imported when the first model is fitted.
 """
 
@@ -9,15 +9,16 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import attrs
 
 from neps.errors import ArgumentError
-from neps.fidelity import evenly_spaced, hyperband_brackets
+from neps.fidelity import evenly_spaced, fidelity_run, hyperband_brackets
 from neps.rounding import just_above
 from neps.samplers import settings
+from neps.samplers.model_based.priors import log_prior, promise, with_confidence
 from neps.samplers.multi_fidelity.fidelity import DefaultFirst, check_fidelity, check_prior, fidelity_of, rungs_of
 from neps.samplers.multi_fidelity.modelled import fidelity_design
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
@@ -29,13 +30,21 @@ if TYPE_CHECKING:
 
     from neps.budget import Budget
     from neps.history import History
+    from neps.models.acquisition import Acquisition
+    from neps.models.terms import LogPrior
+    from neps.samplers.model_based.axes import Axes
     from neps.space import SearchSpace
-    from neps.trial import Value
+    from neps.space.parameters import Confidence
+    from neps.trial import Trial, Value
 
-__all__ = ["FreezeThaw", "FreezeThawSearch"]
+__all__ = ["FreezeThaw", "FreezeThawPrior", "FreezeThawSearch"]
 
 _MOST_LEVELS = 1000
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+_LARGEST_DESIGN, _LARGEST_WITH_PRIOR = 16, 8
+_DOUBT = 3.0
+"""The power of what the prior's region promises, relative to anywhere: how soon a prior that results contradict is
+forgotten."""
 
 
 def FreezeThaw(
@@ -92,6 +101,72 @@ def FreezeThaw(
     return FreezeThawSearch("FreezeThaw", eta, default, step, initial_design_size, random_interleave_prob)
 
 
+def FreezeThawPrior(  # noqa: PLR0913 - one for each setting
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = True,
+    sample_default_at_target: bool = True,
+    step: float | None = None,
+    initial_design_size: int | None = None,
+    random_interleave_prob: float = 0.0,
+    prior_weight: float = 3.0,
+    prior_confidence: Confidence | None = None,
+) -> FreezeThawSearch:
+    """FreezeThaw that evaluates the default first, in full, and looks for new configurations where the prior is high.
+
+    The default runs at the highest fidelity before all else: for the cost of one full evaluation a good one is ahead of
+    what any search finds in several, and a bad one is known to be bad. The rest of the initial design ignores the
+    prior, since what the model learns of the whole space is what it needs to doubt it. There is less of it than in
+    `FreezeThaw`, and none begins at the highest fidelity.
+
+    New configurations then are those with the highest expected improvement times π^(r³ β / n), where π is the prior, β
+    `prior_weight`, and n the full evaluations run so far. r, from 0 to 1, says whether the model still agrees, as in
+    `PiBO`: the mean expected improvement over a sample of the prior, relative to that over a uniform one. What is
+    thawed doesn't depend on the prior.
+
+    Args:
+        eta: see `FreezeThaw`.
+        step: see `FreezeThaw`.
+        initial_design_size: see `FreezeThaw`; the default configuration counts. None (the default): as many as cost one
+            full evaluation at the lowest fidelity, but 8 at most, and no fewer than `BayesianOptimization` has.
+        random_interleave_prob: see `FreezeThaw`.
+        sample_default_first: whether the first configuration is the default one. Default True.
+        sample_default_at_target: whether that runs at the highest fidelity before all else. Default True.
+        prior_weight: β, above 0. Default 3.
+        prior_confidence: "low", "medium" or "high", for all parameters that have a default, instead of each one's own
+            `default_confidence`. None (the default) leaves them their own.
+
+    Raises:
+        ArgumentError: as `FreezeThaw`, and from `check`, if no parameter has a default.
+
+    Example:
+        >>> FreezeThawPrior(prior_confidence="high").settings()["sample_default_at_target"]
+        True
+    """
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    prior = _FadingPrior(prior_weight, prior_confidence)
+    return FreezeThawSearch("FreezeThawPrior", eta, default, step, initial_design_size, random_interleave_prob, prior)
+
+
+@attrs.frozen
+class _FadingPrior:
+    """The prior as a term of the acquisition function, to a power that falls with what has been run.
+
+    Args:
+        prior_weight: the power is this over full evaluations, above 0, and less where the model doubts the prior.
+        prior_confidence: of all defaults; None leaves them their own.
+    """
+
+    prior_weight: float = attrs.field(converter=settings.prior_weight)
+    prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
+
+    def term(self, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
+        """See `Term`."""
+        space = with_confidence(axes.space, self.prior_confidence)
+        run = fidelity_run(decided) / fidelity_of(space).upper
+        return log_prior(space, promise(space, improvement) ** _DOUBT * self.prior_weight / max(run, 1.0))
+
+
 @final
 @attrs.frozen(repr=False)
 class FreezeThawSearch(Sampler):
@@ -104,6 +179,8 @@ class FreezeThawSearch(Sampler):
         step: the difference between levels, above 0; None takes the rungs.
         initial_design_size: how many results there must be before the model is asked, at least 1, or None.
         random_interleave_prob: the probability, from 0 to 1, that a new configuration is drawn uniformly.
+        prior: where new configurations are looked for rather; None looks everywhere. With a prior the initial design is
+            smaller, and none of it begins at the highest fidelity where the default has run there.
     """
 
     name: str
@@ -112,6 +189,7 @@ class FreezeThawSearch(Sampler):
     step: float | None = attrs.field(converter=settings.step)
     initial_design_size: int | None = attrs.field(converter=settings.initial_design_size)
     random_interleave_prob: float = attrs.field(converter=settings.random_interleave_prob)
+    prior: _FadingPrior | None = None
 
     def __repr__(self) -> str:
         """As its constructor is called."""
@@ -120,7 +198,7 @@ class FreezeThawSearch(Sampler):
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without one fidelity, and a step that isn't whole where the fidelity is, or far too small."""
         check_fidelity(space)
-        check_prior(space, needs_prior=False, default=self.default)
+        check_prior(space, self.default, needs_prior=self.prior is not None)
         if self.step is None:
             return
         fidelity = fidelity_of(space)
@@ -137,8 +215,9 @@ class FreezeThawSearch(Sampler):
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
+        prior = {} if self.prior is None else attrs.asdict(self.prior)
         own = {name: getattr(self, name) for name in ("step", "initial_design_size", "random_interleave_prob")}
-        return {"eta": self.eta, **attrs.asdict(self.default), **own}
+        return {"eta": self.eta, **attrs.asdict(self.default), **own, **prior}
 
     def levels(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which there is a choice, from the lowest."""
@@ -162,7 +241,9 @@ class FreezeThawSearch(Sampler):
         space = history.space
         if (target := self.default.at_target(space, number)) is not None:
             return target
-        design = fidelity_design(space, self.initial_design_size, default_first=self.default.at_lowest)
+        largest = _LARGEST_DESIGN if self.prior is None else _LARGEST_WITH_PRIOR
+        default_first = self.default.at_lowest
+        design = fidelity_design(space, self.initial_design_size, default_first=default_first, largest=largest)
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             return self._suggestion(space, dict(first.config), self._beginning(space, number), first.reasons)
@@ -174,7 +255,8 @@ class FreezeThawSearch(Sampler):
         from neps.samplers.model_based.fidelity_proposal import continuation
 
         levels, rungs = self.levels(history.space), self.rungs(history.space)
-        found = continuation(history, levels, rungs, generator, self.random_interleave_prob)
+        term = None if self.prior is None else self.prior.term
+        found = continuation(history, levels, rungs, generator, self.random_interleave_prob, term)
         if found is not None:
             config, previous, level, reasons = found
             return self._suggestion(history.space, config, level, reasons, previous.number if previous else None)
@@ -201,6 +283,9 @@ class FreezeThawSearch(Sampler):
         the whole part is dropped, are spread evenly however many there are.
         """
         levels, rungs = self.levels(space), self.rungs(space)
-        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in hyperband_brackets(len(rungs), self.eta)))
+        brackets = hyperband_brackets(len(rungs), self.eta)
+        if self.prior is not None and self.default.sample_default_at_target:
+            brackets = brackets[:-1] or brackets  # the default has run at the highest
+        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in brackets))
         rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
         return bisect.bisect_right(levels, just_above(rung)) - 1

@@ -33,17 +33,21 @@ __all__ = ["Model", "PriorTerm", "fidelity_design"]
 _LARGEST = 16
 
 
-def fidelity_design(space: SearchSpace, size: int | None, *, default_first: bool = False) -> InitialDesign:
+def fidelity_design(
+    space: SearchSpace, size: int | None, *, default_first: bool = False, largest: int = _LARGEST
+) -> InitialDesign:
     """How much is evaluated before a model over configurations and fidelities is asked.
 
     Args:
         space: of the run.
         size: `initial_design_size`. None: at the lowest fidelity results are cheap, but say little. So as many as cost
-            no more than one full evaluation, but 16 at most; or as many as without a fidelity, where that is more.
+            no more than one full evaluation, but `largest` at most; or as many as without a fidelity, where that is
+            more.
         default_first: whether the first trial is the default configuration.
+        largest: see `size`.
     """
     fidelity = fidelity_of(space)
-    cheap = int(min(fidelity.upper / fidelity.lower, _LARGEST))
+    cheap = int(min(fidelity.upper / fidelity.lower, largest))
     return InitialDesign(size or max(cheap, usual_size(space)), default_first)
 
 
@@ -102,7 +106,7 @@ class Model(Source):
     @property
     def needs_prior(self) -> bool:  # type: ignore[override] # as what it is composed of
         """See `Source.needs_prior`."""
-        return self.fallback.needs_prior
+        return self.prior is not None or self.fallback.needs_prior
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""

@@ -38,13 +38,17 @@ def PriorBand(
     the incumbent is a mutation of it: each parameter changes with probability `inc_mutation_rate`, and at least one
     does; a number by a normal step on its own (log) scale, cut off at the bounds, a categorical to any other choice.
 
+    Where no parameter has a default, there is no prior to draw from: configurations are uniform until the incumbent has
+    its share, which is then all that isn't drawn uniformly. `sample_default_first` and `prior_confidence` then have no
+    effect.
+
     Brackets, promotions and failures are as of `Hyperband`. Which way a place draws, and what, depends on seed, bracket
     and slot; as long as the incumbent has no share, on nothing else, so that bracket is the same for any number of
     workers. Later it depends on the results that were seen when it was decided.
 
     It differs from the authors' implementation in that the incumbent is the best of the highest fidelity, instead of
-    the best at any, that all fidelity that was run counts as spent, that a mutation always changes something, and that
-    sizes of brackets are those of `Hyperband`.
+    the best at any, that all fidelity that was run counts as spent, that a mutation always changes something, that
+    sizes of brackets are those of `Hyperband`, and that nothing is shared with a uniform prior where there is none.
 
     Args:
         eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
@@ -58,7 +62,7 @@ def PriorBand(
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
-            lower bound isn't above 0, or no parameter has a default.
+            lower bound isn't above 0, or no parameter has a default and one is to run at the highest fidelity.
 
     Example:
         >>> PriorBand(prior_confidence="high").settings()["inc_mutation_rate"]
@@ -99,7 +103,7 @@ def PriorBandBO(  # noqa: PLR0913 - one for each setting
         prior_weight: see above, above 0. Default 3.
 
     Raises:
-        ArgumentError: as `PriorBand`.
+        ArgumentError: as `PriorBand`, and from `check`, if no parameter has a default.
 
     Example:
         >>> PriorBandBO(prior_weight=5).settings()["prior_weight"]

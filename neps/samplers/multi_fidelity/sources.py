@@ -59,6 +59,9 @@ class Source(abc.ABC):
     needs_prior: ClassVar[bool] = False
     """Whether a parameter must have a default."""
 
+    default_if_any: ClassVar[bool] = False
+    """Whether `sample_default_first` asks for the default only where there is one, instead of for a space with one."""
+
     @abc.abstractmethod
     def configuration(self, begins: Beginning) -> Drawn:
         """The configuration that begins at a place."""
