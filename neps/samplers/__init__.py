@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from neps.lazily import importing
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
+from neps.samplers.registry import SEARCHERS
 from neps.trial import Place
 
 if TYPE_CHECKING:
@@ -67,28 +68,4 @@ __all__ = [
     "Wait",
 ]
 
-__getattr__ = importing(
-    __name__,
-    {
-        "ASHA": "multi_fidelity.asha",
-        "ASHAPrior": "multi_fidelity.asha",
-        "AsyncHyperband": "multi_fidelity.asha",
-        "AsyncHyperbandPrior": "multi_fidelity.asha",
-        "BayesianOptimization": "single_fidelity.bayesian_optimization",
-        "CostCooling": "single_fidelity.cost_cooling",
-        "FreezeThaw": "multi_fidelity.freeze_thaw",
-        "FreezeThawPrior": "multi_fidelity.freeze_thaw",
-        "GridSearch": "single_fidelity.grid_search",
-        "Hyperband": "multi_fidelity.hyperband",
-        "HyperbandPrior": "multi_fidelity.hyperband",
-        "MOBSTER": "multi_fidelity.mobster",
-        "PiBO": "single_fidelity.pibo",
-        "PriorBand": "multi_fidelity.priorband",
-        "PriorBandBO": "multi_fidelity.priorband",
-        "RandomSearch": "single_fidelity.random_search",
-        "RegularizedEvolution": "single_fidelity.regularized_evolution",
-        "Sobol": "single_fidelity.sobol",
-        "SuccessiveHalving": "multi_fidelity.hyperband",
-        "SuccessiveHalvingPrior": "multi_fidelity.hyperband",
-    },
-)
+__getattr__ = importing(__name__, {made_by: module for module, made_by in SEARCHERS.values()})

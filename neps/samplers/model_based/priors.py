@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from neps.samplers import settings
 from neps.samplers.drawing.sequences import SobolSequence
 from neps.samplers.model_based.axes import axes_of
 from neps.space import Categorical, Constant, SearchSpace
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     _Array = NDArray[np.float64]
 
-__all__ = ["FromPrior", "log_prior", "promise", "with_confidence"]
+__all__ = ["FromPrior", "PriorTerm", "log_prior", "promise", "with_confidence"]
 
 _POINTS = 256
 
@@ -84,6 +85,26 @@ def log_prior(space: SearchSpace, weight: float) -> LogPrior:
             centres[j], precisions[j] = prior.mean, prior.deviation**-2
             highest += prior.log_density(prior.mean)
     return LogPrior(centres, precisions, tables, weight, highest)
+
+
+@attrs.frozen
+class PriorTerm:
+    """How the prior counts beside expected improvement: as π^(r^`doubt` · `share` · β / `spent`), r of `promise`.
+
+    Args:
+        prior_weight: β, above 0.
+        prior_confidence: of all defaults; None leaves them their own.
+    """
+
+    prior_weight: float = attrs.field(converter=settings.prior_weight)
+    prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
+
+    def term(
+        self, space: SearchSpace, improvement: Acquisition, spent: float, *, doubt: float = 1.0, share: float = 1.0
+    ) -> LogPrior:
+        """What is added to log expected improvement, when so much is spent."""
+        prior = with_confidence(space, self.prior_confidence)
+        return log_prior(prior, promise(prior, improvement) ** doubt * share * self.prior_weight / spent)
 
 
 def promise(space: SearchSpace, improvement: Acquisition) -> float:

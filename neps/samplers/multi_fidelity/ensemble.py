@@ -40,12 +40,7 @@ _Values = tuple[Value, ...]
 class Ensemble(Source):
     """Three ways to draw: uniformly, from the prior, and, once results speak for it, near the incumbent.
 
-    At rung r one of 1 + `eta`^r is uniform. See `priorband` for the rest.
-
-    Args:
-        prior_confidence: for all parameters that have a default; None leaves them their own.
-        inc_mutation_rate: the probability, from 0 to 1, that a parameter of the incumbent is changed.
-        inc_mutation_std: the standard deviation of a number's step, as a share of its range, above 0.
+    At rung r one of 1 + `eta`^r is uniform. `PriorBand` explains the rest, and the settings.
     """
 
     default_if_any: ClassVar[bool] = True
@@ -80,6 +75,11 @@ class Ensemble(Source):
         """The incumbent and its share of what isn't drawn uniformly, once it has one."""
         budget = _first_brackets_fidelity(begins.rungs, begins.eta)
         return followed(begins.history, self.prior(begins.history.space), begins.eta, budget)
+
+    def prior_share(self, begins: Beginning) -> float:
+        """See `Source.prior_share`: what the incumbent leaves."""
+        evidence = self.evidence(begins)
+        return 1.0 if evidence is None else 1.0 - evidence[1]
 
 
 def _first_brackets_fidelity(rungs: Sequence[float], eta: float) -> float:

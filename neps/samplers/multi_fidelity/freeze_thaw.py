@@ -7,6 +7,7 @@ Used through `searcher="freeze_thaw"` and `"freeze_thaw_prior"`. The model-based
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from neps.errors import ArgumentError
 from neps.fidelity import evenly_spaced, fidelity_run, hyperband_brackets
 from neps.rounding import just_above
 from neps.samplers import settings
-from neps.samplers.model_based.priors import log_prior, promise, with_confidence
+from neps.samplers.model_based.priors import PriorTerm
 from neps.samplers.multi_fidelity.fidelity import DefaultFirst, check_fidelity, check_prior, fidelity_of, rungs_of
 from neps.samplers.multi_fidelity.modelled import fidelity_design
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
@@ -144,27 +145,8 @@ def FreezeThawPrior(  # noqa: PLR0913 - one for each setting
         True
     """
     default = DefaultFirst(sample_default_first, sample_default_at_target)
-    prior = _FadingPrior(prior_weight, prior_confidence)
+    prior = PriorTerm(prior_weight, prior_confidence)
     return FreezeThawSearch("FreezeThawPrior", eta, default, step, initial_design_size, random_interleave_prob, prior)
-
-
-@attrs.frozen
-class _FadingPrior:
-    """The prior as a term of the acquisition function, to a power that falls with what has been run.
-
-    Args:
-        prior_weight: the power is this over full evaluations, above 0, and less where the model doubts the prior.
-        prior_confidence: of all defaults; None leaves them their own.
-    """
-
-    prior_weight: float = attrs.field(converter=settings.prior_weight)
-    prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
-
-    def term(self, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
-        """See `Term`."""
-        space = with_confidence(axes.space, self.prior_confidence)
-        run = fidelity_run(decided) / fidelity_of(space).upper
-        return log_prior(space, promise(space, improvement) ** _DOUBT * self.prior_weight / max(run, 1.0))
 
 
 @final
@@ -172,15 +154,9 @@ class _FadingPrior:
 class FreezeThawSearch(Sampler):
     """A search without brackets, in which each trial may be continued at any time.
 
-    Args:
-        name: of the constructor in `neps.samplers` that composes it.
-        eta: the factor between rungs, above 1.
-        default: whether the default configuration comes first, and where.
-        step: the difference between levels, above 0; None takes the rungs.
-        initial_design_size: how many results there must be before the model is asked, at least 1, or None.
-        random_interleave_prob: the probability, from 0 to 1, that a new configuration is drawn uniformly.
-        prior: where new configurations are looked for rather; None looks everywhere. With a prior the initial design is
-            smaller, and none of it begins at the highest fidelity where the default has run there.
+    `name` is that of the constructor in `neps.samplers`; `FreezeThaw` explains the settings. With a `prior`, which says
+    where new configurations are looked for rather, the initial design is smaller, and none of it begins at the highest
+    fidelity where the default has run there.
     """
 
     name: str
@@ -189,7 +165,7 @@ class FreezeThawSearch(Sampler):
     step: float | None = attrs.field(converter=settings.step)
     initial_design_size: int | None = attrs.field(converter=settings.initial_design_size)
     random_interleave_prob: float = attrs.field(converter=settings.random_interleave_prob)
-    prior: _FadingPrior | None = None
+    prior: PriorTerm | None = None
 
     def __repr__(self) -> str:
         """As its constructor is called."""
@@ -255,7 +231,7 @@ class FreezeThawSearch(Sampler):
         from neps.samplers.model_based.fidelity_proposal import continuation
 
         levels, rungs = self.levels(history.space), self.rungs(history.space)
-        term = None if self.prior is None else self.prior.term
+        term = None if self.prior is None else functools.partial(_term, self.prior)
         found = continuation(history, levels, rungs, generator, self.random_interleave_prob, term)
         if found is not None:
             config, previous, level, reasons = found
@@ -289,3 +265,8 @@ class FreezeThawSearch(Sampler):
         begun = list(itertools.accumulate(bracket.sizes[0] for bracket in brackets))
         rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
         return bisect.bisect_right(levels, just_above(rung)) - 1
+
+
+def _term(prior: PriorTerm, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
+    run = fidelity_run(decided) / fidelity_of(axes.space).upper
+    return prior.term(axes.space, improvement, max(run, 1.0), doubt=_DOUBT)

@@ -15,8 +15,6 @@ import attrs
 from neps.fidelity import fidelity_run
 from neps.samplers import settings
 from neps.samplers.drawing.initial_design import InitialDesign, usual_size
-from neps.samplers.model_based.priors import log_prior, promise
-from neps.samplers.multi_fidelity.ensemble import Ensemble
 from neps.samplers.multi_fidelity.fidelity import fidelity_of
 from neps.samplers.multi_fidelity.sources import Beginning, Drawn, Source
 
@@ -24,11 +22,11 @@ if TYPE_CHECKING:
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
     from neps.samplers.model_based.axes import Axes
-    from neps.samplers.model_based.proposal import Term
+    from neps.samplers.model_based.priors import PriorTerm
     from neps.space import SearchSpace
     from neps.trial import Trial
 
-__all__ = ["Model", "PriorTerm", "fidelity_design"]
+__all__ = ["Model", "fidelity_design"]
 
 _LARGEST = 16
 
@@ -52,37 +50,6 @@ def fidelity_design(
 
 
 @attrs.frozen
-class PriorTerm:
-    """The prior as a term of the acquisition function, as in `PiBO` (Hvarfner et al. 2022).
-
-    To a power that falls with what has been run, and less where results speak for the incumbent.
-
-    Args:
-        ensemble: whose prior it is, and whose evidence.
-        prior_weight: the power is this over full evaluations, above 0.
-    """
-
-    ensemble: Ensemble
-    prior_weight: float = attrs.field(converter=settings.prior_weight)
-
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`; the ensemble says its own."""
-        return {"prior_weight": self.prior_weight}
-
-    def at(self, begins: Beginning) -> Term:
-        """The term for a place."""
-        evidence = self.ensemble.evidence(begins)
-        return functools.partial(self._term, 1.0 - evidence[1] if evidence is not None else 1.0, begins.rungs[-1])
-
-    def _term(
-        self, share: float, highest: float, axes: Axes, decided: Sequence[Trial], improvement: Acquisition
-    ) -> LogPrior:
-        space = self.ensemble.prior(axes.space)
-        run = fidelity_run(decided) / highest
-        return log_prior(space, promise(space, improvement) * share * self.prior_weight / max(run, 1.0))
-
-
-@attrs.frozen
 class Model(Source):
     """What a Gaussian process over configurations and fidelities expects to improve most, at the highest fidelity.
 
@@ -92,7 +59,8 @@ class Model(Source):
             `fidelity_design`.
         random_interleave_prob: the probability, from 0 to 1, that the fallback draws instead. None: wherever that draws
             uniformly, and it is no setting.
-        prior: what is added to log expected improvement; None adds nothing.
+        prior: what is added to log expected improvement, less of it where the fallback's prior has lost its share; None
+            adds nothing.
     """
 
     fallback: Source
@@ -115,7 +83,7 @@ class Model(Source):
             **self.fallback.settings(),
             "initial_design_size": self.initial_design_size,
             **({} if interleaved is None else {"random_interleave_prob": interleaved}),
-            **({} if self.prior is None else self.prior.settings()),
+            **({} if self.prior is None else {"prior_weight": self.prior.prior_weight}),
         }
 
     def configuration(self, begins: Beginning) -> Drawn:
@@ -127,5 +95,11 @@ class Model(Source):
             return drawn
         from neps.samplers.model_based.fidelity_proposal import new_configuration
 
-        term = None if self.prior is None else self.prior.at(begins)
+        term = None if self.prior is None else functools.partial(self._term, self.prior, begins)
         return new_configuration(begins.history, begins.rungs, generator, term) or drawn
+
+    def _term(
+        self, prior: PriorTerm, begins: Beginning, axes: Axes, decided: Sequence[Trial], improvement: Acquisition
+    ) -> LogPrior:
+        run = fidelity_run(decided) / begins.rungs[-1]
+        return prior.term(axes.space, improvement, max(run, 1.0), share=self.fallback.prior_share(begins))

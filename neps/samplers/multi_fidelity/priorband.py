@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from neps.samplers.model_based.priors import PriorTerm
 from neps.samplers.multi_fidelity.bracket_search import BracketSearch
 from neps.samplers.multi_fidelity.ensemble import Ensemble
 from neps.samplers.multi_fidelity.fidelity import DefaultFirst
-from neps.samplers.multi_fidelity.modelled import Model, PriorTerm
+from neps.samplers.multi_fidelity.modelled import Model
 from neps.samplers.multi_fidelity.promotion import OfEachKind, Synchronous
 
 if TYPE_CHECKING:
@@ -111,5 +112,5 @@ def PriorBandBO(  # noqa: PLR0913 - one for each setting
     """
     default = DefaultFirst(sample_default_first, sample_default_at_target)
     ensemble = Ensemble(prior_confidence, inc_mutation_rate, inc_mutation_std)
-    source = Model(ensemble, initial_design_size, prior=PriorTerm(ensemble, prior_weight))
+    source = Model(ensemble, initial_design_size, prior=PriorTerm(prior_weight, ensemble.prior_confidence))
     return BracketSearch("PriorBandBO", eta, default, OfEachKind(), Synchronous(), source)

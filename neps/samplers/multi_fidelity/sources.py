@@ -66,6 +66,10 @@ class Source(abc.ABC):
     def configuration(self, begins: Beginning) -> Drawn:
         """The configuration that begins at a place."""
 
+    def prior_share(self, begins: Beginning) -> float:  # noqa: ARG002
+        """How much the prior still counts, from 0 to 1; all of it unless overridden."""
+        return 1.0
+
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
         return attrs.asdict(self)

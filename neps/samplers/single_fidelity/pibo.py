@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from neps.errors import ArgumentError
-from neps.samplers import settings
 from neps.samplers.drawing.initial_design import InitialDesign
 from neps.samplers.model_based.model_search import Improvement, ModelSearch
-from neps.samplers.model_based.priors import FromPrior, log_prior, promise, with_confidence
+from neps.samplers.model_based.priors import FromPrior, PriorTerm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,17 +73,16 @@ def PiBO(
         >>> PiBO(prior_confidence="high").settings()["prior_confidence"]
         'high'
     """
-    improvement = _TimesPrior(prior_weight, prior_confidence)
-    design = InitialDesign(initial_design_size, sample_default_first, draw=FromPrior(improvement.prior_confidence))
-    return ModelSearch("PiBO", design, random_interleave_prob, improvement)
+    prior = PriorTerm(prior_weight, prior_confidence)
+    design = InitialDesign(initial_design_size, sample_default_first, draw=FromPrior(prior.prior_confidence))
+    return ModelSearch("PiBO", design, random_interleave_prob, _TimesPrior(prior))
 
 
 @attrs.frozen
 class _TimesPrior(Improvement):
     """Expected improvement times the prior, to a power that falls with each result."""
 
-    prior_weight: float = attrs.field(converter=settings.prior_weight)
-    prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
+    prior: PriorTerm
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without a prior."""
@@ -96,7 +94,7 @@ class _TimesPrior(Improvement):
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
-        return attrs.asdict(self)
+        return attrs.asdict(self.prior)
 
     def promising(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
         """See `Improvement.promising`."""
@@ -105,6 +103,4 @@ class _TimesPrior(Improvement):
         return propose(history, generator, self._term)
 
     def _term(self, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
-        space = with_confidence(axes.space, self.prior_confidence)
-        results = sum(trial.ended for trial in decided)
-        return log_prior(space, promise(space, improvement) * self.prior_weight / results)
+        return self.prior.term(axes.space, improvement, sum(trial.ended for trial in decided))
