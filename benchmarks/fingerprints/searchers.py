@@ -42,8 +42,8 @@ SEARCHERS: Mapping[str, Sequence[Settings]] = {
     "priorband_bo": ({"initial_design_size": 5, "prior_weight": 10.0}, {"sample_default_first": False}),
     "freeze_thaw": ({"step": 0.25}, {"step": 1.0, "random_interleave_prob": 0.3}, {"eta": 2.0, **_FIRST}),
     "freeze_thaw_prior": (
-        {"eta": 2.0, "initial_design_size": 3, "sample_default_at_target": False},
-        {"prior_weight": 10.0, "prior_confidence": "high"},
+        {"step": 0.25, "prior_weight": 10.0, "prior_confidence": "low"},
+        {"eta": 2.0, "initial_design_size": 5, "sample_default_at_target": False},
     ),
 }
 """By name: settings other than the defaults, each of them a variant. A space that refuses them is left out."""
