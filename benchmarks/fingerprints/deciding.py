@@ -20,7 +20,7 @@ from neps.history import History
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.samplers.registry import resolve
 from neps.testing.simulation import simulate
-from neps.trial import Decision, Value
+from neps.trial import Decision, Value, place_fields
 
 __all__ = ["RUNS", "Decisions", "decisions", "is_by_model", "is_near"]
 
@@ -153,17 +153,10 @@ def _plain(answer: Suggestion | Decision | Wait | Done | None, space: Any) -> An
     fields = {
         "config": {name: answer.config[name] for name in space.parameters},
         "previous": answer.previous,
-        "place": _place(answer),
+        "place": answer.place and list(place_fields(answer.place).values()),
         "reasons": _remembered(answer),
     }
     return {name: value for name, value in fields.items() if value not in (None, {})}
-
-
-def _place(answer: Suggestion | Decision) -> list[int | None] | None:
-    """Bracket, rung and slot, however a decision holds them; None if it has none of them."""
-    holder = getattr(answer, "place", answer)
-    place = [getattr(holder, name, None) for name in ("bracket", "rung", "slot")]
-    return None if place == [None, None, None] else place
 
 
 def _remembered(answer: Any) -> Mapping[str, Any]:

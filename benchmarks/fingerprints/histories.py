@@ -9,14 +9,14 @@ import dataclasses
 import inspect
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 from benchmarks.fingerprints.places import AT_RUNGS, Placed, place
 from benchmarks.fingerprints.spaces import SPACES, searched, space_of, value_at
 from neps.history import History
-from neps.trial import Decision, Result, Status, Trial
+from neps.trial import Decision, Place, Result, Status, Trial
 
 __all__ = ["STORIES", "Row", "Story", "history_of", "loss_at", "rows_of"]
 
@@ -259,21 +259,11 @@ def _steps(row: Row, fidelity: float | None) -> list[float] | None:
 
 
 def _decision(row: Row, fidelity: float | None) -> Decision:
-    """Whatever a decision calls its place in brackets, and what it remembers."""
+    """Whatever a decision calls what it remembers."""
     names = inspect.signature(Decision).parameters
     fields: dict[str, Any] = {"number": row.number, "config": row.config, "fidelity": fidelity}
     fields["reasons" if "reasons" in names else "metadata"] = row.remembered
     if row.placed is not None:
         fields["previous"] = row.placed.previous
-        fields |= dict(_place_fields(row.placed, names))
+        fields["place"] = Place(row.placed.rung, row.placed.bracket, row.placed.slot)
     return Decision(**fields)
-
-
-def _place_fields(placed: Placed, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    where = {"bracket": placed.bracket, "rung": placed.rung, "slot": placed.slot}
-    if "place" not in names:
-        yield from where.items()
-    else:
-        from neps import trial
-
-        yield "place", trial.Place(**where)  # type: ignore[arg-type]  # who is placed has a rung

@@ -41,10 +41,16 @@ SEARCHERS: Mapping[str, Sequence[Settings]] = {
     ),
     "priorband_bo": ({"initial_design_size": 5, "prior_weight": 10.0}, {"sample_default_first": False}),
     "freeze_thaw": ({"step": 0.25}, {"step": 1.0, "random_interleave_prob": 0.3}, {"eta": 2.0, **_FIRST}),
+    "freeze_thaw_prior": (
+        {"step": 0.25, "prior_weight": 10.0, "prior_confidence": "low"},
+        {"eta": 2.0, "initial_design_size": 5, "sample_default_at_target": False},
+    ),
 }
 """By name: settings other than the defaults, each of them a variant. A space that refuses them is left out."""
 
-MODELLED = frozenset({"bayesian_optimization", "pibo", "cost_cooling", "mobster", "priorband_bo", "freeze_thaw"})
+MODELLED = frozenset(
+    {"bayesian_optimization", "pibo", "cost_cooling", "mobster", "priorband_bo", "freeze_thaw", "freeze_thaw_prior"}
+)
 """Those with a model, whose last digits depend on the processor and on numeric libraries."""
 
 

@@ -46,7 +46,8 @@ _OURS = (
     *_ours("async_hyperband_prior", without=False, priors=True),
     *_ours("mobster"),
     *_ours("freeze_thaw"),
-    *_ours("priorband", without=False, priors=True),
+    *_ours("freeze_thaw_prior", without=False, priors=True),
+    *_ours("priorband", priors=True),
     *_ours("priorband_bo", without=False, priors=True),
     *_ours("bayesian_optimization"),
     *_ours("random_search"),
@@ -83,6 +84,8 @@ PAIRS: tuple[tuple[str, str], ...] = (
         for form in ("", "-bo")
         for version in ("0.17", "0.12.2")
     ),
+    ("neps-priorband", "neps-0.17-priorband"),
+    ("neps-priorband", "neps-hyperband"),
     ("neps-priorband@bad", "neps-hyperband"),
     ("neps-priorband-bo@bad", "neps-hyperband"),
 )

@@ -12,13 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import neps
 from benchmarks.coordination.meeting import crowd, meet, meeting
 from benchmarks.problems import PROBLEMS
 from benchmarks.simulated.running import space_of
-from neps.samplers import BayesianOptimization
+from neps.samplers import Sampler
 from neps.samplers.drawing.initial_design import is_initial
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from neps.budget import Budget
     from neps.history import History
-    from neps.samplers import Done, Suggestion
+    from neps.samplers import Done, Suggestion, Wait
 
 __all__ = ["Lap", "Turn", "measure", "take_turn"]
 
@@ -84,18 +84,26 @@ class Turn:
         return self.rate * self.cost
 
 
-class _Counting(BayesianOptimization):
-    """Decides as it does, and counts; one in a process."""
+class _Counting(Sampler):
+    """Decides as Bayesian optimization does, and counts; one in a process."""
 
+    bears_old_view: ClassVar[bool] = True
     decisions: ClassVar = 0
     seconds: ClassVar = 0.0
 
+    def __init__(self, searcher: Sampler) -> None:
+        self._searcher = searcher
+
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        return self._searcher.settings()
+
     def decide(
         self, history: History, number: int, budget: Budget, generator: np.random.Generator
-    ) -> Suggestion | Done:
-        """See `BayesianOptimization`."""
+    ) -> Suggestion | Wait | Done:
+        """See `Sampler.decide`."""
         began = time.perf_counter()
-        answer = super().decide(history, number, budget, generator)
+        answer = self._searcher.decide(history, number, budget, generator)
         _Counting.seconds += time.perf_counter() - began
         _Counting.decisions += 1
         return answer
@@ -158,7 +166,7 @@ def _run(objective: Callable[..., float], root: Path, known: int, total: int) ->
         searcher="bayesian_optimization",
         initial_design_size=known,
         max_evaluations_total=total,
-        pre_load_hooks=[lambda sampler: _Counting(**sampler.settings())],
+        pre_load_hooks=[_Counting],
         seed=0,
         progress=False,
         post_run_summary=False,

@@ -1,88 +1,19 @@
-"""The arguments of `neps.run`, checked before anything is written."""
+"""The root directory that `neps.run` and its like are given, checked before anything is written."""
 
 from __future__ import annotations
 
-import contextlib
-import math
-import numbers
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neps.errors import ArgumentError, nearest, shown
+from neps.errors import ArgumentError, shown
 from neps.ledger.reading import root_of
 
-__all__ = ["choice", "count", "flag", "number", "root_path"]
+__all__ = ["root_path"]
 
 _LONGEST_NAME = 255
 _LONGEST_ID = 200
-
-
-def choice(name: str, value: Any, choices: Sequence[str]) -> str:
-    """One of a few words.
-
-    Raises:
-        ArgumentError: if it is anything else.
-    """
-    if not isinstance(value, str) or value not in choices:
-        *others, last = map(repr, choices)
-        hint = nearest(str(value), choices)
-        message = f"{name} is {shown(value)}; it must be {', '.join(others)} or {last}.{hint}"
-        raise ArgumentError(message)
-    return value
-
-
-def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int | None:
-    """A whole number of at least `least`, and at most `most`, a power of two; or None.
-
-    Raises:
-        ArgumentError: if it is anything else.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        message = f"{name} is {shown(value)}; it must be a whole number of at least {least}, or None."
-        raise ArgumentError(message)
-    if most is not None and int(value) > most:
-        message = f"{name} is {shown(int(value))}; it must be at most 2^{most.bit_length() - 1}."
-        raise ArgumentError(message)
-    return int(value)
-
-
-def number(
-    name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf
-) -> float | None:
-    """A finite number that is at least `least`, greater than `above` and at most `most`, or None.
-
-    Raises:
-        ArgumentError: if it is anything else.
-    """
-    if value is None:
-        return None
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    given = math.nan
-    with contextlib.suppress(OverflowError):  # an integer beyond all floats
-        given = float(value) if fits else math.nan
-    if not math.isfinite(given) or given < least or given <= above or given > most:
-        rule = f" greater than {above:g}" if above > -math.inf else ""
-        rule = rule or (f" of at least {least:g}" if least > -math.inf else "")
-        rule += f" and at most {most:,.0f}" if most < math.inf else ""
-        message = f"{name} is {shown(value)}; it must be a finite number{rule}, or None."
-        raise ArgumentError(message)
-    return given
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or False.
-
-    Raises:
-        ArgumentError: if it is anything else.
-    """
-    if not isinstance(value, bool):
-        message = f"{name} is {shown(value)}; it must be True or False."
-        raise ArgumentError(message)
-    return value
 
 
 def root_path(root_directory: Any, task_id: Any = None, development_stage_id: Any = None) -> str:

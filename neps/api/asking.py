@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from neps.api.arguments import count, number
 from neps.api.budgets import check_cost_budget, check_fidelity_budget
 from neps.api.elsewhere import ELSEWHERE
 from neps.api.keywords import check_keywords
 from neps.budget import Budget, ExpectedCost, Limit
 from neps.calling import own_arguments, public
+from neps.checking import ARGUMENTS
 from neps.deciding import InMemory
 from neps.errors import ArgumentError, NotPendingError, ReturnValueError, shown
 from neps.evaluation import failure, read_return_value
@@ -115,20 +115,22 @@ class AskAndTell:
         space = SearchSpace(pipeline_space)
         own = own_arguments(AskAndTell.__init__)[1:]
         check_keywords("neps.AskAndTell", own, searcher, space, searcher_kwargs)
-        missing_cost = number("cost_value_on_error", cost_value_on_error, least=0)
+        missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
         budget = Budget(
-            max_evaluations_total=count("max_evaluations_total", max_evaluations_total),
-            max_cost_total=number("max_cost_total", max_cost_total, above=0),
-            max_fidelity_total=number("max_fidelity_total", max_fidelity_total, above=0),
+            max_evaluations_total=ARGUMENTS.whole_or_none("max_evaluations_total", max_evaluations_total),
+            max_cost_total=ARGUMENTS.number_or_none("max_cost_total", max_cost_total, above=0),
+            max_fidelity_total=ARGUMENTS.number_or_none("max_fidelity_total", max_fidelity_total, above=0),
             cost_if_missing=missing_cost if max_cost_total is not None else None,
         )
         self._settings = Settings(
             budget=budget,
-            expected_cost=expected_cost if callable(expected_cost) else number("expected_cost", expected_cost, least=0),
-            loss_value_on_error=number("loss_value_on_error", loss_value_on_error),
+            expected_cost=expected_cost
+            if callable(expected_cost)
+            else ARGUMENTS.number_or_none("expected_cost", expected_cost, least=0),
+            loss_value_on_error=ARGUMENTS.number_or_none("loss_value_on_error", loss_value_on_error),
             cost_value_on_error=missing_cost,
         )
-        drawn = count("seed", seed, least=0, most=LARGEST_SEED)
+        drawn = ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED)
         check_fidelity_budget(budget.max_fidelity_total, space)
         sampler = resolve(searcher, space, searcher_kwargs)
         check_cost_budget(sampler, budget)

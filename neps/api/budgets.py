@@ -5,7 +5,7 @@ from __future__ import annotations
 from neps.budget import Budget
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
-from neps.samplers.registry import describe
+from neps.samplers.registry import searcher_definition
 from neps.space import SearchSpace
 
 __all__ = ["check_cost_budget", "check_fidelity_budget"]
@@ -36,7 +36,7 @@ def check_cost_budget(sampler: Sampler, budget: Budget) -> None:
         ArgumentError: if it does.
     """
     if sampler.needs_max_cost_total and budget.max_cost_total is None:
-        name = describe(sampler)["name"]
+        name = searcher_definition(sampler)["name"]
         message = (
             f"searcher {name!r} needs max_cost_total, the budget by which it weighs costs, but none is given. Pass "
             'max_cost_total=… (a number above 0), and have run_pipeline return a cost, or pass cost="duration", too.'

@@ -13,7 +13,7 @@ from neps.errors import ArgumentError, DefinitionMismatchError, shown
 from neps.ledger.definition import DEFAULT_LEASE_SECONDS, Definition, check_definition
 from neps.ledger.launches import launch_token
 from neps.samplers import Sampler
-from neps.samplers.registry import default_name, describe, resolve
+from neps.samplers.registry import default_name, resolve, searcher_definition
 from neps.space import SearchSpace
 
 __all__ = ["Proposal"]
@@ -69,7 +69,7 @@ class Proposal:
     def _definition(self, launch: str | None) -> Definition:
         return Definition(
             space=self.space.definition(),
-            searcher=describe(self.sampler()),
+            searcher=searcher_definition(self.sampler()),
             seed=secrets.randbits(32) if self.seed is None else self.seed,
             lease_seconds=DEFAULT_LEASE_SECONDS if self.lease_seconds is None else self.lease_seconds,
             requires=self.space.requires,
@@ -90,7 +90,7 @@ class Proposal:
     def _compare(self, found: Definition) -> None:
         differences = list(self.space.differences(SearchSpace.from_definition(dict(found.space))))
         if not self.joins_any_searcher:
-            differences += _searcher_differences(self._completed(found.searcher), describe(self.sampler()))
+            differences += _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
         if self.seed is not None and self.seed != found.seed:
             differences.append(f"seed is {found.seed} in the run and {self.seed} in this call")
         if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
@@ -109,7 +109,7 @@ class Proposal:
     def _completed(self, published: Mapping[str, Any]) -> Mapping[str, Any]:
         """With the settings that the version which published it didn't have yet: they stand at their defaults."""
         with contextlib.suppress(ArgumentError):  # of one's own, or with what this version has no more
-            return describe(resolve(published["name"], self.space, dict(published.get("settings") or {})))
+            return searcher_definition(resolve(published["name"], self.space, dict(published.get("settings") or {})))
         return published
 
 

@@ -11,9 +11,10 @@ import numbers
 from collections.abc import Iterable
 from pathlib import Path
 
-from neps.api.arguments import flag, root_path
+from neps.api.arguments import root_path
 from neps.api.reading import load
 from neps.calling import public
+from neps.checking import ARGUMENTS
 from neps.errors import ArgumentError, shown
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition, read_view
@@ -60,7 +61,7 @@ def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, faile
         2
     """
     retrying = Retrying(root_directory)
-    chosen = retrying.chosen(_numbers(trials), failed=flag("failed", failed))
+    chosen = retrying.chosen(_numbers(trials), failed=ARGUMENTS.flag("failed", failed))
     if not failed:
         _check_all(retrying, chosen)
     done = [retrying.retry(number) for number in chosen]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from neps.api.arguments import choice, count, flag, number, root_path
+from neps.api.arguments import root_path
 from neps.api.budgets import check_cost_budget, check_fidelity_budget
 from neps.api.defining import Proposal
 from neps.api.elsewhere import ELSEWHERE
@@ -19,6 +19,7 @@ from neps.api.reading import load
 from neps.budget import Budget, ExpectedCost
 from neps.callbacks import Callback, checked
 from neps.calling import own_arguments, public
+from neps.checking import ARGUMENTS
 from neps.errors import ArgumentError, shown
 from neps.evaluation import check_signature
 from neps.history import History
@@ -170,24 +171,26 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     root = root_path(root_directory, task_id, development_stage_id)
     space = SearchSpace(pipeline_space)
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
-    missing_cost = number("cost_value_on_error", cost_value_on_error, least=0)
+    missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
     settings = Settings(
         budget=Budget(
-            max_evaluations_total=count("max_evaluations_total", max_evaluations_total),
-            max_cost_total=number("max_cost_total", max_cost_total, above=0),
-            max_fidelity_total=number("max_fidelity_total", max_fidelity_total, above=0),
+            max_evaluations_total=ARGUMENTS.whole_or_none("max_evaluations_total", max_evaluations_total),
+            max_cost_total=ARGUMENTS.number_or_none("max_cost_total", max_cost_total, above=0),
+            max_fidelity_total=ARGUMENTS.number_or_none("max_fidelity_total", max_fidelity_total, above=0),
             cost_if_missing=missing_cost if max_cost_total is not None else None,
         ),
-        max_evaluations_per_run=count("max_evaluations_per_run", max_evaluations_per_run),
-        max_seconds_per_run=number("max_seconds_per_run", max_seconds_per_run, above=0),
-        stay=flag("continue_until_max_evaluation_completed", continue_until_max_evaluation_completed),
-        expected_cost=expected_cost if callable(expected_cost) else number("expected_cost", expected_cost, least=0),
-        cost_is_duration=choice("cost", cost, ("returned", "duration")) == "duration",
-        ignore_errors=flag("ignore_errors", ignore_errors),
-        loss_value_on_error=number("loss_value_on_error", loss_value_on_error),
+        max_evaluations_per_run=ARGUMENTS.whole_or_none("max_evaluations_per_run", max_evaluations_per_run),
+        max_seconds_per_run=ARGUMENTS.number_or_none("max_seconds_per_run", max_seconds_per_run, above=0),
+        stay=ARGUMENTS.flag("continue_until_max_evaluation_completed", continue_until_max_evaluation_completed),
+        expected_cost=expected_cost
+        if callable(expected_cost)
+        else ARGUMENTS.number_or_none("expected_cost", expected_cost, least=0),
+        cost_is_duration=ARGUMENTS.choice("cost", cost, ("returned", "duration")) == "duration",
+        ignore_errors=ARGUMENTS.flag("ignore_errors", ignore_errors),
+        loss_value_on_error=ARGUMENTS.number_or_none("loss_value_on_error", loss_value_on_error),
         cost_value_on_error=missing_cost,
-        max_attempts=count("max_attempts", max_attempts) or 3,
-        keep_checkpoints=Keep(choice("keep_checkpoints", keep_checkpoints, [str(keep) for keep in Keep])),
+        max_attempts=ARGUMENTS.whole_or_none("max_attempts", max_attempts) or 3,
+        keep_checkpoints=Keep(ARGUMENTS.choice("keep_checkpoints", keep_checkpoints, [str(keep) for keep in Keep])),
         callbacks=checked(callbacks),
     )
     proposal = Proposal(
@@ -195,8 +198,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         space=space,
         searcher=searcher,
         searcher_settings=searcher_kwargs,
-        seed=count("seed", seed, least=0, most=LARGEST_SEED),
-        lease_seconds=number("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
+        seed=ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED),
+        lease_seconds=ARGUMENTS.number_or_none("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
     )
     _check_together(settings)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
@@ -204,8 +207,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     check_cost_budget(proposal.sampler(), settings.budget)
     hooks = _hooks(pre_load_hooks)
     check_progress(progress)
-    overwrite = flag("overwrite_working_directory", overwrite_working_directory)
-    summarise = flag("post_run_summary", post_run_summary)
+    overwrite = ARGUMENTS.flag("overwrite_working_directory", overwrite_working_directory)
+    summarise = ARGUMENTS.flag("post_run_summary", post_run_summary)
     if overwrite:
         proposal.check()
 

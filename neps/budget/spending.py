@@ -10,11 +10,11 @@ from fractions import Fraction
 from neps.budget.costs import KnownCosts
 from neps.budget.limits import Budget, Limit
 from neps.fidelity import FidelityStep
+from neps.rounding import has_reached
 from neps.trial import Decision, Trial
 
 __all__ = ["Spending"]
 
-_TOLERANCE = 1e-9
 _LARGEST = sys.float_info.max
 
 
@@ -134,7 +134,7 @@ class Spending:
             pending: the decisions without a result.
             expected: whether the user has said what a trial is expected to cost.
         """
-        if budget.max_fidelity_total is not None and _uses_up(self._fidelity, budget.max_fidelity_total):
+        if budget.max_fidelity_total is not None and has_reached(self._fidelity, budget.max_fidelity_total):
             spent = f"max_fidelity_total={budget.max_fidelity_total:g} is spent ({self.fidelity:g})"
             return Limit(done=True, reason=spent)
         if budget.max_cost_total is not None:
@@ -142,22 +142,17 @@ class Spending:
         return None
 
     def _cost_limit(self, most: float, waiting: list[Decision], *, expected: bool) -> Limit | None:
-        if _uses_up(self.total, most):
+        if has_reached(self.total, most):
             return Limit(done=True, reason=f"max_cost_total={most:g} is spent ({self.total:g})")
         if waiting and self.mean is None and not expected:
             first = waiting[0].number
             reason = f"trial {first} to return the first cost (expected_cost=… avoids this wait)"
             return Limit(done=False, reason=reason, first_cost_of=first)
-        if waiting and _uses_up(self.total_with(waiting), most):
+        if waiting and has_reached(self.total_with(waiting), most):
             running = "1 running trial" if len(waiting) == 1 else f"{len(waiting)} running trials"
             reason = f"{running}, expected to use up max_cost_total={most:g} (a higher one lets more trials start)"
             return Limit(done=False, reason=reason)
         return None
-
-
-def _uses_up(amount: float | Fraction, budget: float) -> bool:
-    """Whether nothing is left. Decimals aren't what a float holds: ten times 0.7 is a little less than 7."""
-    return amount >= budget * (1 - _TOLERANCE)
 
 
 def _float(amount: Fraction) -> float:

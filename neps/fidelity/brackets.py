@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+
+from neps.rounding import rounded_down, rounded_up
 
 __all__ = ["Bracket", "hyperband_brackets", "successive_halving_bracket"]
-
-_TOLERANCE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,8 +38,8 @@ def successive_halving_bracket(rung_count: int, eta: float, early_stopping_rate:
         Bracket(lowest=0, sizes=(81, 27, 9, 3, 1))
     """
     s_max, s = rung_count - 1, rung_count - 1 - early_stopping_rate
-    n = math.ceil((s_max + 1) / (s + 1) * eta**s - _TOLERANCE)
-    return Bracket(early_stopping_rate, tuple(math.floor(n * eta**-i + _TOLERANCE) for i in range(s + 1)))
+    n = rounded_up((s_max + 1) / (s + 1) * eta**s)
+    return Bracket(early_stopping_rate, tuple(rounded_down(n * eta**-i) for i in range(s + 1)))
 
 
 def hyperband_brackets(rung_count: int, eta: float) -> tuple[Bracket, ...]:

@@ -6,16 +6,14 @@ A failed evaluation, or a loss that isn't finite, is never promoted, even if a p
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from neps.fidelity.brackets import Bracket
 from neps.fidelity.members import BracketMembers, Brackets, RungMembers
+from neps.rounding import rounded_down
 from neps.trial import Trial
 
 __all__ = ["Vacancy", "asynchronous_promotion", "left_behind", "synchronous_place", "synchronous_places"]
-
-_TOLERANCE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,6 +106,6 @@ def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial] 
         here = members.rung(rung)
         if (best := here.best_waiting) is not None:
             better, trial = best
-            if better < math.floor(here.ended / eta + _TOLERANCE):
+            if better < rounded_down(here.ended / eta):
                 return Vacancy(rung + 1, members.rung(rung + 1).free_slot, trial)
     return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["evenly_spaced", "rungs", "whole_powers"]
+from neps.rounding import rounded_down, rounded_up
 
-_TOLERANCE = 1e-9
+__all__ = ["evenly_spaced", "rungs", "whole_powers"]
 
 
 def rungs(lower: float, upper: float, eta: float, *, whole: bool = False) -> tuple[float, ...]:
@@ -46,7 +46,7 @@ def evenly_spaced(lower: float, upper: float, step: float) -> tuple[float, ...]:
         >>> evenly_spaced(1, 10, 4)
         (1, 5, 9, 10)
     """
-    count = math.ceil((upper - lower) / step - _TOLERANCE)
+    count = rounded_up((upper - lower) / step)
     return (*(lower + step * k for k in range(count)), upper)
 
 
@@ -61,4 +61,4 @@ def whole_powers(ratio: float, eta: float) -> int:
         >>> whole_powers(243, 3), whole_powers(242, 3)
         (5, 4)
     """
-    return math.floor(math.log(ratio) / math.log(eta) + _TOLERANCE)
+    return rounded_down(math.log(ratio) / math.log(eta))

@@ -6,6 +6,7 @@ NumPy only. `neps.models.surrogate` calls it, and compares bends.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ BENDS = (0.0, 1.0, 5.0, -0.9)
 _CLIP = 3.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Targets:
     """Losses made robust, warped and standardised: lower stays better, the order of good ones is kept.
 
@@ -45,21 +46,27 @@ class Targets:
 
     losses: NDArray[np.float64]
     bend: float = 0.0
-    values: NDArray[np.float64] = dataclasses.field(init=False)
-    """Shape (n,), with mean 0 and standard deviation 1, or all 0 where no two losses differ."""
-    log_slopes: NDArray[np.float64] = dataclasses.field(init=False)
-    """log(d value / d u): shape (n,), all 0 where no two losses differ."""
 
-    def __post_init__(self) -> None:
-        """Compute them."""
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Shape (n,), with mean 0 and standard deviation 1, or all 0 where no two losses differ."""
+        return self._warped[0]
+
+    @property
+    def log_slopes(self) -> NDArray[np.float64]:
+        """log(d value / d u): shape (n,), all 0 where no two losses differ."""
+        return self._warped[1]
+
+    @functools.cached_property
+    def _warped(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         u = _distances(self.losses)
         k = self.bend if self.bend > 0.0 else self.bend / (u.max() or 1.0)
         bent = np.log1p(k * u) / k if k else u
         centred = bent - bent.mean()
         deviation = float(centred.std())
-        flat = deviation == 0.0
-        object.__setattr__(self, "values", np.zeros_like(u) if flat else centred / deviation)
-        object.__setattr__(self, "log_slopes", np.zeros_like(u) if flat else -np.log1p(k * u) - np.log(deviation))
+        if deviation == 0.0:
+            return np.zeros_like(u), np.zeros_like(u)
+        return centred / deviation, -np.log1p(k * u) - np.log(deviation)
 
 
 def _distances(losses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ __all__ = ["Surrogate", "believed", "explanation", "surrogate"]
 
 _Array = NDArray[np.float64]
 H = TypeVar("H")
+_Fitted = Callable[[Targets, Sequence[H], int], tuple[float, H, Targets]]
 
 _FEW = 20  # with so few results all bends are compared each time, and with more each eighth time
 _SELDOM = 8
@@ -116,32 +117,30 @@ def explanation(
         found, value = search(targets.values[part], starts, iterations)
         return value - float(targets.log_slopes[part].sum()), found, targets
 
-    def bent(best: tuple[float, H, Targets]) -> tuple[H, Targets]:
-        """The most probable of this and what begins there with any other bend; losses that are equal have none."""
-        _, found, targets = best
-        rivals = [Targets(losses, bend) for bend in BENDS if bend != targets.bend and targets.values.any()]
-        others = [fitted(rival, [found], _FEW_ITERATIONS) for rival in rivals]
-        _, found, targets = min([best, *others], key=lambda fitted: fitted[0])
-        return found, targets
-
     if remembered is None:
-        return bent(fitted(Targets(losses, BENDS[0]), beginnings[:2], _ITERATIONS))
+        return _best_bend(losses, fitted, fitted(Targets(losses, BENDS[0]), beginnings[:2], _ITERATIONS))
     start, bend = remembered
     if n > _TOGETHER:
         return _in_turns(losses, fitted, start, bend)
-    thorough = n <= _FEW or n % _SELDOM == 0
-    if n > _FRESH and not thorough:
-        return start, Targets(losses, bend)
-    if n > _FRESH or not thorough:
-        best = fitted(Targets(losses, bend), [start], _FEW_ITERATIONS)
-    else:
-        best = fitted(Targets(losses, bend), [start, *beginnings][:2], _ITERATIONS)
-    return bent(best) if thorough else best[1:]
+    if not (n <= _FEW or n % _SELDOM == 0):
+        return (
+            (start, Targets(losses, bend))
+            if n > _FRESH
+            else fitted(Targets(losses, bend), [start], _FEW_ITERATIONS)[1:]
+        )
+    starts, iterations = ([start], _FEW_ITERATIONS) if n > _FRESH else ([start, *beginnings][:2], _ITERATIONS)
+    return _best_bend(losses, fitted, fitted(Targets(losses, bend), starts, iterations))
 
 
-def _in_turns(
-    losses: _Array, fitted: Callable[[Targets, Sequence[H], int], tuple[float, H, Targets]], start: H, bend: float
-) -> tuple[H, Targets]:
+def _best_bend(losses: _Array, fitted: _Fitted[H], best: tuple[float, H, Targets]) -> tuple[H, Targets]:
+    """The most probable of the best so far and what begins there with any other bend; equal losses have none."""
+    _, found, targets = best
+    rivals = [Targets(losses, bend) for bend in BENDS if bend != targets.bend and targets.values.any()]
+    others = [fitted(rival, [found], _FEW_ITERATIONS) for rival in rivals]
+    return min([best, *others], key=lambda fitted: fitted[0])[1:]
+
+
+def _in_turns(losses: _Array, fitted: _Fitted[H], start: H, bend: float) -> tuple[H, Targets]:
     """A search where each takes long: with one result of eight for hyperparameters, with another for another bend."""
     turn, targets = divmod(len(losses), _SELDOM), Targets(losses, bend)
     if turn[1] == 0:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from neps.space import SearchSpace
     from neps.trial import Place, Value
 
-__all__ = ["Done", "Sampler", "Suggestion", "Wait"]
+__all__ = ["Done", "Sampler", "Suggestion", "Wait", "continuable_once"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +94,16 @@ class Sampler(abc.ABC):
 
         Unless overridden: each success with a finite loss below the fidelity's upper bound that no success continues.
         """
-        top = history.space.highest_fidelity
-        continued = {trial.previous for trial in history.trials if trial.succeeded}
-        return frozenset(
-            trial.number
-            for trial in history.trials
-            if ranks(trial) and trial.number not in continued
-            if top is not None and trial.fidelity is not None and trial.fidelity < top
-        )
+        return continuable_once(history)
+
+
+def continuable_once(history: History) -> frozenset[int]:
+    """The trials that may be continued where each is so once, to a higher fidelity: see `Sampler.continuable`."""
+    top = history.space.highest_fidelity
+    continued = {trial.previous for trial in history.trials if trial.succeeded}
+    return frozenset(
+        trial.number
+        for trial in history.trials
+        if ranks(trial) and trial.number not in continued
+        if top is not None and trial.fidelity is not None and trial.fidelity < top
+    )

@@ -5,9 +5,10 @@ Each sampler is imported when it is asked for. `neps.run` and the ledger's reade
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from neps.errors import ArgumentError, nearest, shown
@@ -16,8 +17,18 @@ from neps.samplers.protocol import Sampler
 if TYPE_CHECKING:
     from neps.space import SearchSpace
 
-__all__ = ["default_name", "describe", "resolve", "searchers_with", "setting_names"]
+__all__ = [
+    "SEARCHERS",
+    "constructor",
+    "default_name",
+    "remade",
+    "resolve",
+    "searcher_definition",
+    "searchers_with",
+    "setting_names",
+]
 
+_PACKAGE = "neps.samplers"
 _MODEL = "The searcher with a model is 'bayesian_optimization'"
 _ELSEWHERE = {
     "auto": "Write 'default', or leave it out.",
@@ -50,27 +61,35 @@ _ELSEWHERE = {
 }
 """What other tools have, by name in lower case, and what to do instead."""
 
-_CLASSES = {
-    "random_search": ("neps.samplers.single_fidelity.random_search", "RandomSearch"),
-    "sobol": ("neps.samplers.single_fidelity.sobol", "Sobol"),
-    "grid_search": ("neps.samplers.single_fidelity.grid_search", "GridSearch"),
-    "bayesian_optimization": ("neps.samplers.single_fidelity.bayesian_optimization", "BayesianOptimization"),
-    "pibo": ("neps.samplers.single_fidelity.pibo", "PiBO"),
-    "cost_cooling": ("neps.samplers.single_fidelity.cost_cooling", "CostCooling"),
-    "regularized_evolution": ("neps.samplers.single_fidelity.regularized_evolution", "RegularizedEvolution"),
-    "successive_halving": ("neps.samplers.multi_fidelity.hyperband", "SuccessiveHalving"),
-    "successive_halving_prior": ("neps.samplers.multi_fidelity.hyperband", "SuccessiveHalvingPrior"),
-    "hyperband": ("neps.samplers.multi_fidelity.hyperband", "Hyperband"),
-    "hyperband_prior": ("neps.samplers.multi_fidelity.hyperband", "HyperbandPrior"),
-    "asha": ("neps.samplers.multi_fidelity.asha", "ASHA"),
-    "asha_prior": ("neps.samplers.multi_fidelity.asha", "ASHAPrior"),
-    "async_hyperband": ("neps.samplers.multi_fidelity.asha", "AsyncHyperband"),
-    "async_hyperband_prior": ("neps.samplers.multi_fidelity.asha", "AsyncHyperbandPrior"),
-    "mobster": ("neps.samplers.multi_fidelity.mobster", "MOBSTER"),
-    "priorband": ("neps.samplers.multi_fidelity.priorband", "PriorBand"),
-    "priorband_bo": ("neps.samplers.multi_fidelity.mobster", "PriorBandBO"),
-    "freeze_thaw": ("neps.samplers.multi_fidelity.freeze_thaw", "FreezeThaw"),
-}
+SEARCHERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        # One configuration, one evaluation
+        "random_search": ("single_fidelity.random_search", "RandomSearch"),
+        "sobol": ("single_fidelity.sobol", "Sobol"),
+        "grid_search": ("single_fidelity.grid_search", "GridSearch"),
+        # The same by a model: an initial design × what expected improvement is weighed with
+        "bayesian_optimization": ("single_fidelity.bayesian_optimization", "BayesianOptimization"),
+        "pibo": ("single_fidelity.pibo", "PiBO"),
+        "cost_cooling": ("single_fidelity.cost_cooling", "CostCooling"),
+        "regularized_evolution": ("single_fidelity.regularized_evolution", "RegularizedEvolution"),
+        # Brackets × promotion × where new configurations come from
+        "successive_halving": ("multi_fidelity.hyperband", "SuccessiveHalving"),
+        "successive_halving_prior": ("multi_fidelity.hyperband", "SuccessiveHalvingPrior"),
+        "hyperband": ("multi_fidelity.hyperband", "Hyperband"),
+        "hyperband_prior": ("multi_fidelity.hyperband", "HyperbandPrior"),
+        "asha": ("multi_fidelity.asha", "ASHA"),
+        "asha_prior": ("multi_fidelity.asha", "ASHAPrior"),
+        "async_hyperband": ("multi_fidelity.asha", "AsyncHyperband"),
+        "async_hyperband_prior": ("multi_fidelity.asha", "AsyncHyperbandPrior"),
+        "mobster": ("multi_fidelity.mobster", "MOBSTER"),
+        "priorband": ("multi_fidelity.priorband", "PriorBand"),
+        "priorband_bo": ("multi_fidelity.priorband", "PriorBandBO"),
+        # No brackets: a model says what goes on
+        "freeze_thaw": ("multi_fidelity.freeze_thaw", "FreezeThaw"),
+        "freeze_thaw_prior": ("multi_fidelity.freeze_thaw", "FreezeThawPrior"),
+    }
+)
+"""The module within `neps.samplers`, and what makes the sampler of its settings."""
 
 
 def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, Any]) -> Sampler:
@@ -92,7 +111,7 @@ def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, 
     if isinstance(searcher, Sampler):
         if settings:
             raise ArgumentError(
-                f"The searcher is already a {type(searcher).__name__}, but settings are given, too: "
+                f"The searcher is already a {_title(searcher)}, but settings are given, too: "
                 f"{', '.join(sorted(settings))}. Pass them to its constructor."
             )
         sampler = searcher
@@ -101,7 +120,7 @@ def resolve(searcher: str | Sampler, space: SearchSpace, settings: Mapping[str, 
     try:
         sampler.check(space)
     except ArgumentError as error:
-        raise ArgumentError(f"searcher {describe(sampler)['name']!r}: {error}") from error
+        raise ArgumentError(f"searcher {searcher_definition(sampler)['name']!r}: {error}") from error
     return sampler
 
 
@@ -124,18 +143,37 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
     return "bayesian_optimization", f"the space has {neither}{several}"
 
 
-def describe(sampler: Sampler) -> dict[str, Any]:
+def searcher_definition(sampler: Sampler) -> dict[str, Any]:
     """What neps.yaml says of a sampler: its name (of one's own, the qualified class name) and settings, as plain data.
 
     Example:
         >>> from neps.samplers import GridSearch
-        >>> describe(GridSearch(steps_per_parameter=3))
+        >>> searcher_definition(GridSearch(steps_per_parameter=3))
         {'name': 'grid_search', 'settings': {'steps_per_parameter': 3}}
     """
-    kind = type(sampler)
-    place = (kind.__module__, kind.__qualname__)
-    names = {known: name for name, known in _CLASSES.items()}
-    return {"name": names.get(place, ".".join(place)), "settings": sampler.settings()}
+    title = _title(sampler)
+    if _is_own(sampler):
+        names = {made_by: name for name, (_, made_by) in SEARCHERS.items()}
+        return {"name": names.get(title, title), "settings": sampler.settings()}
+    return {"name": f"{type(sampler).__module__}.{type(sampler).__qualname__}", "settings": sampler.settings()}
+
+
+def constructor(name: str) -> Callable[..., Sampler]:
+    """What makes the sampler of this name, called with its settings.
+
+    Example:
+        >>> constructor("hyperband")(eta=4)
+        Hyperband(eta=4.0, sample_default_first=False, sample_default_at_target=False)
+    """
+    module, made_by = SEARCHERS[name]
+    found: Callable[..., Sampler] = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), made_by)
+    return found
+
+
+def remade(sampler: Sampler) -> Sampler:
+    """A sampler that is made of the settings of another one, and equal to it."""
+    name, settings = searcher_definition(sampler).values()
+    return constructor(name)(**settings) if name in SEARCHERS else type(sampler)(**settings)
 
 
 def setting_names(searcher: object, space: SearchSpace) -> tuple[str, list[str]] | None:
@@ -149,9 +187,9 @@ def setting_names(searcher: object, space: SearchSpace) -> tuple[str, list[str]]
         ('grid_search', ['steps_per_parameter'])
     """
     if isinstance(searcher, Sampler):
-        return type(searcher).__name__, []
+        return _title(searcher), []
     name = default_name(space)[0] if searcher == "default" else searcher
-    return (name, _keywords(name)) if isinstance(name, str) and name in _CLASSES else None
+    return (name, _keywords(name)) if isinstance(name, str) and name in SEARCHERS else None
 
 
 def searchers_with(setting: str) -> list[str]:
@@ -161,39 +199,58 @@ def searchers_with(setting: str) -> list[str]:
         >>> searchers_with("steps_per_parameter")
         ['grid_search']
     """
-    return [name for name in _CLASSES if setting in _keywords(name)]
+    return [name for name in SEARCHERS if setting in _keywords(name)]
 
 
 def _from_name(searcher: object, space: SearchSpace, settings: Mapping[str, Any]) -> Sampler:
     if not isinstance(searcher, str):
-        hint = f" Write {searcher.__name__}()." if isinstance(searcher, type) and issubclass(searcher, Sampler) else ""
-        message = (
+        raise ArgumentError(
             f"searcher is {shown(searcher)}; it must be a searcher's name, or an instance of neps.Sampler. Settings go "
-            f"beside a name, as in searcher='asha', eta=3.{hint}"
+            f"beside a name, as in searcher='asha', eta=3.{_called(searcher)}"
         )
-        raise ArgumentError(message)
     name = default_name(space)[0] if searcher == "default" else searcher
-    if name not in _CLASSES:
-        known = ["default", *_CLASSES]
-        words = name.lower().replace("-", "_").replace(" ", "_")
-        meant = _ELSEWHERE.get(words.replace("_", ""), _ELSEWHERE.get(words, ""))
-        hint = f" {meant}" if meant else nearest(words, known)
-        raise ArgumentError(f"searcher is {shown(name)}, but it must be one of {', '.join(map(repr, known))}.{hint}")
-    if unknown := [setting for setting in settings if setting not in _keywords(name)]:
-        takes = f"it takes {', '.join(_keywords(name))}" if _keywords(name) else "it takes none"
-        hint = nearest(unknown[0], _keywords(name))
+    if name not in SEARCHERS:
+        known = ["default", *SEARCHERS]
+        raise ArgumentError(
+            f"searcher is {shown(name)}, but it must be one of {', '.join(map(repr, known))}.{_meant(name)}"
+        )
+    keywords = _keywords(name)
+    if unknown := [setting for setting in settings if setting not in keywords]:
+        takes = f"it takes {', '.join(keywords)}" if keywords else "it takes none"
+        hint = nearest(unknown[0], keywords)
         raise ArgumentError(f"The searcher {name!r} has no setting {shown(unknown[0])}; {takes}.{hint}")
     try:
-        sampler: Sampler = _class(name)(**settings)
+        return constructor(name)(**settings)
     except ArgumentError as error:
         raise ArgumentError(f"searcher {name!r}: {error}") from error
-    return sampler
+
+
+def _called(searcher: object) -> str:
+    """The hint for what makes a sampler, and was not called."""
+    makes = isinstance(searcher, type) and issubclass(searcher, Sampler)
+    makes = makes or getattr(searcher, "__module__", None) in {
+        f"{_PACKAGE}.{module}" for module, _ in SEARCHERS.values()
+    }
+    return f" Write {getattr(searcher, '__name__', '')}()." if makes else ""
+
+
+def _meant(name: str) -> str:
+    """The hint for a name that no searcher has."""
+    words = name.lower().replace("-", "_").replace(" ", "_")
+    meant = _ELSEWHERE.get(words.replace("_", ""), _ELSEWHERE.get(words, ""))
+    return f" {meant}" if meant else nearest(words, ["default", *SEARCHERS])
 
 
 def _keywords(name: str) -> list[str]:
-    return [field.name for field in dataclasses.fields(_class(name))]
+    return list(inspect.signature(constructor(name)).parameters)
 
 
-def _class(name: str) -> Any:
-    module, kind = _CLASSES[name]
-    return getattr(importlib.import_module(module), kind)
+def _is_own(sampler: Sampler) -> bool:
+    """Whether it is one of neps."""
+    return type(sampler).__module__.startswith(f"{_PACKAGE}.")
+
+
+def _title(sampler: Sampler) -> str:
+    """The name of what made it: its class, or what composed it."""
+    kind = type(sampler).__name__
+    return str(getattr(sampler, "name", kind)) if _is_own(sampler) else kind

@@ -26,6 +26,7 @@ from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.history import History
 from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
+from neps.samplers.registry import remade
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
 from neps.trial import Result, Status, Trial
@@ -158,7 +159,7 @@ class SamplerContract:
         sampler = self.make()
         settings = sampler.settings()
         assert _through_yaml(settings) == settings, f"{settings} changes when it is stored"
-        again: Sampler = type(sampler)(**settings)
+        again = remade(sampler)
         assert again.settings() == settings, f"made from {settings}, it has {again.settings()}"
         for name, history, number in self._questions():
             first, second = repr(_ask(sampler, history, number)), repr(_ask(again, history, number))

@@ -19,7 +19,8 @@ from neps.fidelity import Brackets
 from neps.history import History
 from neps.ledger.trial_folder import TrialFolder
 from neps.ranking import ranks
-from neps.samplers import Hyperband, Sampler, SuccessiveHalving
+from neps.samplers import Sampler
+from neps.samplers.multi_fidelity.bracket_search import BracketSearch
 from neps.trial import Trial
 from neps.worker.context import Context
 from neps.worker.settings import Keep
@@ -61,17 +62,14 @@ class _Reach(enum.Enum):
     """Any trial: nobody knows."""
 
 
-_REACHES = {
-    Sampler.continuable: _Reach.FAMILY,
-    Hyperband.continuable: _Reach.BRACKET,
-    SuccessiveHalving.continuable: _Reach.BRACKET,
-}
-"""By the method itself, since a class that overrides it may go by anything."""
-
-
 def _reach_of(sampler: Sampler, brackets: Brackets | None) -> _Reach:
-    reach = _REACHES.get(type(sampler).continuable, _Reach.RUN)
-    return _Reach.RUN if reach is _Reach.BRACKET and brackets is None else reach
+    if type(sampler).continuable is Sampler.continuable:  # a class that overrides it may go by anything
+        return _Reach.FAMILY
+    if type(sampler) is not BracketSearch:
+        return _Reach.RUN
+    if not sampler.promotion.gives_up:
+        return _Reach.FAMILY
+    return _Reach.BRACKET if brackets is not None else _Reach.RUN
 
 
 class Disk:

@@ -14,6 +14,7 @@ from neps.samplers import (
     BayesianOptimization,
     CostCooling,
     FreezeThaw,
+    FreezeThawPrior,
     GridSearch,
     Hyperband,
     HyperbandPrior,
@@ -169,6 +170,16 @@ class TestFreezeThaw(SamplerContract):
 class TestFreezeThawWithOtherSettings(SamplerContract):
     def make(self) -> Sampler:
         return FreezeThaw(eta=2, initial_design_size=1, random_interleave_prob=0.5, sample_default_first=True)
+
+
+class TestFreezeThawPrior(SamplerContract):
+    def make(self) -> Sampler:
+        return FreezeThawPrior()
+
+
+class TestFreezeThawPriorWithOtherSettings(SamplerContract):
+    def make(self) -> Sampler:
+        return FreezeThawPrior(eta=2, initial_design_size=1, sample_default_at_target=False, prior_confidence="high")
 
 
 @dataclasses.dataclass(frozen=True)

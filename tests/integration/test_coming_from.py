@@ -79,7 +79,7 @@ def test_several_known_configurations_come_first(tmp_path: Path) -> None:
 def test_each_argument_of_ours_exists() -> None:
     rows = re.findall(r"^\| .* \| (.*) \|$", PAGE, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"(\w+)=(?!=)", " ".join(re.findall(r"`([^`]*)`", row)))}
-    settings = {name for searcher in registry._CLASSES for name in registry._keywords(searcher)}
+    settings = {name for searcher in registry.SEARCHERS for name in registry._keywords(searcher)}
     parameters = {"log", "is_fidelity", "default", "default_confidence"}
     elsewhere = {"gres", "callbacks"}  # SLURM's; see docs/trackers.md
     assert named - elsewhere <= set(inspect.signature(neps.run).parameters) | settings | parameters

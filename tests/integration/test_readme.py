@@ -66,8 +66,8 @@ def test_what_is_in_the_directory(folder: Path) -> None:
 
 def test_the_searchers_and_their_settings(tmp_path: Path) -> None:
     names = re.findall(r'^\| `"(\w+)"`', section("Searchers"), re.MULTILINE)
-    names += [f"{name}_prior" for name in names if f"{name}_prior" in registry._CLASSES]
-    assert set(names) == set(registry._CLASSES)
+    names += [f"{name}_prior" for name in names if f"{name}_prior" in registry.SEARCHERS]
+    assert set(names) == set(registry.SEARCHERS)
     pages = re.split(r"^## ", (README.parent / "docs/searchers.md").read_text(), flags=re.MULTILINE)
     documented = {page.split(maxsplit=1)[0]: re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) for page in pages[1:]}
     for page in pages[1:]:

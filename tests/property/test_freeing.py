@@ -15,9 +15,18 @@ from hypothesis import strategies as st
 
 from neps.fidelity import Brackets
 from neps.history import History
-from neps.samplers import ASHA, BayesianOptimization, Hyperband, PriorBand, Sampler, SuccessiveHalving
+from neps.samplers import (
+    ASHA,
+    BayesianOptimization,
+    Done,
+    Hyperband,
+    PriorBand,
+    Sampler,
+    SuccessiveHalving,
+    Suggestion,
+    Wait,
+)
 from neps.samplers.multi_fidelity.asha import AsyncHyperband
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
 from neps.space import Float, SearchSpace
 from neps.testing.simulation import simulate
 from neps.trial import Decision, Result, Status, Trial
@@ -30,8 +39,14 @@ from rigs.pool import SPACE, Pool
 PLAIN = SearchSpace({"x": Float(0, 1)})
 
 
-class OwnRules(ASHA):
+class OwnRules(Sampler):
     """Of all trials that end, it continues those with an odd number, while there are no more than 40."""
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def decide(self, *arguments: Any) -> Suggestion | Wait | Done:
+        return ASHA().decide(*arguments)
 
     def continuable(self, history: History) -> frozenset[int]:
         odd = frozenset(trial.number for trial in history.trials if trial.ended and trial.number % 2)
@@ -136,7 +151,7 @@ def _check(history: History, sampler: Sampler, keep: Keep, seed: int) -> None:
 )
 @settings(max_examples=6)
 @given(keep=st.sampled_from([Keep.BEST, Keep.PROMOTABLE]), workers=st.integers(1, 16), seed=st.integers(0, 2**32 - 1))
-def test_the_same_as_a_look_at_the_whole_run(sampler: MultiFidelity, keep: Keep, workers: int, seed: int) -> None:
+def test_the_same_as_a_look_at_the_whole_run(sampler: Sampler, keep: Keep, workers: int, seed: int) -> None:
     history, _ = Pool(sampler, workers, seed).run(60)
     assert history.space == SPACE
     _check(history, sampler, keep, seed)

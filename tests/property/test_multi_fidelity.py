@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neps.fidelity import Bracket, hyperband_brackets, successive_halving_bracket
+from neps.fidelity import Bracket
 from neps.history import History
 from neps.samplers.multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
-from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw
+from neps.samplers.multi_fidelity.bracket_search import BracketSearch
+from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw, FreezeThawPrior, FreezeThawSearch
 from neps.samplers.multi_fidelity.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
-from neps.samplers.multi_fidelity.mobster import MOBSTER, PriorBandBO
-from neps.samplers.multi_fidelity.priorband import PriorBand
+from neps.samplers.multi_fidelity.mobster import MOBSTER
+from neps.samplers.multi_fidelity.priorband import PriorBand, PriorBandBO
+from neps.samplers.protocol import Sampler
 from neps.trial import Place, Trial
 from neps.worker.freeing import freeable
 from neps.worker.settings import Keep
@@ -60,7 +61,7 @@ def _by_rung(history: History) -> dict[tuple[int, int], list[Trial]]:
     return rungs
 
 
-def _check_promotions(history: History, sampler: MultiFidelity) -> None:
+def _check_promotions(history: History, sampler: BracketSearch) -> None:
     """Each continues a finite trial of the rung below, with the same configuration at the next fidelity, only once."""
     promoted = [trial.previous for trial in history.trials if trial.previous is not None]
     assert len(promoted) == len(set(promoted)), "a trial is promoted twice"
@@ -83,18 +84,20 @@ def _check_promotions(history: History, sampler: MultiFidelity) -> None:
 @pytest.mark.parametrize("sampler", MODELS, ids=repr)
 @settings(max_examples=3)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
-def test_the_same_where_a_model_says_what_is_new(sampler: MultiFidelity, workers: int, seed: int) -> None:
+def test_the_same_where_a_model_says_what_is_new(sampler: BracketSearch, workers: int, seed: int) -> None:
     history, seen = Pool(sampler, workers, seed).run(FEWER)
     _check_promotions(history, sampler)
-    if isinstance(sampler, AsyncHyperband):
+    if not sampler.promotion.gives_up:
         _check_all_best(history, seen, sampler.eta)
     _check_freed(history, seen, sampler)
 
 
-@pytest.mark.parametrize("sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2)], ids=repr)
+@pytest.mark.parametrize(
+    "sampler", [FreezeThaw(), FreezeThaw(step=5, initial_design_size=2), FreezeThawPrior()], ids=repr
+)
 @settings(max_examples=3)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
-def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, seed: int) -> None:
+def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThawSearch, workers: int, seed: int) -> None:
     history, seen = Pool(sampler, workers, seed).run(FEWER)
     continued = [trial.previous for trial in history.trials if trial.previous is not None]
     assert len(continued) == len(set(continued)), "a trial is continued twice"
@@ -102,7 +105,8 @@ def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, se
     beginnings = {max(level for level in levels if level <= rung) for rung in sampler.rungs(SPACE)}
     for trial in history.trials:
         level = levels.index(trial.fidelity or 0.0)
-        assert trial.place == Place(level)
+        at_target = trial.number == 1 and sampler.default.sample_default_at_target
+        assert trial.place == (None if at_target else Place(level)), "the default at the target has no place"
         if trial.previous is None:
             assert trial.fidelity in beginnings, "what is new begins at a rung, or at the step before it"
             continue
@@ -116,7 +120,7 @@ def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, se
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
 @settings(max_examples=6)
 @given(workers=st.integers(1, 32), seed=st.integers(0, 2**32 - 1))
-def test_promotions_are_right_and_what_is_freed_is_not_needed(sampler: MultiFidelity, workers: int, seed: int) -> None:
+def test_promotions_are_right_and_what_is_freed_is_not_needed(sampler: BracketSearch, workers: int, seed: int) -> None:
     history, seen = Pool(sampler, workers, seed).run(COUNT)
     assert len(history.trials) == COUNT
     _check_promotions(history, sampler)
@@ -141,18 +145,15 @@ def _check_among_best(history: History, promoted: int, eta: float) -> None:
 
 
 @functools.cache
-def _alone(sampler: MultiFidelity) -> History:
+def _alone(sampler: BracketSearch) -> History:
     return Pool(sampler, 1, 0).run(COUNT)[0]
 
 
-def _kinds(sampler: MultiFidelity) -> list[Bracket]:
-    count = len(sampler.rungs(SPACE))
-    if isinstance(sampler, SuccessiveHalving):
-        return [successive_halving_bracket(count, sampler.eta, sampler.early_stopping_rate)]
-    return list(hyperband_brackets(count, sampler.eta))
+def _kinds(sampler: BracketSearch) -> tuple[Bracket, ...]:
+    return sampler.kinds.of(len(sampler.rungs(SPACE)), sampler.eta)
 
 
-def _finished(history: History, sampler: MultiFidelity) -> dict[int, dict[tuple[int, int], tuple[Any, Any]]]:
+def _finished(history: History, sampler: BracketSearch) -> dict[int, dict[tuple[int, int], tuple[Any, Any]]]:
     """What each closed bracket consists of: the configuration and the loss at each of its places."""
     kinds, rungs = _kinds(sampler), _by_rung(history)
     finished = {}
@@ -173,7 +174,7 @@ def _finished(history: History, sampler: MultiFidelity) -> dict[int, dict[tuple[
 @settings(max_examples=6)
 @given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
 def test_finished_brackets_are_the_same_for_any_number_of_workers(
-    sampler: MultiFidelity, workers: int, seed: int
+    sampler: BracketSearch, workers: int, seed: int
 ) -> None:
     alone = _finished(_alone(sampler), sampler)
     many = _finished(Pool(sampler, workers, seed).run(COUNT)[0], sampler)
@@ -184,7 +185,7 @@ def test_finished_brackets_are_the_same_for_any_number_of_workers(
         assert many, "some bracket is finished by so few workers"
 
 
-def _check_freed(history: History, seen: dict[int, History], sampler: MultiFidelity) -> None:
+def _check_freed(history: History, seen: dict[int, History], sampler: Sampler) -> None:
     """By what anybody knew at any time: either nobody continues it, ever, or who does has succeeded already."""
     successors = {trial.previous: trial.number for trial in history.trials if trial.previous is not None}
     freed: set[int] = set()
@@ -200,7 +201,7 @@ def _check_freed(history: History, seen: dict[int, History], sampler: MultiFidel
 
 
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
-def test_what_is_left_in_the_end(sampler: MultiFidelity) -> None:
+def test_what_is_left_in_the_end(sampler: BracketSearch) -> None:
     """In closed brackets failed trials and what they continue, and finished models or the best of them."""
     history, _ = Pool(sampler, 1, 1).run(COUNT)
     continuable = sampler.continuable(history)
@@ -217,7 +218,7 @@ def test_what_is_left_in_the_end(sampler: MultiFidelity) -> None:
 
 
 @pytest.mark.parametrize("sampler", SYNCHRONOUS, ids=repr)
-def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
+def test_a_finished_bracket_continues_nobody(sampler: BracketSearch) -> None:
     history, _ = Pool(sampler, 1, 1, failing=0.0).run(COUNT)
     finished, continuable = _finished(history, sampler), sampler.continuable(history)
     assert finished
@@ -231,7 +232,7 @@ def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
 @settings(max_examples=6)
 @given(workers=st.integers(2, 32), seed=st.integers(0, 2**32 - 1))
 def test_without_the_incumbent_an_ensemble_draws_by_the_place_alone(
-    sampler: MultiFidelity, workers: int, seed: int
+    sampler: BracketSearch, workers: int, seed: int
 ) -> None:
     alone, many = _alone(sampler), Pool(sampler, workers, seed).run(COUNT)[0]
     first, second = (_drawn(history) for history in (alone, many))
@@ -253,7 +254,7 @@ def _drawn(history: History) -> dict[tuple[int, int], tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE], ids=repr)
-def test_a_finished_rung_has_promoted_its_best(sampler: MultiFidelity) -> None:
+def test_a_finished_rung_has_promoted_its_best(sampler: BracketSearch) -> None:
     for seed, workers in enumerate((1, 7, 32)):
         history, _ = Pool(sampler, workers, seed).run(COUNT)
         rungs, finished = _by_rung(history), _finished(history, sampler)
@@ -266,7 +267,7 @@ def test_a_finished_rung_has_promoted_its_best(sampler: MultiFidelity) -> None:
 
 
 @pytest.mark.parametrize("sampler", [*SYNCHRONOUS, *ENSEMBLE, *ASYNCHRONOUS], ids=repr)
-def test_all_fail_and_the_search_goes_on(sampler: MultiFidelity) -> None:
+def test_all_fail_and_the_search_goes_on(sampler: BracketSearch) -> None:
     history, _ = Pool(sampler, 5, 1, failing=2.0).run(COUNT)
     assert len(history.trials) == COUNT
     assert all(trial.previous is None for trial in history.trials)

@@ -13,7 +13,7 @@ from typing import Any
 import neps
 from neps.cli import main
 from neps.errors import NepsError
-from neps.samplers.registry import _CLASSES as KNOWN
+from neps.samplers.registry import SEARCHERS as KNOWN
 from neps.views.plot import write_plot
 
 __all__ = ["SEARCHERS", "assert_endures", "found"]

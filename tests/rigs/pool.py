@@ -16,8 +16,7 @@ import numpy as np
 from neps.budget import Budget
 from neps.fidelity import Brackets
 from neps.history import History
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
-from neps.samplers.protocol import Suggestion
+from neps.samplers.protocol import Sampler, Suggestion
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
 from neps.trial import Trial
@@ -60,7 +59,7 @@ class _View:
         self._trials[trial.number] = trial
         self._kept_up.seen(trial)
 
-    def decide(self, sampler: MultiFidelity, number: int) -> tuple[Suggestion, History]:
+    def decide(self, sampler: Sampler, number: int) -> tuple[Suggestion, History]:
         """What this worker decides, and what it knows."""
         history = History(SPACE, MappingProxyType(dict(self._trials)), 3)
         answer = sampler.decide(history, number, Budget(), generator_for(3, number))
@@ -85,7 +84,7 @@ class Pool:
         failing: the share of evaluations that fail.
     """
 
-    def __init__(self, sampler: MultiFidelity, workers: int, seed: int, failing: float = 0.2) -> None:
+    def __init__(self, sampler: Sampler, workers: int, seed: int, failing: float = 0.2) -> None:
         self._sampler, self._failing, self._random = sampler, failing, np.random.default_rng(seed)
         self._views = [_View() for _ in range(workers)]
         self._count = 0

@@ -18,8 +18,7 @@ from neps.api.elsewhere import ELSEWHERE
 from neps.calling import own_arguments, unknown_argument
 from neps.errors import ArgumentError, DirectoryError, EvaluationError, nearest
 from neps.samplers import RandomSearch
-from neps.samplers.registry import _CLASSES, searchers_with
-from neps.samplers.registry import _ELSEWHERE as SEARCHERS
+from neps.samplers.registry import _ELSEWHERE, SEARCHERS, searchers_with
 from neps.space.elsewhere import ELSEWHERE as OF_PARAMETERS
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -84,7 +83,7 @@ def test_all_of_them_are_named_at_once(tmp_path: Path) -> None:
         "n_trials", "direction", "max_evaluation_total", "prior_weight", "odd",
     ]  # fmt: skip
     assert lines[2].endswith("Did you mean 'max_evaluations_total'?")
-    assert lines[3].endswith("It is a setting of 'pibo', 'priorband_bo'.")
+    assert lines[3].endswith("It is a setting of 'pibo', 'priorband_bo', 'freeze_thaw_prior'.")
     assert lines[4] == "neps.run has no argument 'odd'."
 
 
@@ -149,14 +148,14 @@ def test_the_tables_name_what_there_is_and_nothing_that_is_ours() -> None:
 def test_a_searcher_of_another_tool_says_which_one_is_meant(tmp_path: Path, given: str, hint: str) -> None:
     message = refused(tmp_path, searcher=given)
     assert message.startswith(f"searcher is {given!r}, but it must be one of 'default', 'random_search', ")
-    assert hint in message.partition("'freeze_thaw'.")[2]
-    assert "pibo" not in message.partition("'freeze_thaw'.")[2]
+    assert hint in message.partition("'freeze_thaw_prior'.")[2]
+    assert "pibo" not in message.partition("'freeze_thaw_prior'.")[2]
 
 
 def test_each_advised_searcher_exists() -> None:
-    named = {name for advice in SEARCHERS.values() for name in re.findall(r"'([a-z_]+)'", advice)}
-    assert named <= {"default", *_CLASSES}
-    assert not set(SEARCHERS) & set(_CLASSES)
+    named = {name for advice in _ELSEWHERE.values() for name in re.findall(r"'([a-z_]+)'", advice)}
+    assert named <= {"default", *SEARCHERS}
+    assert not set(_ELSEWHERE) & set(SEARCHERS)
 
 
 # Parameters

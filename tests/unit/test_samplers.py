@@ -23,6 +23,7 @@ from neps.samplers import (
     HyperbandPrior,
     PiBO,
     PriorBand,
+    PriorBandBO,
     RandomSearch,
     RegularizedEvolution,
     Sampler,
@@ -286,7 +287,12 @@ def test_more_wrong_settings_are_refused(kind: type[Sampler], settings: dict[str
             "'e' has the lower bound 0, but it must be",
         ),
         (HyperbandPrior(), {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}, "needs a prior, but no parameter"),
-        (PriorBand(), {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}, "needs a prior.* such as hyperband"),
+        (PriorBandBO(), {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)}, "needs a prior.* such as hyperband"),
+        (
+            PriorBand(sample_default_at_target=True),
+            {"x": Float(0, 1), "e": Float(1, 9, is_fidelity=True)},
+            "needs a default for sample_default_at_target=True",
+        ),
         (PriorBand(), {"x": Float(0, 1, default=0.5)}, "needs one fidelity, but the space has none"),
         (
             Hyperband(sample_default_first=True),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neps.errors import SpaceError
-from neps.samplers import axes as module
+from neps.samplers.model_based import axes as module
 from neps.samplers.model_based.axes import EXHAUSTIVE, axes_of
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.trial import Value

@@ -19,7 +19,8 @@ from neps.history import History
 from neps.models import fitting
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.terms import PredictedMean
-from neps.samplers import BayesianOptimization, CostCooling, Sampler, Sobol, Suggestion, proposal
+from neps.samplers import BayesianOptimization, CostCooling, Sampler, Sobol, Suggestion
+from neps.samplers.model_based import proposal
 from neps.samplers.model_based.axes import axes_of
 from neps.space import Float, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
-from neps.fidelity import Vacancy
 from neps.history import History
 from neps.models.fidelity_process import FidelityProcess
 from neps.models.stopping import Stages
 from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, PriorBandBO, Sampler, Suggestion, Wait
 from neps.samplers.model_based.fidelity_proposal import _Beliefs, continuation
+from neps.samplers.model_based.step_costs import step_costs
+from neps.samplers.multi_fidelity.sources import Beginning
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Result, Trial
@@ -66,6 +67,10 @@ def bowl(config: Mapping[str, Any]) -> float:
 def answer(sampler: Sampler, known: History) -> Suggestion | Wait | Done:
     number = len(known.trials) + 1
     return sampler.decide(known, number, Budget(), generator_for(3, number))
+
+
+def costs_of(known: History) -> NDArray[np.float64]:
+    return step_costs(known.trials, known.by_number, LEVELS)
 
 
 def suggestion(sampler: Sampler, known: History) -> Suggestion:
@@ -228,10 +233,10 @@ class TestFreezeThaw:
         alone = [trial(1, 0.1, 1, 0.5, cost=6.0), trial(2, 0.2, 1, 0.5, cost=8.0)]
         several = trial(3, 0.3, 9, 0.5, cost=18.0)
         free = trial(4, 0.4, 27, 0.5, cost=0.0)
-        costs = _Beliefs(history(*alone, several, free), LEVELS)._costs()
+        costs = costs_of(history(*alone, several, free))
         np.testing.assert_allclose(costs / costs[0], np.array([7.0, 4.0, 12.0, 36.0]) / 7.0)
         continued = trial(5, 0.3, 27, 0.4, 3, cost=1.0)
-        costs = _Beliefs(history(*alone, several, free, continued), LEVELS)._costs()
+        costs = costs_of(history(*alone, several, free, continued))
         np.testing.assert_allclose(costs / costs[0], np.array([7.0, 4.0, 12.0, 1.0]) / 7.0)
 
     def test_learning_curves_are_learned_from_where_they_pass_levels(self) -> None:
@@ -398,7 +403,7 @@ class TestPriorBandBO:
         places = {}
         for weight in (1e-6, 1e3):
             sampler = PriorBandBO(initial_design_size=1, prior_weight=weight)
-            config, reasons = sampler.new_configuration(flat, 0, Vacancy(3, 1))
+            config, reasons = sampler.source.configuration(Beginning(flat, 3.0, 0, 3, 1))
             assert reasons["by"] == "model"
             places[weight] = math.dist((config["x"], config["y"]), (0.95, 0.05))  # type: ignore[arg-type]
         assert places[1e3] < 0.1 < places[1e-6]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.samplers import maximisation
+from neps.samplers.model_based import maximisation
 from neps.samplers.model_based.axes import Axes, axes_of
 from neps.samplers.model_based.maximisation import candidates
 from neps.space import Categorical, Float, Integer, SearchSpace

@@ -19,7 +19,8 @@ from neps.errors import ArgumentError
 from neps.history import History
 from neps.models.acquisition import Acquisition
 from neps.models.terms import LogPrior
-from neps.samplers import BayesianOptimization, PiBO, Sampler, Suggestion, proposal
+from neps.samplers import BayesianOptimization, PiBO, Sampler, Suggestion
+from neps.samplers.model_based import proposal
 from neps.samplers.model_based.axes import axes_of
 from neps.samplers.model_based.priors import log_prior, promise, with_confidence
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value

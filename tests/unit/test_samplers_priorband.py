@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,6 @@ import pytest
 from scipy.stats import truncnorm
 
 from neps.budget import Budget
-from neps.fidelity import Vacancy
 from neps.history import History
 from neps.samplers import (
     ASHA,
@@ -26,8 +25,9 @@ from neps.samplers import (
     Suggestion,
 )
 from neps.samplers.drawing.mutation import mutated_in_some
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity
+from neps.samplers.multi_fidelity.bracket_search import BracketSearch
 from neps.samplers.multi_fidelity.ensemble import followed
+from neps.samplers.multi_fidelity.sources import Beginning, Drawn
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 from neps.trial import Place, Trial
@@ -47,6 +47,11 @@ def trial(number: int, x: float, loss: float | None, rung: int, previous: int | 
 
 def history(*trials: Trial, space: SearchSpace = LINE) -> History:
     return History(space, MappingProxyType({trial.number: trial for trial in trials}), 3)
+
+
+def configuration(sampler: BracketSearch, known: History, bracket: int, rung: int, slot: int) -> Drawn:
+    """What begins at a place."""
+    return sampler.source.configuration(Beginning(known, sampler.eta, bracket, rung, slot))
 
 
 def value_of_x(config: Mapping[str, Any]) -> float:
@@ -71,7 +76,7 @@ class TestShares:
     @pytest.mark.parametrize(("rung", "expected"), [(0, 1 / 2), (1, 1 / 4), (2, 1 / 10)])
     def test_of_new_configurations_fewer_are_uniform_at_higher_rungs(self, rung: int, expected: float) -> None:
         sampler, count = PriorBand(), 2000
-        drawn = [sampler.new_configuration(history(), 1, Vacancy(rung, slot))[1]["by"] for slot in range(count)]
+        drawn = [configuration(sampler, history(), 1, rung, slot)[1]["by"] for slot in range(count)]
         assert set(drawn) == {"random", "prior"}
         bound = 4 * math.sqrt(expected * (1 - expected) / count)
         assert abs(drawn.count("random") / count - expected) < bound
@@ -80,7 +85,7 @@ class TestShares:
         sampler, count = PriorBand(), 2000
         evidence = followed(FULL, LINE, 3, FIRST_BRACKET)
         assert evidence is not None
-        drawn = [sampler.new_configuration(FULL, 1, Vacancy(1, slot)) for slot in range(count)]
+        drawn = [configuration(sampler, FULL, 1, 1, slot) for slot in range(count)]
         shares = {by: sum(reasons["by"] == by for _, reasons in drawn) / count for by in ("random", "prior")}
         assert abs(shares["random"] - 1 / 4) < 0.04
         assert abs(shares["prior"] - 3 / 4 * (1 - evidence[1])) < 0.04
@@ -89,7 +94,7 @@ class TestShares:
     @pytest.mark.parametrize("deviation", [0.01, 0.25])
     def test_the_incumbents_are_mutations_by_the_settings(self, deviation: float) -> None:
         sampler = PriorBand(inc_mutation_std=deviation, inc_mutation_rate=0.0)
-        drawn = [sampler.new_configuration(FULL, 1, Vacancy(2, slot)) for slot in range(300)]
+        drawn = [configuration(sampler, FULL, 1, 2, slot) for slot in range(300)]
         steps = [value_of_x(config) - 0.1 for config, reasons in drawn if reasons["by"] == "incumbent"]
         normal = truncnorm(-0.1 / deviation, 0.9 / deviation, 0, deviation)
         assert np.std(steps) == pytest.approx(normal.std(), rel=0.2)
@@ -153,7 +158,7 @@ class TestShares:
         drawn = {}
         for confidence in ("low", "high"):
             sampler = PriorBand(prior_confidence=confidence)
-            draws = [sampler.new_configuration(history(), 0, Vacancy(2, slot)) for slot in range(300)]
+            draws = [configuration(sampler, history(), 0, 2, slot) for slot in range(300)]
             drawn[confidence] = np.std([value_of_x(config) for config, reasons in draws if reasons["by"] == "prior"])
         assert drawn["high"] < 0.15
         assert drawn["low"] > 0.2
@@ -263,7 +268,7 @@ class TestMutation:
     ids=repr,
 )
 class TestDefaultAtTarget:
-    def test_comes_first_and_once_and_outside_the_brackets(self, sampler: MultiFidelity) -> None:
+    def test_comes_first_and_once_and_outside_the_brackets(self, sampler: BracketSearch) -> None:
         after = simulate(sampler, LINE, value_of_x, 30, seed=2)
         first, *others = [trial.decision for trial in after.trials if trial.decision]
         assert (dict(first.config), first.reasons) == ({"x": 0.5, "epochs": 9}, {"by": "default"})
@@ -272,7 +277,9 @@ class TestDefaultAtTarget:
 
 
 @pytest.mark.parametrize("sampler", [HyperbandPrior, SuccessiveHalvingPrior, ASHAPrior])
-def test_with_the_default_at_the_target_the_brackets_are_those_without_it(sampler: type[MultiFidelity]) -> None:
+def test_with_the_default_at_the_target_the_brackets_are_those_without_it(
+    sampler: Callable[..., BracketSearch],
+) -> None:
     with_it = simulate(sampler(sample_default_at_target=True), LINE, value_of_x, 31, seed=2)
     without = simulate(sampler(sample_default_first=False), LINE, value_of_x, 30, seed=2)
     assert [trial.config for trial in with_it.trials[1:]] == [trial.config for trial in without.trials]
@@ -315,3 +322,41 @@ def test_a_right_prior_keeps_a_share() -> None:
     after = simulate(PriorBand(), space, distance, 150, seed=1)
     ways = [trial.decision.reasons["by"] for trial in after.trials[75:] if trial.decision]
     assert min(ways.count("prior"), ways.count("incumbent")) >= 5
+
+
+class TestWithoutAPrior:
+    SPACE = SearchSpace({"x": Float(0, 1), "kind": Categorical(["a", "b"]), "epochs": EPOCHS})
+    FOUND = simulate(PriorBand(), SPACE, distance, 150, seed=1)
+
+    def test_all_are_uniform_until_the_incumbent_has_its_share(self) -> None:
+        sampler = PriorBand(prior_confidence="high")
+        for slot in range(50):
+            config, reasons = configuration(sampler, history(space=self.SPACE), 1, 2, slot)
+            generator = Beginning(history(space=self.SPACE), 3.0, 1, 2, slot).generator()
+            generator.random()
+            assert (config, reasons) == (self.SPACE.sample(generator), {"by": "random"})
+
+    def test_then_all_are_uniform_or_mutations_of_the_incumbent(self) -> None:
+        decisions = [trial.decision for trial in self.FOUND.trials if trial.decision]
+        ways = [decision.reasons["by"] for decision in decisions]
+        assert set(ways) == {"random", "incumbent", "promotion"}
+        assert {decision.reasons["share"] for decision in decisions if "share" in decision.reasons} == {1.0}
+
+    def test_the_incumbent_has_all_that_is_not_uniform(self) -> None:
+        count = 2000
+        drawn = [configuration(PriorBand(), self.FOUND, 9, 1, slot)[1]["by"] for slot in range(count)]
+        assert set(drawn) == {"random", "incumbent"}
+        assert abs(drawn.count("random") / count - 1 / 4) < 0.04
+
+    def test_it_finds_better_ones_than_hyperband(self) -> None:
+        names = [f"x{index}" for index in range(6)]
+        space = SearchSpace({name: Float(0, 1) for name in names} | {"epochs": EPOCHS})
+
+        def squares(config: Mapping[str, Any]) -> float:
+            return sum((float(config[name]) - 0.2) ** 2 for name in names)
+
+        def found(sampler: BracketSearch) -> float:
+            bests = [simulate(sampler, space, squares, 150, seed=seed).best for seed in range(3)]
+            return float(np.mean([best.rank_key for best in bests if best is not None]))
+
+        assert found(PriorBand()) < 0.6 * found(Hyperband())

@@ -18,7 +18,8 @@ from neps.models.acquisition import Acquisition
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS
 from neps.models.surrogate import Surrogate, surrogate
-from neps.samplers import BayesianOptimization, Suggestion, axes, proposal
+from neps.samplers import BayesianOptimization, Suggestion
+from neps.samplers.model_based import axes, proposal
 from neps.samplers.model_based.axes import Axes
 from neps.samplers.model_based.proposal import propose
 from neps.space import Categorical, Float, Integer, SearchSpace
@@ -185,7 +186,7 @@ def test_past_what_is_believed_a_decision_costs_no_more(
     fitted: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("neps.models.surrogate._BELIEVED", 30)
-    monkeypatch.setattr(proposal, "_PENDING", 4)
+    monkeypatch.setattr(proposal, "PENDING", 4)
     believing: list[int] = []
     monkeypatch.setattr(
         GaussianProcess,

@@ -5,16 +5,17 @@ NumPy only. The samplers that learn from results are composed with it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from neps.errors import ArgumentError
 from neps.history import History
+from neps.samplers import settings
 from neps.samplers.drawing.claimed import Claimed
 from neps.samplers.drawing.sequences import sobol_sequence
 from neps.samplers.protocol import Done, Suggestion
-from neps.samplers.settings import whole
 from neps.trial import Trial, Value
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def sobol_point(history: History, number: int, generator: np.random.Generator) -
     return space.decode(sobol_sequence(space.dimensions, history.seed).point(number - 1))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@attrs.frozen
 class InitialDesign:
     """The trials before there are results enough to learn from.
 
@@ -51,17 +52,13 @@ class InitialDesign:
             default.
     """
 
-    size: int | None
-    default_first: bool
+    size: int | None = attrs.field(converter=settings.initial_design_size)
+    default_first: bool = attrs.field(converter=settings.sample_default_first)
     draw: Callable[[History, int, np.random.Generator], dict[str, Value]] = sobol_point
 
-    def __post_init__(self) -> None:
-        """Check the settings, which users know by other names."""
-        first = self.default_first
-        if self.size is not None:
-            object.__setattr__(self, "size", whole("initial_design_size", self.size, least=1, or_none=True))
-        if not isinstance(first, bool):
-            raise ArgumentError(f"sample_default_first must be True or False, not {first!r}.")
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`; a size of None stays None, and follows the space."""
+        return {"initial_design_size": self.size, "sample_default_first": self.default_first}
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without a default where that is to come first."""
@@ -73,17 +70,19 @@ class InitialDesign:
 
     def decide(self, history: History, number: int, generator: np.random.Generator) -> Suggestion | Done | None:
         """A trial of the design, or that all configurations are claimed; None once its results are in."""
-        space = history.space
-        claimed = Claimed.of(history) if space.is_finite else None
+        claimed = Claimed.of(history) if history.space.is_finite else None
         if claimed is not None and (done := claimed.exhausted) is not None:
             return done
         if self.is_over(history):
             return None
-        default = space.default_config() if self.default_first and number == 1 else None
-        config = default or self.draw(history, number, generator)
+        config = self._configuration(history, number, generator)
         if claimed is not None and config in claimed:
             config = claimed.another(generator)
         return Suggestion(config=config, reasons={"by": _BY})
+
+    def _configuration(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:
+        default = history.space.default_config() if self.default_first and number == 1 else None
+        return default or self.draw(history, number, generator)
 
     def is_over(self, history: History) -> bool:
         """Whether as many results are in as it has trials."""

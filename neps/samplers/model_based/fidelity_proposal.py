@@ -7,33 +7,38 @@ trials: failures, pending ones, checkpoints, learning curves, and what earlier d
 from __future__ import annotations
 
 import bisect
-import contextlib
 import dataclasses
 import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neps.fidelity import FidelityStep
 from neps.history import History
-from neps.models.acquisition import Acquisition, LogExpectedImprovement, Sum
+from neps.models.acquisition import LogExpectedImprovement
 from neps.models.fidelity_process import FidelityHyperparameters, FidelityProcess
 from neps.models.fidelity_surrogate import FidelitySurrogate, fidelity_surrogate
-from neps.models.gaussian_process import Hyperparameters
-from neps.models.losses import BENDS
-from neps.models.main_effects import DEGREES
 from neps.models.stopping import Stages
-from neps.models.threads import one_thread
 from neps.ranking import loss_key, ranks
+from neps.rounding import just_above
 from neps.samplers.drawing.claimed import Claimed
 from neps.samplers.model_based.axes import Axes, axes_of
-from neps.samplers.model_based.maximisation import candidates
-from neps.samplers.model_based.proposal import Term, observed_loss, shortened
+from neps.samplers.model_based.proposal import (
+    INCUMBENTS,
+    PENDING,
+    Term,
+    calm,
+    observed_loss,
+    ranked,
+    remembered,
+    remembered_as,
+    with_term,
+)
+from neps.samplers.model_based.step_costs import level_of, step_costs, step_of
 from neps.trial import Trial, Value
 
 __all__ = ["continuation", "new_configuration"]
@@ -43,13 +48,10 @@ _Array = NDArray[np.float64]
 _EXPLORATION = 0.1
 """How much of the model's standard deviation counts where a new configuration is looked for. Cheap evaluations are many
 and worth more near what is known to be good. The choice between it and what may be continued counts all of it."""
-_INCUMBENTS = 3
 _FORGONE = 0.05
 """How much of a new configuration's rate, in logarithms, is given away where that spares decisions: it begins at the
 highest rung of which no more is lost. The lowest ones tell little where they are noisy, or where it is too good."""
-_PENDING = 250  # of more that run, the latest count
 _FROZEN = 500  # of more that may be continued, those with the lowest losses at each level are looked at
-_TOLERANCE = 1e-9
 _BLOCK = 2**21  # how many covariances are looked at together
 _NEGLIGIBLE = 1e-12
 _OWN = ("walk", "slope", "trend", "early_noise")
@@ -69,7 +71,7 @@ def new_configuration(
     Returns:
         The configuration and the reasons to remember, or None where all configurations are taken.
     """
-    with _calm():
+    with calm():
         beliefs = _Beliefs(history, levels)
         point = beliefs.newcomer(generator, term)
         return None if point is None else (history.space.decode(point), beliefs.reasons)
@@ -81,6 +83,7 @@ def continuation(
     rungs: Sequence[float],
     generator: np.random.Generator,
     random_interleave_prob: float = 0.0,
+    term: Term | None = None,
 ) -> tuple[dict[str, Value], Trial | None, int, dict[str, Any]] | None:
     """What to run next: a trial's continuation, or a new configuration.
 
@@ -90,38 +93,18 @@ def continuation(
         rungs: what a plan beyond the next step looks at, or the level before; with the lowest and the highest.
         generator: draws the candidates for a new configuration.
         random_interleave_prob: with this probability the new configuration is drawn uniformly.
+        term: what to add to log expected improvement where a new configuration is looked for.
 
     Returns:
         The configuration, the trial to continue, which of the levels to run to, and the reasons to remember; or None
         where there is nothing to continue, and nothing new. A new configuration runs to the highest rung at which to
         begin loses it no more than 5 % of its rate.
     """
-    with _calm():
+    with calm():
         beliefs = _Beliefs(history, levels)
-        frozen = beliefs.frozen
         drawn = random_interleave_prob > 0.0 and generator.random() < random_interleave_prob
-        newcomer = beliefs.random(generator) if drawn else beliefs.newcomer(generator)
-        points = beliefs.axes.encode(trial.config for trial in frozen)
-        begun = np.array([beliefs.level(trial.fidelity) for trial in frozen], dtype=np.intp)
-        first, planned = begun + 1, np.unique([beliefs.level(rung) for rung in rungs])
-        if newcomer is not None:
-            points = np.concatenate([points, np.tile(newcomer, (len(planned), 1))])
-            begun, first = np.append(begun, np.full_like(planned, -1)), np.append(first, planned)
-        if not len(points):
-            return None
-        rates = beliefs.stages(points, begun, first, planned).log_rates
-        leader = int(rates.argmax())
-        if leader < len(frozen):
-            return dict(frozen[leader].config), frozen[leader], int(first[leader]), beliefs.reasons
-        leader = int(np.flatnonzero(rates >= rates[leader] - _FORGONE).max(initial=leader))
-        return history.space.decode(points[leader]), None, int(first[leader]), beliefs.reasons
-
-
-@contextlib.contextmanager
-def _calm() -> Iterator[None]:
-    # A caller that has set numpy to raise must not lose its worker to an underflow in exp(-r).
-    with np.errstate(all="ignore"), one_thread():
-        yield
+        newcomer = beliefs.random(generator) if drawn else beliefs.newcomer(generator, term)
+        return beliefs.leader(newcomer, np.unique([beliefs.level(rung) for rung in rungs]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -174,7 +157,7 @@ class _Beliefs:
     def process(self) -> FidelityProcess:
         """The surrogate's, as if pending trials had ended as it predicts."""
         process = self.surrogate.process
-        pending = [trial for trial in self.decided if not trial.ended][-_PENDING:]
+        pending = [trial for trial in self.decided if not trial.ended][-PENDING:]
         if not pending:
             return process
         points = self.axes.encode(trial.config for trial in pending)
@@ -196,8 +179,30 @@ class _Beliefs:
         """What a decision remembers: where the next fit begins."""
         h = self.surrogate.process.over_fidelities
         own = {name: getattr(h, name) for name in _OWN}
-        model = dataclasses.asdict(h.top) | own | {"bend": self.surrogate.bend}
-        return {"by": "model", "model": {name: shortened(value) for name, value in model.items()}}
+        return {"by": "model", "model": remembered_as(dataclasses.asdict(h.top) | own, self.surrogate.bend)}
+
+    def leader(
+        self, newcomer: _Array | None, planned: NDArray[np.intp]
+    ) -> tuple[dict[str, Value], Trial | None, int, dict[str, Any]] | None:
+        """Which rate is highest, of those of frozen trials and of the newcomer (d,) from each planned level: the same.
+
+        See `continuation`.
+        """
+        frozen = self.frozen
+        points = self.axes.encode(trial.config for trial in frozen)
+        begun = np.array([self.level(trial.fidelity) for trial in frozen], dtype=np.intp)
+        first = begun + 1
+        if newcomer is not None:
+            points = np.concatenate([points, np.tile(newcomer, (len(planned), 1))])
+            begun, first = np.append(begun, np.full_like(planned, -1)), np.append(first, planned)
+        if not len(points):
+            return None
+        rates = self.stages(points, begun, first, planned).log_rates
+        leader = int(rates.argmax())
+        if leader < len(frozen):
+            return dict(frozen[leader].config), frozen[leader], int(first[leader]), self.reasons
+        leader = int(np.flatnonzero(rates >= rates[leader] - _FORGONE).max(initial=leader))
+        return self.history.space.decode(points[leader]), None, int(first[leader]), self.reasons
 
     def newcomer(self, generator: np.random.Generator, term: Term | None = None) -> _Array | None:
         """The point that promises most at the highest fidelity, of those that no trial has: (d,), or None."""
@@ -205,15 +210,9 @@ class _Beliefs:
             return None
         best = min(self.best, float(self.means.min()))
         improvement = LogExpectedImprovement(self.process, best)
-        acquisition: Acquisition = dataclasses.replace(improvement, exploration=_EXPLORATION)
-        if term is not None:
-            acquisition = Sum((acquisition, term(self.axes, self.decided, improvement)))
-        if self.axes.few:
-            Z = self.axes.everything
-        else:
-            incumbents = self.process.X[np.argsort(self.means, kind="stable")[:_INCUMBENTS]]
-            Z = candidates(self.axes, acquisition, incumbents, generator)
-        Z = Z[np.argsort(-acquisition(Z), kind="stable")]
+        acquisition = with_term(improvement, _EXPLORATION, term, self.axes, self.decided)
+        incumbents = self.process.X[np.argsort(self.means, kind="stable")[:INCUMBENTS]]
+        Z = ranked(self.axes, acquisition, incumbents, generator)
         config = self.axes.first_unclaimed(Z, self.process.X, Claimed.of(self.history))
         return self.random(generator) if config is None else self.axes.encode([config])[0]
 
@@ -224,7 +223,7 @@ class _Beliefs:
 
     def level(self, fidelity: float | None) -> int:
         """The highest level that a fidelity has reached; -1 below the lowest."""
-        return int(np.searchsorted(self.levels, (fidelity or 0.0) * (1.0 + _TOLERANCE), side="right")) - 1
+        return level_of(fidelity, self.levels)
 
     def stages(
         self, points: _Array, begun: NDArray[np.intp], first: NDArray[np.intp], planned: NDArray[np.intp]
@@ -235,7 +234,8 @@ class _Beliefs:
         """
         levels = np.array(self.levels)
         means, (deviations, costs) = np.zeros(len(points)), np.zeros((2, len(points), len(levels)))
-        total = np.concatenate([[0.0], np.cumsum(self._costs())])
+        costs_seen = step_costs(self.decided, self.history.by_number, self.levels)
+        total = np.concatenate([[0.0], np.cumsum(costs_seen)])
         for last, to in np.unique(np.stack([begun, first], axis=1), axis=0):
             ahead = np.append(to, planned[planned > to])
             rows = np.flatnonzero((begun == last) & (first == to))
@@ -260,35 +260,12 @@ class _Beliefs:
     def _observations(self) -> Iterator[tuple[Trial, float, float]]:
         """Losses at the ends of trials, and where their learning curves pass levels on the way."""
         for trial in self.decided:
-            if not trial.ended:
-                continue
-            step = FidelityStep.of(trial.decision, self.history.by_number)
-            if step is not None and trial.succeeded:
+            if (step := step_of(trial, self.history.by_number)) is not None:
                 for low, level in itertools.pairwise((0.0, *self.levels)):
                     if step.begin < level < step.end and (passed := _passed(trial, low, level)) is not None:
                         yield trial, *passed
-            yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
-
-    def _costs(self) -> _Array:
-        """What each level costs from the one below, in any unit: what that has on average, or by its fidelity."""
-        widths = np.diff([0.0, *self.levels]) / self.levels[-1]
-        alone: list[list[float]] = [[] for _ in self.levels]
-        shared: list[list[float]] = [[] for _ in self.levels]  # of trials that passed several
-        for trial in self.decided:
-            step = FidelityStep.of(trial.decision, self.history.by_number)
-            if step is not None and trial.succeeded and trial.cost:
-                passed = range(self.level(step.begin) + 1, self.level(step.end) + 1)
-                whole = sum(widths[level] for level in passed)
-                for level in passed:
-                    (alone if len(passed) == 1 else shared)[level].append(trial.cost * (widths[level] / whole))
-        seen = [single or several for single, several in zip(alone, shared, strict=True)]
-        known = [level for level, costs in enumerate(seen) if costs]
-        if not known:
-            return widths
-        _, exponent = math.frexp(max(max(seen[level]) for level in known))  # or sums of 1e308 would overflow
-        means = {level: np.ldexp(seen[level], -exponent).mean() for level in known}
-        price = means[known[-1]] / widths[known[-1]]
-        return np.array([means.get(level, price * width) for level, width in enumerate(widths)])
+            if trial.ended:
+                yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
 
     def _distances(self, fidelities: Sequence[float | None]) -> _Array:
         """How far fidelities are from the highest, in logarithms: from 0 there to 1 at the lowest level and below."""
@@ -299,12 +276,8 @@ class _Beliefs:
         return np.minimum(distances, 1.0)  # a learning curve may begin anywhere above 0
 
     def _remembered(self) -> tuple[FidelityHyperparameters, float] | None:
-        """What the latest decision by a model remembers, or None; of another version, or damaged, it's none."""
-        for trial in reversed(self.decided):
-            memory = trial.decision.reasons.get("model") if trial.decision else None
-            if isinstance(memory, Mapping):
-                return _read(memory, self.axes.dimensions)
-        return None
+        found = remembered(self.decided, self.axes.dimensions, _OWN)
+        return None if found is None else (FidelityHyperparameters(found[0], *found[2]), found[1])
 
 
 def _passed(trial: Trial, low: float, level: float) -> tuple[float, float] | None:
@@ -318,7 +291,7 @@ def _passed(trial: Trial, low: float, level: float) -> tuple[float, float] | Non
     def step(place: int) -> float:
         return steps[place] if steps is not None else begin + place
 
-    last = bisect.bisect_right(range(len(losses)), level * (1.0 + _TOLERANCE), key=step) - 1
+    last = bisect.bisect_right(range(len(losses)), just_above(level), key=step) - 1
     if last < 0 or step(last) <= low or not math.isfinite(losses[last]):
         return None
     return float(step(last)), float(losses[last])
@@ -332,16 +305,3 @@ def _changes(covariance: _Array, noise: _Array) -> list[float]:
         covariance = covariance - np.outer(seen, seen)
         changes.append(abs(float(seen[-1])))
     return changes
-
-
-def _read(memory: Mapping[str, Any], d: int) -> tuple[FidelityHyperparameters, float] | None:
-    try:
-        lengthscales, effects = (np.array(memory[name], dtype=np.float64) for name in ("lengthscales", "effects"))
-        signal, noise, bend, *own = (float(memory[name]) for name in ("signal", "noise", "bend", *_OWN))
-    except (KeyError, OverflowError, TypeError, ValueError):
-        return None
-    values = np.concatenate([lengthscales.ravel(), effects.ravel(), [signal, noise, *own]])
-    finite = np.isfinite(values).all() and (values > 0).all()
-    if lengthscales.shape != (d,) or effects.shape != (DEGREES,) or not finite or bend not in BENDS:
-        return None
-    return FidelityHyperparameters(Hyperparameters(lengthscales, signal, noise, effects), *own), bend

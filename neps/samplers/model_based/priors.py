@@ -9,8 +9,10 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 
+from neps.samplers import settings
 from neps.samplers.drawing.sequences import SobolSequence
 from neps.samplers.model_based.axes import axes_of
 from neps.space import SearchSpace
@@ -19,13 +21,15 @@ from neps.space.prior import TruncatedNormal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from neps.history import History
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
     from neps.space import Confidence, Parameter
+    from neps.trial import Value
 
     _Array = NDArray[np.float64]
 
-__all__ = ["log_prior", "promise", "with_confidence"]
+__all__ = ["FromPrior", "PriorTerm", "log_prior", "promise", "with_confidence"]
 
 _POINTS = 256
 
@@ -40,6 +44,21 @@ def with_confidence(space: SearchSpace, confidence: Confidence | None) -> Search
 
 def _confident(parameter: Parameter, confidence: Confidence) -> Parameter:
     return parameter if parameter.default is None else parameter.with_prior(default_confidence=confidence)
+
+
+@attrs.frozen
+class FromPrior:
+    """What an initial design evaluates: samples of the prior.
+
+    Args:
+        confidence: of all defaults; None leaves them their own.
+    """
+
+    confidence: Confidence | None
+
+    def __call__(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG002
+        """One."""
+        return with_confidence(history.space, self.confidence).sample_prior(generator)
 
 
 def log_prior(space: SearchSpace, weight: float) -> LogPrior:
@@ -63,6 +82,26 @@ def log_prior(space: SearchSpace, weight: float) -> LogPrior:
             values = parameter.every_value(parameter.categories) or ()
             tables[j] = np.array([parameter.log_density(value) for value in values])
     return LogPrior(centres, precisions, tables, weight, highest)
+
+
+@attrs.frozen
+class PriorTerm:
+    """How the prior counts beside expected improvement: as π^(r^`doubt` · `share` · β / `spent`), r of `promise`.
+
+    Args:
+        prior_weight: β, above 0.
+        prior_confidence: of all defaults; None leaves them their own.
+    """
+
+    prior_weight: float = attrs.field(converter=settings.prior_weight)
+    prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
+
+    def term(
+        self, space: SearchSpace, improvement: Acquisition, spent: float, *, doubt: float = 1.0, share: float = 1.0
+    ) -> LogPrior:
+        """What is added to log expected improvement, when so much is spent."""
+        prior = with_confidence(space, self.prior_confidence)
+        return log_prior(prior, promise(prior, improvement) ** doubt * share * self.prior_weight / spent)
 
 
 def promise(space: SearchSpace, improvement: Acquisition) -> float:

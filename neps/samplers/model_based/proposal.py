@@ -6,9 +6,10 @@ trials: failures, pending ones, what earlier decisions remember, and never propo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from neps.history import History
 from neps.models.acquisition import Acquisition, LogExpectedImprovement, Sum
-from neps.models.gaussian_process import Hyperparameters
+from neps.models.gaussian_process import GaussianProcess, Hyperparameters
 from neps.models.losses import BENDS
 from neps.models.main_effects import DEGREES
 from neps.models.surrogate import Surrogate, believed, surrogate
@@ -27,7 +28,18 @@ from neps.samplers.model_based.maximisation import candidates
 from neps.samplers.protocol import Suggestion
 from neps.trial import Trial
 
-__all__ = ["Term", "observed_loss", "propose", "shortened"]
+__all__ = [
+    "INCUMBENTS",
+    "PENDING",
+    "Term",
+    "calm",
+    "observed_loss",
+    "propose",
+    "ranked",
+    "remembered",
+    "remembered_as",
+    "with_term",
+]
 
 _Array = NDArray[np.float64]
 
@@ -38,8 +50,10 @@ _EXPLORATION = 0.3
 """Of numbers. With less than the whole of its uncertainty the model finds better configurations in short runs: expected
 improvement goes far away too often (De Ath et al. 2021, "Greed is good", for the same with other acquisition
 functions). With categories it counts in full: one that is untried has no neighbours to be judged by."""
-_INCUMBENTS = 3
-_PENDING = 250  # of more that run, the latest count
+INCUMBENTS = 3
+"""Around so many it is looked at more closely."""
+PENDING = 250
+"""Of more that run, the latest count."""
 _DIGITS = 4
 
 
@@ -58,45 +72,60 @@ def propose(
         The suggestion. Its reasons hold the log expected improvement in standard deviations of the losses, and the
         model's hyperparameters, from which the search for the next ones begins.
     """
-    # A caller that has set numpy to raise must not lose its worker to an underflow in exp(-r).
-    with np.errstate(all="ignore"), one_thread():
-        return _propose(history, generator, term, exploration)
-
-
-def _propose(
-    history: History, generator: np.random.Generator, term: Term | None, exploration: float | None
-) -> Suggestion:
-    axes = axes_of(history.space)
     decided = [trial for trial in history.trials if trial.decision is not None]
+    with calm():
+        axes = axes_of(history.space)
+        if exploration is None:
+            exploration = 1.0 if axes.choices.any() else _EXPLORATION
+        found = _surrogate(axes, decided)
+        process = _with_pending(found.process, axes, decided)
+        means = process.mean(process.X)
+        # Upon the lowest mean, not the lowest loss: of a noisy objective a lucky one would never be improved upon.
+        improvement = LogExpectedImprovement(process, float(means.min()))
+        acquisition = with_term(improvement, exploration, term, axes, decided)
+        Z = ranked(axes, acquisition, process.X[np.argsort(means, kind="stable")[:INCUMBENTS]], generator)
+        others = Claimed.of(history) if len(decided) > len(process.X) else None
+        # The promising parts of a large finite space may all be claimed.
+        config = axes.first_unclaimed(Z, process.X, others) or Claimed.of(history).another(generator)
+        expected = float(improvement(axes.encode([config]))[0])
+    model = remembered_as(dataclasses.asdict(found.process.hyperparameters), found.bend)
+    return Suggestion(config=config, reasons={"by": "model", "log_expected_improvement": expected, "model": model})
+
+
+@contextlib.contextmanager
+def calm() -> Iterator[None]:
+    """In one thread, and without errors of NumPy: a caller that has set it to raise must survive an underflow."""
+    with np.errstate(all="ignore"), one_thread():
+        yield
+
+
+def with_term(
+    improvement: LogExpectedImprovement, exploration: float, term: Term | None, axes: Axes, decided: Sequence[Trial]
+) -> Acquisition:
+    """What is maximised: log expected improvement with so much of the standard deviation, and the term."""
+    explored = dataclasses.replace(improvement, exploration=exploration)
+    return explored if term is None else Sum((explored, term(axes, decided, improvement)))
+
+
+def ranked(axes: Axes, acquisition: Acquisition, incumbents: _Array, generator: np.random.Generator) -> _Array:
+    """Points that promise much, the best first: (m, d); all of a space that has few."""
+    Z = axes.everything if axes.few else candidates(axes, acquisition, incumbents, generator)
+    return Z[np.argsort(-acquisition(Z), kind="stable")]
+
+
+def _surrogate(axes: Axes, decided: Sequence[Trial]) -> Surrogate:
     ended = [trial for trial in decided if trial.ended]
     losses = np.array([observed_loss(trial) for trial in ended])
     among = believed(losses)
     points = axes.encode(ended[index].config for index in among)
-    found = surrogate(points, losses, axes.choices, _remembered(axes, decided), among)
-    pending = [trial for trial in decided if not trial.ended][-_PENDING:]
-    process = found.process
-    if pending:
-        process = process.believing(axes.encode(trial.config for trial in pending))
-    means = process.mean(process.X)
-    # Upon the lowest mean, not the lowest loss: a lucky evaluation of a noisy objective would never be improved upon.
-    improvement = LogExpectedImprovement(process, float(means.min()))
-    if exploration is None:
-        exploration = 1.0 if axes.choices.any() else _EXPLORATION
-    acquisition: Acquisition = dataclasses.replace(improvement, exploration=exploration)
-    if term is not None:
-        acquisition = Sum((acquisition, term(axes, decided, improvement)))
-    if axes.few:
-        Z = axes.everything
-    else:
-        incumbents = process.X[np.argsort(means, kind="stable")[:_INCUMBENTS]]
-        Z = candidates(axes, acquisition, incumbents, generator)
-    Z = Z[np.argsort(-acquisition(Z), kind="stable")]
-    others = Claimed.of(history) if len(decided) > len(process.X) else None
-    # The promising parts of a large finite space may all be claimed.
-    config = axes.first_unclaimed(Z, process.X, others) or Claimed.of(history).another(generator)
-    expected = float(improvement(axes.encode([config]))[0])
-    reasons = {"by": "model", "log_expected_improvement": expected, "model": _memory(found)}
-    return Suggestion(config=config, reasons=reasons)
+    found = remembered(decided, axes.dimensions)
+    return surrogate(points, losses, axes.choices, found and (found[0], found[1]), among)
+
+
+def _with_pending(process: GaussianProcess, axes: Axes, decided: Sequence[Trial]) -> GaussianProcess:
+    """As if pending trials had ended as it predicts."""
+    pending = [trial for trial in decided if not trial.ended][-PENDING:]
+    return process.believing(axes.encode(trial.config for trial in pending)) if pending else process
 
 
 def observed_loss(trial: Trial) -> float:
@@ -104,35 +133,42 @@ def observed_loss(trial: Trial) -> float:
     return math.nan if trial.loss is None or not trial.succeeded else trial.loss
 
 
-def _memory(found: Surrogate) -> dict[str, Any]:
-    """What the next fit begins with, as plain data."""
-    values = dataclasses.asdict(found.process.hyperparameters) | {"bend": found.bend}
-    return {name: shortened(value) for name, value in values.items()}
+def remembered_as(hyperparameters: Mapping[str, Any], bend: float) -> dict[str, Any]:
+    """What the next fit begins with, as plain data: four digits of each number."""
+    return {name: _shortened(value) for name, value in {**hyperparameters, "bend": bend}.items()}
 
 
-def shortened(value: Any) -> Any:
-    """A number, or an array as a list, with four digits: plain data for a decision to remember."""
-    if isinstance(value, np.ndarray):
-        return [shortened(each) for each in value.tolist()]
-    return float(f"{value:.{_DIGITS}g}")
+def remembered(
+    decided: Sequence[Trial], d: int, own: Sequence[str] = ()
+) -> tuple[Hyperparameters, float, list[float]] | None:
+    """What the latest decision by a model remembers, or None; of another version, or damaged, it's none.
 
-
-def _remembered(axes: Axes, decided: Sequence[Trial]) -> tuple[Hyperparameters, float] | None:
-    """What the latest decision by a model remembers, or None; of another version, or damaged, it's none."""
-    for trial in reversed(decided):
-        memory = trial.decision.reasons.get("model") if trial.decision else None
-        if isinstance(memory, Mapping):
-            return _read(memory, axes.dimensions)
-    return None
-
-
-def _read(memory: Mapping[str, Any], d: int) -> tuple[Hyperparameters, float] | None:
+    Args:
+        decided: trials with a decision.
+        d: how many dimensions the space has.
+        own: names of more numbers above 0, which are returned as well.
+    """
+    memories = (trial.decision.reasons.get("model") for trial in reversed(decided) if trial.decision)
+    memory = next((memory for memory in memories if isinstance(memory, Mapping)), {})
     try:
-        lengthscales, effects = (np.array(memory[name], dtype=np.float64) for name in ("lengthscales", "effects"))
-        signal, noise, bend = (float(memory[name]) for name in ("signal", "noise", "bend"))
+        found = _read(memory, own)
     except (KeyError, OverflowError, TypeError, ValueError):
         return None
-    values = np.concatenate([lengthscales.ravel(), effects.ravel(), [signal, noise]])
-    if lengthscales.shape != (d,) or effects.shape != (DEGREES,) or not (values > 0).all() or bend not in BENDS:
+    hyperparameters, bend, more = found
+    shapes = hyperparameters.lengthscales.shape, hyperparameters.effects.shape
+    if shapes != ((d,), (DEGREES,)) or bend not in BENDS:
         return None
-    return Hyperparameters(lengthscales, signal, noise, effects), bend
+    values = np.concatenate([*map(np.ravel, dataclasses.astuple(hyperparameters)), more])
+    return found if (np.isfinite(values) & (values > 0.0)).all() else None
+
+
+def _read(memory: Mapping[str, Any], own: Sequence[str]) -> tuple[Hyperparameters, float, list[float]]:
+    lengthscales, effects = (np.array(memory[name], dtype=np.float64) for name in ("lengthscales", "effects"))
+    signal, noise, bend, *more = (float(memory[name]) for name in ("signal", "noise", "bend", *own))
+    return Hyperparameters(lengthscales, signal, noise, effects), bend, more
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_shortened(each) for each in value.tolist()]
+    return float(f"{value:.{_DIGITS}g}")

@@ -5,24 +5,21 @@ Used through `searcher="asha"`, `"async_hyperband"`, and these with `_prior`. Nu
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, ClassVar
-
-import numpy as np
-
-from neps.fidelity import BracketMembers, Vacancy, asynchronous_promotion, hyperband_brackets
-from neps.samplers.multi_fidelity.bracket_search import BeginningAtARung, MultiFidelity, trials_by_bracket
-from neps.samplers.protocol import Suggestion
-
-if TYPE_CHECKING:
-    from neps.budget import Budget
-    from neps.history import History
+from neps.samplers.multi_fidelity.bracket_search import BracketSearch
+from neps.samplers.multi_fidelity.fidelity import DefaultFirst
+from neps.samplers.multi_fidelity.promotion import Asynchronous, OfEachKind, OneKind
+from neps.samplers.multi_fidelity.sources import Prior, Uniform
 
 __all__ = ["ASHA", "ASHAPrior", "AsyncHyperband", "AsyncHyperbandPrior"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ASHA(BeginningAtARung):
+def ASHA(
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = False,
+    sample_default_at_target: bool = False,
+    early_stopping_rate: int = 0,
+) -> BracketSearch:
     """Asynchronous successive halving (Li et al. 2020, "A system for massively parallel hyperparameter tuning").
 
     A configuration is promoted from its checkpoint as soon as it is among the best 1/`eta` of those that have ended at
@@ -44,24 +41,17 @@ class ASHA(BeginningAtARung):
         >>> ASHA(early_stopping_rate=1).settings()
         {'eta': 3.0, 'sample_default_first': False, 'sample_default_at_target': False, 'early_stopping_rate': 1}
     """
-
-    def decide(
-        self,
-        history: History,
-        number: int,
-        budget: Budget,  # noqa: ARG002
-        generator: np.random.Generator,  # noqa: ARG002
-    ) -> Suggestion:
-        """A promotion, or a new configuration."""
-        if (default := self.default_at_target(history.space, number)) is not None:
-            return default
-        trials = trials_by_bracket(history).get(0, BracketMembers())
-        promotion = asynchronous_promotion(len(self.rungs(history.space)), self.eta, trials)
-        return self.fill(history, 0, promotion or _new(self.early_stopping_rate, trials))
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    return BracketSearch("ASHA", eta, default, OneKind(early_stopping_rate), Asynchronous(), Uniform())
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ASHAPrior(ASHA):
+def ASHAPrior(
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = True,
+    sample_default_at_target: bool = False,
+    early_stopping_rate: int = 0,
+) -> BracketSearch:
     """ASHA whose new configurations come from the prior, the default first.
 
     Args:
@@ -74,13 +64,13 @@ class ASHAPrior(ASHA):
     Raises:
         ArgumentError: as `ASHA`, and from `check`, if no parameter has a default.
     """
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    return BracketSearch("ASHAPrior", eta, default, OneKind(early_stopping_rate), Asynchronous(), Prior())
 
-    from_prior: ClassVar[bool] = True
-    sample_default_first: bool = True
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class AsyncHyperband(MultiFidelity):
+def AsyncHyperband(
+    eta: float = 3.0, *, sample_default_first: bool = False, sample_default_at_target: bool = False
+) -> BracketSearch:
     """Asynchronous Hyperband: each new configuration joins one of Hyperband's brackets, in each of which ASHA promotes.
 
     The bracket is drawn as in Klein et al. (2020, "Model-based asynchronous hyperparameter and neural architecture
@@ -100,31 +90,13 @@ class AsyncHyperband(MultiFidelity):
         >>> AsyncHyperband(eta=2).settings()
         {'eta': 2.0, 'sample_default_first': False, 'sample_default_at_target': False}
     """
-
-    def decide(
-        self,
-        history: History,
-        number: int,
-        budget: Budget,  # noqa: ARG002
-        generator: np.random.Generator,
-    ) -> Suggestion:
-        """A promotion, of the bracket that begins lowest first, or a new configuration in a bracket that is drawn."""
-        if (default := self.default_at_target(history.space, number)) is not None:
-            return default
-        kinds = hyperband_brackets(len(self.rungs(history.space)), self.eta)
-        known = trials_by_bracket(history)
-        for bracket in range(len(kinds)):
-            promotion = asynchronous_promotion(len(kinds), self.eta, known.get(bracket, BracketMembers()))
-            if promotion is not None:
-                return self.fill(history, bracket, promotion)
-        begin = np.array([kind.sizes[0] for kind in kinds], dtype=np.float64)
-        first = self.sample_default_first and not self.sample_default_at_target and not known
-        bracket = 0 if first else int(generator.choice(len(kinds), p=begin / begin.sum()))
-        return self.fill(history, bracket, _new(kinds[bracket].lowest, known.get(bracket, BracketMembers())))
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    return BracketSearch("AsyncHyperband", eta, default, OfEachKind(), Asynchronous(), Uniform())
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AsyncHyperbandPrior(AsyncHyperband):
+def AsyncHyperbandPrior(
+    eta: float = 3.0, *, sample_default_first: bool = True, sample_default_at_target: bool = False
+) -> BracketSearch:
     """Asynchronous Hyperband whose new configurations come from the prior, the default first.
 
     Args:
@@ -136,11 +108,5 @@ class AsyncHyperbandPrior(AsyncHyperband):
     Raises:
         ArgumentError: as `AsyncHyperband`, and from `check`, if no parameter has a default.
     """
-
-    from_prior: ClassVar[bool] = True
-    sample_default_first: bool = True
-
-
-def _new(lowest: int, members: BracketMembers) -> Vacancy:
-    """The place of a new configuration: the first slot that none has."""
-    return Vacancy(lowest, members.rung(lowest).free_slot)
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    return BracketSearch("AsyncHyperbandPrior", eta, default, OfEachKind(), Asynchronous(), Prior())

@@ -1,177 +1,111 @@
-"""What searches over fidelities share: settings and checks, the rungs of a space, and how a place becomes a trial.
+"""Searches over fidelities in brackets, composed: which are promoted × where new configurations come from.
 
-NumPy only. `hyperband` and `asha` build on it; rungs, brackets and promotions are in `neps.fidelity`.
+The searchers are in `hyperband`, `asha`, `priorband` and `mobster`, each one composition. NumPy only.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, final
 
-import numpy as np
+import attrs
 
-from neps.errors import ArgumentError
-from neps.fidelity import Brackets, Vacancy, rungs
-from neps.samplers.protocol import Sampler, Suggestion
-from neps.samplers.settings import number as checked_number
-from neps.samplers.settings import whole
+from neps.fidelity import Bracket, Vacancy
+from neps.samplers import settings
+from neps.samplers.multi_fidelity.fidelity import DefaultFirst, check_fidelity, check_prior, rungs_of
+from neps.samplers.multi_fidelity.promotion import OfEachKind, OneKind, Promotion
+from neps.samplers.multi_fidelity.sources import Beginning, Source
+from neps.samplers.protocol import Sampler, Suggestion, continuable_once
 from neps.trial import Place
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.budget import Budget
     from neps.history import History
-    from neps.space import Number, SearchSpace
-    from neps.trial import Value
+    from neps.space import SearchSpace
 
-__all__ = ["BeginningAtARung", "MultiFidelity", "fidelity_of", "slot_generator", "trials_by_bracket"]
+__all__ = ["BracketSearch"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MultiFidelity(Sampler):
-    """The settings of a search over fidelities, and what it suggests for a place.
+@final
+@attrs.frozen(repr=False)
+class BracketSearch(Sampler):
+    """A search over fidelities in brackets.
 
     Args:
-        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
-        sample_default_first: whether the first configuration is the default one. Default False, or True where
-            configurations come from the prior.
-        sample_default_at_target: whether that runs at the highest fidelity before all else, outside the brackets,
-            instead of at the first one's lowest rung. Default False.
+        name: of the constructor in `neps.samplers` that composes it.
+        eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1.
+        default: whether the default configuration comes first, and where.
+        kinds: which brackets there are.
+        promotion: when configurations are promoted.
+        source: where new configurations come from.
     """
 
-    from_prior: ClassVar[bool] = False
-    """Whether new configurations are drawn from the prior, instead of uniformly."""
+    name: str
+    eta: float = attrs.field(converter=settings.eta)
+    default: DefaultFirst
+    kinds: OneKind | OfEachKind
+    promotion: Promotion
+    source: Source
 
-    eta: float = 3.0
-    sample_default_first: bool = False
-    sample_default_at_target: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        object.__setattr__(self, "eta", checked_number("eta", self.eta, above=1.0))
-        for name in ("sample_default_first", "sample_default_at_target"):
-            if not isinstance(getattr(self, name), bool):
-                raise ArgumentError(f"{name} must be True or False, not {getattr(self, name)!r}.")
-        if self.sample_default_at_target and not self.sample_default_first:
-            raise ArgumentError(
-                "sample_default_at_target=True says where the first default configuration runs, but "
-                "sample_default_first is False: set it to True, too, or leave sample_default_at_target out."
-            )
+    def __repr__(self) -> str:
+        """As its constructor is called."""
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
 
     def check(self, space: SearchSpace) -> None:
-        """Refuse a space without exactly one fidelity, or whose fidelity may be 0, or without the prior it needs."""
-        if space.fidelity is None:
-            raise ArgumentError(
-                f"a multi-fidelity searcher needs one fidelity, but the space has {list(space.fidelities) or 'none'}. "
-                "Mark one parameter, as in Integer(1, 81, is_fidelity=True), or use bayesian_optimization."
-            )
-        lower, upper = fidelity_of(space).lower, fidelity_of(space).upper
-        if not lower > 0:
-            raise ArgumentError(
-                f"the fidelity {space.fidelity!r} has the lower bound {lower:g}, but it must be above 0, since rungs "
-                "are a constant factor apart: set it to the lowest fidelity that is useful."
-            )
-        if math.isinf(float(upper) / float(lower)):
-            raise ArgumentError(
-                f"the fidelity {space.fidelity!r} goes from {lower:g} to {upper:g}, but the ratio of its bounds must "
-                "fit in a float (up to 1.8e308): set the lower bound to the lowest fidelity that is useful."
-            )
-        if (self.from_prior or self.sample_default_first) and not space.has_prior:
-            what = "a prior" if self.from_prior else "a default for sample_default_first=True"
-            raise ArgumentError(
-                f"this searcher needs {what}, but no parameter of the search space has a default. "
-                "Give at least one a default, as in Float(0, 1, default=0.3), or use a searcher that needs none, such "
-                "as hyperband."
-            )
+        """Refuse a space without one fidelity above 0, without enough rungs, or without the prior that it needs."""
+        check_fidelity(space)
+        source = self.source
+        check_prior(space, self.default, needs_prior=source.needs_prior, default_if_any=source.default_if_any)
+        self.kinds.check(len(self.rungs(space)))
 
     def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`."""
-        return dataclasses.asdict(self)
+        """See `Sampler.settings`: those of all its parts."""
+        return {"eta": self.eta, **attrs.asdict(self.default), **attrs.asdict(self.kinds), **self.source.settings()}
 
     def rungs(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which configurations are compared, from the lowest."""
-        fidelity = fidelity_of(space)
-        return rungs(fidelity.lower, fidelity.upper, self.eta, whole=fidelity.whole)
+        return rungs_of(space, self.eta)
 
-    def default_at_target(self, space: SearchSpace, number: int) -> Suggestion | None:
-        """The default configuration at the highest fidelity, as trial 1, where that is wanted; it has no bracket."""
-        if not self.sample_default_at_target or number != 1 or (default := space.default_config()) is None:
-            return None
-        return Suggestion(config=space.at_fidelity(default, self.rungs(space)[-1]), reasons={"by": "default"})
+    def decide(
+        self,
+        history: History,
+        number: int,
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,
+    ) -> Suggestion:
+        """A promotion, or a new configuration."""
+        if (default := self.default.at_target(history.space, number)) is not None:
+            return default
+        known, kinds = history.brackets, self._kinds_in(history.space)
+        bracket, vacancy = self.promotion.next(kinds, self.eta, known, generator, default=self.default.at_lowest)
+        return self._filled(history, bracket, vacancy)
 
-    def fill(self, history: History, bracket: int, place: Vacancy) -> Suggestion:
+    def continuable(self, history: History) -> frozenset[int]:
+        """See `Sampler.continuable`; nor those that their brackets have given up."""
+        found = continuable_once(history)
+        if not self.promotion.gives_up:
+            return found
+        return found - self.promotion.given_up(self._kinds_in(history.space), history.brackets)
+
+    def _kinds_in(self, space: SearchSpace) -> tuple[Bracket, ...]:
+        return self.kinds.of(len(self.rungs(space)), self.eta)
+
+    def _filled(self, history: History, bracket: int, vacancy: Vacancy) -> Suggestion:
         """The trial for a place: a promotion, the default configuration first of all, or a new one."""
-        space, previous = history.space, place.previous
-        first = self.sample_default_first and not self.sample_default_at_target and bracket == place.slot == 0
+        space, previous = history.space, vacancy.previous
+        first = self.default.at_lowest and bracket == vacancy.slot == 0
         reasons: dict[str, Any]
         if previous is not None:
             config, reasons = dict(previous.config), {"by": "promotion"}
         elif first and (default := space.default_config()):
             config, reasons = default, {"by": "default"}
         else:
-            config, reasons = self.new_configuration(history, bracket, place)
+            begins = Beginning(history, self.eta, bracket, vacancy.rung, vacancy.slot)
+            config, reasons = self.source.configuration(begins)
         return Suggestion(
-            config=space.at_fidelity(config, self.rungs(space)[place.rung]),
+            config=space.at_fidelity(config, self.rungs(space)[vacancy.rung]),
             previous=previous.number if previous else None,
-            place=Place(place.rung, bracket, place.slot),
+            place=Place(vacancy.rung, bracket, vacancy.slot),
             reasons=reasons,
         )
-
-    def new_configuration(
-        self, history: History, bracket: int, place: Vacancy
-    ) -> tuple[dict[str, Value], dict[str, Any]]:
-        """A configuration for a place at which one begins, at any fidelity, and the reasons to remember.
-
-        It depends on seed, bracket and slot alone. A searcher that draws otherwise overrides this, and nothing else.
-        """
-        generator = slot_generator(history.seed, bracket, place.slot)
-        if self.from_prior:
-            return history.space.sample_prior(generator), {"by": "prior"}
-        return history.space.sample(generator), {"by": "random"}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BeginningAtARung(MultiFidelity):
-    """A search over fidelities whose configurations all begin at the same rung.
-
-    Args:
-        eta: see `MultiFidelity`.
-        sample_default_first: see `MultiFidelity`.
-        early_stopping_rate: how many rungs above the lowest configurations begin, from 0 (the default).
-    """
-
-    early_stopping_rate: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        MultiFidelity.__post_init__(self)
-        object.__setattr__(self, "early_stopping_rate", whole("early_stopping_rate", self.early_stopping_rate, least=0))
-
-    def check(self, space: SearchSpace) -> None:
-        """Refuse a space without one fidelity, or with no more rungs than `early_stopping_rate` leaves out."""
-        MultiFidelity.check(self, space)
-        rung_count = len(self.rungs(space))
-        if self.early_stopping_rate >= rung_count:
-            raise ArgumentError(
-                f"early_stopping_rate is {self.early_stopping_rate}, but it must be below {rung_count}, the number of "
-                "rungs between the fidelity's bounds: lower it, or lower eta or the lower bound."
-            )
-
-
-def slot_generator(seed: int, bracket: int, slot: int) -> np.random.Generator:
-    """The generator of a place at which a configuration begins, the same for any number of workers."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(bracket, slot))))
-
-
-def trials_by_bracket(history: History) -> Brackets:
-    """The trials that have a place, by bracket; nobody knows that of damaged ones.
-
-    A worker keeps them up, so this costs nothing, however many there are; `for trial in` one of them looks at all.
-    """
-    return history.brackets
-
-
-def fidelity_of(space: SearchSpace) -> Number:
-    """The fidelity's parameter, of a space that has one."""
-    if (fidelity := space.fidelity_range) is None:
-        raise KeyError("the space has no single fidelity")
-    return fidelity

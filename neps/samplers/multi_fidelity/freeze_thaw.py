@@ -1,25 +1,28 @@
 """Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
 
-Used through `searcher="freeze_thaw"`. The model-based step is in `model_based.fidelity_proposal`, which needs scipy
-and is imported when the first model is fitted.
+Used through `searcher="freeze_thaw"` and `"freeze_thaw_prior"`. The model-based step is in
+`model_based.fidelity_proposal`, which needs scipy and is imported when the first model is fitted.
 """
 
 from __future__ import annotations
 
 import bisect
-import dataclasses
+import functools
 import itertools
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import attrs
 
 from neps.errors import ArgumentError
-from neps.fidelity import evenly_spaced, hyperband_brackets
-from neps.samplers.drawing.initial_design import InitialDesign
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, fidelity_of
-from neps.samplers.multi_fidelity.fidelity_design import fidelity_design
-from neps.samplers.protocol import Done, Suggestion, Wait
-from neps.samplers.settings import number as checked_number
-from neps.samplers.settings import probability
+from neps.fidelity import evenly_spaced, fidelity_run, hyperband_brackets
+from neps.rounding import just_above
+from neps.samplers import settings
+from neps.samplers.model_based.priors import PriorTerm
+from neps.samplers.multi_fidelity.fidelity import DefaultFirst, check_fidelity, check_prior, fidelity_of, rungs_of
+from neps.samplers.multi_fidelity.modelled import fidelity_design
+from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.trial import Place
 
 if TYPE_CHECKING:
@@ -27,17 +30,31 @@ if TYPE_CHECKING:
 
     from neps.budget import Budget
     from neps.history import History
-    from neps.space import SearchSpace
+    from neps.models.acquisition import Acquisition
+    from neps.models.terms import LogPrior
+    from neps.samplers.model_based.axes import Axes
+    from neps.space import Confidence, SearchSpace
+    from neps.trial import Trial, Value
 
-__all__ = ["FreezeThaw"]
+__all__ = ["FreezeThaw", "FreezeThawPrior", "FreezeThawSearch"]
 
 _MOST_LEVELS = 1000
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-_TOLERANCE = 1e-9
+_LARGEST_DESIGN, _LARGEST_WITH_PRIOR = 16, 8
+_DOUBT = 3.0
+"""The power of what the prior's region promises, relative to anywhere: how soon a prior that results contradict is
+forgotten."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FreezeThaw(MultiFidelity):
+def FreezeThaw(
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = False,
+    sample_default_at_target: bool = False,
+    step: float | None = None,
+    initial_design_size: int | None = None,
+    random_interleave_prob: float = 0.0,
+) -> FreezeThawSearch:
     """Bayesian optimization that freezes configurations, and thaws those that promise most for what they cost.
 
     A Gaussian process over configurations and fidelities predicts each one's loss at the highest fidelity. After each
@@ -67,6 +84,8 @@ class FreezeThaw(MultiFidelity):
             `BayesianOptimization` has.
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else. Default False.
+        random_interleave_prob: the probability, from 0 to 1, that a new configuration is drawn at random instead,
+            uniformly. Default 0.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
@@ -77,25 +96,83 @@ class FreezeThaw(MultiFidelity):
         >>> FreezeThaw(step=1).settings()["step"]
         1.0
     """
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    return FreezeThawSearch("FreezeThaw", eta, default, step, initial_design_size, random_interleave_prob)
 
-    step: float | None = None
-    initial_design_size: int | None = None
-    random_interleave_prob: float = 0.0
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        MultiFidelity.__post_init__(self)
-        object.__setattr__(
-            self, "initial_design_size", InitialDesign(self.initial_design_size, default_first=False).size
-        )
-        interleave = probability("random_interleave_prob", self.random_interleave_prob)
-        object.__setattr__(self, "random_interleave_prob", interleave)
-        if self.step is not None:
-            object.__setattr__(self, "step", checked_number("step", self.step, above=0.0))
+def FreezeThawPrior(  # noqa: PLR0913 - one for each setting
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = True,
+    sample_default_at_target: bool = True,
+    step: float | None = None,
+    initial_design_size: int | None = None,
+    random_interleave_prob: float = 0.0,
+    prior_weight: float = 3.0,
+    prior_confidence: Confidence | None = None,
+) -> FreezeThawSearch:
+    """FreezeThaw that evaluates the default first, in full, and looks for new configurations where the prior is high.
+
+    The default runs at the highest fidelity before all else: for the cost of one full evaluation a good one is ahead of
+    what any search finds in several, and a bad one is known to be bad. The rest of the initial design ignores the
+    prior, since what the model learns of the whole space is what it needs to doubt it. There is less of it than in
+    `FreezeThaw`, and none begins at the highest fidelity.
+
+    New configurations then are those with the highest expected improvement times π^(r³ β / n), where π is the prior, β
+    `prior_weight`, and n the full evaluations run so far. r, from 0 to 1, says whether the model still agrees, as in
+    `PiBO`: the mean expected improvement over a sample of the prior, relative to that over a uniform one. What is
+    thawed doesn't depend on the prior.
+
+    Args:
+        eta: see `FreezeThaw`.
+        step: see `FreezeThaw`.
+        initial_design_size: see `FreezeThaw`; the default configuration counts. None (the default): as many as cost one
+            full evaluation at the lowest fidelity, but 8 at most, and no fewer than `BayesianOptimization` has.
+        random_interleave_prob: see `FreezeThaw`.
+        sample_default_first: whether the first configuration is the default one. Default True.
+        sample_default_at_target: whether that runs at the highest fidelity before all else. Default True.
+        prior_weight: β, above 0. Default 3.
+        prior_confidence: "low", "medium" or "high", for all parameters that have a default, instead of each one's own
+            `default_confidence`. None (the default) leaves them their own.
+
+    Raises:
+        ArgumentError: as `FreezeThaw`, and from `check`, if no parameter has a default.
+
+    Example:
+        >>> FreezeThawPrior(prior_confidence="high").settings()["sample_default_at_target"]
+        True
+    """
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    prior = PriorTerm(prior_weight, prior_confidence)
+    return FreezeThawSearch("FreezeThawPrior", eta, default, step, initial_design_size, random_interleave_prob, prior)
+
+
+@final
+@attrs.frozen(repr=False)
+class FreezeThawSearch(Sampler):
+    """A search without brackets, in which each trial may be continued at any time.
+
+    `name` is that of the constructor in `neps.samplers`; `FreezeThaw` explains the settings. With a `prior`, which says
+    where new configurations are looked for rather, the initial design is smaller, and none of it begins at the highest
+    fidelity where the default has run there.
+    """
+
+    name: str
+    eta: float = attrs.field(converter=settings.eta)
+    default: DefaultFirst
+    step: float | None = attrs.field(converter=settings.step)
+    initial_design_size: int | None = attrs.field(converter=settings.initial_design_size)
+    random_interleave_prob: float = attrs.field(converter=settings.random_interleave_prob)
+    prior: PriorTerm | None = None
+
+    def __repr__(self) -> str:
+        """As its constructor is called."""
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without one fidelity, and a step that isn't whole where the fidelity is, or far too small."""
-        MultiFidelity.check(self, space)
+        check_fidelity(space)
+        check_prior(space, self.default, needs_prior=self.prior is not None)
         if self.step is None:
             return
         fidelity = fidelity_of(space)
@@ -110,6 +187,12 @@ class FreezeThaw(MultiFidelity):
                 "or leave it out, for steps by factors of eta."
             )
 
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        prior = {} if self.prior is None else attrs.asdict(self.prior)
+        own = {name: getattr(self, name) for name in ("step", "initial_design_size", "random_interleave_prob")}
+        return {"eta": self.eta, **attrs.asdict(self.default), **own, **prior}
+
     def levels(self, space: SearchSpace) -> tuple[float, ...]:
         """The fidelities at which there is a choice, from the lowest."""
         if self.step is None:
@@ -117,17 +200,9 @@ class FreezeThaw(MultiFidelity):
         fidelity = fidelity_of(space)
         return evenly_spaced(fidelity.lower, fidelity.upper, self.step)
 
-    def _beginning(self, space: SearchSpace, number: int) -> int:
-        """The level at which a trial of the initial design begins.
-
-        Over trials, each rung is as frequent as in Hyperband's brackets: the lowest ones show the model most
-        configurations, but only the highest show it what these are worth. Multiples of the golden ratio, of which
-        the whole part is dropped, are spread evenly however many there are.
-        """
-        levels, rungs = self.levels(space), self.rungs(space)
-        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in hyperband_brackets(len(rungs), self.eta)))
-        rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
-        return bisect.bisect_right(levels, rung * (1.0 + _TOLERANCE)) - 1
+    def rungs(self, space: SearchSpace) -> tuple[float, ...]:
+        """The fidelities at which configurations begin, from the lowest; without steps these are the levels."""
+        return rungs_of(space, self.eta)
 
     def decide(
         self,
@@ -137,28 +212,59 @@ class FreezeThaw(MultiFidelity):
         generator: np.random.Generator,
     ) -> Suggestion | Wait | Done:
         """A point of the initial design, a trial's continuation, or a new configuration."""
-        space, levels = history.space, self.levels(history.space)
-        if (target := self.default_at_target(space, number)) is not None:
+        space = history.space
+        if (target := self.default.at_target(space, number)) is not None:
             return target
-        default_first = self.sample_default_first and not self.sample_default_at_target
-        design = fidelity_design(space, self.initial_design_size, default_first=default_first)
+        largest = _LARGEST_DESIGN if self.prior is None else _LARGEST_WITH_PRIOR
+        default_first = self.default.at_lowest
+        design = fidelity_design(space, self.initial_design_size, default_first=default_first, largest=largest)
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
-            level = self._beginning(space, number)
-            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), place=Place(level))
+            return self._suggestion(space, dict(first.config), self._beginning(space, number), first.reasons)
         if not any(trial.ended and trial.decision is not None for trial in history.trials):
             return Wait("the first result: all configurations have begun")
+        return self._by_model(history, generator)
+
+    def _by_model(self, history: History, generator: np.random.Generator) -> Suggestion | Wait | Done:
         from neps.samplers.model_based.fidelity_proposal import continuation
 
-        found = continuation(history, levels, self.rungs(space), generator, self.random_interleave_prob)
-        if found is None:
-            if history.pending:
-                return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
-            return Done("every configuration has been evaluated, and the promising ones up to the highest fidelity")
-        config, previous, rung, reasons = found
-        return Suggestion(
-            config=space.at_fidelity(config, levels[rung]),
-            previous=previous.number if previous is not None else None,
-            place=Place(rung),
-            reasons=reasons,
-        )
+        levels, rungs = self.levels(history.space), self.rungs(history.space)
+        term = None if self.prior is None else functools.partial(_term, self.prior)
+        found = continuation(history, levels, rungs, generator, self.random_interleave_prob, term)
+        if found is not None:
+            config, previous, level, reasons = found
+            return self._suggestion(history.space, config, level, reasons, previous.number if previous else None)
+        if history.pending:
+            return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
+        return Done("every configuration has been evaluated, and the promising ones up to the highest fidelity")
+
+    def _suggestion(
+        self,
+        space: SearchSpace,
+        config: dict[str, Value],
+        level: int,
+        reasons: Mapping[str, Any],
+        previous: int | None = None,
+    ) -> Suggestion:
+        config = space.at_fidelity(config, self.levels(space)[level])
+        return Suggestion(config=config, previous=previous, place=Place(level), reasons=reasons)
+
+    def _beginning(self, space: SearchSpace, number: int) -> int:
+        """The level at which a trial of the initial design begins.
+
+        Over trials, each rung is as frequent as in Hyperband's brackets: the lowest ones show the model most
+        configurations, but only the highest show it what these are worth. Multiples of the golden ratio, of which
+        the whole part is dropped, are spread evenly however many there are.
+        """
+        levels, rungs = self.levels(space), self.rungs(space)
+        brackets = hyperband_brackets(len(rungs), self.eta)
+        if self.prior is not None and self.default.sample_default_at_target:
+            brackets = brackets[:-1] or brackets  # the default has run at the highest
+        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in brackets))
+        rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
+        return bisect.bisect_right(levels, just_above(rung)) - 1
+
+
+def _term(prior: PriorTerm, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
+    run = fidelity_run(decided) / fidelity_of(axes.space).upper
+    return prior.term(axes.space, improvement, max(run, 1.0), doubt=_DOUBT)

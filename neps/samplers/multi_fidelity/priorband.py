@@ -1,36 +1,35 @@
 """PriorBand: Hyperband whose new configurations come from the user's prior, from near the incumbent, or at random.
 
-Used through `searcher="priorband"`, and by default where there are a fidelity and a prior. NumPy only. What results say
-about prior and incumbent is in `neps.samplers.multi_fidelity.ensemble`.
+Used through `searcher="priorband"`, by default where there are a fidelity and a prior, and with a model through
+`"priorband_bo"`. The three ways are in `ensemble`, the model as a source in `modelled`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
-from neps.fidelity import hyperband_brackets
-from neps.samplers.drawing.mutation import mutated_in_some
-from neps.samplers.model_based.priors import with_confidence
-from neps.samplers.multi_fidelity.bracket_search import MultiFidelity, slot_generator
-from neps.samplers.multi_fidelity.ensemble import followed
-from neps.samplers.multi_fidelity.hyperband import Hyperband
-from neps.samplers.settings import number as checked_number
-from neps.samplers.settings import one_of, probability
+from neps.samplers.model_based.priors import PriorTerm
+from neps.samplers.multi_fidelity.bracket_search import BracketSearch
+from neps.samplers.multi_fidelity.ensemble import Ensemble
+from neps.samplers.multi_fidelity.fidelity import DefaultFirst
+from neps.samplers.multi_fidelity.modelled import Model
+from neps.samplers.multi_fidelity.promotion import OfEachKind, Synchronous
 
 if TYPE_CHECKING:
-    from neps.fidelity import Vacancy
-    from neps.history import History
-    from neps.space import Confidence, SearchSpace
-    from neps.trial import Trial, Value
+    from neps.space import Confidence
 
-__all__ = ["PriorBand"]
-
-_CONFIDENCES = ("low", "medium", "high")
+__all__ = ["PriorBand", "PriorBandBO"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PriorBand(Hyperband):
+def PriorBand(
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = True,
+    sample_default_at_target: bool = False,
+    prior_confidence: Confidence | None = None,
+    inc_mutation_rate: float = 0.5,
+    inc_mutation_std: float = 0.25,
+) -> BracketSearch:
     """Hyperband with an ensemble of three ways to draw new configurations (Mallik et al. 2023, "PriorBand").
 
     At rung r one of 1 + `eta`^r is drawn uniformly: cheap evaluations explore. The others come from the prior, until
@@ -40,13 +39,17 @@ class PriorBand(Hyperband):
     the incumbent is a mutation of it: each parameter changes with probability `inc_mutation_rate`, and at least one
     does; a number by a normal step on its own (log) scale, cut off at the bounds, a categorical to any other choice.
 
+    Where no parameter has a default, there is no prior to draw from: configurations are uniform until the incumbent has
+    its share, which is then all that isn't drawn uniformly. `sample_default_first` and `prior_confidence` then have no
+    effect.
+
     Brackets, promotions and failures are as of `Hyperband`. Which way a place draws, and what, depends on seed, bracket
     and slot; as long as the incumbent has no share, on nothing else, so that bracket is the same for any number of
     workers. Later it depends on the results that were seen when it was decided.
 
     It differs from the authors' implementation in that the incumbent is the best of the highest fidelity, instead of
-    the best at any, that all fidelity that was run counts as spent, that a mutation always changes something, and that
-    sizes of brackets are those of `Hyperband`.
+    the best at any, that all fidelity that was run counts as spent, that a mutation always changes something, that
+    sizes of brackets are those of `Hyperband`, and that nothing is shared with a uniform prior where there is none.
 
     Args:
         eta: the reduction factor: the best 1/eta of a rung are promoted, to eta times the fidelity; above 1. Default 3.
@@ -60,56 +63,54 @@ class PriorBand(Hyperband):
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if the space hasn't exactly one fidelity, its
-            lower bound isn't above 0, or no parameter has a default.
+            lower bound isn't above 0, or no parameter has a default and one is to run at the highest fidelity.
 
     Example:
         >>> PriorBand(prior_confidence="high").settings()["inc_mutation_rate"]
         0.5
     """
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    ensemble = Ensemble(prior_confidence, inc_mutation_rate, inc_mutation_std)
+    return BracketSearch("PriorBand", eta, default, OfEachKind(), Synchronous(), ensemble)
 
-    from_prior: ClassVar[bool] = True
 
-    sample_default_first: bool = True
-    prior_confidence: Confidence | None = None
-    inc_mutation_rate: float = 0.5
-    inc_mutation_std: float = 0.25
+def PriorBandBO(  # noqa: PLR0913 - one for each setting
+    eta: float = 3.0,
+    *,
+    sample_default_first: bool = True,
+    sample_default_at_target: bool = False,
+    prior_confidence: Confidence | None = None,
+    inc_mutation_rate: float = 0.5,
+    inc_mutation_std: float = 0.25,
+    initial_design_size: int | None = None,
+    prior_weight: float = 3.0,
+) -> BracketSearch:
+    """PriorBand whose new configurations come from a model, once there are results enough.
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        MultiFidelity.__post_init__(self)
-        object.__setattr__(self, "inc_mutation_rate", probability("inc_mutation_rate", self.inc_mutation_rate))
-        object.__setattr__(self, "inc_mutation_std", checked_number("inc_mutation_std", self.inc_mutation_std, above=0))
-        if self.prior_confidence is not None:
-            confidence = one_of("prior_confidence", self.prior_confidence, _CONFIDENCES)
-            object.__setattr__(self, "prior_confidence", confidence)
+    Brackets are those of `PriorBand`, and so are new configurations until `initial_design_size` results are in. Then
+    they are those with the highest expected improvement at the highest fidelity, by the process of `FreezeThaw`, times
+    the prior to a power that falls with what has been run: `prior_weight` over full evaluations, and less where
+    the model has learned that the prior is wrong, as in `PiBO` (Hvarfner et al. 2022).
 
-    def new_configuration(
-        self, history: History, bracket: int, place: Vacancy
-    ) -> tuple[dict[str, Value], dict[str, Any]]:
-        """See `MultiFidelity.new_configuration`: one way is drawn, and then a configuration in that way."""
-        generator = slot_generator(history.seed, bracket, place.slot)
-        prior = with_confidence(history.space, self.prior_confidence)
-        uniform, lot = 1.0 / (1.0 + self.eta**place.rung), generator.random()
-        if lot < uniform:
-            return prior.sample(generator), {"by": "random"}
-        evidence = self.evidence(history)
-        if evidence is not None:
-            incumbent, share = evidence
-            if lot >= 1.0 - (1.0 - uniform) * share:
-                config = mutated_in_some(
-                    prior, incumbent.config, self.inc_mutation_rate, self.inc_mutation_std, generator
-                )
-                return config, {"by": "incumbent", "incumbent": incumbent.number, "share": round(share, 4)}
-        return prior.sample_prior(generator), {"by": "prior"}
+    Args:
+        eta: see `PriorBand`.
+        sample_default_first: see `PriorBand`. Default True.
+        sample_default_at_target: see `PriorBand`. Default False.
+        prior_confidence: see `PriorBand`. Default None.
+        inc_mutation_rate: see `PriorBand`. Default 0.5.
+        inc_mutation_std: see `PriorBand`. Default 0.25.
+        initial_design_size: how many results there must be before a model is trusted, at least 1. None (the default):
+            as for `MOBSTER`.
+        prior_weight: see above, above 0. Default 3.
 
-    def evidence(self, history: History) -> tuple[Trial, float] | None:
-        """The incumbent and its share of what isn't drawn uniformly, once it has one; see `ensemble.followed`."""
-        prior = with_confidence(history.space, self.prior_confidence)
-        return followed(history, prior, self.eta, self._first_brackets_fidelity(history.space))
+    Raises:
+        ArgumentError: as `PriorBand`, and from `check`, if no parameter has a default.
 
-    def _first_brackets_fidelity(self, space: SearchSpace) -> float:
-        """What a full first bracket runs, where promotions go on from checkpoints."""
-        levels = self.rungs(space)
-        sizes = hyperband_brackets(len(levels), self.eta)[0].sizes
-        steps = zip(levels, (0.0, *levels), strict=False)
-        return sum(size * (end - begin) for size, (end, begin) in zip(sizes, steps, strict=True))
+    Example:
+        >>> PriorBandBO(prior_weight=5).settings()["prior_weight"]
+        5.0
+    """
+    default = DefaultFirst(sample_default_first, sample_default_at_target)
+    ensemble = Ensemble(prior_confidence, inc_mutation_rate, inc_mutation_std)
+    source = Model(ensemble, initial_design_size, prior=PriorTerm(prior_weight, ensemble.prior_confidence))
+    return BracketSearch("PriorBandBO", eta, default, OfEachKind(), Synchronous(), source)

@@ -1,30 +1,30 @@
 """Bayesian optimization: a few Sobol points, then what a Gaussian process expects to improve most.
 
-Used through `searcher="bayesian_optimization"`, and by default. The model-based step is in `model_based.proposal`,
-which needs scipy and is imported when the first model is fitted.
+Used through `searcher="bayesian_optimization"`, and by default.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
-from neps.samplers.drawing.initial_design import InitialDesign, interleaved
-from neps.samplers.protocol import Done, Sampler, Suggestion
-from neps.samplers.settings import probability
+import attrs
+
+from neps.samplers.drawing.initial_design import InitialDesign
+from neps.samplers.model_based.model_search import Improvement, ModelSearch
 
 if TYPE_CHECKING:
     import numpy as np
 
     from neps.budget import Budget
     from neps.history import History
-    from neps.space import SearchSpace
+    from neps.samplers.protocol import Suggestion
 
 __all__ = ["BayesianOptimization"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class BayesianOptimization(Sampler):
+def BayesianOptimization(
+    initial_design_size: int | None = None, *, sample_default_first: bool = False, random_interleave_prob: float = 0.0
+) -> ModelSearch:
     """Minimises with a Gaussian process and log expected improvement; pending trials count at their predicted loss.
 
     Of the model's standard deviation 0.3 counts in expected improvement, which makes for better short runs; or all of
@@ -52,42 +52,16 @@ class BayesianOptimization(Sampler):
         >>> BayesianOptimization(initial_design_size=8).settings()
         {'initial_design_size': 8, 'sample_default_first': False, 'random_interleave_prob': 0.0}
     """
+    design = InitialDesign(initial_design_size, sample_default_first)
+    return ModelSearch("BayesianOptimization", design, random_interleave_prob, _Expected())
 
-    bears_old_view: ClassVar[bool] = True
 
-    initial_design_size: int | None = None
-    sample_default_first: bool = False
-    random_interleave_prob: float = 0.0
+@attrs.frozen
+class _Expected(Improvement):
+    """Expected improvement by itself."""
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        object.__setattr__(self, "initial_design_size", self._design().size)
-        interleave = probability("random_interleave_prob", self.random_interleave_prob)
-        object.__setattr__(self, "random_interleave_prob", interleave)
-
-    def check(self, space: SearchSpace) -> None:
-        """Refuse `sample_default_first` where there is no default."""
-        self._design().check(space)
-
-    def settings(self) -> dict[str, Any]:
-        """See `Sampler.settings`; an `initial_design_size` of None stays None, and follows the space.
-
-        The budget is none of them.
-        """
-        return dataclasses.asdict(self)
-
-    def decide(
-        self, history: History, number: int, budget: Budget, generator: np.random.Generator
-    ) -> Suggestion | Done:
-        """A point of the initial design, now and then a random one, or the most promising configuration."""
-        first = self._design().decide(history, number, generator)
-        drawn = first or interleaved(history, self.random_interleave_prob, generator)
-        return drawn or self._from_model(history, budget, generator)
-
-    def _design(self) -> InitialDesign:
-        return InitialDesign(self.initial_design_size, self.sample_default_first)
-
-    def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
+    def promising(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
+        """See `Improvement.promising`."""
         from neps.samplers.model_based.proposal import propose
 
         return propose(history, generator)

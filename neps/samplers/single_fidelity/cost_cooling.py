@@ -12,11 +12,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+import attrs
 import numpy as np
 
 from neps.budget import Spending
-from neps.samplers.drawing.initial_design import is_initial
-from neps.samplers.single_fidelity.bayesian_optimization import BayesianOptimization
+from neps.samplers.drawing.initial_design import InitialDesign, is_initial
+from neps.samplers.model_based.model_search import Improvement, ModelSearch
 
 if TYPE_CHECKING:
     from neps.budget import Budget
@@ -31,8 +32,9 @@ __all__ = ["CostCooling"]
 _LEARNT_FROM = 100
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CostCooling(BayesianOptimization):
+def CostCooling(
+    initial_design_size: int | None = None, *, sample_default_first: bool = False, random_interleave_prob: float = 0.0
+) -> ModelSearch:
     """Maximises expected improvement per cost^α, where α falls from 1 to 0 (EI-cool of Lee et al. 2020).
 
     With the whole budget left, an improvement that costs half is as good as one twice as large; as the budget is used
@@ -63,10 +65,18 @@ class CostCooling(BayesianOptimization):
         >>> CostCooling(initial_design_size=8).settings()
         {'initial_design_size': 8, 'sample_default_first': False, 'random_interleave_prob': 0.0}
     """
+    design = InitialDesign(initial_design_size, sample_default_first)
+    return ModelSearch("CostCooling", design, random_interleave_prob, _PerCost())
+
+
+@attrs.frozen
+class _PerCost(Improvement):
+    """Expected improvement per cost, to a power that falls as the budget is used up."""
 
     needs_max_cost_total: ClassVar[bool] = True
 
-    def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:
+    def promising(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:
+        """See `Improvement.promising`."""
         from neps.samplers.model_based.proposal import propose
 
         exponent = _cooled(history, budget)

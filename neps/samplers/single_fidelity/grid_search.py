@@ -5,17 +5,17 @@ Used through `searcher="grid_search"`.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import attrs
 import numpy as np
 
+from neps.samplers import settings
 from neps.samplers.drawing.sequences import BITS, sobol_sequence
 from neps.samplers.protocol import Done, Sampler, Suggestion
-from neps.samplers.settings import whole
 
 if TYPE_CHECKING:
     from neps.budget import Budget
@@ -28,7 +28,7 @@ __all__ = ["GridSearch", "axes", "spread"]
 _ORDER_SEED = 0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@attrs.frozen
 class GridSearch(Sampler):
     """Evaluates a full grid, and is done when the grid is covered.
 
@@ -49,16 +49,11 @@ class GridSearch(Sampler):
 
     independent: ClassVar[bool] = True
 
-    steps_per_parameter: int = 5
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        steps = whole("steps_per_parameter", self.steps_per_parameter, least=1)
-        object.__setattr__(self, "steps_per_parameter", steps)
+    steps_per_parameter: int = attrs.field(default=5, converter=settings.steps_per_parameter)
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
-        return dataclasses.asdict(self)
+        return attrs.asdict(self)
 
     def decide(
         self,

@@ -1,21 +1,20 @@
 """Bayesian optimization with the user's prior, which counts less with each result.
 
-Used through `searcher="pibo"`, and by default where a parameter has a default. The model-based step is in
-`neps.samplers.model_based.proposal`, the prior as a part of it in `neps.samplers.model_based.priors`.
+Used through `searcher="pibo"`, and by default where a parameter has a default. The prior as a term of the acquisition
+function is in `neps.samplers.model_based.priors`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from neps.errors import ArgumentError
 from neps.samplers.drawing.initial_design import InitialDesign
-from neps.samplers.model_based.priors import log_prior, promise, with_confidence
-from neps.samplers.settings import number as checked_number
-from neps.samplers.settings import one_of
-from neps.samplers.single_fidelity.bayesian_optimization import BayesianOptimization
+from neps.samplers.model_based.model_search import Improvement, ModelSearch
+from neps.samplers.model_based.priors import FromPrior, PriorTerm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,15 +26,19 @@ if TYPE_CHECKING:
     from neps.samplers.model_based.axes import Axes
     from neps.samplers.protocol import Suggestion
     from neps.space import Confidence, SearchSpace
-    from neps.trial import Trial, Value
+    from neps.trial import Trial
 
 __all__ = ["PiBO"]
 
-_CONFIDENCES = ("low", "medium", "high")
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PiBO(BayesianOptimization):
+def PiBO(
+    initial_design_size: int | None = None,
+    *,
+    sample_default_first: bool = True,
+    random_interleave_prob: float = 0.0,
+    prior_weight: float = 10.0,
+    prior_confidence: Confidence | None = None,
+) -> ModelSearch:
     """Maximises expected improvement times π^(r β / n), where π is the prior and n the number of results.
 
     As πBO (Hvarfner et al. 2022, equation 6), but for r. β is a constant: how long the prior is trusted depends on the
@@ -69,18 +72,16 @@ class PiBO(BayesianOptimization):
         >>> PiBO(prior_confidence="high").settings()["prior_confidence"]
         'high'
     """
+    prior = PriorTerm(prior_weight, prior_confidence)
+    design = InitialDesign(initial_design_size, sample_default_first, draw=FromPrior(prior.prior_confidence))
+    return ModelSearch("PiBO", design, random_interleave_prob, _TimesPrior(prior))
 
-    sample_default_first: bool = True
-    prior_weight: float = 10.0
-    prior_confidence: Confidence | None = None
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        BayesianOptimization.__post_init__(self)
-        object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
-        if self.prior_confidence is not None:
-            confidence = one_of("prior_confidence", self.prior_confidence, _CONFIDENCES)
-            object.__setattr__(self, "prior_confidence", confidence)
+@attrs.frozen
+class _TimesPrior(Improvement):
+    """Expected improvement times the prior, to a power that falls with each result."""
+
+    prior: PriorTerm
 
     def check(self, space: SearchSpace) -> None:
         """Refuse a space without a prior."""
@@ -90,18 +91,15 @@ class PiBO(BayesianOptimization):
                 "Give at least one a default, as in Float(0, 1, default=0.3), or use bayesian_optimization."
             )
 
-    def _design(self) -> InitialDesign:
-        return InitialDesign(self.initial_design_size, self.sample_default_first, draw=self._from_prior)
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`."""
+        return attrs.asdict(self.prior)
 
-    def _from_prior(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG002
-        return with_confidence(history.space, self.prior_confidence).sample_prior(generator)
-
-    def _from_model(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
+    def promising(self, history: History, budget: Budget, generator: np.random.Generator) -> Suggestion:  # noqa: ARG002
+        """See `Improvement.promising`."""
         from neps.samplers.model_based.proposal import propose
 
         return propose(history, generator, self._term)
 
     def _term(self, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
-        space = with_confidence(axes.space, self.prior_confidence)
-        results = sum(trial.ended for trial in decided)
-        return log_prior(space, promise(space, improvement) * self.prior_weight / results)
+        return self.prior.term(axes.space, improvement, sum(trial.ended for trial in decided))

@@ -5,10 +5,12 @@ Used through `searcher="random_search"`.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import attrs
+
 from neps.errors import ArgumentError
+from neps.samplers import settings
 from neps.samplers.protocol import Sampler, Suggestion
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RandomSearch"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@attrs.frozen
 class RandomSearch(Sampler):
     """Draws every configuration at random (Bergstra and Bengio 2012), uniformly on each parameter's own scale.
 
@@ -38,13 +40,7 @@ class RandomSearch(Sampler):
 
     independent: ClassVar[bool] = True
 
-    use_priors: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        if not isinstance(self.use_priors, bool):
-            msg = f"use_priors must be True or False, not {self.use_priors!r}."
-            raise ArgumentError(msg)
+    use_priors: bool = attrs.field(default=False, converter=settings.use_priors)
 
     def check(self, space: SearchSpace) -> None:
         """Refuse `use_priors` where there is no prior."""
@@ -57,7 +53,7 @@ class RandomSearch(Sampler):
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
-        return dataclasses.asdict(self)
+        return attrs.asdict(self)
 
     def decide(
         self,

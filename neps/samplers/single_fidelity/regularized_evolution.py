@@ -5,17 +5,18 @@ Used through `searcher="regularized_evolution"`. It fits no model, so it needs N
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from neps.errors import ArgumentError
 from neps.ranking import rank_key
+from neps.samplers import settings
 from neps.samplers.drawing.claimed import Claimed
 from neps.samplers.drawing.initial_design import InitialDesign
 from neps.samplers.drawing.mutation import mutated_in_one
 from neps.samplers.protocol import Done, Sampler, Suggestion
-from neps.samplers.settings import whole
 from neps.space import Value
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _DEVIATION = 0.15
 _MUTATIONS = 20
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@attrs.frozen
 class RegularizedEvolution(Sampler):
     """Evolution with ageing (Real et al. 2019, algorithm 1), for any number of workers.
 
@@ -65,20 +66,17 @@ class RegularizedEvolution(Sampler):
         {'population_size': 50, 'sample_size': 10, 'sample_default_first': False}
     """
 
-    population_size: int = 20
-    sample_size: int = 10
-    sample_default_first: bool = False
+    population_size: int = attrs.field(default=20, converter=settings.population_size)
+    sample_size: int = attrs.field(default=10, converter=settings.sample_size)
+    sample_default_first: bool = attrs.field(default=False, converter=settings.sample_default_first)
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        for name in ("population_size", "sample_size"):
-            object.__setattr__(self, name, whole(name, getattr(self, name), least=1))
+    def __attrs_post_init__(self) -> None:
+        """Refuse a tournament of more than there are."""
         if self.sample_size > self.population_size:
             raise ArgumentError(
                 f"sample_size must be at most population_size, which is {self.population_size}, not "
                 f"{self.sample_size}: lower sample_size (half of the population is a good start), or raise the other."
             )
-        self._design()
 
     def check(self, space: SearchSpace) -> None:
         """Refuse `sample_default_first` where there is no default."""
@@ -86,7 +84,7 @@ class RegularizedEvolution(Sampler):
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
-        return dataclasses.asdict(self)
+        return attrs.asdict(self)
 
     def decide(
         self,

@@ -5,8 +5,9 @@ Used through `searcher="sobol"`. The sequence itself is in `neps.samplers.drawin
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
 
 from neps.samplers.drawing.sequences import sobol_sequence
 from neps.samplers.protocol import Sampler, Suggestion
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Sobol"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Sobol(Sampler):
     """Trial N is point N - 1 of a Sobol sequence, scrambled by the run's seed.
 
