@@ -18,7 +18,7 @@ from benchmarks.coordination.report import Table
 from benchmarks.problems import Config
 from benchmarks.problems.synthetic import Surface
 from benchmarks.simulated.running import SURFACES, Prior, Run, generator_of, perform_all, space_of
-from neps.space import Categorical, Confidence
+from neps.space import Confidence
 
 __all__ = ["SpeedUp", "Trio", "bad_default", "cost", "good_default", "longer", "measure", "report", "runs", "speed_up"]
 
@@ -51,7 +51,7 @@ Trios = Mapping[str, Sequence[Trio]]
 def good_default(surface: Surface, generator: np.random.Generator) -> Config:
     """The minimiser, with each number moved by a normal step of 10 % of its scaled range, within the bounds."""
     space = space_of(surface.space)
-    numbers = [not isinstance(parameter, Categorical) for parameter in space.parameters.values()]
+    numbers = [not parameter.categories for parameter in space.parameters.values()]
     steps = _STEP * generator.standard_normal(space.dimensions)
     return space.decode(space.encode(surface.minimiser) + np.where(numbers, steps, 0.0))  # which clips
 

@@ -29,7 +29,7 @@ the middle, which there is off by less than 3e-10 of itself."""
 
 def confidence(kind: str, given: Confidence) -> Confidence:
     """The confidence, if it is one; `kind` begins the message."""
-    if given in _DEVIATIONS:
+    if given in tuple(_DEVIATIONS):
         return given
     hint = nearest(str(given), _DEVIATIONS)
     msg = f"{kind}: default_confidence is {shown(given)}, but it must be 'low', 'medium' or 'high'.{hint}"

@@ -16,7 +16,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, overload
+from typing import Any
 
 from neps.space.values import Value
 
@@ -220,28 +220,17 @@ class Multiples(Sequence[float]):
     def __len__(self) -> int:
         return len(self.numerators)
 
-    @overload
-    def __getitem__(self, index: int) -> float: ...
-    @overload
-    def __getitem__(self, index: slice) -> Multiples: ...
-    def __getitem__(self, index: int | slice) -> float | Multiples:
-        if isinstance(index, slice):
-            return Multiples(self.numerators[index], self.denominator)
+    def __getitem__(self, index: int) -> float:  # type: ignore[override] # nobody cuts slices
         return self.numerators[index] / self.denominator
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """The place of a number, which may be off by a billionth of a step; ValueError if none is there."""
-        index = self.nearest(value)
-        steps_off = (Fraction(value) * self.denominator - self.numerators[index]) / self.numerators.step
-        found = self[index] == value or abs(steps_off) <= _SLACK
+        place = (Fraction(value) * self.denominator - self.numerators.start) / self.numerators.step
+        index = min(max(round(place), 0), len(self) - 1)
+        found = abs(place - index) <= _SLACK or self[index] == value
         if not found or not start <= index < (len(self) if stop is None else stop):
             raise ValueError(value)
         return index
-
-    def nearest(self, value: float) -> int:
-        """The place of the number that is nearest to a finite one."""
-        place = round((Fraction(value) * self.denominator - self.numerators.start) / self.numerators.step)
-        return min(max(place, 0), len(self) - 1)
 
 
 def _linear_position(number: float, lower: float, upper: float) -> float:

@@ -221,7 +221,6 @@ class SearchSpace(Mapping[str, Parameter]):
 
     @functools.cached_property
     def _fixed(self) -> dict[str, Value]:
-        """The values of what is not searched: of a constant, and the upper bound of a fidelity."""
         return {name: parameter.from_unit(1.0) for name, parameter in self.parameters.items() if not parameter.searched}
 
     def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:

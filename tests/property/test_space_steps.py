@@ -20,7 +20,7 @@ from neps.space.values import equal_values
 
 confidences: st.SearchStrategy[Confidence] = st.sampled_from(["low", "medium", "high"])
 units = st.floats(0, 1)
-MOST = 200
+MOST = 60
 
 
 @st.composite

@@ -95,6 +95,7 @@ def test_aliases_are_the_same_classes() -> None:
         (lambda: Categorical(["adam", "sgd"], default="adm"), "one of .* Did you mean 'adam'?"),
         (lambda: Categorical([0, 1], default=True), "default: the value is True"),
         (lambda: Categorical([0, 1], default=0, default_confidence="x"), "'x'"),  # type: ignore[arg-type]
+        (lambda: Float(0, 1, default_confidence=[]), r"default_confidence is \[\]"),  # type: ignore[arg-type]
         (lambda: Constant([1]), r"value is \[1\], but it must be a str"),  # type: ignore[arg-type]
         (lambda: Constant(math.nan), "value is nan"),
     ],
