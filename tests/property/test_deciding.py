@@ -15,7 +15,7 @@ import neps
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.history import History
-from neps.samplers.registry import _CLASSES, resolve
+from neps.samplers.registry import SEARCHERS, resolve
 from neps.space import SearchSpace
 from neps.testing.simulation import simulate
 from neps.trial import Decision
@@ -139,7 +139,7 @@ def test_a_worker_decides_as_simulated(
 def of_each_searcher() -> list[tuple[str, SearchSpace]]:
     """With a space that it takes."""
     found = []
-    for name in _CLASSES:
+    for name in SEARCHERS:
         for space in (BOTH, EPOCHS, PRIOR, PLAIN):
             try:
                 resolve(name, space, {})
@@ -147,7 +147,7 @@ def of_each_searcher() -> list[tuple[str, SearchSpace]]:
                 continue
             found.append((name, space))
             break
-    assert len(found) == len(_CLASSES)
+    assert len(found) == len(SEARCHERS)
     return found
 
 
