@@ -105,7 +105,7 @@ def _of_parent(_process: int, parents: Hold) -> Evaluation:
     """That of the attempt for which this process was started: it waits and leaves signs as its parent would."""
     lease = DEFAULT_LEASE_SECONDS
     with contextlib.suppress(NepsError, OSError):
-        if (definition := find_definition(parents.folder.root)) is not None:
+        if (definition := find_definition(str(parents.folder.directory.parent))) is not None:
             lease = definition.lease_seconds
     return Evaluation(parents, patience=10 * lease)
 
