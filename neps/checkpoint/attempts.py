@@ -41,6 +41,11 @@ class Evaluation:
     advanced: bool = False
     trainers: dict[Path, object] = dataclasses.field(default_factory=dict)
 
+    @property
+    def patience_left(self) -> float:
+        """For how many seconds a `save` tries: not again where it was in vain."""
+        return self.patience if self.stalled is None else 0.0
+
     def stall(self, size: int) -> None:
         """There was no room for so many bytes: remembered here, and said by a sign, since this may be a child."""
         self.recover()

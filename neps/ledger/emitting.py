@@ -60,15 +60,34 @@ def emit(fields: Mapping[str, Any]) -> str:
 
 
 def _field(name: Any, value: Any) -> str:
-    key = _key(name)
-    if key is not None and type(value) is dict and value:
-        entries = [(_key(inner), _scalar(item)) for inner, item in value.items()]
-        if all(inner is not None and item is not None for inner, item in entries):
-            return f"{key}:\n" + "".join(f"  {inner}: {item}\n" for inner, item in entries)
-    if key is not None and type(value) is list and value and all(type(item) is float for item in value):
-        return f"{key}:\n" + "".join(f"- {_float(item)}\n" for item in value)
+    key, text = _key(name), _value(value)
+    return _by_yaml({name: value}) if key is None or text is None else f"{key}:{text}"
+
+
+def _value(value: Any) -> str | None:
+    """What follows a key and its colon, or None where PyYAML has to write the field."""
+    if type(value) is dict and value:
+        return _entries(value)
+    if type(value) is list and value:
+        return _floats(value)
     scalar = _scalar(value)
-    return _by_yaml({name: value}) if key is None or scalar is None else f"{key}: {scalar}\n"
+    return None if scalar is None else f" {scalar}\n"
+
+
+def _entries(values: dict[Any, Any]) -> str | None:
+    lines = ["\n"]
+    for name, value in values.items():
+        key, scalar = _key(name), _scalar(value)
+        if key is None or scalar is None:
+            return None
+        lines.append(f"  {key}: {scalar}\n")
+    return "".join(lines)
+
+
+def _floats(values: list[Any]) -> str | None:
+    if any(type(value) is not float for value in values):
+        return None
+    return "\n" + "".join(f"- {_float(value)}\n" for value in values)
 
 
 def _key(name: Any) -> str | None:

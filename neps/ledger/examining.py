@@ -27,14 +27,7 @@ _logger = logging.getLogger("neps.ledger")
 
 
 class Examiner:
-    """Examines trials for one observer.
-
-    Args:
-        layout: the run's paths.
-        trust: reads what can be believed.
-        known: what the observer knows.
-        poll: the longest pause in seconds between two looks of a waiting worker.
-    """
+    """Examines trials for an observer, who plans pauses of at most `poll` seconds between two looks."""
 
     def __init__(self, layout: Layout, trust: Trust, known: Knowledge, poll: float) -> None:
         self._layout, self._trust, self._known, self._poll = layout, trust, known, poll

@@ -32,11 +32,7 @@ class Knowledge:
 
     `trials` are those with a result (without details, only those that failed), `pending` those without. `ended` is how
     many have a result, `best` the incumbent, as far as either is known. `observers` are told whenever a trial becomes
-    known or stands differently, or its folder is gone.
-
-    Args:
-        numbers: of the run.
-        details: whether results are kept, or only whether trials have ended.
+    known or stands differently, or its folder is gone. `details`: whether results are kept, or only that trials ended.
     """
 
     def __init__(self, numbers: Numbering, *, details: bool) -> None:

@@ -23,14 +23,7 @@ _logger = logging.getLogger("neps.ledger")
 
 
 class Recall:
-    """The accelerator, as one observer uses it.
-
-    Args:
-        layout: the run's paths.
-        me: the worker; None for a reader, who writes nothing.
-        trust: says whether a decision can be believed.
-        known: what the observer knows.
-    """
+    """The accelerator, as one observer uses it; `me` is None for a reader, who writes nothing."""
 
     def __init__(self, layout: Layout, me: Identity | None, trust: Trust, known: Knowledge) -> None:
         self._layout, self._me, self._trust, self._known = layout, me, trust, known

@@ -26,14 +26,7 @@ __all__ = ["Trust", "forget_note"]
 
 
 class Trust:
-    """Reads trials for one observer.
-
-    Args:
-        layout: the run's paths.
-        me: the worker; None for a reader, who writes nothing.
-        lease: for how many seconds to look again.
-        fits: looks whether a decision belongs to the run's space; raises ValueError if not.
-    """
+    """Reads trials for one observer: `me` is None for a reader, who writes nothing. For `fits` see `View`."""
 
     def __init__(self, layout: Layout, me: Identity | None, lease: float, fits: Callable[[Decision], object]) -> None:
         self._layout, self._me, self._fits = layout, me, fits
@@ -41,12 +34,7 @@ class Trust:
         self.notices = Notices(layout, at_once=me is not None)
 
     def look(self, folder: TrialFolder, known: Standing | None = None, *, complete: bool = True) -> Standing | None:
-        """Where a trial stands, if all that is read of it can be trusted; None while its number is not committed.
-
-        Raises:
-            UnreadableDocumentError: if something can't (yet).
-            OSError: if the filesystem fails.
-        """
+        """As `standing.look`, if all that is read can be trusted; else it raises as that does."""
         folder.check()
         standing = look(folder, known, complete=complete and self._me is not None)
         if standing is not None and known is None:
@@ -54,11 +42,7 @@ class Trust:
         return standing
 
     def check(self, decision: Decision | None, path: str) -> None:
-        """Make sure that a decision, which was read from `path`, belongs to the space.
-
-        Raises:
-            UnreadableDocumentError: if not.
-        """
+        """Make sure that a decision, which was read from `path`, belongs to the space: else it raises, as `look`."""
         try:
             if decision is not None:
                 self._fits(decision)
@@ -71,13 +55,8 @@ class Trust:
     ) -> Trial | None:
         """The trial as damaged, past the lease, or once somebody has said so; None if it is to be looked at again.
 
-        The verdict may come second to a result: then that counts, unless nobody can tell of what.
-
-        Args:
-            folder: the trial's.
-            known: an earlier look at it.
-            torn: since when it can't be trusted.
-            error: why not.
+        Why is said by `error`, and since when by `torn`; `known` is an earlier look. The verdict may come second to a
+        result: then that counts, unless nobody can tell of what.
         """
         if verdict_on(folder) is None:
             if not (error.lasting or torn.longer_than(self.lease) or self._is_noted(folder.number, error)):

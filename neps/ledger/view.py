@@ -204,5 +204,5 @@ class View:
         return self._known.known()
 
     def everything(self) -> dict[int, Trial]:
-        """All trials by number; numbers that are reserved but not committed wait, without a decision."""
+        """The same by number, and numbers that are reserved but not committed: these wait, without a decision."""
         return self._known.everything()

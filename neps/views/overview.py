@@ -88,26 +88,30 @@ class Overview:
 def overview(root: str, definition: Definition, view: View, most_running: int | None = None) -> Overview:
     """How a run stands, by what a reader's view knows; a few looks at each running trial, of so many at most."""
     pending = sorted(view.pending.items())
-    dead = {number for number, each in pending if not each.waits and each.standing.start.identity.proven_dead()}
-    running = sorted((number not in dead, number) for number, each in pending if not each.waits)
-    ended = [view.trials[number] for number in sorted(view.trials)]
-    failed = [trial for trial in ended if not trial.succeeded]
-    damaged = [trial for trial in failed if trial.result is not None and trial.result.damaged]
+    running = {number: each for number, each in pending if not each.waits}
+    dead = {number for number, each in running.items() if each.standing.start.identity.proven_dead()}
+    shown = sorted(running, key=lambda number: (number not in dead, number))[:most_running]
+    failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
+    damaged = [trial for trial in failed if _is_damaged(trial)]
     unreadable = {number: taken.why for number, taken in sorted(view.numbers.taken.items()) if taken.torn.looks}
     return Overview(
         root=root,
         definition=definition,
         history=History(SearchSpace.from_definition(dict(definition.space)), view.known(), definition.seed),
-        running=[_running(view.pending[number], dead=number in dead) for _, number in running[:most_running]],
+        running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
         reserved=len(view.numbers.taken) - len(unreadable),
         resumable=len(pending) - len(running),
         short=_short(pending),
-        failed=[trial for trial in failed if trial.result is None or not trial.result.damaged],
+        failed=[trial for trial in failed if not _is_damaged(trial)],
         damaged=damaged,
         unreadable=unreadable,
     )
+
+
+def _is_damaged(trial: Trial) -> bool:
+    return trial.result is not None and trial.result.damaged
 
 
 def _running(pending: Pending, *, dead: bool) -> Running:
