@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -60,34 +60,32 @@ def emit(fields: Mapping[str, Any]) -> str:
 
 
 def _field(name: Any, value: Any) -> str:
-    key, text = _key(name), _value(value)
-    return _by_yaml({name: value}) if key is None or text is None else f"{key}:{text}"
-
-
-def _value(value: Any) -> str | None:
-    """What follows a key and its colon, or None where PyYAML has to write the field."""
-    if type(value) is dict and value:
-        return _entries(value)
-    if type(value) is list and value:
-        return _floats(value)
-    scalar = _scalar(value)
-    return None if scalar is None else f" {scalar}\n"
+    key, nested = _key(name), _NESTED.get(type(value))
+    text = _scalar(value) if nested is None else nested(value)
+    if key is None or text is None:
+        return _by_yaml({name: value})
+    return f"{key}: {text}\n" if nested is None else f"{key}:\n{text}"
 
 
 def _entries(values: dict[Any, Any]) -> str | None:
-    lines = ["\n"]
+    """The lines of a mapping below its key, or None where PyYAML has to write the field."""
+    lines = []
     for name, value in values.items():
         key, scalar = _key(name), _scalar(value)
         if key is None or scalar is None:
             return None
         lines.append(f"  {key}: {scalar}\n")
-    return "".join(lines)
+    return "".join(lines) or None
 
 
 def _floats(values: list[Any]) -> str | None:
+    """The same of a list."""
     if any(type(value) is not float for value in values):
         return None
-    return "\n" + "".join(f"- {_float(value)}\n" for value in values)
+    return "".join(f"- {_float(value)}\n" for value in values) or None
+
+
+_NESTED: dict[type, Callable[[Any], str | None]] = {dict: _entries, list: _floats}
 
 
 def _key(name: Any) -> str | None:

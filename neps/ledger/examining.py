@@ -90,7 +90,9 @@ class Examiner:
         if trial.ended:
             self.end(trial)
         else:
-            self._known.begin(Pending.of(folder, standing, trial.spent, poll=self._poll, lease=self._trust.lease))
+            self._known.begin(
+                trial, Pending.of(folder, standing, trial.spent, poll=self._poll, lease=self._trust.lease)
+            )
 
     def end(self, trial: Trial) -> None:
         """A trial has ended; one that is damaged is said to be."""

@@ -66,11 +66,11 @@ class Knowledge:
             self.trials[trial.number] = trial
         self.tell(trial)
 
-    def begin(self, pending: Pending) -> None:
+    def begin(self, trial: Trial, pending: Pending) -> None:
         """A trial is committed, and has no result."""
-        self.numbers.settle(pending.folder.number)
-        self.pending[pending.folder.number] = pending
-        self.tell(pending.trial)
+        self.numbers.settle(trial.number)
+        self.pending[trial.number] = pending
+        self.tell(trial)
 
     def reopen(self, number: int) -> None:
         """A failed trial was retried: it has no result any more."""
