@@ -17,8 +17,8 @@ from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import start_name
 from neps.ledger.pending import Pending
+from neps.ledger.reading import history_of
 from neps.ledger.view import View
-from neps.space import SearchSpace
 from neps.trial import Trial
 
 __all__ = ["Overview", "Running", "overview"]
@@ -97,7 +97,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     return Overview(
         root=root,
         definition=definition,
-        history=History(SearchSpace.from_definition(dict(definition.space)), view.known(), definition.seed),
+        history=history_of(definition, view.known()),
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
