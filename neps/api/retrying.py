@@ -17,8 +17,9 @@ from neps.calling import public
 from neps.checking import ARGUMENTS
 from neps.errors import ArgumentError, shown
 from neps.ledger.layout import Layout
+from neps.ledger.mending import is_mendable, mend
 from neps.ledger.reading import read_definition, read_view
-from neps.ledger.retrying import is_mendable, mend, reopen
+from neps.ledger.retrying import reopen
 from neps.ledger.storage import denial
 from neps.trial import Status, Trial
 from neps.views.status import why_damaged

@@ -41,6 +41,11 @@ class Evaluation:
     advanced: bool = False
     trainers: dict[Path, object] = dataclasses.field(default_factory=dict)
 
+    @property
+    def patience_left(self) -> float:
+        """For how many seconds a `save` tries: not again where it was in vain."""
+        return self.patience if self.stalled is None else 0.0
+
     def stall(self, size: int) -> None:
         """There was no room for so many bytes: remembered here, and said by a sign, since this may be a child."""
         self.recover()
@@ -105,7 +110,7 @@ def _of_parent(_process: int, parents: Hold) -> Evaluation:
     """That of the attempt for which this process was started: it waits and leaves signs as its parent would."""
     lease = DEFAULT_LEASE_SECONDS
     with contextlib.suppress(NepsError, OSError):
-        if (definition := find_definition(parents.folder.root)) is not None:
+        if (definition := find_definition(str(parents.folder.directory.parent))) is not None:
             lease = definition.lease_seconds
     return Evaluation(parents, patience=10 * lease)
 

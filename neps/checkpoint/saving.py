@@ -80,20 +80,10 @@ def save(
         >>> load(folder, name="notes.txt", read=lambda file: file.read())
         b'notes'
     """
-    folder = _folder(pipeline_directory)
-    path = Path(folder, _checked(name))
+    path = Path(_folder(pipeline_directory), _checked(name))
     check()
-    try:
+    with _said_why_not_saved(path):
         _replace(path, lambda file: (write or _torch_save)(state, file))
-    except (CheckpointError, TakenOverError):
-        raise
-    except Exception as error:
-        if not path.parent.is_dir():
-            raise CheckpointError(
-                f"there is no folder {folder} to save {name} in. neps doesn't make it: pass pipeline_directory, or "
-                "make the folder first."
-            ) from error
-        raise CheckpointError(f"{path} can't be saved: {_gist(error)}.{_rest(path)}") from error
     if write is None:
         _warn_of(name, _refused(path))
     return path
@@ -148,20 +138,28 @@ def load(
         folders.append(_folder(previous_pipeline_directory))
     check()
     for folder in folders:
-        with _explained(Path(folder, name)):
-            file = files.open_to_read(folder, name)
-            if file is not None:
-                with file:
-                    state = read(file) if read is not None else _torch_load(file, weights_only=weights_only)
-                if (attempt := attempt_in(folder)) is not None:
-                    attempt.loaded = True
-                return state
+        with _said_why_not_read(Path(folder, name)):
+            found = _read(folder, name, read or functools.partial(_torch_load, weights_only=weights_only))
+        if found is not None:
+            return found[0]
     if previous_pipeline_directory is not None:
         message = (
             "There is no %s in %s, the trial that this one continues, nor in its own folder: it starts from scratch."
         )
         _logger.warning(message, name, previous_pipeline_directory)
     return default
+
+
+def _read(folder: str, name: str, read: Callable[[IO[bytes]], Any]) -> tuple[Any] | None:
+    """The checkpoint in one folder, which may be any object; None if there is none."""
+    file = files.open_to_read(folder, name)
+    if file is None:
+        return None
+    with file:
+        state = read(file)
+    if (attempt := attempt_in(folder)) is not None:
+        attempt.loaded = True
+    return (state,)
 
 
 def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -181,22 +179,27 @@ def _try_to_replace(
 ) -> bool:
     """In an evaluation, for long where the storage fails; not on the way out, and not when that was in vain before."""
     folder, interrupted = str(path.parent), _interruption(sys.exception())
-    hopeless = attempt is None or attempt.stalled is not None or interrupted is not None
-    outage = Outage(_logger, 0.0 if attempt is None or hopeless else attempt.patience)
+    outage = Outage(_logger, 0.0 if attempt is None or interrupted is not None else attempt.patience_left)
     while True:
         try:
             return files.replace(folder, path.name, write, lambda: check_open(folder), compare=compare)
-        except Exception as error:
-            struck = _interruption(error)
-            if struck is not None and interrupted is None:  # while a library wrote, which hides it behind its own error
-                raise struck from error
-            if not isinstance(error, files.WriteError):
-                raise
+        except files.WriteError as error:
+            _let_out(error, interrupted)
             pause = outage.failed(f"{path} can't be saved", error.failure)
             if pause is None:
                 raise _stalled(path, error, attempt, outage.seconds) from error.failure
+        except Exception as error:
+            _let_out(error, interrupted)
+            raise
         _sleep(pause)
         check_open(folder)
+
+
+def _let_out(error: Exception, interrupted: BaseException | None) -> None:
+    """Raise what struck while a library wrote, which hides it behind its own error, unless that was there before."""
+    struck = _interruption(error)
+    if struck is not None and interrupted is None:
+        raise struck from error
 
 
 def _interruption(error: BaseException | None) -> BaseException | None:
@@ -247,7 +250,22 @@ def _checked(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _said_why_not_saved(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (CheckpointError, TakenOverError):
+        raise
+    except Exception as error:
+        if not path.parent.is_dir():
+            raise CheckpointError(
+                f"there is no folder {path.parent} to save {path.name} in. neps doesn't make it: pass "
+                "pipeline_directory, or make the folder first."
+            ) from error
+        raise CheckpointError(f"{path} can't be saved: {_gist(error)}.{_rest(path)}") from error
+
+
+@contextlib.contextmanager
+def _said_why_not_read(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable
 
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
+from neps.ledger.records import End
 from neps.ledger.standing import spent_before
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Status, Trial
 
-__all__ = ["Notices", "damaged_trial"]
+__all__ = ["Notices", "damaged_trial", "verdict_on"]
 
 _logger = logging.getLogger("neps.ledger")
 
@@ -42,11 +44,22 @@ def damaged_trial(
             check(committed[0], folder.path)
             decision = committed[0]
         spent = spent_before(folder, attempts)
-    verdict = folder.verdict()
+    verdict = verdict_on(folder)
     result = Result.of_damage(verdict.outcome.error if verdict else error.without_path)
     return Trial(
         number=folder.number, decision=decision, result=result, status=Status.FAILED, attempts=attempts, spent=spent
     )
+
+
+def verdict_on(folder: TrialFolder) -> Result | None:
+    """What was published of a trial, where that is that it is damaged; what a retry has made void doesn't count."""
+    last = folder.last_attempt()
+    for published in (folder.result, functools.partial(folder.end, last)):
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            end = published()
+            if end is not None and end.end is End.DAMAGED and end.attempt >= last:
+                return end.result
+    return None
 
 
 class Notices:

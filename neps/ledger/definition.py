@@ -97,25 +97,32 @@ def find_definition(root: str) -> Definition | None:
         FormatVersionError: if it is of a newer format, or requires what this version doesn't know.
         DirectoryError: if it stays unreadable, or trials lie there without one.
     """
-    path = Layout(root).definition
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            fields = documents.load(path)
-            if fields is not None:
-                return _understood(path, parsed(path, functools.partial(Definition.from_fields, fields)))
-            if not _has_trials(root):
-                return None
-            failure: UnreadableDocumentError | None = None
+            return _read(root)
         except UnreadableDocumentError as error:
             failure = error
-        except DirectoryError:
-            raise
-        except OSError as error:
-            failure = UnreadableDocumentError(path, f"it can't be read: {error}")
-        if (failure is not None and failure.lasting) or time.monotonic() > deadline:
+        if failure.lasting or time.monotonic() > deadline:
             raise _unusable(root, failure)
         time.sleep(0.05)
+
+
+class _MissingError(UnreadableDocumentError):
+    """There is no definition, but there are trials: it isn't seen yet, or somebody has removed it."""
+
+
+def _read(root: str) -> Definition | None:
+    path = Layout(root).definition
+    try:
+        fields = documents.load(path)
+    except OSError as error:
+        raise UnreadableDocumentError(path, f"it can't be read: {error}") from error
+    if fields is not None:
+        return _understood(path, parsed(path, functools.partial(Definition.from_fields, fields)))
+    if _has_trials(root):
+        raise _MissingError(path, "")
+    return None
 
 
 def _understood(path: str, definition: Definition) -> Definition:
@@ -129,8 +136,8 @@ def _understood(path: str, definition: Definition) -> Definition:
     return definition
 
 
-def _unusable(root: str, failure: UnreadableDocumentError | None) -> DirectoryError:
-    if failure is None:
+def _unusable(root: str, failure: UnreadableDocumentError) -> DirectoryError:
+    if isinstance(failure, _MissingError):
         message = (
             f"{root} holds trials (config_N) but no {DEFINITION}, which defines the run. Restore {DEFINITION}, "
             "or choose another root_directory. Nothing was changed."

@@ -68,13 +68,16 @@ def decode(path: str, content: bytes) -> dict[str, Any]:
         raise UnreadableDocumentError(path, f"it is not YAML: {_first_line(error)}") from error
     if not isinstance(fields, dict):
         raise UnreadableDocumentError(path, "it is not a mapping")
-    version = fields.get("format_version")
+    _check_version(path, fields.get("format_version"))
+    return fields
+
+
+def _check_version(path: str, version: Any) -> None:
     if isinstance(version, int) and version > FORMAT_VERSION:
         why = f"it has format version {shown(version)}, and this neps knows versions up to {FORMAT_VERSION}"
         raise UnreadableDocumentError(path, why, lasting=True)
     if version != FORMAT_VERSION or isinstance(version, bool | float):
         raise UnreadableDocumentError(path, f"its format_version is {shown(version)}, not {FORMAT_VERSION}")
-    return fields
 
 
 def _first_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -60,15 +60,32 @@ def emit(fields: Mapping[str, Any]) -> str:
 
 
 def _field(name: Any, value: Any) -> str:
-    key = _key(name)
-    if key is not None and type(value) is dict and value:
-        entries = [(_key(inner), _scalar(item)) for inner, item in value.items()]
-        if all(inner is not None and item is not None for inner, item in entries):
-            return f"{key}:\n" + "".join(f"  {inner}: {item}\n" for inner, item in entries)
-    if key is not None and type(value) is list and value and all(type(item) is float for item in value):
-        return f"{key}:\n" + "".join(f"- {_float(item)}\n" for item in value)
-    scalar = _scalar(value)
-    return _by_yaml({name: value}) if key is None or scalar is None else f"{key}: {scalar}\n"
+    key, nested = _key(name), _NESTED.get(type(value))
+    text = _scalar(value) if nested is None else nested(value)
+    if key is None or text is None:
+        return _by_yaml({name: value})
+    return f"{key}: {text}\n" if nested is None else f"{key}:\n{text}"
+
+
+def _entries(values: dict[Any, Any]) -> str | None:
+    """The lines of a mapping below its key, or None where PyYAML has to write the field."""
+    lines = []
+    for name, value in values.items():
+        key, scalar = _key(name), _scalar(value)
+        if key is None or scalar is None:
+            return None
+        lines.append(f"  {key}: {scalar}\n")
+    return "".join(lines) or None
+
+
+def _floats(values: list[Any]) -> str | None:
+    """The same of a list."""
+    if any(type(value) is not float for value in values):
+        return None
+    return "".join(f"- {_float(value)}\n" for value in values) or None
+
+
+_NESTED: dict[type, Callable[[Any], str | None]] = {dict: _entries, list: _floats}
 
 
 def _key(name: Any) -> str | None:

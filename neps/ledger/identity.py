@@ -76,12 +76,15 @@ class Identity:
 
     def is_neighbour_of(self, other: Identity) -> bool:
         """Whether both pids are of one host, boot and pid namespace, so that either process can look for the other."""
+        return self._lives_at(other.boot, other.pid_namespace)
+
+    def _lives_at(self, boot: str, pid_namespace: str) -> bool:
         known = bool(self.boot and self.pid_namespace)
-        return known and (self.boot, self.pid_namespace) == (other.boot, other.pid_namespace)
+        return known and (self.boot, self.pid_namespace) == (boot, pid_namespace)
 
     def proven_dead(self) -> bool:
         """Whether this process has certainly ended: known only on its own host, boot and pid namespace."""
-        if not self.boot or self.boot != _boot() or not self.pid_namespace or self.pid_namespace != _pid_namespace():
+        if not self._lives_at(_boot(), _pid_namespace()):
             return False
         try:
             os.kill(self.pid, 0)

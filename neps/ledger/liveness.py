@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from neps.ledger import documents
 from neps.ledger.documents import UnreadableDocumentError
@@ -49,17 +49,20 @@ class _Suspect:
 def live_worker(layout: Layout, me: Identity, lease: float) -> Identity | None:
     """A worker of the run that lives, or None once all are proven dead or were silent for a lease."""
     suspects = [suspect for suspect in _suspects(layout, lease) if not suspect.identity.proven_dead()]
-    for suspect in suspects:
-        if suspect.identity.is_neighbour_of(me):
-            return suspect.identity
-    if suspects:
-        names = ", ".join(sorted({suspect.identity.worker for suspect in suspects}))
-        _logger.warning(
-            "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s is still alive. "
-            "If so, this worker joins its run. Otherwise it moves the run aside.",
-            lease,
-            names,
-        )
+    neighbours = [suspect.identity for suspect in suspects if suspect.identity.is_neighbour_of(me)]
+    if neighbours or not suspects:
+        return next(iter(neighbours), None)
+    names = ", ".join(sorted({suspect.identity.worker for suspect in suspects}))
+    _logger.warning(
+        "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s is still alive. "
+        "If so, this worker joins its run. Otherwise it moves the run aside.",
+        lease,
+        names,
+    )
+    return _first_to_show_life(suspects, lease)
+
+
+def _first_to_show_life(suspects: Sequence[_Suspect], lease: float) -> Identity | None:
     while not all(suspect.silence.longer_than(lease) for suspect in suspects):
         for suspect in suspects:
             if suspect.shows_life(time.monotonic()):

@@ -52,15 +52,19 @@ class News:
         size = os.stat(path).st_size  # noqa: PTH116
         begin = begin if size >= begin else 0  # else it is another file
         while begin < size and self._left > 0:
-            content = piece(path, begin, min(_PIECE, self._left))
-            is_cut = b"\n" not in content and begin + len(content) < size
-            if is_cut and (len(content) < self._left or self._left == self._most):  # else the next look goes on here
-                content = piece(path, begin, LONGEST_LINE)
+            content = self._piece(path, begin, size)
             self._left -= len(content)
             if not (whole := self._whole(content)):
                 return
             yield from content[:whole].split(b"\n")
             self._read[name] = begin = begin + whole
+
+    def _piece(self, path: str, begin: int, size: int) -> bytes:
+        content = piece(path, begin, min(_PIECE, self._left))
+        is_cut = b"\n" not in content and begin + len(content) < size
+        if is_cut and (len(content) < self._left or self._left == self._most):  # else the next look goes on here
+            return piece(path, begin, LONGEST_LINE)
+        return content
 
     def _whole(self, content: bytes) -> int:
         """How many bytes of it are whole lines; the last one may be being written."""

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from neps.ledger.identity import Identity
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing
+from neps.ledger.standing import Standing, trial_with
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Trial
 
@@ -80,10 +80,4 @@ class Pending:
     @property
     def trial(self) -> Trial:
         """As the history shows it."""
-        return Trial(
-            number=self.folder.number,
-            decision=self.standing.decision,
-            status=self.standing.status,
-            attempts=self.standing.start.attempt,
-            spent=self.spent,
-        )
+        return trial_with(self.folder, self.standing, self.spent)

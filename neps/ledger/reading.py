@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from neps.errors import ArgumentError, DirectoryError, shown
@@ -15,7 +16,7 @@ from neps.ledger.view import View
 from neps.space import SearchSpace
 from neps.trial import Decision, Trial
 
-__all__ = ["no_run", "read_definition", "read_history", "read_trials", "read_view", "root_of"]
+__all__ = ["history_of", "no_run", "read_definition", "read_history", "read_trials", "read_view", "root_of"]
 
 _PATIENCE = 0.5
 _BELOW = ("task_*", "dev_*", "task_*/dev_*")
@@ -73,7 +74,12 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
         DirectoryError: if there is no run, or it can't be read.
     """
     definition = definition or read_definition(root)
-    return History(SearchSpace.from_definition(definition.space), read_trials(root, definition), definition.seed)
+    return history_of(definition, read_trials(root, definition))
+
+
+def history_of(definition: Definition, trials: Mapping[int, Trial]) -> History:
+    """These trials as the history of a run."""
+    return History(SearchSpace.from_definition(definition.space), trials, definition.seed)
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:

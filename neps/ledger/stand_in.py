@@ -103,7 +103,7 @@ class StandIn:
 
     def _attend(self) -> None:
         """Start the process, wait for its end, start it again; until `stop`, or for good where it is unfit."""
-        pause, brief = 0.0, 0
+        pace = _Pace()
         while not self._stopping:
             began = time.monotonic()
             try:
@@ -116,13 +116,11 @@ class StandIn:
                 code = None
             finally:
                 self._begun.set()
-            stable = time.monotonic() - began > _STABLE_SECONDS
-            pause = 0.0 if stable else min(max(0.1, 2 * pause), _LONGEST_PAUSE)
-            brief = 0 if stable else brief + 1
-            if code is not None and (code > 0 or brief == _BRIEF_RUNS):  # one that is killed may run the next time
+            pace.ended(time.monotonic() - began)
+            if pace.is_odd(code):
                 self._warn(f"it ended with exit status {code}; it is tried again")
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or not self._begun.is_set(), pause)
+                self._changed.wait_for(lambda: self._stopping or not self._begun.is_set(), pace.pause)
 
     def _run_once(self) -> int | None:
         """Start the process and wait for its end; its exit code, or None where nobody knows.
@@ -183,6 +181,23 @@ class StandIn:
 def _is_python(interpreter: str | None) -> bool:
     """Whether it can be started with a program; where Python is embedded, it may be anything."""
     return re.fullmatch(r"/(.*/)?python[^/]*", interpreter or "", re.DOTALL) is not None
+
+
+class _Pace:
+    """How long to `pause` before the process is started again: the longer, the more often it has ended soon."""
+
+    def __init__(self) -> None:
+        self.pause, self._brief_runs = 0.0, 0
+
+    def ended(self, seconds: float) -> None:
+        """It ran for so long."""
+        stable = seconds > _STABLE_SECONDS
+        self.pause = 0.0 if stable else min(max(0.1, 2 * self.pause), _LONGEST_PAUSE)
+        self._brief_runs = 0 if stable else self._brief_runs + 1
+
+    def is_odd(self, code: int | None) -> bool:
+        """Whether something else is wrong than that somebody has killed it: then it may run the next time."""
+        return code is not None and (code > 0 or self._brief_runs == _BRIEF_RUNS)
 
 
 class _Shown:

@@ -1,12 +1,12 @@
-"""One config_N: every file operation on a trial's folder, one method each. It decides nothing.
+"""One config_N: what is read and published in a trial's folder, one method each. It decides nothing.
 
-`standing` reads what the files mean together; the worker and `neps retry` act through here.
+`standing` reads what the files mean together; what an attempt's own processes leave is in `claims`, and what `neps
+retry` takes out of the way in `mending`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import uuid
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from neps.errors import shown
 from neps.ledger import documents
 from neps.ledger.curve_file import CurveFile, Point
 from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import PATIENCE, make_folder, move_away, publish, put, relocate, sync_folder
+from neps.ledger.exclusive import PATIENCE, make_folder, publish, relocate, sync_folder
 from neps.ledger.foreign import change_mark, is_complete, misplaced, read
 from neps.ledger.identity import Identity
 from neps.ledger.layout import (
@@ -25,7 +25,6 @@ from neps.ledger.layout import (
     RESULT,
     TRIAL,
     Layout,
-    attempt_of,
     curve_name,
     end_name,
     lock_name,
@@ -33,8 +32,8 @@ from neps.ledger.layout import (
     start_name,
     void_name,
 )
-from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
-from neps.trial import Decision, Result
+from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
+from neps.trial import Decision
 
 __all__ = ["TrialFolder"]
 
@@ -48,8 +47,6 @@ class TrialFolder:
         self._layout = layout
         self.number = number
         self.path = layout.trial(number)
-
-    # Claiming
 
     def reserve(self) -> bool:
         """Make the folder: True for one caller."""
@@ -79,8 +76,6 @@ class TrialFolder:
         """
         if (what := misplaced(self.path)) is not None:
             raise UnreadableDocumentError(self.path, f"not a folder: {what}", lasting=True)
-
-    # Reading
 
     def decision(self) -> tuple[Decision, AttemptStart] | None:
         """The decision and its committer, or None while the number is not committed."""
@@ -160,30 +155,6 @@ class TrialFolder:
             attempt += 1
         return attempt
 
-    def verdict(self) -> Result | None:
-        """What was published, where that is that this trial is damaged; what a retry has made void doesn't count."""
-        last = self.last_attempt()
-        for published in (self.result, functools.partial(self.end, last)):
-            with contextlib.suppress(UnreadableDocumentError, OSError):
-                end = published()
-                if end is not None and end.end is End.DAMAGED and end.attempt >= last:
-                    return end.result
-        return None
-
-    def note_damage(self, error: UnreadableDocumentError, me: Identity) -> None:
-        """Say that a document stayed unreadable for a lease: a hint, where the folder has no place for a verdict."""
-        with contextlib.suppress(OSError):
-            os.makedirs(self._layout.damaged, exist_ok=True)  # noqa: PTH103
-            fields = {"document": error.document, "why": error.why, "by": me.worker, "time": documents.now()}
-            publish(self._layout.damaged, f"{self.number}.yaml", documents.encode(fields), me.token, patience=0.0)
-
-    def is_noted(self, error: UnreadableDocumentError) -> bool:
-        """Whether somebody has waited a lease for this document. Asked only by who can't read it, either."""
-        with contextlib.suppress(UnreadableDocumentError, OSError):
-            fields = documents.load(f"{self._layout.damaged}/{self.number}.yaml")
-            return fields is not None and fields.get("document") == error.document
-        return False
-
     def has_start(self, attempt: int) -> bool:
         """Whether an attempt was opened, as far as this client sees."""
         return os.path.lexists(f"{self.path}/{start_name(attempt)}")
@@ -201,8 +172,6 @@ class TrialFolder:
         if content is None or not is_complete(content):
             return None
         return b"\nstatus: success\n" in content
-
-    # Attempts
 
     def open_attempt(self, attempt: int, me: Identity, after: str) -> bool:
         """Open an attempt whose predecessor has ended: True if it was ours."""
@@ -251,37 +220,6 @@ class TrialFolder:
         """Publish a result where the attempt's end can't carry it (it is damaged): True if it was ours."""
         return publish(self.path, RESULT, documents.encode(fields), me.token, patience=patience)
 
-    def end_damaged(self, attempt: int, why: str, me: Identity) -> bool:
-        """End an attempt of whose end nothing is known any more: True if this end was ours."""
-        fields = result_fields(Result.of_damage(why, me.worker, attempt))
-        return publish(self.path, end_name(attempt), documents.encode(fields), me.token)
-
-    def set_unreadable_aside(self, name: str) -> list[str]:
-        """Rename a document that can't be read; seen whole then, it goes back. Its new name, if it has one."""
-        if self._is_readable(name):
-            return []
-        aside = f"{name}.damaged-{uuid.uuid4().hex[:8]}"
-        if not move_away(f"{self.path}/{name}", f"{self.path}/{aside}"):
-            return []
-        if self._is_readable(aside, name):
-            put(f"{self.path}/{aside}", f"{self.path}/{name}")
-            return []
-        return [aside]
-
-    def _is_readable(self, name: str, meant: str | None = None) -> bool:
-        """Whether a start or an end, which is `meant` to be called so, can be trusted; true of one that isn't there."""
-        with contextlib.suppress(UnreadableDocumentError):
-            fields = documents.load(path := f"{self.path}/{name}")
-            if fields is not None:
-                parsed(path, lambda: _read_as(meant or name, fields))
-            return True
-        return False
-
-    def forget_damage(self) -> None:
-        """What was noted of a document counts no more."""
-        with contextlib.suppress(OSError):
-            os.unlink(f"{self._layout.damaged}/{self.number}.yaml")  # noqa: PTH108
-
     def set_result_aside(self, attempt: int) -> bool:
         """Take the void result of an attempt that was retried out of the way: True for one caller."""
         own_name = f"{self.path}/.{RESULT}.{uuid.uuid4().hex}"
@@ -296,23 +234,6 @@ class TrialFolder:
         return f"{self.path}/{void_name(void)}"
 
     @property
-    def root(self) -> str:
-        """The run's root directory."""
-        return self._layout.root
-
-    # Paths for people
-
-    @property
     def directory(self) -> Path:
         """The folder as run_pipeline gets it."""
         return Path(self.path)
-
-
-def _read_as(name: str, fields: Mapping[str, Any]) -> None:
-    """Read what must be in a document of this name."""
-    attempt = attempt_of(name)
-    if attempt is not None and name == start_name(attempt):
-        AttemptStart.from_fields(fields, attempt)
-    elif AttemptEnd.from_fields(fields).attempt != attempt is not None:
-        message = f"attempt is not {attempt}"
-        raise ValueError(message)

@@ -78,5 +78,11 @@ def _one_type(values: list[Any]) -> list[Any]:
     """A column holds one type in Parquet: texts where there are several, and JSON for what is nested."""
     flat = [_flat(value) for value in values]
     kinds = {type(value) for value in flat if value is not None}
-    fits = all(not isinstance(value, int) or -(2**63) <= value < 2**63 for value in flat)
-    return flat if len(kinds) <= 1 and fits else [None if value is None else str(value) for value in flat]
+    if len(kinds) <= 1 and all(map(_fits, flat)):
+        return flat
+    return [None if value is None else str(value) for value in flat]
+
+
+def _fits(value: Any) -> bool:
+    """Whether it is no whole number beyond Parquet's."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63

@@ -154,27 +154,14 @@ class LiveLine:
 
     def _has_place(self, *, insist: bool) -> bool:
         is_free = not self._unfinished or insist
-        return is_free and not self._ended and self._is_ours() and self._row.hold()
-
-    def _is_ours(self) -> bool:
-        """Whether the terminal is this process's, or that of a parent, no shell, who gave it a group of its own.
-
-        And nobody edits a line there (a shell, a debugger), or has the whole screen.
-        """
-        with contextlib.suppress(OSError, termios.error):
-            if not termios.tcgetattr(self._descriptor)[3] & termios.ICANON:
-                return False
-        with contextlib.suppress(OSError):  # no controlling terminal, so no shell that might have it
-            group = os.tcgetpgrp(self._descriptor)
-            return group == os.getpgrp() or (group == os.getpgid(os.getppid()) and group != os.getsid(0))
-        return True
+        return is_free and not self._ended and _is_ours(self._descriptor) and self._row.hold()
 
     def _put(self, text: str) -> bool:
         """Past the stream, whose buffer is empty then, and which would wait."""
         return self._row.put(text.encode(self._stream.encoding, "replace"))
 
     def _erase(self) -> None:
-        if self._drawn and self._is_ours():
+        if self._drawn and _is_ours(self._descriptor):
             self._put(_ERASE)
         self._drawn = False
 
@@ -223,7 +210,7 @@ class LiveLine:
             before = _ERASE
         else:
             self._drawn, before = False, "\n"  # what another has begun stands there by now
-        if self._unfinished or not (self._row.shared and self._is_ours()):
+        if self._unfinished or not (self._row.shared and _is_ours(self._descriptor)):
             return
         self._put(before)
 
@@ -246,6 +233,20 @@ class LiveLine:
         for stream in self._streams():
             with contextlib.suppress(Exception):
                 io.TextIOWrapper.flush(stream)
+
+
+def _is_ours(terminal: int) -> bool:
+    """Whether the terminal is this process's, or that of a parent, no shell, who gave it a group of its own.
+
+    And nobody edits a line there (a shell, a debugger), or has the whole screen.
+    """
+    with contextlib.suppress(OSError, termios.error):
+        if not termios.tcgetattr(terminal)[3] & termios.ICANON:
+            return False
+    with contextlib.suppress(OSError):  # no controlling terminal, so no shell that might have it
+        group = os.tcgetpgrp(terminal)
+        return group == os.getpgrp() or (group == os.getpgid(os.getppid()) and group != os.getsid(0))
+    return True
 
 
 def _is_pythons(stream: object) -> TypeGuard[io.TextIOWrapper]:

@@ -92,6 +92,16 @@ class Place:
     state: TrialState
     about: datetime | None = None
 
+    @property
+    def began(self) -> datetime | None:
+        """When it may have begun, if it has."""
+        return self.about if self.state is not TrialState.WAITING else None
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it may have ended, if it has."""
+        return self.about if self.state.is_finished() else None
+
 
 def frozen(trial: Trial | None, place: Place, searched: Mapping[str, BaseDistribution], curve: Curve) -> FrozenTrial:
     """The trial as Optuna has it. None: nobody has taken the number yet, though a later one is taken.
@@ -102,21 +112,31 @@ def frozen(trial: Trial | None, place: Place, searched: Mapping[str, BaseDistrib
         searched: all that `distributions` gave.
         curve: all that `curve_of` gave.
     """
-    start, complete = _times(trial) if trial is not None else (None, None)
-    known = {name: dist for name, dist in searched.items() if trial is not None and name in trial.config}
-    has_value = trial is not None and place.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    if trial is None:
+        return _frozen(place, place.began, place.ended)
+    start, complete = _times(trial)
+    known = {name: distribution for name, distribution in searched.items() if name in trial.config}
+    return _frozen(
+        place,
+        start or place.began,
+        complete or place.ended,
+        value=trial.loss if place.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        params={name: trial.config[name] for name in known},
+        distributions=known,
+        user_attrs=dict(attributes(trial, searched)),
+        intermediate_values=_thinned(curve),
+    )
+
+
+def _frozen(place: Place, start: datetime | None, complete: datetime | None, **known: Any) -> FrozenTrial:
+    nothing: dict[str, Any] = {"value": None, "params": {}, "distributions": {}, "user_attrs": {}, "system_attrs": {}}
     return FrozenTrial(
         number=place.number,
-        state=place.state,
-        value=trial.loss if trial is not None and has_value else None,
-        datetime_start=start or (place.about if place.state is not TrialState.WAITING else None),
-        datetime_complete=complete or (place.about if place.state.is_finished() else None),
-        params={name: trial.config[name] for name in known} if trial is not None else {},
-        distributions=known,
-        user_attrs=dict(attributes(trial, searched)) if trial is not None else {},
-        system_attrs={},
-        intermediate_values=_thinned(curve),
         trial_id=place.identity,
+        state=place.state,
+        datetime_start=start,
+        datetime_complete=complete,
+        **{**nothing, "intermediate_values": {}, **known},
     )
 
 
@@ -146,8 +166,16 @@ def attributes(trial: Trial, searched: Mapping[str, BaseDistribution]) -> Iterat
     for name, value in trial.config.items():
         if name not in searched:
             yield f"config.{name}", plain(value)
+    yield from ((name, plain(value)) for name, value in _facts(trial).items() if value is not None)
+    for name, value in itertools.islice(trial.info_dict.items(), _MOST_ATTRIBUTES):
+        yield f"info.{clean(str(name), _LONGEST_TEXT)}", plain(value)
+    if len(trial.info_dict) > _MOST_ATTRIBUTES:
+        yield "info", f"<left out: {len(trial.info_dict) - _MOST_ATTRIBUTES} more values>"
+
+
+def _facts(trial: Trial) -> dict[str, object]:
     place = trial.place
-    found = {
+    return {
         "previous": f"config_{trial.previous}" if trial.previous is not None else None,
         "bracket": place.bracket if place else None,
         "rung": place.rung if place else None,
@@ -158,11 +186,6 @@ def attributes(trial: Trial, searched: Mapping[str, BaseDistribution]) -> Iterat
         "worker": trial.worker or None,
         "error": trial.error,
     }
-    yield from ((name, plain(value)) for name, value in found.items() if value is not None)
-    for name, value in itertools.islice(trial.info_dict.items(), _MOST_ATTRIBUTES):
-        yield f"info.{clean(str(name), _LONGEST_TEXT)}", plain(value)
-    if len(trial.info_dict) > _MOST_ATTRIBUTES:
-        yield "info", f"<left out: {len(trial.info_dict) - _MOST_ATTRIBUTES} more values>"
 
 
 def plain(value: object) -> Any:

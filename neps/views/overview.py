@@ -17,8 +17,8 @@ from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import start_name
 from neps.ledger.pending import Pending
+from neps.ledger.reading import history_of
 from neps.ledger.view import View
-from neps.space import SearchSpace
 from neps.trial import Trial
 
 __all__ = ["Overview", "Running", "overview"]
@@ -88,17 +88,17 @@ class Overview:
 def overview(root: str, definition: Definition, view: View, most_running: int | None = None) -> Overview:
     """How a run stands, by what a reader's view knows; a few looks at each running trial, of so many at most."""
     pending = sorted(view.pending.items())
-    dead = {number for number, each in pending if not each.waits and each.standing.start.identity.proven_dead()}
-    running = sorted((number not in dead, number) for number, each in pending if not each.waits)
-    ended = [view.trials[number] for number in sorted(view.trials)]
-    failed = [trial for trial in ended if not trial.succeeded]
+    running = {number: each for number, each in pending if not each.waits}
+    dead = {number for number, each in running.items() if each.standing.start.identity.proven_dead()}
+    shown = sorted(running, key=lambda number: (number not in dead, number))[:most_running]
+    failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
     damaged = [trial for trial in failed if trial.damaged]
     unreadable = {number: taken.why for number, taken in sorted(view.numbers.taken.items()) if taken.torn.looks}
     return Overview(
         root=root,
         definition=definition,
-        history=History(SearchSpace.from_definition(dict(definition.space)), view.known(), definition.seed),
-        running=[_running(view.pending[number], dead=number in dead) for _, number in running[:most_running]],
+        history=history_of(definition, view.known()),
+        running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
         reserved=len(view.numbers.taken) - len(unreadable),

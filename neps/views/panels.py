@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.collections import LineCollection, PathCollection
@@ -70,22 +70,25 @@ def draw_runs(axes: Axes, runs: Sequence[tuple[str, History]], measure: str) -> 
 
 def draw_learning_curves(axes: Axes, history: History) -> Labels:
     """A light line for each configuration; the best few stand out, and the incumbent most of all."""
-    curves, progress = learning_curves(history), anytime(history)
+    curves = learning_curves(history)
     few = {trial.number: _line(curves[trial.number]) for trial in best_first(history, curves, _BEST_FEW)}
     others = [_line(curve) for number, curve in longest(history, curves).items() if number not in few]
-    points = list(itertools.chain(*others, *few.values()))
-    lowest = min(loss for _, loss in points)
-    losses = Losses.of([loss for _, loss in points], shown=max((line[-1][1] for line in few.values()), default=lowest))
+    steps, values = zip(*itertools.chain(*others, *few.values()), strict=True)
+    losses = Losses.of(values, shown=max((line[-1][1] for line in few.values()), default=min(values)))
     _draw_others(axes, others, losses)
-    for number, line in reversed(few.items()):
+    _draw_few(axes, few, anytime(history))
+    _mark_leaving(axes, [*others, *few.values()], losses)
+    x, y = label_x(axes, steps), label_y(axes, losses, values)
+    return Labels("learning curves", (history.space.fidelity or "step") + x, "loss" + y)
+
+
+def _draw_few(axes: Axes, few: Mapping[int, _Points], progress: Anytime) -> None:
+    """The best first: it is drawn last, above the others."""
+    for number, line in reversed(list(few.items())):
         is_best = number == progress.incumbents[-1].number
         colour, width, label = (BEST, 2.0, _best(progress)) if is_best else (LINE, 1.0, "next best")
         axes.plot(*zip(*line, strict=True), color=colour, linewidth=width, zorder=3)
         axes.plot(*line[-1], "o-", color=colour, markersize=2 + 2 * width, zorder=3, label=label)
-    _mark_leaving(axes, [*others, *few.values()], losses)
-    x = label_x(axes, [step for step, _ in points])
-    y = label_y(axes, losses, [loss for _, loss in points])
-    return Labels("learning curves", (history.space.fidelity or "step") + x, "loss" + y)
 
 
 def _draw_others(axes: Axes, lines: Sequence[_Points], losses: Losses) -> None:

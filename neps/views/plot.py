@@ -76,7 +76,10 @@ def plot(
     """
     roots = _roots(root_directory)
     _check_appearance(len(roots), width, panel)
-    histories = [_read(root) for root in roots]
+    return _drawn(roots, [_read(root) for root in roots], width, panel)
+
+
+def _drawn(roots: Sequence[str], histories: Sequence[History], width: float | None, panel: str | None) -> Figure:
     try:
         from neps.views.figure import draw, draw_several
     except ImportError as error:
@@ -165,10 +168,14 @@ def _read(root: str) -> History:
 
 def _check_appearance(runs: int, width: float | None, panel: str | None) -> None:
     narrowest, widest = _WIDTHS
-    problem = ""
     if width is not None and not (_is_number(width) and narrowest <= width <= widest):
-        problem = f"width is {width!r}; it must be a number of inches, from {narrowest} to {widest}."
-    elif panel is not None and panel not in PANELS:
+        raise ArgumentError(f"width is {width!r}; it must be a number of inches, from {narrowest} to {widest}.")
+    _check_panel(runs, panel)
+
+
+def _check_panel(runs: int, panel: str | None) -> None:
+    problem = ""
+    if panel is not None and panel not in PANELS:
         problem = f"There is no panel {panel!r}. Choose {' or '.join(PANELS)}."
     elif panel == LEARNING_CURVES and runs > 1:
         problem = f"The panel {panel!r} is of one run, but {runs} are given. Plot each alone, or {BEST_SO_FAR} of all."

@@ -137,23 +137,14 @@ class _Shown(Display):
                 self._line.close()
 
     def _keep_drawing(self, line: LiveLine) -> None:
-        tried: tuple[View, str, float] | None = None
-        said, first_tried, has_place = "", 0.0, True
+        drawing, has_place = _Drawing(line, self._stream), True
         while not self._stopping.is_set():
             self._changed.wait(None if has_place else _SECONDS_WITHOUT_PLACE)
             self._changed.clear()
             if (latest := self._latest) is None or self._stopping.is_set():
                 continue
-            began, state = time.monotonic(), self._state(*latest)
-            text, is_whole = state.fitting(line.columns)
-            if not is_whole and state.what != said and state.what.startswith(_WAITING):
-                said = state.what
-                say(self._stream, f"neps: {said}")
-            if latest is not tried:
-                tried, first_tried = latest, began
-            # What an evaluation has left of a line is ended after it; but somebody may just be writing one.
-            insist = line.begun < state.when and began - first_tried >= _SECONDS_WITHOUT_PLACE
-            has_place = line.draw(text, state.since, insist=insist)
+            began = time.monotonic()
+            has_place = drawing.draw(self._state(*latest), began)
             self._pause(_SECONDS_ON_TERMINAL, began)
             self._catch_up(_SECONDS_ON_TERMINAL)
 
@@ -191,9 +182,7 @@ class _Shown(Display):
         if self._budget.max_fidelity_total is not None:
             begun = [each.trial for each in list(view.pending.values())]
             fidelity = fidelity_run([*begun, *list(view.trials.values())])
-        best, not_finite = self._best(view)
-        known = best is not None or not_finite > 0
-        ended, running = self._numbers(view)
+        (best, best_briefly), (ended, running) = self._best_words(view), self._numbers(view)
         return _State(
             budget=self._budget,
             ended=ended,
@@ -201,8 +190,8 @@ class _Shown(Display):
             running=running,
             spent=spent,
             fidelity=fidelity,
-            best=best_words(best, self._fidelity, not_finite) if known else "",
-            best_briefly=f"best {loss_words(best, self._fidelity, 4)}" if best else "no finite loss" if known else "",
+            best=best,
+            best_briefly=best_briefly,
             what=what,
             when=when,
         )
@@ -216,6 +205,14 @@ class _Shown(Display):
         begun = view.numbers.frontier - 1 - (len(view.pending) - running)
         return ended, max(running, begun - ended)
 
+    def _best_words(self, view: View) -> tuple[str, str]:
+        """The best so far, and the same briefly."""
+        best, not_finite = self._best(view)
+        if best is None and not not_finite:
+            return "", ""
+        briefly = f"best {loss_words(best, self._fidelity, 4)}" if best else "no finite loss"
+        return best_words(best, self._fidelity, not_finite), briefly
+
     def _best(self, view: View) -> tuple[Trial | None, int]:
         """The run's incumbent, if its loss is finite, and how many losses are not, where none is."""
         best, not_finite = view.best, 0
@@ -228,6 +225,26 @@ class _Shown(Display):
         elif best is None:
             not_finite = sum(trial.succeeded for trial in list(view.trials.values()))
         return (best, 0) if best is not None else (None, not_finite)
+
+
+class _Drawing:
+    """Draws states on a live line, and remembers of each whether it has been tried before."""
+
+    def __init__(self, line: LiveLine, stream: TextIO) -> None:
+        self._line, self._stream = line, stream
+        self._said, self._tried, self._first_tried = "", -math.inf, 0.0
+
+    def draw(self, state: _State, now: float) -> bool:
+        """Draw one; False if it has no place now. What is waited for is said once, where it doesn't fit."""
+        text, is_whole = state.fitting(self._line.columns)
+        if not is_whole and state.what != self._said and state.what.startswith(_WAITING):
+            self._said = state.what
+            say(self._stream, f"neps: {state.what}")
+        if state.when != self._tried:
+            self._tried, self._first_tried = state.when, now
+        # What an evaluation has left of a line is ended after it; but somebody may just be writing one.
+        insist = self._line.begun < state.when and now - self._first_tried >= _SECONDS_WITHOUT_PLACE
+        return self._line.draw(text, state.since, insist=insist)
 
 
 class _Flag:

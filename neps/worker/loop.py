@@ -67,7 +67,7 @@ class Worker:
         self._evaluations = Evaluations(context, run_pipeline, self._shortage)
         self._disk = Disk(context)
         if context.settings.keep_checkpoints is not Keep.ALL:
-            self._view.observers = [*self._view.observers, self._disk]
+            self._view.observe(self._disk)
         self._on_change = on_change
         self._began = time.monotonic()
         self.evaluated = 0

@@ -39,7 +39,7 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     view = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits)
     spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
-    view.observers = [spending] if brackets is None else [spending, brackets]
+    view.observe(spending, *([] if brackets is None else [brackets]))
     return Context(
         me=run.me,
         layout=run.layout,

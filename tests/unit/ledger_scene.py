@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from neps.ledger import documents, trial_folder, view
+from neps.ledger import documents, examining, trial_folder, view
 from neps.ledger.definition import Definition
 from neps.ledger.exclusive import publish
 from neps.ledger.identity import Identity
@@ -71,7 +71,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(view, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for module in (view, examining):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(
             trial_folder, "publish", lambda *args, **kwargs: publish(*args, **({"patience": 0.01} | kwargs))
         )

@@ -11,7 +11,7 @@ import pytest
 import neps
 from neps.api import retrying
 from neps.cli import main
-from neps.ledger import definition, reading
+from neps.ledger import definition, mending, reading
 from neps.ledger.records import End
 from neps.trial import Status, Trial
 from unit.ledger_scene import Scene, here
@@ -140,18 +140,18 @@ def test_who_comes_too_late_leaves_a_running_attempt_alone(
 
 def test_what_is_whole_after_all_stays(scene: Scene) -> None:
     """A document that only the client of a moment ago couldn't read is put back, and never lost."""
-    trial_folder = scene.claim(1)
+    scene.claim(1)
     scene.end(1, loss=3.0)
     whole = scene.path(1, "attempt_1.end.yaml").read_bytes()
     looks = []
 
-    def late(name: str, meant: str | None = None) -> bool:
+    def late(_: object, name: str, meant: str | None = None) -> bool:
         looks.append(name)
         return len(looks) > 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(trial_folder), "_is_readable", lambda _, *names: late(*names))
-        assert trial_folder.set_unreadable_aside("attempt_1.end.yaml") == []
+        patch.setattr(mending, "_is_readable", late)
+        assert mending._set_unreadable_aside(scene.folder(1), "attempt_1.end.yaml") == []
     assert len(looks) == 2
     assert scene.path(1, "attempt_1.end.yaml").read_bytes() == whole
 

@@ -109,7 +109,7 @@ class TestJoin:
         scene.end(1)
         scene.claim(2)
         view = View(scene.layout, here(), lease=LEASE, poll=1.0)
-        view.observers = [Told(told)]
+        view.observe(Told(told))
         view.join()
         scene.end(2)
         view.refresh()
@@ -274,7 +274,7 @@ class TestWithoutDetails:
     def test_the_accelerator_is_rebuilt_where_much_is_lacking(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neps.ledger.view.MANY", 3)
+        monkeypatch.setattr("neps.ledger.recalling.MANY", 3)
         for number in range(1, 5):
             scene.claim(number)
             if number > 1:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import trial_folder
-from neps.ledger import view as module
+from neps.ledger import trial_folder, trust
 from neps.ledger.records import End
 from neps.ledger.standing import condemn
 from neps.ledger.view import View
@@ -179,7 +178,7 @@ class TestDamage:
             scene.spoil(1, "trial.yaml", whole)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "condemn", heal)
+            patch.setattr(trust, "condemn", heal)
             clock.run(view, LEASE + 3)
         clock.run(view, 3)
         assert (view.ended, statuses(view)) == (1, {1: "success"})

@@ -40,8 +40,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 def view(tmp_path: Path) -> View:
     view = View(Layout(tmp_path), None, lease=1.0, poll=1.0)
     for number, loss in {1: 0.5, 2: float("nan"), 3: 0.031}.items():
-        view._end(trial(number, Result.of(success=True, loss=loss)))
-    view._end(trial(4, Result.of(success=False, loss=0.0)))
+        view._known.end(trial(number, Result.of(success=True, loss=loss)))
+    view._known.end(trial(4, Result.of(success=False, loss=0.0)))
     return view
 
 
@@ -109,24 +109,24 @@ def test_what_the_line_says(view: View, budget: Budget, expected: str) -> None:
 
 
 def test_fidelity_is_counted_as_the_budget_counts_it(view: View) -> None:
-    view._end(trial(5, Result.of(success=True, loss=7.0), fidelity=9.0))
+    view._known.end(trial(5, Result.of(success=True, loss=7.0), fidelity=9.0))
     later = trial(6, Result.of(success=False), fidelity=27.0)
     assert later.decision is not None
     decision = dataclasses.replace(later.decision, previous=5)
-    view._end(dataclasses.replace(later, decision=decision))
+    view._known.end(dataclasses.replace(later, decision=decision))
     line = drawn_once(view, Budget(max_fidelity_total=81), "epochs")
     assert " · fidelity 27 of 81 · best 7 at 9 epochs (trial 5) · " in line
 
 
 def test_no_best_without_successes(tmp_path: Path) -> None:
     view = View(Layout(tmp_path), None, lease=1.0, poll=1.0)
-    view._end(trial(4, Result.of(success=False, loss=0.0)))
+    view._known.end(trial(4, Result.of(success=False, loss=0.0)))
     assert "best" not in drawn_once(view)
 
 
 def test_the_best_is_of_the_highest_fidelity(view: View) -> None:
-    view._end(trial(5, Result.of(success=True, loss=7.0), fidelity=9.0))
-    view._end(trial(6, Result.of(success=True, loss=8.0), fidelity=9.0))
+    view._known.end(trial(5, Result.of(success=True, loss=7.0), fidelity=9.0))
+    view._known.end(trial(6, Result.of(success=True, loss=8.0), fidelity=9.0))
     assert "best 7 at 9 epochs (trial 5)" in drawn_once(view, fidelity="epochs")
 
 
@@ -137,14 +137,14 @@ def test_the_best_is_of_the_highest_fidelity(view: View) -> None:
 def test_a_loss_that_is_not_finite_is_no_best(tmp_path: Path, losses: list[float], words: str) -> None:
     view = View(Layout(tmp_path), None, lease=1.0, poll=1.0)
     for number, loss in enumerate(losses, start=1):
-        view._end(trial(number, Result.of(success=True, loss=loss)))
+        view._known.end(trial(number, Result.of(success=True, loss=loss)))
     assert f" · {words} · " in drawn_once(view)
 
 
 def test_best_and_numbers_are_the_runs_where_the_view_knows_only_its_own(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     view = View(layout, None, lease=1.0, poll=1.0, details=False)
-    view._tell(trial(1, Result.of(success=True, loss=0.5)))
+    view._known.tell(trial(1, Result.of(success=True, loss=0.5)))
     Accelerator(layout, "another").append(trial(2, Result.of(success=True, loss=0.25)))
     for number in (1, 2, 3, 4):
         view.take(number)  # of which the last two run

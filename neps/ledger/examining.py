@@ -1,0 +1,114 @@
+"""Examining one trial: its folder is read, and what was found is said in the observer's knowledge.
+
+A look that fails, or finds what can't be trusted, says nothing until the lease is over. Which trials are examined, and
+when, is decided in `view`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+
+from neps.ledger.documents import UnreadableDocumentError
+from neps.ledger.foreign import read
+from neps.ledger.knowledge import Knowledge
+from neps.ledger.layout import Layout
+from neps.ledger.pending import Pending
+from neps.ledger.silence import Silence
+from neps.ledger.standing import Standing, trial_of
+from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trust import Trust
+from neps.trial import Trial
+
+__all__ = ["Examiner"]
+
+_logger = logging.getLogger("neps.ledger")
+
+
+class Examiner:
+    """Examines trials for an observer, who plans pauses of at most `poll` seconds between two looks."""
+
+    def __init__(self, layout: Layout, trust: Trust, known: Knowledge, poll: float) -> None:
+        self._layout, self._trust, self._known, self._poll = layout, trust, known, poll
+
+    def examine_taken(self, number: int) -> None:
+        """Try to learn what a number was decided to be of which only its name is known."""
+        folder, taken = TrialFolder(self._layout, number), self._known.numbers.taken[number]
+        try:
+            if not self._known.details and folder.has_succeeded():
+                self._known.succeeded(number, None)
+            elif (standing := self._trust.look(folder)) is not None:
+                self.place(trial_of(folder, standing), folder, standing)
+            else:
+                taken.undecided, taken.torn = time.monotonic(), Silence(self._poll)
+        except UnreadableDocumentError as error:
+            taken.why = error.without_path
+            self._distrust(folder, taken.torn, error)
+        except OSError as error:
+            self._failed_look(folder, taken.torn, error)
+
+    def examine_pending(self, number: int) -> None:
+        """Look closely at a pending trial: its attempts, their ends, its heartbeat."""
+        pending = self._known.pending[number]
+        now = time.monotonic()
+        pending.looked = now
+        try:
+            standing = self._trust.look(pending.folder, pending.standing)
+            if standing is None:
+                return
+            mark = pending.folder.heartbeat(standing.start.attempt)
+            trial = trial_of(pending.folder, standing)
+        except UnreadableDocumentError as error:
+            self._distrust(pending.folder, pending.torn, error)
+            return
+        except OSError as error:
+            self._failed_look(pending.folder, pending.torn, error)
+            return
+        before, pending.torn = pending.trial, Silence(self._poll)
+        pending.seen(now, standing, mark)
+        if trial.ended:
+            self.end(trial)
+        elif trial != before:  # it was left, or it had ended and was retried, say, since the last look
+            pending.spent = trial.spent
+            self._known.tell(trial)
+
+    def examine_failed(self, before: Trial) -> None:
+        """Has somebody reopened a failed trial?"""
+        folder = TrialFolder(self._layout, before.number)
+        if not folder.has_start(before.attempts + 1):
+            return
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            standing = self._trust.look(folder)
+            if standing is not None and standing.start.attempt > before.attempts:
+                trial = trial_of(folder, standing)
+                self._known.reopen(folder.number)
+                self.place(trial, folder, standing)
+
+    def place(self, trial: Trial, folder: TrialFolder, standing: Standing) -> None:
+        """A committed trial stands so."""
+        if trial.ended:
+            self.end(trial)
+        else:
+            self._known.begin(
+                trial, Pending.of(folder, standing, trial.spent, poll=self._poll, lease=self._trust.lease)
+            )
+
+    def end(self, trial: Trial) -> None:
+        """A trial has ended; one that is damaged is said to be."""
+        self._known.end(self._trust.notices.named(trial))
+
+    def _failed_look(self, folder: TrialFolder, torn: Silence, error: OSError) -> None:
+        """A look that did not succeed says nothing, unless it is this folder alone that can't be read, for a lease."""
+        _logger.debug("Can't look at %s: %s", folder.path, error)
+        with contextlib.suppress(OSError):
+            if read(self._layout.definition):  # so this is no outage of the filesystem
+                self._distrust(folder, torn, UnreadableDocumentError(folder.path, f"it can't be read: {error}"))
+
+    def _distrust(self, folder: TrialFolder, torn: Silence, error: UnreadableDocumentError) -> None:
+        """A document can't be trusted: look again, or else it is damaged."""
+        torn.look(time.monotonic(), error.path)
+        pending = self._known.pending.get(folder.number)
+        trial = self._trust.judged(folder, pending.standing if pending else None, torn, error)
+        if trial is not None:
+            self.end(trial)
