@@ -23,7 +23,7 @@ from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.trial_folder import TrialFolder
 
-__all__ = ["ATTEMPT", "ParentAttempt", "announced", "inherited", "report"]
+__all__ = ["ATTEMPT", "ParentAttempt", "announced", "inherited", "named", "report"]
 
 ATTEMPT = "NEPS_ATTEMPT"
 """The environment variable: `K WORKER FOLDER`."""
@@ -90,9 +90,18 @@ def announced(folder: TrialFolder, attempt: int, me: Identity) -> AbstractContex
 
 def inherited() -> ParentAttempt | None:
     """The attempt for which this process was started; None in others, and in the one that evaluates it."""
-    if _announced or not (match := _NAME.fullmatch(os.environ.get(ATTEMPT, ""))):
-        return None
-    return ParentAttempt(match[3], int(match[4]), int(match[1]), match[2])
+    return None if _announced else named(os.environ.get(ATTEMPT, ""))
+
+
+def named(name: str) -> ParentAttempt | None:
+    """The attempt of this name, a value of the variable; None if it is none.
+
+    Example:
+        >>> named("2 host-1-0a1b /results/config_3")
+        ParentAttempt(root='/results', number=3, attempt=2, worker='host-1-0a1b')
+    """
+    match = _NAME.fullmatch(name)
+    return None if match is None else ParentAttempt(match[3], int(match[4]), int(match[1]), match[2])
 
 
 def _set() -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "FormatVersionError",
     "LaunchError",
     "NepsError",
+    "NotPendingError",
     "ReturnValueError",
     "SpaceError",
     "StorageError",
@@ -44,6 +45,10 @@ class ArgumentError(NepsError, ValueError):
 
 class SpaceError(ArgumentError):
     """A parameter or a search space is wrong, or a configuration does not belong to its space."""
+
+
+class NotPendingError(ArgumentError):
+    """Nothing can be told of this trial (any more): it has ended, or a worker evaluates it. Nothing was written."""
 
 
 class DefinitionMismatchError(ArgumentError):

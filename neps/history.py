@@ -27,6 +27,7 @@ __all__ = ["History"]
 
 _FEW = 5
 _WIDTH, _INDENT = 80, 2
+_UNTOLD = "waiting for neps.tell"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -95,9 +96,9 @@ class History:
     def _in_short(self) -> str:
         if not self:
             return "no trials"
-        states = collections.Counter(str(trial.status) for trial in self.trials)
+        states = collections.Counter(_UNTOLD if trial.awaits_tell else str(trial.status) for trial in self.trials)
         states["succeeded"] = states.pop("success", 0)
-        names = ("succeeded", "failed", "running", "waiting")
+        names = ("succeeded", "failed", "running", "waiting", _UNTOLD)
         counts = ", ".join(f"{states[name]} {name}" for name in names if states[name])
         return f"{_counted(len(self), 'trial', 'trials')}: {counts}; best: {self._best_in_short()}"
 
@@ -267,4 +268,5 @@ def _row(trial: Trial) -> dict[str, Any]:
         "error": trial.error,
         "learning_curve": [list(point) for point in trial.learning_curve] or None,
         "info_dict": dict(trial.info_dict),
+        **({"awaits_tell": True} if trial.awaits_tell else {}),
     }

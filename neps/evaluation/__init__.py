@@ -8,17 +8,20 @@ from __future__ import annotations
 from neps.evaluation.call import Interrupted, evaluate
 from neps.evaluation.fence import Fence, Fenced, check
 from neps.evaluation.outcome import Outcome, failure, read_return_value
+from neps.evaluation.pending import PENDING, PendingType
 from neps.evaluation.plain import plain
 from neps.evaluation.reporting import Reports, report
 from neps.evaluation.signals import Interruption, Signals
 from neps.evaluation.signature import check_signature, keywords, named_directories
 
 __all__ = [
+    "PENDING",
     "Fence",
     "Fenced",
     "Interrupted",
     "Interruption",
     "Outcome",
+    "PendingType",
     "Reports",
     "Signals",
     "check",

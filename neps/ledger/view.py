@@ -269,6 +269,8 @@ class View:
         pending.seen(now, standing, mark)
         if trial.ended:
             self._end(trial)
+            if before.awaits_tell and trial.succeeded and standing.start.identity == self._me:
+                self._accelerator.append(trial)  # who has told it keeps no such file
         elif trial != before:  # it was left, or it had ended and was retried, say, since the last look
             pending.spent = trial.spent
             self._tell(trial)
@@ -389,6 +391,11 @@ class View:
     def failures(self) -> int:
         """How many trials are known to have failed."""
         return len(self._failed)
+
+    @property
+    def untold(self) -> list[int]:
+        """The trials that wait for `neps.tell`."""
+        return sorted(number for number, pending in self.pending.items() if pending.awaits_tell)
 
     def half_claims(self, patience: float) -> list[int]:
         """The numbers that were reserved, and not committed within so many seconds."""

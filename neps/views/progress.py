@@ -192,11 +192,13 @@ class _Shown(Display):
         best, not_finite = self._best(view)
         known = best is not None or not_finite > 0
         ended, running = self._numbers(view)
+        untold = len(view.untold)
         return _State(
             budget=self._budget,
             ended=ended,
             failed=view.failures,
-            running=running,
+            running=running - untold,
+            untold=untold,
             spent=spent,
             fidelity=fidelity,
             best=best_words(best, self._fidelity, not_finite) if known else "",
@@ -263,6 +265,7 @@ class _State:
     ended: int
     failed: int
     running: int
+    untold: int = 0
     spent: float | None
     fidelity: float | None
     best: str
@@ -297,6 +300,8 @@ class _State:
             parts.append(f"fidelity {self.fidelity:g}{of}{self.budget.max_fidelity_total:g}")
         if self.running:
             parts.append(f"{self.running} running")
+        if self.untold:
+            parts.append(f"{self.untold} waiting for neps.tell")
         if best:
             parts.append(best)
         return parts

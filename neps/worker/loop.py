@@ -35,6 +35,7 @@ _FIRST_PAUSE = 0.002
 _BRIEF_PAUSE = 0.05
 _SAY_AGAIN = 60.0
 _LEASES_OF_OUTAGE = 10
+_MOST_NAMED = 5
 _BORNE = {"fenced", "storage"}
 
 
@@ -102,6 +103,9 @@ class Worker:
         failures, root = self._view.failures, self._context.layout.root
         failed = "1 trial failed. To retry it" if failures == 1 else f"{failures} trials failed. To retry them"
         hint = f". {failed}, run `neps retry {root} --failed`" if failures else ""
+        if untold := self._view.untold:
+            hint += f". Trials that wait for neps.tell: {', '.join(map(str, untold[:_MOST_NAMED]))}"
+            hint += f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
         _logger.info("Worker %s leaves: %s%s", self._context.me.worker, step.reason, hint)
         self._on_change(step.reason)
 
@@ -143,12 +147,10 @@ class Worker:
         self._view.look_for_retries()
         if (step := self._resume_one(self._view.inspect_some())) is not None:
             return step
-        step = self._claims.next()
-        if isinstance(step, Held):
-            return step
-        if isinstance(step, Leave) and (resumable := self._before_leaving()) is not None:
-            return resumable
-        return step
+        claimed = self._claims.next()
+        if isinstance(claimed, Leave):
+            claimed = self._before_leaving() or claimed
+        return self._with_untold(claimed)
 
     def _resume_one(self, resumable: Sequence[Pending]) -> Step | None:
         """Resume one of these trials; or what keeps this worker from beginning anything."""
@@ -200,6 +202,15 @@ class Worker:
         running = f"{len(self._view.pending)} running trial{'s' * (len(self._view.pending) > 1)}"
         return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
 
+    def _with_untold(self, step: Step) -> Step:
+        """What a worker waits for may be that somebody tells: it says of which trials, and where."""
+        if not isinstance(step, Pause) or step.brief or not (untold := self._view.untold):
+            return step
+        folders = ", ".join(f"config_{number}" for number in untold[:_MOST_NAMED])
+        more = f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
+        where = f"{folders}{more} in {self._context.layout.root}"
+        return Pause(f"{step.reason}; no worker runs {where}: neps.tell publishes what comes of them")
+
     def _share_done(self) -> Leave | None:
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
         if most is not None and self.evaluated >= most:
@@ -247,6 +258,8 @@ class Worker:
 def _what_came(ended: Trial | Interrupted | None) -> str:
     """Of an evaluation, with a place for its number."""
     match ended:
+        case Trial(awaits_tell=True):
+            return "trial {} goes on elsewhere"
         case Trial():
             return "evaluated trial {}" if ended.succeeded else "trial {} failed"
         case Interrupted(reason="fenced") | None:

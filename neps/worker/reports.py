@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
-from neps.evaluation import Reports
+from neps.evaluation import Outcome, Reports
 from neps.evaluation.reporting import Take
 from neps.ledger.curve_file import Point
 from neps.worker.context import Context
 from neps.worker.steps import Held
 
-__all__ = ["curve_of", "reports_of", "thinned_curve"]
+__all__ = ["curve_of", "reports_of", "thinned_curve", "with_reports"]
 
 _MOST_POINTS = 10_000
 
@@ -77,6 +78,23 @@ def curve_of(held: Held, points: Mapping[float, float]) -> tuple[list[float], li
         steps.append(step)
         losses.append(loss)
     return (steps, losses) if steps else None
+
+
+def with_reports(outcome: Outcome, held: Held, points: Mapping[float, float]) -> Outcome:
+    """The outcome with its learning curve: what was reported, unless one was returned.
+
+    Args:
+        outcome: of the evaluation.
+        held: the attempt.
+        points: as of `curve_of`.
+    """
+    if outcome.learning_curve is not None:
+        losses, thinned = thinned_curve(outcome.learning_curve, held.standing.decision.fidelity)
+        return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=thinned)
+    if (curve := curve_of(held, points)) is None:
+        return outcome
+    steps, losses = curve
+    return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=steps)
 
 
 def _thinned(points: list[Point]) -> list[Point]:

@@ -15,7 +15,18 @@ from typing import Any, NoReturn
 import pytest
 
 from neps.errors import TakenOverError
-from neps.evaluation import Fence, Fenced, Interrupted, Interruption, Outcome, Signals, check, evaluate, report
+from neps.evaluation import (
+    Fence,
+    Fenced,
+    Interrupted,
+    Interruption,
+    Outcome,
+    PendingType,
+    Signals,
+    check,
+    evaluate,
+    report,
+)
 
 
 class OwnBaseError(BaseException):
@@ -322,6 +333,11 @@ def test_in_other_threads_signals_are_left_to_python() -> None:
 # --------------------------------------------------------------------------------------------------------- fences
 
 
+def ended(outcome: Outcome | Interrupted | PendingType) -> Outcome | Interrupted:
+    assert not isinstance(outcome, PendingType)
+    return outcome
+
+
 def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]) -> Outcome | Interrupted:
     fence, running = Fence(), SimpleQueue[bool]()
 
@@ -340,7 +356,7 @@ def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]
     thread = threading.Thread(target=heartbeat)
     thread.start()
     try:
-        return evaluate(run_pipeline, {}, signals, fence)
+        return ended(evaluate(run_pipeline, {}, signals, fence))
     finally:
         thread.join()
 
@@ -387,7 +403,7 @@ def broken_within(run_pipeline: Callable[[], Any]) -> Outcome | Interrupted:
         fence.interrupt()
         return run_pipeline()
 
-    return evaluate(broken, {}, Signals(), fence)
+    return ended(evaluate(broken, {}, Signals(), fence))
 
 
 def test_a_fence_raises_at_each_report_and_nowhere_else() -> None:

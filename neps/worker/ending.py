@@ -1,0 +1,240 @@
+"""How an attempt that this worker holds ends: with its result, marked as pending, or handed back. Through outages.
+
+`Evaluations` calls it once it knows what came of run_pipeline; nobody else ends an attempt of one's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from neps.checkpoint.attempts import Attempt
+from neps.errors import DirectoryError, gist
+from neps.evaluation import Interrupted, Outcome
+from neps.ledger.outage import Outage
+from neps.ledger.pending_mark import PendingMark, mark_pending
+from neps.ledger.records import End, result_fields
+from neps.ledger.standing import trial_with
+from neps.ledger.storage import advice, filesystem_words
+from neps.ledger.trial_folder import TrialFolder
+from neps.trial import Result, Trial
+from neps.worker.context import Context
+from neps.worker.shortage import Shortage
+from neps.worker.steps import Held
+
+__all__ = ["Endings", "result_of"]
+
+_logger = logging.getLogger("neps.worker")
+
+
+class Endings:
+    """Ends attempts for one worker."""
+
+    def __init__(self, context: Context, shortage: Shortage) -> None:
+        self._context, self._shortage = context, shortage
+        self._patience = 10 * context.lease
+
+    def publish(self, held: Held, result: Result) -> Trial | None:
+        """The trial with its result, once that is published; None if the attempt is another's by now.
+
+        A result may have cost hours: where the filesystem fails (a full quota, an outage), try again for long.
+        """
+        number, fields = held.folder.number, result_fields(result)
+        what = f"The result of trial {number} (loss {result.loss}, cost {result.cost})"
+        if not self._through(held, what, lambda: self._end(held, fields), self._patience):
+            self._drop(held, f"Its result (loss {result.loss}) is dropped")
+            return None
+        return self._published(held, result)
+
+    def mark(self, held: Held, started: datetime) -> Trial | None:
+        """Mark the attempt as pending, so that it goes on without this worker; None if it is another's by now."""
+        number, view, settings = held.folder.number, self._context.view, self._context.settings
+        mark = PendingMark(
+            attempt=held.standing.start.attempt,
+            worker=self._context.me.worker,
+            started=started,
+            max_cost_total=settings.budget.max_cost_total,
+            cost_is_duration=settings.cost_is_duration,
+            loss_value_on_error=settings.loss_value_on_error,
+            cost_value_on_error=settings.cost_value_on_error,
+        )
+        what = f"The mark that trial {number} goes on without a worker"
+        if self._through(held, what, lambda: self._mark(held, mark), self._patience):
+            view.begun(held.folder, standing := dataclasses.replace(held.standing, mark=mark))
+            view.inspect(number)  # a takeover may have been quicker, or the job that tells
+            if number not in view.pending or view.pending[number].awaits_tell:
+                message = (
+                    "Trial %d goes on elsewhere: run_pipeline returned neps.PENDING. It waits for neps.tell. See %s"
+                )
+                _logger.info(message, number, held.folder.path)
+                return trial_with(held.folder, standing, 0.0)
+        self._drop(held, "run_pipeline returned neps.PENDING; what is told of this attempt will be refused")
+        return None
+
+    def _mark(self, held: Held, mark: PendingMark) -> bool:
+        if held.folder.superseded(mark.attempt) or self._is_lost(held):
+            return held.folder.has_result()  # its job was quicker than this worker, and has told already
+        mark_pending(held.folder, mark, self._context.me)
+        return True
+
+    def _through(self, held: Held, what: str, publish: Callable[[], bool], patience: float) -> bool:
+        """Publish something that belongs into a trial's folder, through outages; permissions may come back as well."""
+        outage: Outage | None = None  # in the usual case there is none
+        while True:
+            try:
+                return publish()
+            except OSError as error:
+                failure = error
+            outage, path = outage or Outage(_logger, patience), held.folder.path
+            if isinstance(failure, FileNotFoundError) and self._is_gone(held):
+                message = f"{path} is gone: run_pipeline or somebody else removed it. {what} can't be written."
+                raise DirectoryError(message) from failure
+            pause = outage.failed(f"{what} can't be written to {path}", failure)
+            if pause is None:
+                message = (
+                    f"{what} can't be written to {path}: {failure}. Tried for {outage.seconds:.0f} s. "
+                    f"{advice(failure)} The trial's checkpoint stays. Start again once that works."
+                )
+                raise DirectoryError(message) from failure
+            self._context.heartbeat.beat()
+            if math.isinf(patience):
+                self._context.signals.wait(pause)
+            else:
+                time.sleep(pause)  # through signals, too: they would cost the result
+
+    def leave_short(self, held: Held, interrupted: Interrupted, mine: Attempt) -> None:
+        """Leave a trial since the storage failed. Where even that can't be written, wait as with a result."""
+        folder, attempt = held.folder, held.standing.start.attempt
+        why = f"the storage failed: {interrupted.exception!r}"
+        needs = self._shortage.needed(held, interrupted.exception, mine)
+        _logger.warning(
+            "Trial %d is handed back, to be resumed by any worker: %s. %s.",
+            folder.number,
+            filesystem_words(interrupted.exception, folder.path),
+            self._shortage.until(needs),
+        )
+        traceback.clear_frames(interrupted.exception.__traceback__)
+
+        def publish() -> bool:
+            if self._context.signals.received is not None:
+                return False
+            return folder.end_attempt(attempt, End.LEFT, self._context.me, why, needs_bytes=needs)
+
+        self._through(held, f"The end of an attempt at trial {folder.number}", publish, math.inf)
+        self._context.view.inspect(folder.number)
+
+    def _end(self, held: Held, fields: Mapping[str, Any]) -> bool:
+        """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""
+        folder, attempt = held.folder, held.standing.start.attempt
+        return not self._is_lost(held) and folder.end_with_result(attempt, fields, self._context.me)
+
+    def _is_lost(self, held: Held) -> bool:
+        """Whether the attempt is another's, of who was silent for long enough to be thought dead."""
+        folder, attempt = held.folder, held.standing.start.attempt
+        silent = self._context.heartbeat.held_for() > self._context.lease
+        return silent and not folder.is_held(attempt, self._context.me)
+
+    def _is_gone(self, held: Held) -> bool:
+        """Whether somebody has removed the trial's folder, while the run is still there."""
+        return not held.folder.taken() and os.path.isdir(self._context.layout.root)  # noqa: PTH112
+
+    def _published(self, held: Held, result: Result) -> Trial:
+        folder = held.folder
+        trial = self._context.view.finished(folder, dataclasses.replace(held.standing, end=End.RESULT, result=result))
+        if result.success:
+            cost = "" if result.cost is None else f", cost {result.cost:g}"
+            _logger.info("Trial %d finished: loss %g%s in %s", folder.number, result.loss, cost, folder.path)
+        else:
+            _logger.warning("Trial %d failed: %s. See %s", folder.number, gist(result.error), folder.path)
+        return trial
+
+    def _drop(self, held: Held, dropped: str) -> None:
+        folder = held.folder
+        self._context.view.inspect(folder.number)
+        _logger.warning(
+            "Trial %d was taken over by another worker, because this one was silent for longer than lease_seconds. "
+            "%s. See %s. A longer lease_seconds tolerates longer silences.",
+            folder.number,
+            dropped,
+            folder.path,
+        )
+
+    def leave(self, held: Held, interrupted: Interrupted) -> None:
+        """Hand the attempt back, or end it as a death, after what interrupted its evaluation; if it still is one's."""
+        folder, attempt = held.folder, held.standing.start.attempt
+        if interrupted.reason == "fenced":
+            _logger.warning(
+                "Trial %d was interrupted: another worker has taken it over, because this one was silent for "
+                "longer than lease_seconds. See %s",
+                folder.number,
+                folder.path,
+            )
+            self._context.view.inspect(folder.number)
+            return
+        died = interrupted.counts_as_death
+        how = (
+            "handed back, to be resumed by any worker"
+            if not died
+            else "ended, and counts as a death of its worker (see max_attempts)"
+        )
+        why = (
+            f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted by {_interruption(interrupted)}"
+        )
+        try:
+            folder.end_attempt(attempt, End.DIED if died else End.LEFT, self._context.me, why)
+        except OSError as error:
+            _logger.warning(
+                "Trial %d can't be handed back: %s. Another worker resumes it after lease_seconds.",
+                folder.number,
+                error,
+            )
+        else:
+            level = logging.WARNING if died else logging.INFO
+            _logger.log(level, "Trial %d %s: %s. See %s", folder.number, how, why, folder.path)
+
+    def leave_hastily(self, folder: TrialFolder, attempt: int) -> None:
+        """Hand the attempt back, in another thread than the evaluating one, which may just be ending it, too."""
+        me = dataclasses.replace(self._context.me, worker=f"{self._context.me.worker}-signal")
+        folder.end_attempt(attempt, End.LEFT, me, "a second signal ended the process")
+
+
+def result_of(outcome: Outcome, worker: str, attempt: int, started: datetime | None, seconds: float | None) -> Result:
+    """The result to publish of an evaluation that ends now.
+
+    Args:
+        outcome: what it came to, as it is to be recorded.
+        worker: who publishes it.
+        attempt: the attempt that it ends.
+        started: when the evaluation began; None if nobody knows.
+        seconds: how long it took; None if nobody knows.
+    """
+    return Result(
+        success=outcome.success,
+        loss=outcome.loss,
+        cost=outcome.cost,
+        account_for_cost=outcome.account_for_cost,
+        info_dict=outcome.info_dict,
+        learning_curve=outcome.learning_curve,
+        learning_curve_steps=outcome.learning_curve_steps,
+        error=outcome.error,
+        worker=worker,
+        attempt=attempt,
+        started=started,
+        finished=datetime.now(UTC),
+        duration=seconds,
+    )
+
+
+def _interruption(interrupted: Interrupted) -> str:
+    """What interrupted run_pipeline, by name."""
+    if interrupted.signum is None:
+        return type(interrupted.exception).__name__
+    return signal.Signals(interrupted.signum).name
