@@ -11,6 +11,7 @@ from neps.lazily import importing
 
 if TYPE_CHECKING:
     from neps import callbacks, checkpoint
+    from neps.api.asking import AskAndTell
     from neps.api.reading import load
     from neps.api.retrying import retry
     from neps.api.run import run
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AskAndTell": "api.asking",
     "PENDING": "evaluation.pending",
     "Callback": "callbacks",
     "Categorical": "space",
@@ -70,6 +72,7 @@ _HOME = {
 
 __all__ = [
     "PENDING",
+    "AskAndTell",
     "Callback",
     "Categorical",
     "CategoricalParameter",

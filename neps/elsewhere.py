@@ -22,7 +22,7 @@ NAMES = {
     **dict.fromkeys(("HPOCategorical",), _CHOICE),
     **dict.fromkeys(("HPOConstant",), "Write neps.Constant(value)."),
     **dict.fromkeys(("quniform", "qrandint"), _MULTIPLES),
-    **dict.fromkeys(("algorithms", "optimizers", "create_sampler", "AskAndTell"), _SEARCHER),
+    **dict.fromkeys(("algorithms", "optimizers", "create_sampler"), _SEARCHER),
     **dict.fromkeys(("create_study", "optimize", "minimize", "fmin", "tune", "Tuner"), _RUN),
     **dict.fromkeys(("import_trials", "warmstart_neps"), "Trials that were evaluated elsewhere can't be imported yet."),
     **dict.fromkeys(("save_pipeline_results", "convert_operation_to_callable"), "There is nothing like it."),

@@ -21,6 +21,7 @@ __all__ = [
     "NepsError",
     "NotPendingError",
     "ReturnValueError",
+    "SamplerError",
     "SpaceError",
     "StorageError",
     "TakenOverError",
@@ -48,7 +49,7 @@ class SpaceError(ArgumentError):
 
 
 class NotPendingError(ArgumentError):
-    """Nothing can be told of this trial (any more): it has ended, or a worker evaluates it. Nothing was written."""
+    """Nothing can be told of this trial (any more): it has ended, say, or another evaluates it; nothing is changed."""
 
 
 class DefinitionMismatchError(ArgumentError):
@@ -69,6 +70,10 @@ class LaunchError(NepsError, RuntimeError):
 
 class ReturnValueError(NepsError, ValueError):
     """`run_pipeline` returned something that is not a loss; its trial is recorded as failed."""
+
+
+class SamplerError(NepsError, RuntimeError):
+    """A sampler answered what none may answer, or failed: see docs/writing-a-sampler.md."""
 
 
 class CheckpointError(NepsError, OSError):

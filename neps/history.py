@@ -248,13 +248,13 @@ def _iso(time: datetime | None) -> str | None:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    decision = trial.decision
+    place = trial.place
     return {
         "number": trial.number,
         "config": dict(trial.config),
         "fidelity": trial.fidelity,
-        "bracket": decision.bracket if decision else None,
-        "rung": decision.rung if decision else None,
+        "bracket": place.bracket if place else None,
+        "rung": place.rung if place else None,
         "status": str(trial.status),
         "loss": trial.loss,
         "cost": trial.cost,

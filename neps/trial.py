@@ -18,7 +18,7 @@ from neps.errors import SpaceError, gist, shown
 from neps.space import SearchSpace, Value
 from neps.tables import as_html, cell, printable
 
-__all__ = ["MOST_PLACES", "Decision", "Result", "Status", "Trial", "Value"]
+__all__ = ["MOST_PLACES", "Decision", "Place", "Result", "Status", "Trial", "Value", "place_fields"]
 
 MOST_PLACES = 1_000_000
 """Brackets, rungs and slots are counted from 0 to here."""
@@ -40,12 +40,42 @@ class Status(enum.StrEnum):
     """Nobody holds it: its last attempt has ended without a result, and any worker may resume it."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a decision stands in a search over fidelities; each is counted from 0.
+
+    Args:
+        rung: the fidelity that it runs to, among those of the search, the lowest being 0.
+        bracket: the group of trials that compete for promotion; None in a search without brackets.
+        slot: which of the bracket's places at this rung it takes; None where they aren't counted.
+
+    Example:
+        >>> Place(2, bracket=0, slot=1)
+        Place(rung=2, bracket=0, slot=1)
+    """
+
+    rung: int
+    bracket: int | None = None
+    slot: int | None = None
+
+
+def place_fields(place: Place | None) -> dict[str, int | None]:
+    """A place by the names that it has on disk and in views, each None where there is none.
+
+    Example:
+        >>> place_fields(Place(2, bracket=0))
+        {'bracket': 0, 'rung': 2, 'slot': None}
+    """
+    names = ("bracket", "rung", "slot")
+    return {name: getattr(place, name) if place is not None else None for name in names}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A committed suggestion: what trial `number` evaluates, and why.
 
     `config` holds every parameter, the fidelity and constants included. `fidelity` is the value of the space's
-    fidelity, None without one. `bracket`, `rung` (0 = lowest) and `slot` place it in a multi-fidelity search.
+    fidelity, None without one. `place` is where it stands in a search over fidelities, None in others.
     `previous` is the number of the trial whose checkpoint it continues. `reserved_cost` is what its evaluation
     was expected to cost when it was decided, None while no cost was known. `reasons` is what the sampler wants
     to remember; `seen_results` is how many results the decision had seen.
@@ -54,9 +84,7 @@ class Decision:
     number: int
     config: Mapping[str, Value]
     fidelity: float | None = None
-    bracket: int | None = None
-    rung: int | None = None
-    slot: int | None = None
+    place: Place | None = None
     previous: int | None = None
     seed: int = 0
     reserved_cost: float | None = None
@@ -159,6 +187,11 @@ class Trial:
     def previous(self) -> int | None:
         """The number of the trial that it continues, or None."""
         return self.decision.previous if self.decision else None
+
+    @property
+    def place(self) -> Place | None:
+        """Where it stands in a search over fidelities, or None."""
+        return self.decision.place if self.decision else None
 
     @property
     def loss(self) -> float | None:

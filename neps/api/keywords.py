@@ -1,4 +1,7 @@
-"""The keywords of `neps.run` that aren't its own: the searcher's, or nobody's. Then the message says whose they are."""
+"""The keywords of `neps.run` and `neps.AskAndTell` that aren't their own: the searcher's, or nobody's.
+
+Then the message says whose they are.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,17 @@ from neps.space import SearchSpace
 __all__ = ["check_keywords"]
 
 
-def check_keywords(own: Collection[str], searcher: str | Sampler, space: SearchSpace, given: Mapping[str, Any]) -> None:
-    """Refuse keywords that neither `neps.run` nor the searcher has.
+def check_keywords(
+    function: str, own: Collection[str], searcher: str | Sampler, space: SearchSpace, given: Mapping[str, Any]
+) -> None:
+    """Refuse keywords that neither a public function nor the searcher has.
 
     Args:
-        own: the names of `neps.run`'s own arguments.
+        function: what users call it, such as `neps.run`.
+        own: the names of its own arguments.
         searcher: what the user passed; anything that is no searcher is refused elsewhere.
         space: what it will search.
-        given: the keywords that aren't `neps.run`'s own.
+        given: the keywords that aren't its own.
 
     Raises:
         ArgumentError: if there is one; the message names all of them, what they are called here, and what there is.
@@ -33,8 +39,8 @@ def check_keywords(own: Collection[str], searcher: str | Sampler, space: SearchS
     unknown = [keyword for keyword in given if keyword not in settings]
     if not unknown:
         return
-    lines = [_explained(keyword, [*own, *settings], name) for keyword in unknown]
-    lines.append(f"neps.run takes {', '.join(own)}.")
+    lines = [_explained(function, keyword, [*own, *settings], name) for keyword in unknown]
+    lines.append(f"{function} takes {', '.join(own)}.")
     if isinstance(searcher, Sampler):
         lines.append(f"The searcher is already a {name}: pass its settings to its constructor.")
     elif settings:
@@ -44,8 +50,8 @@ def check_keywords(own: Collection[str], searcher: str | Sampler, space: SearchS
     raise ArgumentError("\n".join(lines))
 
 
-def _explained(keyword: str, known: list[str], searcher: str) -> str:
+def _explained(function: str, keyword: str, known: list[str], searcher: str) -> str:
     if (others := searchers_with(keyword)) and keyword not in ELSEWHERE:
         whose = ", ".join(map(repr, others))
-        return f"neps.run has no argument {keyword!r} with the searcher {searcher!r}. It is a setting of {whose}."
-    return unknown_argument("neps.run", keyword, known, ELSEWHERE)
+        return f"{function} has no argument {keyword!r} with the searcher {searcher!r}. It is a setting of {whose}."
+    return unknown_argument(function, keyword, known, ELSEWHERE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neps.api.arguments import choice, count, flag, number, root_path
+from neps.api.budgets import check_cost_budget, check_fidelity_budget
 from neps.api.defining import Proposal
 from neps.api.elsewhere import ELSEWHERE
 from neps.api.keywords import check_keywords
@@ -26,7 +27,6 @@ from neps.ledger.following import Follower
 from neps.ledger.identity import Identity
 from neps.ledger.opening import open_run
 from neps.samplers import Sampler
-from neps.samplers.registry import describe
 from neps.space import Parameter, SearchSpace
 from neps.views.announcing import Announcer
 from neps.views.progress import check_progress, progress_display
@@ -169,7 +169,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     check_no_rank(os.environ)
     root = root_path(root_directory, task_id, development_stage_id)
     space = SearchSpace(pipeline_space)
-    check_keywords(own_arguments(run), searcher, space, searcher_kwargs)
+    check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
     missing_cost = number("cost_value_on_error", cost_value_on_error, least=0)
     settings = Settings(
         budget=Budget(
@@ -199,9 +199,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         lease_seconds=number("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
     )
     _check_together(settings)
-    _check_fidelity_budget(settings.budget.max_fidelity_total, space)
+    check_fidelity_budget(settings.budget.max_fidelity_total, space)
     check_signature(run_pipeline, space.parameters)
-    _check_budget(proposal.sampler(), settings.budget)
+    check_cost_budget(proposal.sampler(), settings.budget)
     hooks = _hooks(pre_load_hooks)
     check_progress(progress)
     overwrite = flag("overwrite_working_directory", overwrite_working_directory)
@@ -218,7 +218,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         announcer.notes += _notes(settings, space, opened.moved)
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
-            _check_budget(sampler, settings.budget)
+            check_cost_budget(sampler, settings.budget)
             with anew.working(settings, overwrite=overwrite):
                 last = functools.partial(write_summary_within, root, _SECONDS_FOR_SUMMARY) if summarise else None
                 context = prepare(opened, space, sampler, settings)
@@ -270,31 +270,6 @@ def _check_together(settings: Settings) -> None:
             "No budget is given (max_evaluations_total, max_cost_total or max_fidelity_total). The run goes on until "
             "it is stopped; in a finite space, some searchers stop once they have tried everything."
         )
-
-
-def _check_fidelity_budget(most: float | None, space: SearchSpace) -> None:
-    """Refuse one that counts nothing, and would never be spent."""
-    if most is None or (space.highest_fidelity or 0) > 0:
-        return
-    several = f"the fidelities {shown(list(space.fidelities))}" if space.fidelities else "none"
-    has = f"one with the upper bound {space.highest_fidelity:g}" if space.fidelity else several
-    message = (
-        f"max_fidelity_total is {most:g}. It counts the fidelity that is run, so pipeline_space needs exactly one "
-        f"fidelity, with an upper bound above 0, but has {has}. Mark one parameter, as in neps.Integer(1, 81, "
-        "is_fidelity=True), or use max_evaluations_total or max_cost_total."
-    )
-    raise ArgumentError(message)
-
-
-def _check_budget(sampler: Sampler, budget: Budget) -> None:
-    """Refuse a sampler that needs a budget which this call doesn't have; of a restart too, and one of a hook."""
-    if sampler.needs_max_cost_total and budget.max_cost_total is None:
-        name = describe(sampler)["name"]
-        message = (
-            f"searcher {name!r} needs max_cost_total, the budget by which it weighs costs, but none is given. Pass "
-            'max_cost_total=… (a number above 0), and have run_pipeline return a cost, or pass cost="duration", too.'
-        )
-        raise ArgumentError(message)
 
 
 def _hooks(hooks: Hooks | None) -> list[Callable[[Sampler], Sampler]]:

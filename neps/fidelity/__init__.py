@@ -6,7 +6,7 @@ bracket needs next, from the trials that are known of it (`members`), `steps` ho
 
 from neps.fidelity.brackets import Bracket, hyperband_brackets, successive_halving_bracket
 from neps.fidelity.members import BracketMembers, Brackets, RungMembers
-from neps.fidelity.promotion import Place, asynchronous_promotion, left_behind, synchronous_place, synchronous_places
+from neps.fidelity.promotion import Vacancy, asynchronous_promotion, left_behind, synchronous_place, synchronous_places
 from neps.fidelity.rungs import evenly_spaced, rungs
 from neps.fidelity.steps import FidelitySpent, FidelityStep, fidelity_run, fidelity_spent
 
@@ -16,8 +16,8 @@ __all__ = [
     "Brackets",
     "FidelitySpent",
     "FidelityStep",
-    "Place",
     "RungMembers",
+    "Vacancy",
     "asynchronous_promotion",
     "evenly_spaced",
     "fidelity_run",

@@ -158,9 +158,9 @@ class Brackets(Mapping[int, BracketMembers]):
     Call `seen` for each trial that becomes known, in any order, and again when it has a result or is reopened.
 
     Example:
-        >>> from neps.trial import Decision
+        >>> from neps.trial import Decision, Place
         >>> brackets = Brackets()
-        >>> brackets.seen(Trial(number=1, decision=Decision(number=1, config={}, bracket=0, rung=2, slot=0)))
+        >>> brackets.seen(Trial(number=1, decision=Decision(number=1, config={}, place=Place(2, bracket=0, slot=0))))
         >>> len(brackets[0].rung(2)), brackets[0].rung(2).free_slot, brackets.begun
         (1, 1, 1)
     """
@@ -190,24 +190,25 @@ class Brackets(Mapping[int, BracketMembers]):
     def seen(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
         self.gone(trial.number)
-        decision = trial.decision
-        if decision is None or decision.bracket is None or decision.rung is None:
+        place = trial.place
+        if place is None or place.bracket is None:
             return
         self._placed[trial.number] = trial
-        self._members[decision.bracket].add(trial)
+        self._members[place.bracket].add(trial)
         if math.isfinite(trial.rank_key):
-            bisect.insort(self._ranked[decision.rung], (trial.rank_key, trial.number))
-        self._changed(decision.bracket)
+            bisect.insort(self._ranked[place.rung], (trial.rank_key, trial.number))
+        self._changed(place.bracket)
 
     def gone(self, number: int) -> None:
         """Nothing is known of this number any more."""
         trial = self._placed.pop(number, None)
-        if trial is None or trial.decision is None or trial.decision.bracket is None:
+        place = trial.place if trial is not None else None
+        if trial is None or place is None or place.bracket is None:
             return
-        bracket = trial.decision.bracket
+        bracket = place.bracket
         self._members[bracket].remove(trial)
         if math.isfinite(trial.rank_key):
-            _take(self._ranked[_rung(trial)], (trial.rank_key, trial.number))
+            _take(self._ranked[place.rung], (trial.rank_key, trial.number))
         self._changed(bracket)
         if not self._members[bracket]:
             del self._members[bracket]
@@ -263,11 +264,10 @@ def _take(ranks: list[_Ranked], rank: _Ranked) -> None:
 
 
 def _slot(trial: Trial) -> int:
-    return (trial.decision.slot if trial.decision else None) or 0
+    return (trial.place.slot if trial.place is not None else None) or 0
 
 
 def _rung(trial: Trial) -> int:
-    rung = trial.decision.rung if trial.decision else None
-    if rung is None:
+    if trial.place is None:
         raise ValueError(f"trial {trial.number} is in no rung")
-    return rung
+    return trial.place.rung

@@ -13,13 +13,13 @@ from neps.fidelity.brackets import Bracket
 from neps.fidelity.members import BracketMembers, Brackets, RungMembers
 from neps.trial import Trial
 
-__all__ = ["Place", "asynchronous_promotion", "left_behind", "synchronous_place", "synchronous_places"]
+__all__ = ["Vacancy", "asynchronous_promotion", "left_behind", "synchronous_place", "synchronous_places"]
 
 _TOLERANCE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Place:
+class Vacancy:
     """A place in a bracket that is to be filled.
 
     Args:
@@ -33,7 +33,7 @@ class Place:
     previous: Trial | None = None
 
 
-def synchronous_places(kinds: Sequence[Bracket], brackets: Brackets) -> Iterator[tuple[int, Place]]:
+def synchronous_places(kinds: Sequence[Bracket], brackets: Brackets) -> Iterator[tuple[int, Vacancy]]:
     """The next place of each begun bracket that has one, with the bracket's number, the oldest first.
 
     Args:
@@ -50,7 +50,7 @@ def synchronous_places(kinds: Sequence[Bracket], brackets: Brackets) -> Iterator
             brackets.close(number, key)
 
 
-def synchronous_place(bracket: Bracket, trials: Iterable[Trial] | BracketMembers) -> Place | None:
+def synchronous_place(bracket: Bracket, trials: Iterable[Trial] | BracketMembers) -> Vacancy | None:
     """The next place of a bracket whose rungs promote when they are full: all ended, and none free.
 
     Args:
@@ -67,7 +67,7 @@ def synchronous_place(bracket: Bracket, trials: Iterable[Trial] | BracketMembers
         places = size if below is None else min(size, len(here) + below.waiting)
         if len(here) < places:
             best = below.best_waiting if below is not None else None
-            return Place(rung, here.free_slot, best[1] if best is not None else None)
+            return Vacancy(rung, here.free_slot, best[1] if best is not None else None)
         if here.ended < len(here):
             return None
         below = here
@@ -92,7 +92,7 @@ def left_behind(bracket: Bracket, trials: Iterable[Trial] | BracketMembers) -> s
     return behind
 
 
-def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial] | BracketMembers) -> Place | None:
+def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial] | BracketMembers) -> Vacancy | None:
     """The promotion that ASHA makes next, or None.
 
     Of the trials that have ended at a rung, the best 1 / eta are promoted, each once; the highest rung comes first, and
@@ -109,5 +109,5 @@ def asynchronous_promotion(rung_count: int, eta: float, trials: Iterable[Trial] 
         if (best := here.best_waiting) is not None:
             better, trial = best
             if better < math.floor(here.ended / eta + _TOLERANCE):
-                return Place(rung + 1, members.rung(rung + 1).free_slot, trial)
+                return Vacancy(rung + 1, members.rung(rung + 1).free_slot, trial)
     return None

@@ -15,7 +15,7 @@ from neps.errors import shown
 from neps.ledger import fields as typed
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
-from neps.trial import Decision, Result
+from neps.trial import Decision, Place, Result, place_fields
 
 __all__ = ["AttemptEnd", "AttemptStart", "End", "decision_fields", "parsed", "read_decision", "result_fields"]
 
@@ -92,9 +92,7 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         "number": decision.number,
         "config": dict(decision.config),
         "fidelity": decision.fidelity,
-        "bracket": decision.bracket,
-        "rung": decision.rung,
-        "slot": decision.slot,
+        **place_fields(decision.place),
         "previous": f"config_{decision.previous}" if decision.previous is not None else None,
         "seed": decision.seed,
         "reserved_cost": decision.reserved_cost,
@@ -108,11 +106,11 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
 def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
     """A decision from the fields of trial.yaml; `number` is its folder's."""
     typed.need(fields, "number", functools.partial(typed.equal, number))
-    place = {name: typed.get(fields, name, typed.place) for name in ("bracket", "rung", "slot")}
     return Decision(
         number=number,
         config=typed.need(fields, "config", typed.config),
         fidelity=typed.get(fields, "fidelity", typed.number),
+        place=_read_place(fields),
         previous=typed.get(fields, "previous", functools.partial(_earlier, number)),
         seed=typed.get(fields, "seed", typed.whole, 0),
         reserved_cost=typed.get(fields, "reserved_cost", typed.cost),
@@ -120,8 +118,13 @@ def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
         seen_results=typed.get(fields, "seen_results", typed.whole, 0),
         worker=typed.get(fields, "worker", typed.text, ""),
         claimed=typed.get(fields, "time", typed.moment),
-        **place,
     )
+
+
+def _read_place(fields: Mapping[str, Any]) -> Place | None:
+    """The place, if it has a rung: without one, a bracket or a slot in a foreign trial.yaml says nothing."""
+    bracket, rung, slot = (typed.get(fields, name, typed.place) for name in ("bracket", "rung", "slot"))
+    return Place(rung, bracket, slot) if rung is not None else None
 
 
 def _earlier(number: int, value: object) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from neps.fidelity import BracketMembers, Place, asynchronous_promotion, hyperband_brackets
+from neps.fidelity import BracketMembers, Vacancy, asynchronous_promotion, hyperband_brackets
 from neps.samplers.multi_fidelity import BeginningAtARung, MultiFidelity, trials_by_bracket
 from neps.samplers.protocol import Suggestion
 
@@ -141,6 +141,6 @@ class AsyncHyperbandPrior(AsyncHyperband):
     sample_default_first: bool = True
 
 
-def _new(lowest: int, members: BracketMembers) -> Place:
+def _new(lowest: int, members: BracketMembers) -> Vacancy:
     """The place of a new configuration: the first slot that none has."""
-    return Place(lowest, members.rung(lowest).free_slot)
+    return Vacancy(lowest, members.rung(lowest).free_slot)

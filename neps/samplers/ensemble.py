@@ -59,7 +59,7 @@ def followed(history: History, prior: SearchSpace, eta: float, budget: float) ->
 def _outside(history: History) -> Iterator[Trial]:
     """The default configuration at the highest fidelity, where that ran before all else."""
     first = history.by_number.get(1)
-    if first is not None and first.decision is not None and first.decision.bracket is None:
+    if first is not None and first.decision is not None and (first.place is None or first.place.bracket is None):
         yield first
 
 

@@ -21,6 +21,7 @@ from neps.samplers.protocol import Done, Suggestion, Wait
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import probability
 from neps.space import Integer
+from neps.trial import Place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -145,7 +146,7 @@ class FreezeThaw(MultiFidelity):
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             level = self._beginning(space, number)
-            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), rung=level)
+            return dataclasses.replace(first, config=space.at_fidelity(first.config, levels[level]), place=Place(level))
         if not any(trial.ended and trial.decision is not None for trial in history.trials):
             return Wait("the first result: all configurations have begun")
         from neps.samplers.fidelity_proposal import continuation
@@ -159,6 +160,6 @@ class FreezeThaw(MultiFidelity):
         return Suggestion(
             config=space.at_fidelity(config, levels[rung]),
             previous=previous.number if previous is not None else None,
-            rung=rung,
+            place=Place(rung),
             reasons=reasons,
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from neps.fidelity import (
     Bracket,
-    Place,
+    Vacancy,
     hyperband_brackets,
     left_behind,
     successive_halving_bracket,
@@ -161,7 +161,7 @@ def _suggestion(sampler: MultiFidelity, history: History, kinds: Sequence[Bracke
     begun = known.begun
     places = list(synchronous_places(kinds, known))
     promotions = [(bracket, place) for bracket, place in places if place.previous is not None]
-    new = (begun, Place(kinds[begun % len(kinds)].lowest, 0))
+    new = (begun, Vacancy(kinds[begun % len(kinds)].lowest, 0))
     return sampler.fill(history, *[*promotions, *places, new][0])
 
 

@@ -23,7 +23,7 @@ from neps.samplers.settings import probability
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neps.fidelity import Place
+    from neps.fidelity import Vacancy
     from neps.history import History
     from neps.models.acquisition import Acquisition
     from neps.models.terms import LogPrior
@@ -73,7 +73,7 @@ class MOBSTER(AsyncHyperband):
         object.__setattr__(self, "random_interleave_prob", interleave)
 
     def new_configuration(
-        self, history: History, bracket: int, place: Place
+        self, history: History, bracket: int, place: Vacancy
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: what the model says, once there are results enough."""
         generator = slot_generator(history.seed, bracket, place.slot)
@@ -126,7 +126,7 @@ class PriorBandBO(PriorBand):
         object.__setattr__(self, "prior_weight", checked_number("prior_weight", self.prior_weight, above=0.0))
 
     def new_configuration(
-        self, history: History, bracket: int, place: Place
+        self, history: History, bracket: int, place: Vacancy
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: what model and prior say, once there are results enough."""
         drawn = PriorBand.new_configuration(self, history, bracket, place)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from neps.errors import ArgumentError
-from neps.fidelity import Brackets, Place, rungs
+from neps.fidelity import Brackets, Vacancy, rungs
 from neps.samplers.protocol import Sampler, Suggestion
 from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import whole
 from neps.space import Float, Integer
+from neps.trial import Place
 
 if TYPE_CHECKING:
     from neps.history import History
@@ -98,7 +99,7 @@ class MultiFidelity(Sampler):
             return None
         return Suggestion(config=space.at_fidelity(default, self.rungs(space)[-1]), reasons={"by": "default"})
 
-    def fill(self, history: History, bracket: int, place: Place) -> Suggestion:
+    def fill(self, history: History, bracket: int, place: Vacancy) -> Suggestion:
         """The trial for a place: a promotion, the default configuration first of all, or a new one."""
         space, previous = history.space, place.previous
         first = self.sample_default_first and not self.sample_default_at_target and bracket == place.slot == 0
@@ -112,14 +113,12 @@ class MultiFidelity(Sampler):
         return Suggestion(
             config=space.at_fidelity(config, self.rungs(space)[place.rung]),
             previous=previous.number if previous else None,
-            bracket=bracket,
-            rung=place.rung,
-            slot=place.slot,
+            place=Place(place.rung, bracket, place.slot),
             reasons=reasons,
         )
 
     def new_configuration(
-        self, history: History, bracket: int, place: Place
+        self, history: History, bracket: int, place: Vacancy
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """A configuration for a place at which one begins, at any fidelity, and the reasons to remember.
 

@@ -19,7 +19,7 @@ from neps.samplers.settings import number as checked_number
 from neps.samplers.settings import one_of, probability
 
 if TYPE_CHECKING:
-    from neps.fidelity import Place
+    from neps.fidelity import Vacancy
     from neps.history import History
     from neps.space import SearchSpace
     from neps.space.parameters import Confidence
@@ -85,7 +85,7 @@ class PriorBand(Hyperband):
             object.__setattr__(self, "prior_confidence", confidence)
 
     def new_configuration(
-        self, history: History, bracket: int, place: Place
+        self, history: History, bracket: int, place: Vacancy
     ) -> tuple[dict[str, Value], dict[str, Any]]:
         """See `MultiFidelity.new_configuration`: one way is drawn, and then a configuration in that way."""
         generator = slot_generator(history.seed, bracket, place.slot)

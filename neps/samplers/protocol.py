@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from neps.budget import Budget
     from neps.history import History
     from neps.space import SearchSpace
-    from neps.trial import Value
+    from neps.trial import Place, Value
 
 __all__ = ["Done", "Sampler", "Suggestion", "Wait"]
 
@@ -28,15 +28,13 @@ class Suggestion:
     """What to evaluate next.
 
     `config` holds every parameter of the space, constants and the fidelity included. `previous` is the number of
-    the trial that it continues; `bracket`, `rung` and `slot` place it in a multi-fidelity search. `reasons` is
-    plain data (YAML) that is stored with the decision, to be read again from the history.
+    the trial that it continues; `place` is where it stands in a search over fidelities. `reasons` is plain data
+    (YAML) that is stored with the decision, to be read again from the history.
     """
 
     config: Mapping[str, Value]
     previous: int | None = None
-    bracket: int | None = None
-    rung: int | None = None
-    slot: int | None = None
+    place: Place | None = None
     reasons: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
 

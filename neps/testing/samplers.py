@@ -118,13 +118,18 @@ class SamplerContract:
             wanted = {key: config[key] for key in space.parameters}
             assert repr(space.validate(config)) == repr(wanted), f"{name}, number {number}: not plain values: {config}"
 
-    def test_places_are_plain_and_exist(self) -> None:
-        """`previous` is an earlier number; bracket, rung and slot are ints or None."""
+    def test_what_is_continued_is_earlier(self) -> None:
+        """`previous` is the number of a trial that was decided before, or None."""
         for name, _, number, suggestion in self._suggestions():
             previous = suggestion.previous
             assert previous is None or 1 <= previous < number, f"{name}: {number} can't continue trial {previous}"
-            for place in (suggestion.bracket, suggestion.rung, suggestion.slot):
-                assert place is None or type(place) is int, f"{name}: {place!r} is not a plain int"
+
+    def test_places_are_plain(self) -> None:
+        """A place's rung is an int; its bracket and slot are ints or None."""
+        for name, _, _, suggestion in self._suggestions():
+            if (place := suggestion.place) is not None:
+                types = {type(at) for at in (place.rung, place.bracket or 0, place.slot or 0)}
+                assert types == {int}, f"{name}: {place!r} has no plain int"
 
     def test_reasons_survive_yaml_and_json(self) -> None:
         """They're stored with the decision, and read again."""
@@ -185,15 +190,16 @@ class SamplerContract:
     def test_an_independent_sampler_looks_at_no_trial(self) -> None:
         """Its numbers may be claimed in any order: gaps, other results, no trial at all give the same answers."""
         sampler = self.make()
-        assert isinstance(sampler.independent, bool), "independent must be True or False"
-        assert isinstance(sampler.bears_old_view, bool), "bears_old_view must be True or False"
-        assert isinstance(sampler.needs_max_cost_total, bool), "needs_max_cost_total must be True or False"
         for name, history in self._histories() if sampler.independent else ():
-            gaps = {number: trial for number, trial in history.by_number.items() if number % 2}
+            odd = _with(history, {number: trial for number, trial in history.by_number.items() if number % 2})
             for number in range(1, 2 * _COUNT):
-                answers = {repr(_ask(sampler, _with(history, trials), number)) for trials in ({}, gaps)}
-                answers.add(repr(_ask(sampler, history, number)))
+                answers = {repr(_ask(sampler, other, number)) for other in (history, odd, _with(history, {}))}
                 assert len(answers) == 1, f"{name}: number {number} depends on other trials: {answers}"
+
+    def test_what_it_says_of_itself_is_true_or_false(self) -> None:
+        """Workers act on it."""
+        for name in ("independent", "bears_old_view", "needs_max_cost_total"):
+            assert isinstance(getattr(self.make(), name), bool), f"{name} must be True or False"
 
     def test_what_is_given_up_is_never_continued(self) -> None:
         """`continuable` holds for ever, whatever results come in later; here each is seen four decisions late."""

@@ -17,7 +17,7 @@ from neps.ledger.records import AttemptEnd, End
 from neps.ledger.storage import shown_size
 from neps.ledger.trial_folder import TrialFolder
 from neps.tables import aligned, printable
-from neps.trial import Trial
+from neps.trial import Trial, place_fields
 from neps.views.reading import read_history
 
 __all__ = ["details"]
@@ -57,14 +57,12 @@ def details(root_directory: str | Path, number: int) -> str:
 
 
 def _facts(trial: Trial, history: History, path: str) -> list[tuple[str, str]]:
-    decision = trial.decision
-    place = {"bracket": decision.bracket, "rung": decision.rung, "slot": decision.slot} if decision else {}
     facts: dict[str, Any] = {
         "loss": trial.loss,
         "cost": trial.cost,
         "cost of all attempts": trial.spent if trial.spent != (trial.cost or 0.0) else None,
         f"fidelity ({history.space.fidelity})": trial.fidelity,
-        **place,
+        **place_fields(trial.place),
         "continues": f"trial {trial.previous}" if trial.previous is not None else None,
         "continued by": ", ".join(f"trial {other.number}" for other in history if other.previous == trial.number),
         "best so far": "yes" if trial is history.best else None,

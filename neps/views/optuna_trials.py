@@ -147,11 +147,11 @@ def attributes(trial: Trial, searched: Mapping[str, BaseDistribution]) -> Iterat
     for name, value in trial.config.items():
         if name not in searched:
             yield f"config.{name}", plain(value)
-    decision = trial.decision
+    place = trial.place
     found = {
         "previous": f"config_{trial.previous}" if trial.previous is not None else None,
-        "bracket": decision.bracket if decision else None,
-        "rung": decision.rung if decision else None,
+        "bracket": place.bracket if place else None,
+        "rung": place.rung if place else None,
         "loss": trial.loss if not math.isfinite(trial.rank_key) else None,
         "cost": trial.cost,
         "spent": trial.spent if trial.spent != (trial.cost or 0.0) else None,

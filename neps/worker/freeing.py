@@ -132,8 +132,8 @@ class Disk:
 
     def _in_brackets(self, numbers: Collection[int], known: Mapping[int, Trial]) -> set[int]:
         """The trials of the brackets that these are in."""
-        decisions = (known[number].decision for number in numbers if number in known)
-        brackets = {decision.bracket for decision in decisions if decision is not None}
+        places = (known[number].place for number in numbers if number in known)
+        brackets = {place.bracket for place in places if place is not None}
         placed = self._context.brackets or Brackets()
         return {trial.number for bracket in brackets if bracket is not None for trial in placed.get(bracket, ())}
 

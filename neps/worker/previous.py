@@ -52,6 +52,6 @@ class Previous:
         known = self._context.view.known().get(decision.previous or 0)
         if known is None:
             return folder.is_dir()
-        if decision.rung is None or decision.fidelity is None or known.decision is None:
+        if decision.place is None or decision.fidelity is None or known.decision is None:
             return True  # a sampler without rungs may change more than the fidelity
         return self._context.space.at_fidelity(known.config, decision.fidelity) == decision.config

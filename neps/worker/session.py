@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from neps.budget import Spending
+from neps.deciding import is_independent
 from neps.errors import DirectoryError
 from neps.evaluation import Interrupted, Signals
 from neps.fidelity import Brackets
@@ -32,13 +33,11 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     """What a worker has at hand in a run that it has opened; nothing is read or written yet."""
     lease = run.definition.lease_seconds
     poll = max(_SHORTEST_POLL, min(_LONGEST_POLL, lease / _POLLS_A_LEASE))
-    # A budget of cost or fidelity needs numbers to be decided in turn, even where the sampler doesn't.
-    budget = settings.budget
-    independent = sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
+    independent = is_independent(sampler, settings.budget)
     details = not independent or settings.keep_checkpoints is not Keep.ALL
     fits = functools.partial(Decision.check, space=space)
     view = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits)
-    spending = Spending(budget.cost_if_missing)
+    spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
     view.observers = [spending] if brackets is None else [spending, brackets]
     return Context(

@@ -25,7 +25,7 @@ from neps.ledger.records import End, result_fields
 from neps.ledger.retrying import reopen
 from neps.ledger.standing import condemn
 from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Decision, Result, Trial
+from neps.trial import Decision, Place, Result, Trial
 
 __all__ = ["SPACE", "write_run"]
 
@@ -77,7 +77,7 @@ def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
     config |= changes.pop("config", {})
     number = folder.number
     fields: dict[str, Any] = {"number": number, "config": config, "fidelity": config["epochs"], "worker": who.worker}
-    fields |= {"bracket": 0, "rung": 0, "slot": number - 1, "seed": 1000 + number, "seen_results": number - 1}
+    fields |= {"place": Place(0, 0, number - 1), "seed": 1000 + number, "seen_results": number - 1}
     decision = Decision(**(fields | {"claimed": TIME} | changes))
     folder.reserve()
     folder.commit(decision, who)
@@ -140,7 +140,7 @@ def _damaged(folder: TrialFolder) -> None:
 
 
 def _promoted(folder: TrialFolder) -> None:
-    _claim(folder, BOB, config={"epochs": 9}, rung=1, slot=0, previous=1)
+    _claim(folder, BOB, config={"epochs": 9}, place=Place(1, 0, 0), previous=1)
     _end(folder, who=BOB, loss=float("nan"), cost=9)
 
 

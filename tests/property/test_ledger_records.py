@@ -16,7 +16,7 @@ from neps.ledger.accelerator import _line, parse
 from neps.ledger.foreign import is_complete
 from neps.ledger.identity import Identity
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
-from neps.trial import Decision, Result, Status, Trial
+from neps.trial import Decision, Place, Result, Status, Trial
 
 TEXT = st.text(max_size=30).map(clean)
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
@@ -35,9 +35,7 @@ DECISIONS = st.builds(
     number=st.integers(10**6 + 1, 10**9),
     config=st.dictionaries(NAMES, SCALARS, max_size=4),
     fidelity=st.none() | st.floats(1, 100),
-    bracket=st.none() | COUNTS,
-    rung=st.none() | COUNTS,
-    slot=st.none() | COUNTS,
+    place=st.none() | st.builds(Place, COUNTS, st.none() | COUNTS, st.none() | COUNTS),
     previous=st.none() | st.integers(1, 10**6),
     seed=st.integers(0, 2**32 - 1),
     reserved_cost=COSTS,

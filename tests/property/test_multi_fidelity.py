@@ -20,7 +20,7 @@ from neps.samplers.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving
 from neps.samplers.mobster import MOBSTER, PriorBandBO
 from neps.samplers.multi_fidelity import MultiFidelity
 from neps.samplers.priorband import PriorBand
-from neps.trial import Trial
+from neps.trial import Place, Trial
 from neps.worker.freeing import freeable
 from neps.worker.settings import Keep
 from rigs.pool import SPACE, Pool
@@ -50,12 +50,13 @@ def _by_rung(history: History) -> dict[tuple[int, int], list[Trial]]:
     rungs: dict[tuple[int, int], list[Trial]] = defaultdict(list)
     for trial in history.trials:
         assert trial.decision is not None
-        if trial.decision.reasons.get("by") == "default" and trial.decision.bracket is None:
+        place = trial.decision.place
+        if trial.decision.reasons.get("by") == "default" and place is None:
             assert (trial.number, trial.fidelity) == (1, 27), "the default at the target"
             continue
-        assert trial.decision.bracket is not None
-        assert trial.decision.rung is not None
-        rungs[trial.decision.bracket, trial.decision.rung].append(trial)
+        assert place is not None
+        assert place.bracket is not None
+        rungs[place.bracket, place.rung].append(trial)
     return rungs
 
 
@@ -63,20 +64,19 @@ def _check_promotions(history: History, sampler: MultiFidelity) -> None:
     """Each continues a finite trial of the rung below, with the same configuration at the next fidelity, only once."""
     promoted = [trial.previous for trial in history.trials if trial.previous is not None]
     assert len(promoted) == len(set(promoted)), "a trial is promoted twice"
-    decisions = [trial.decision for trial in history.trials if trial.decision is not None]
-    places = [(d.bracket, d.rung, d.slot) for d in decisions]
+    places = [trial.place for trial in history.trials]
     assert len(places) == len(set(places)), "a place is filled twice"
     rungs = sampler.rungs(SPACE)
     for trial in history.trials:
-        assert trial.decision is not None
-        if trial.decision.bracket is not None:
-            assert trial.fidelity == rungs[trial.decision.rung or 0]
+        place = trial.place
+        if place is not None:
+            assert trial.fidelity == rungs[place.rung]
         if trial.previous is not None:
             previous = history.by_number[trial.previous]
-            assert previous.decision is not None
+            assert place is not None
+            assert previous.place is not None
             assert math.isfinite(previous.rank_key)
-            assert previous.decision.bracket == trial.decision.bracket
-            assert (previous.decision.rung or 0) + 1 == trial.decision.rung
+            assert (previous.place.bracket, previous.place.rung + 1) == (place.bracket, place.rung)
             assert {**previous.config, "epochs": 0} == {**trial.config, "epochs": 0}
 
 
@@ -101,9 +101,8 @@ def test_what_is_thawed_is_what_was_frozen(sampler: FreezeThaw, workers: int, se
     levels = sampler.levels(SPACE)
     beginnings = {max(level for level in levels if level <= rung) for rung in sampler.rungs(SPACE)}
     for trial in history.trials:
-        assert trial.decision is not None
         level = levels.index(trial.fidelity or 0.0)
-        assert level == trial.decision.rung
+        assert trial.place == Place(level)
         if trial.previous is None:
             assert trial.fidelity in beginnings, "what is new begins at a rung, or at the step before it"
             continue
@@ -135,8 +134,8 @@ def _check_all_best(history: History, seen: dict[int, History], eta: float) -> N
 def _check_among_best(history: History, promoted: int, eta: float) -> None:
     """By what was seen when it was decided."""
     trial = history.by_number[promoted]
-    assert trial.decision is not None
-    members = [t for t in _by_rung(history)[trial.decision.bracket or 0, trial.decision.rung or 0] if t.ended]
+    assert trial.place is not None
+    members = [t for t in _by_rung(history)[trial.place.bracket or 0, trial.place.rung] if t.ended]
     better = sum(member.rank_key < trial.rank_key for member in members)
     assert better < math.floor(len(members) / eta + 1e-9)
 
@@ -166,9 +165,7 @@ def _finished(history: History, sampler: MultiFidelity) -> dict[int, dict[tuple[
             below = sum(math.isfinite(trial.rank_key) for trial in members)
         if closed:
             places = (trial for (other, _), members in rungs.items() if other == bracket for trial in members)
-            finished[bracket] = {
-                (t.decision.rung or 0, t.decision.slot or 0): (t.config, repr(t.loss)) for t in places if t.decision
-            }
+            finished[bracket] = {(t.place.rung, t.place.slot or 0): (t.config, repr(t.loss)) for t in places if t.place}
     return finished
 
 
@@ -226,8 +223,8 @@ def test_a_finished_bracket_continues_nobody(sampler: MultiFidelity) -> None:
     assert finished
     assert continuable  # those of the bracket that is open
     for trial in history.trials:
-        assert trial.decision is not None
-        assert trial.decision.bracket not in finished or trial.number not in continuable
+        assert trial.place is not None
+        assert trial.place.bracket not in finished or trial.number not in continuable
 
 
 @pytest.mark.parametrize("sampler", ENSEMBLE, ids=repr)
@@ -247,11 +244,11 @@ def test_without_the_incumbent_an_ensemble_draws_by_the_place_alone(
 
 def _drawn(history: History) -> dict[tuple[int, int], tuple[str, Any]]:
     """How each configuration that begins was drawn, and what it is, by bracket and slot."""
-    decisions = [trial.decision for trial in history.trials if trial.decision and trial.decision.bracket is not None]
+    decisions = [trial.decision for trial in history.trials if trial.decision and trial.place]
     return {
-        (decision.bracket or 0, decision.slot or 0): (decision.reasons["by"], decision.config["x"])
+        (decision.place.bracket or 0, decision.place.slot or 0): (decision.reasons["by"], decision.config["x"])
         for decision in decisions
-        if decision.previous is None
+        if decision.place is not None and decision.previous is None
     }
 
 

@@ -17,7 +17,7 @@ from neps.fidelity import (
     synchronous_place,
 )
 from neps.fidelity.rungs import whole_powers
-from neps.trial import Decision, Result, Trial
+from neps.trial import Decision, Place, Result, Trial
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_no_rung_of_a_bracket_is_empty_or_larger_than_the_one_below(eta: float) 
 
 def _trial(number: int, rung: int, slot: int, loss: float | None = None, previous: int | None = None) -> Trial:
     """Ended with `loss` where there is one; failed where that is infinite."""
-    decision = Decision(number=number, config={}, bracket=0, rung=rung, slot=slot, previous=previous)
+    decision = Decision(number=number, config={}, place=Place(rung, 0, slot), previous=previous)
     failed = loss == math.inf
     result = None if loss is None else Result(success=not failed, loss=None if failed else loss)
     return Trial(number=number, decision=decision, result=result)

@@ -17,14 +17,14 @@ import pytest
 import neps
 from neps.budget import Budget
 from neps.cli import main
-from neps.fidelity import Bracket, BracketMembers, Brackets, Place, synchronous_place, synchronous_places
+from neps.fidelity import Bracket, BracketMembers, Brackets, Vacancy, synchronous_place, synchronous_places
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
 from neps.samplers.asha import ASHA, AsyncHyperband
 from neps.samplers.hyperband import Hyperband, SuccessiveHalving
 from neps.space import SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Decision, Status, Trial
+from neps.trial import Decision, Place, Status, Trial
 
 SPACE = SearchSpace({"x": neps.Float(0, 1), "epochs": neps.Integer(1, 27, is_fidelity=True)})
 KINDS = (Bracket(0, (3, 1)), Bracket(1, (2,)))
@@ -32,7 +32,7 @@ KINDS = (Bracket(0, (3, 1)), Bracket(1, (2,)))
 
 def trial(number: int, rung: int = 0, bracket: int = 0, slot: int | None = None, previous: int | None = None) -> Trial:
     decision = Decision(
-        number=number, config={}, bracket=bracket, rung=rung, slot=number if slot is None else slot, previous=previous
+        number=number, config={}, place=Place(rung, bracket, number if slot is None else slot), previous=previous
     )
     return Trial(number=number, decision=decision)
 
@@ -126,7 +126,7 @@ def test_brackets_without_trials_change_no_decision(rng: random.Random) -> None:
             assert following(list(synchronous_places(KINDS, brackets))) == following(all_places(brackets))
 
 
-def all_places(brackets: Brackets) -> list[tuple[int, Place]]:
+def all_places(brackets: Brackets) -> list[tuple[int, Vacancy]]:
     found = (
         (number, synchronous_place(KINDS[number % len(KINDS)], brackets.get(number, BracketMembers())))
         for number in range(brackets.begun)
@@ -134,7 +134,7 @@ def all_places(brackets: Brackets) -> list[tuple[int, Place]]:
     return [(number, place) for number, place in found if place is not None]
 
 
-def following(places: list[tuple[int, Place]]) -> list[tuple[int, Place]]:
+def following(places: list[tuple[int, Vacancy]]) -> list[tuple[int, Vacancy]]:
     return [*[(number, place) for number, place in places if place.previous is not None], *places[:1]]
 
 

@@ -9,7 +9,7 @@ import pytest
 from neps.ledger import documents
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
-from neps.trial import Decision, Result
+from neps.trial import Decision, Place, Result
 from unit.ledger_scene import here
 
 DECISION = Decision(number=3, config={"x": None}, previous=1)
@@ -28,6 +28,23 @@ def refused(read: Any) -> str:
 
 def test_a_choice_may_be_none() -> None:
     assert read_decision(stored(decision_fields(DECISION)), 3).config == {"x": None}
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"bracket": 1, "rung": 2, "slot": 3}, Place(2, bracket=1, slot=3)),
+        ({"rung": 2}, Place(2)),
+        ({"rung": 2, "slot": 3}, Place(2, slot=3)),
+        ({"bracket": 1, "rung": 2}, Place(2, bracket=1)),
+        ({"bracket": 1}, None),
+        ({"slot": 3}, None),
+        ({"bracket": 1, "slot": 3}, None),
+        ({}, None),
+    ],
+)
+def test_a_place_has_a_rung_whatever_else_a_foreign_file_says(fields: dict[str, int], place: Place | None) -> None:
+    assert read_decision(stored(decision_fields(DECISION), **fields), 3).place == place
 
 
 def test_previous_is_named_as_its_folder() -> None:

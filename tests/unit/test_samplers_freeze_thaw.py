@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from neps.budget import Budget
 from neps.errors import ArgumentError
-from neps.fidelity import Place
+from neps.fidelity import Vacancy
 from neps.history import History
 from neps.models.fidelity_process import FidelityProcess
 from neps.models.stopping import Stages
@@ -398,7 +398,7 @@ class TestPriorBandBO:
         places = {}
         for weight in (1e-6, 1e3):
             sampler = PriorBandBO(initial_design_size=1, prior_weight=weight)
-            config, reasons = sampler.new_configuration(flat, 0, Place(3, 1))
+            config, reasons = sampler.new_configuration(flat, 0, Vacancy(3, 1))
             assert reasons["by"] == "model"
             places[weight] = math.dist((config["x"], config["y"]), (0.95, 0.05))  # type: ignore[arg-type]
         assert places[1e3] < 0.1 < places[1e-6]

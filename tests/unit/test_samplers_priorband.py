@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import truncnorm
 
 from neps.budget import Budget
-from neps.fidelity import Place
+from neps.fidelity import Vacancy
 from neps.history import History
 from neps.samplers import (
     ASHA,
@@ -30,7 +30,7 @@ from neps.samplers.multi_fidelity import MultiFidelity
 from neps.samplers.mutation import mutated_in_some
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Trial
+from neps.trial import Place, Trial
 
 EPOCHS = Integer(1, 9, is_fidelity=True)
 LINE = SearchSpace({"x": Float(0, 1, default=0.5, default_confidence="medium"), "epochs": EPOCHS})
@@ -41,7 +41,7 @@ FIRST_BRACKET = 9 * 1 + 3 * 2 + 1 * 6
 def trial(number: int, x: float, loss: float | None, rung: int, previous: int | None = None) -> Trial:
     """A trial of LINE that has ended."""
     config: dict[str, Value] = {"x": x, "epochs": (1, 3, 9)[rung]}
-    suggestion = Suggestion(config=config, bracket=0, rung=rung, slot=number, previous=previous)
+    suggestion = Suggestion(config=config, place=Place(rung, 0, number), previous=previous)
     return ended(decided(LINE, number, suggestion), loss)
 
 
@@ -71,7 +71,7 @@ class TestShares:
     @pytest.mark.parametrize(("rung", "expected"), [(0, 1 / 2), (1, 1 / 4), (2, 1 / 10)])
     def test_of_new_configurations_fewer_are_uniform_at_higher_rungs(self, rung: int, expected: float) -> None:
         sampler, count = PriorBand(), 2000
-        drawn = [sampler.new_configuration(history(), 1, Place(rung, slot))[1]["by"] for slot in range(count)]
+        drawn = [sampler.new_configuration(history(), 1, Vacancy(rung, slot))[1]["by"] for slot in range(count)]
         assert set(drawn) == {"random", "prior"}
         bound = 4 * math.sqrt(expected * (1 - expected) / count)
         assert abs(drawn.count("random") / count - expected) < bound
@@ -80,7 +80,7 @@ class TestShares:
         sampler, count = PriorBand(), 2000
         evidence = followed(FULL, LINE, 3, FIRST_BRACKET)
         assert evidence is not None
-        drawn = [sampler.new_configuration(FULL, 1, Place(1, slot)) for slot in range(count)]
+        drawn = [sampler.new_configuration(FULL, 1, Vacancy(1, slot)) for slot in range(count)]
         shares = {by: sum(reasons["by"] == by for _, reasons in drawn) / count for by in ("random", "prior")}
         assert abs(shares["random"] - 1 / 4) < 0.04
         assert abs(shares["prior"] - 3 / 4 * (1 - evidence[1])) < 0.04
@@ -89,7 +89,7 @@ class TestShares:
     @pytest.mark.parametrize("deviation", [0.01, 0.25])
     def test_the_incumbents_are_mutations_by_the_settings(self, deviation: float) -> None:
         sampler = PriorBand(inc_mutation_std=deviation, inc_mutation_rate=0.0)
-        drawn = [sampler.new_configuration(FULL, 1, Place(2, slot)) for slot in range(300)]
+        drawn = [sampler.new_configuration(FULL, 1, Vacancy(2, slot)) for slot in range(300)]
         steps = [value_of_x(config) - 0.1 for config, reasons in drawn if reasons["by"] == "incumbent"]
         normal = truncnorm(-0.1 / deviation, 0.9 / deviation, 0, deviation)
         assert np.std(steps) == pytest.approx(normal.std(), rel=0.2)
@@ -140,7 +140,7 @@ class TestShares:
 
         def far(number: int, rung: int, previous: int | None) -> Trial:
             config: dict[str, Value] = dict.fromkeys(names, 1.0)
-            place = Suggestion(config={**config, "epochs": (1, 3, 9)[rung]}, bracket=0, rung=rung, previous=previous)
+            place = Suggestion(config={**config, "epochs": (1, 3, 9)[rung]}, place=Place(rung, 0), previous=previous)
             return ended(decided(prior, number, place), 1.0)
 
         trials = [far(number, 0, None) for number in range(1, 10)] + [far(10, 2, 1), far(11, 2, 2), far(12, 2, 3)]
@@ -153,7 +153,7 @@ class TestShares:
         drawn = {}
         for confidence in ("low", "high"):
             sampler = PriorBand(prior_confidence=confidence)
-            draws = [sampler.new_configuration(history(), 0, Place(2, slot)) for slot in range(300)]
+            draws = [sampler.new_configuration(history(), 0, Vacancy(2, slot)) for slot in range(300)]
             drawn[confidence] = np.std([value_of_x(config) for config, reasons in draws if reasons["by"] == "prior"])
         assert drawn["high"] < 0.15
         assert drawn["low"] > 0.2
@@ -267,7 +267,7 @@ class TestDefaultAtTarget:
         after = simulate(sampler, LINE, value_of_x, 30, seed=2)
         first, *others = [trial.decision for trial in after.trials if trial.decision]
         assert (dict(first.config), first.reasons) == ({"x": 0.5, "epochs": 9}, {"by": "default"})
-        assert (first.bracket, first.rung, first.slot, first.previous) == (None, None, None, None)
+        assert (first.place, first.previous) == (None, None)
         assert all(decision.config["x"] != 0.5 and decision.previous != 1 for decision in others)
 
 
@@ -281,7 +281,8 @@ def test_with_the_default_at_the_target_the_brackets_are_those_without_it(sample
 def test_the_default_comes_first_at_the_lowest_rung() -> None:
     answer = PriorBand().decide(history(), 1, Budget(), generator_for(3, 1))
     assert isinstance(answer, Suggestion)
-    assert (dict(answer.config), answer.rung, answer.reasons) == ({"x": 0.5, "epochs": 1}, 0, {"by": "default"})
+    assert (dict(answer.config), answer.place) == ({"x": 0.5, "epochs": 1}, Place(0, 0, 0))
+    assert answer.reasons == {"by": "default"}
 
 
 @pytest.mark.parametrize("at_target", [False, True])
@@ -294,7 +295,8 @@ def test_async_hyperband_draws_a_bracket_where_no_default_has_to_begin_lowest(*,
         answer = sampler.decide(before, number, Budget(), generator_for(seed, number))
         assert isinstance(answer, Suggestion)
         assert (answer.reasons["by"] == "default") == (not at_target)
-        rungs.add(answer.rung)
+        assert answer.place is not None
+        rungs.add(answer.place.rung)
     assert rungs == ({0, 1, 2} if at_target else {0})
 
 

@@ -18,6 +18,7 @@ from neps.samplers import Done, RandomSearch, Sampler, Suggestion, Wait
 from neps.space import Float, SearchSpace
 from neps.testing.samplers import SamplerContract
 from neps.testing.simulation import generator_for, simulate
+from neps.trial import Place
 
 SPACE = SearchSpace({"x": Float(0.0, 1.0)})
 
@@ -71,6 +72,11 @@ class _Future(_Good):
         return Suggestion(config=history.space.sample(generator), previous=number)
 
 
+class _Displaced(_Good):
+    def decide(self, history: History, number: int, budget: Budget, generator: np.random.Generator) -> Suggestion:
+        return Suggestion(config=history.space.sample(generator), place=Place(rung=0, slot=np.int64(number)))  # type: ignore[arg-type]
+
+
 class _Talkative(_Good):
     def decide(self, history: History, number: int, budget: Budget, generator: np.random.Generator) -> Suggestion:
         return Suggestion(config=history.space.sample(generator), reasons={"at": (1, 2)})
@@ -116,6 +122,10 @@ class _NotIndependent(_Good):
         return Suggestion(config=history.space.sample(generator), reasons={"seen": len(history.trials)})
 
 
+class _Vague(_Good):
+    bears_old_view: ClassVar[Any] = "sometimes"
+
+
 class _Picky(_Good):
     def check(self, space: SearchSpace) -> None:
         raise ArgumentError("no space is good enough")
@@ -135,7 +145,8 @@ def _suite(make: Callable[[], Sampler]) -> SamplerContract:
         (_Legacy, "test_global_state_is_left_alone"),
         (_Incomplete, "test_configurations_are_valid_and_plain"),
         (_OfNumpy, "test_configurations_are_valid_and_plain"),
-        (_Future, "test_places_are_plain_and_exist"),
+        (_Future, "test_what_is_continued_is_earlier"),
+        (_Displaced, "test_places_are_plain"),
         (_Talkative, "test_reasons_survive_yaml_and_json"),
         (_Forgetful, "test_settings_are_plain_and_make_an_equal_sampler"),
         (_Vandal, "test_the_history_is_not_changed"),
@@ -143,6 +154,7 @@ def _suite(make: Callable[[], Sampler]) -> SamplerContract:
         (_Stubborn, "test_numbers_get_different_configurations"),
         (_Fickle, "test_done_stays_done"),
         (_NotIndependent, "test_an_independent_sampler_looks_at_no_trial"),
+        (_Vague, "test_what_it_says_of_itself_is_true_or_false"),
         (_Picky, "test_it_takes_at_least_one_space"),
     ],
 )

@@ -16,7 +16,7 @@ from neps.budget import Budget, Spending
 from neps.errors import ArgumentError, NepsError, SpaceError
 from neps.history import History
 from neps.samplers import Sampler, Suggestion
-from neps.trial import Status, Trial
+from neps.trial import Place, Status, Trial
 from rigs.processes import Fleet
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -79,10 +79,12 @@ def run(root: Path, sampler: Sampler, **arguments: Any) -> neps.History:
 
 
 def test_numpy_scalars_of_a_sampler_are_stored_as_plain_values(tmp_path: Path) -> None:
-    extra = {"reasons": {"value": np.float64(0.25), "of": [np.int64(3)]}, "bracket": np.int64(2), "rung": 0}
+    extra = {"reasons": {"value": np.float64(0.25), "of": [np.int64(3)]}, "place": Place(0, np.int64(2))}  # type: ignore[arg-type]
     decision = run(tmp_path / "root", Odd(extra)).trials[0].decision
     assert decision is not None
-    assert (decision.reasons, decision.bracket) == ({"value": 0.25, "of": [3]}, 2)
+    assert (decision.reasons, decision.place) == ({"value": 0.25, "of": [3]}, Place(0, 2))
+    assert decision.place is not None
+    assert type(decision.place.bracket) is int
 
 
 @pytest.mark.parametrize("previous", [1, 7])
@@ -92,12 +94,26 @@ def test_a_trial_can_only_continue_one_that_is_there(tmp_path: Path, previous: i
     assert not (tmp_path / "root/config_1").exists()
 
 
-@pytest.mark.parametrize(("name", "value"), [("bracket", 10**30), ("rung", -1), ("slot", 10**6 + 1), ("slot", 1.0)])
-def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, value: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("bracket", Place(0, 10**30)),
+        ("rung", Place(-1)),
+        ("slot", Place(0, 0, 10**6 + 1)),
+        ("slot", Place(0, 0, 1.0)),  # type: ignore[arg-type]
+    ],
+)
+def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, place: Place) -> None:
     with pytest.raises(
         NepsError, match=f"Odd.decide gives trial 1 the {name} .*; it must be a whole number from 0 to 1000000"
     ):
-        run(tmp_path / "root", Odd({name: value}))
+        run(tmp_path / "root", Odd({"place": place}))
+
+
+@pytest.mark.parametrize("place", [2, (2, 0, 0), Place(None, bracket=1)])  # type: ignore[arg-type]
+def test_a_place_is_a_place_with_a_rung(tmp_path: Path, place: object) -> None:
+    with pytest.raises(NepsError, match=r"Odd.decide gives trial 1 the place .*; it must be a neps.trial.Place with a"):
+        run(tmp_path / "root", Odd({"place": place}))
     assert not (tmp_path / "root/config_1").exists()
 
 

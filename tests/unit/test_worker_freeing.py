@@ -18,7 +18,7 @@ from neps.errors import ArgumentError, DirectoryError, EvaluationError
 from neps.history import History
 from neps.samplers.asha import ASHA
 from neps.samplers.hyperband import SuccessiveHalving
-from neps.trial import Decision, Result, Status, Trial
+from neps.trial import Decision, Place, Result, Status, Trial
 from neps.worker.freeing import freeable
 from neps.worker.settings import Keep
 from neps.worker.tenure import Tenure
@@ -31,9 +31,8 @@ NAN, INF = float("nan"), float("inf")
 def trial(number: int, epochs: int | None, loss: float | str | None, previous: int | None = None) -> Trial:
     """With a loss: a success; None: failed; "runs" or "waits"; "damaged"."""
     rung = {1: 0, 3: 1, 9: 2}.get(epochs or 0)
-    decision = Decision(
-        number=number, config={"x": 0.5}, fidelity=epochs, previous=previous, bracket=0, rung=rung, slot=number
-    )
+    place = None if rung is None else Place(rung, 0, number)
+    decision = Decision(number=number, config={"x": 0.5}, fidelity=epochs, previous=previous, place=place)
     if isinstance(loss, str) and loss != "damaged":
         return Trial(number=number, decision=decision, status=Status.RUNNING if loss == "runs" else Status.WAITING)
     if isinstance(loss, str):

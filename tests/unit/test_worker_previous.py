@@ -11,6 +11,7 @@ import pytest
 import neps
 from neps.cli import main
 from neps.samplers import Done, Sampler, Suggestion
+from neps.trial import Place
 
 SPACE = {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 3, is_fidelity=True)}
 
@@ -22,14 +23,14 @@ class Continuing(Sampler):
         self._x, self._rungs, self._drift = x, rungs, drift
 
     def decide(self, history: neps.History, number: int, *_: Any) -> Suggestion | Done:
-        rung = number - 1 if self._rungs else None
+        place = Place(number - 1) if self._rungs else None
         if number == 1:
-            return Suggestion(config={"x": self._x, "epochs": 1}, rung=rung)
+            return Suggestion(config={"x": self._x, "epochs": 1}, place=place)
         if number > 2:
             return Done("two are enough")
         before = history.by_number[1].config["x"]
         assert isinstance(before, float)
-        return Suggestion(config={"x": before + self._drift, "epochs": 3}, previous=1, rung=rung)
+        return Suggestion(config={"x": before + self._drift, "epochs": 3}, previous=1, place=place)
 
     def settings(self) -> dict[str, Any]:
         return {}
