@@ -11,11 +11,10 @@ from typing import Any
 
 from neps.api.arguments import number as finite
 from neps.api.arguments import root_path
+from neps.api.told import outcome_of
 from neps.calling import public
 from neps.children import ParentAttempt, inherited, named
-from neps.errors import ArgumentError, ReturnValueError, gist, shown
-from neps.evaluation import Outcome, PendingType, failure, read_return_value
-from neps.evaluation.plain import clean
+from neps.errors import ArgumentError, gist, shown
 from neps.ledger.layout import Layout
 from neps.ledger.reading import read_definition
 from neps.ledger.storage import denial
@@ -25,7 +24,6 @@ from neps.worker.untold import Untold
 __all__ = ["tell"]
 
 _logger = logging.getLogger("neps.api")
-_LONGEST_ERROR = 20_000
 _FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -78,7 +76,7 @@ def tell(
     root, trial = root_path(root_directory), _number(number)
     loss = finite("loss_value_on_error", loss_value_on_error)
     cost = finite("cost_value_on_error", cost_value_on_error, least=0)
-    outcome = _outcome(trial, result)
+    outcome = outcome_of(trial, result)
     meant, job = _attempt(attempt) if attempt is not None else (None, _inherited(root, trial))
     if job is not None and job.number != trial:
         raise ArgumentError(f"attempt is {shown(attempt)}, an attempt at trial {job.number}, but number is {trial}.")
@@ -101,38 +99,6 @@ def _number(given: object) -> int:
         return int(match[1])
     raise ArgumentError(
         f"number is {shown(given)}; it must be the number of a trial, at least 1, or the name of its folder: config_N."
-    )
-
-
-def _outcome(trial: int, result: object) -> Outcome:
-    """What is told, read as what run_pipeline returns or raises."""
-    if isinstance(result, PendingType):
-        raise ArgumentError(
-            "result is neps.PENDING, which says that there is none yet. Tell the loss once it is there."
-        )
-    if isinstance(result, BaseException):
-        return failure(result)
-    if isinstance(result, str):
-        return Outcome(success=False, error=clean(_said(result), _LONGEST_ERROR))
-    try:
-        return read_return_value(result)
-    except ReturnValueError as error:
-        raise ArgumentError(
-            f"Nothing was told of trial {trial}, since its result can't be read as what run_pipeline returns: {error} "
-            "If it has failed, tell an exception, or a text that says why."
-        ) from error
-
-
-def _said(text: str) -> str:
-    if not text.strip():
-        raise ArgumentError("result is an empty text. Say why the evaluation failed, or pass the loss as a number.")
-    try:
-        float(text)
-    except ValueError:
-        return text
-    raise ArgumentError(
-        f"result is the text {shown(text)}, and a text says why an evaluation failed. If it is the loss, pass it as a "
-        "number: float(…)."
     )
 
 

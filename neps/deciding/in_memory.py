@@ -21,7 +21,20 @@ from neps.samplers.protocol import Sampler
 from neps.space import SearchSpace
 from neps.trial import Decision, Result, Status, Trial
 
-__all__ = ["InMemory"]
+__all__ = ["InMemory", "check_cost"]
+
+
+def check_cost(number: int, result: Result, budget: Budget) -> None:
+    """Refuse a success without a cost that the budget needs.
+
+    Raises:
+        ReturnValueError: if it is one.
+    """
+    if budget.max_cost_total is not None and budget.cost_if_missing is None and lacks_cost(result):
+        raise ReturnValueError(
+            f"trial {number} returned the loss {result.loss:g}, but no cost, which max_cost_total="
+            f'{budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
+        )
 
 
 @dataclasses.dataclass(slots=True)
@@ -94,11 +107,7 @@ class InMemory:
             ReturnValueError: if it succeeded without a cost that the budget needs; nothing is changed.
         """
         result = self._result(number, outcome)
-        if self.budget.max_cost_total is not None and self.budget.cost_if_missing is None and lacks_cost(result):
-            raise ReturnValueError(
-                f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
-                f'{self.budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
-            )
+        check_cost(number, result, self.budget)
         del self._pending[number]
         status = Status.SUCCESS if result.success else Status.FAILED
         spent = (result.cost or 0.0) if result.account_for_cost else 0.0

@@ -27,10 +27,11 @@ from neps.ledger.storage import advice, filesystem_words
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Result, Trial
 from neps.worker.context import Context
+from neps.worker.settings import Settings
 from neps.worker.shortage import Shortage
 from neps.worker.steps import Held
 
-__all__ = ["Endings", "result_of"]
+__all__ = ["Endings", "mark_of", "result_of"]
 
 _logger = logging.getLogger("neps.worker")
 
@@ -56,16 +57,8 @@ class Endings:
 
     def mark(self, held: Held, started: datetime) -> Trial | None:
         """Mark the attempt as pending, so that it goes on without this worker; None if it is another's by now."""
-        number, view, settings = held.folder.number, self._context.view, self._context.settings
-        mark = PendingMark(
-            attempt=held.standing.start.attempt,
-            worker=self._context.me.worker,
-            started=started,
-            max_cost_total=settings.budget.max_cost_total,
-            cost_is_duration=settings.cost_is_duration,
-            loss_value_on_error=settings.loss_value_on_error,
-            cost_value_on_error=settings.cost_value_on_error,
-        )
+        number, view = held.folder.number, self._context.view
+        mark = mark_of(held, self._context.settings, started)
         what = f"The mark that trial {number} goes on without a worker"
         if self._through(held, what, lambda: self._mark(held, mark), self._patience):
             view.begun(held.folder, standing := dataclasses.replace(held.standing, mark=mark))
@@ -204,6 +197,20 @@ class Endings:
         """Hand the attempt back, in another thread than the evaluating one, which may just be ending it, too."""
         me = dataclasses.replace(self._context.me, worker=f"{self._context.me.worker}-signal")
         folder.end_attempt(attempt, End.LEFT, me, "a second signal ended the process")
+
+
+def mark_of(held: Held, settings: Settings, started: datetime) -> PendingMark:
+    """The mark of an attempt whose evaluation began at this time: whoever tells records by these settings."""
+    start = held.standing.start
+    return PendingMark(
+        attempt=start.attempt,
+        worker=start.identity.worker,
+        started=started,
+        max_cost_total=settings.budget.max_cost_total,
+        cost_is_duration=settings.cost_is_duration,
+        loss_value_on_error=settings.loss_value_on_error,
+        cost_value_on_error=settings.cost_value_on_error,
+    )
 
 
 def result_of(outcome: Outcome, worker: str, attempt: int, started: datetime | None, seconds: float | None) -> Result:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import neps
-from neps.api import tell as api_tell
+from neps.api import told as api_told
 from neps.callbacks import RunningTrial, TrialEnd
 from neps.cli import main
 from neps.errors import ArgumentError, EvaluationError, NotPendingError
@@ -293,12 +293,12 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("arguments", "why"),
         [
-            ({"result": True}, "its result can't be read as what run_pipeline returns: run_pipeline returned True"),
+            ({"result": True}, "Nothing was told of trial 1: run_pipeline returned True"),
             ({"result": None}, "None"),
             ({"result": {"cost": 1}}, "its loss must be under 'loss'"),
-            ({"result": neps.PENDING}, "result is neps.PENDING"),
-            ({"result": "0.5"}, "result is the text '0.5'.*pass it as a number"),
-            ({"result": " "}, "result is an empty text"),
+            ({"result": neps.PENDING}, "neps.PENDING says that there is no result yet"),
+            ({"result": "0.5"}, "the result is the text '0.5'.*tell it as a number"),
+            ({"result": " "}, "the result is an empty text"),
             ({"number": 0}, "number is 0; it must be the number of a trial"),
             ({"number": "config_x"}, "number is 'config_x'"),
             ({"number": True}, "number is True"),
@@ -446,4 +446,4 @@ def test_the_text_of_a_failure_is_bounded(tmp_path: Path) -> None:
     run(tmp_path, most=1)
     error = neps.tell(tmp_path, 1, "no " * 100_000).error
     assert error is not None
-    assert len(error) <= api_tell._LONGEST_ERROR + 100
+    assert len(error) <= api_told._LONGEST_ERROR + 100
