@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from neps.cli.failing import failed
-from neps.cli.roots import TRIAL_NUMBER, one_root
+from neps.cli.roots import one_root
 from neps.errors import NotPendingError
 
 __all__ = ["tell"]
@@ -17,7 +17,7 @@ __all__ = ["tell"]
 
 @click.command()
 @one_root
-@click.argument("number", metavar="N", type=TRIAL_NUMBER)
+@click.argument("number", metavar="N")
 @click.option("--loss", type=float, help="The loss.")
 @click.option("--cost", type=float, help="The cost, beside --loss.")
 @click.option("--failed", "why", metavar="TEXT", help="The evaluation failed, and why.")
@@ -25,8 +25,8 @@ __all__ = ["tell"]
     "--json", "document", metavar="JSON", help='What run_pipeline may return, such as {"loss": 0.5}; -: stdin.'
 )
 @click.option("--attempt", help="The value of NEPS_ATTEMPT in run_pipeline, or the attempt's number.")
-def tell(root: str, number: int, attempt: str | None, **told: Any) -> int:
-    """Publish what came of trial N, whose run_pipeline has returned neps.PENDING.
+def tell(root: str, number: str, attempt: str | None, **told: Any) -> int:
+    """Publish what came of trial N (or config_N), whose run_pipeline has returned neps.PENDING.
 
     Give one of --loss, --failed and --json. In a job of the trial, NEPS_ATTEMPT in the environment says which attempt
     is told of.
@@ -35,8 +35,9 @@ def tell(root: str, number: int, attempt: str | None, **told: Any) -> int:
 
     result = _result(**told)
     meant = int(attempt) if attempt is not None and attempt.isdecimal() else attempt
+    trial_number = int(number) if number.isdecimal() else number
     try:
-        trial = publish(root, number, result, attempt=meant)
+        trial = publish(root, trial_number, result, attempt=meant)
     except NotPendingError as error:
         failed(error)
         return 1

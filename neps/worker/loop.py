@@ -208,8 +208,7 @@ class Worker:
             return step
         folders = ", ".join(f"config_{number}" for number in untold[:_MOST_NAMED])
         more = f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
-        where = f"{folders}{more} in {self._context.layout.root}"
-        return Pause(f"{step.reason}; no worker runs {where}: neps.tell publishes what comes of them")
+        return Pause(f"{step.reason}; waiting for neps.tell: {folders}{more} in {self._context.layout.root}")
 
     def _share_done(self) -> Leave | None:
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run

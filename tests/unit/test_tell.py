@@ -197,7 +197,7 @@ class TestPending:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO, "neps.worker")
-        waiting = f"no worker runs config_1 in {tmp_path}: neps.tell publishes what comes of them"
+        waiting = f"to resume them if their workers die; waiting for neps.tell: config_1 in {tmp_path}; for 0 s so far"
 
         def tell() -> None:
             wait_until(lambda: waiting in caplog.text, 60, "the worker that waits")
@@ -422,7 +422,7 @@ class TestCommand:
     def test_tells(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         run(tmp_path, most=4)
         assert self.told(tmp_path, "1", "--loss", "0.5", "--cost", "2") == 0
-        assert self.told(tmp_path, "2", "--failed", "the job died", "--attempt", "1") == 0
+        assert self.told(tmp_path, "config_2", "--failed", "the job died", "--attempt", "1") == 0
         assert self.told(tmp_path, "3", "--json", '{"loss": 0.25, "note": [1]}') == 0
         assert capsys.readouterr().out == "trial 1: success, loss 0.5\ntrial 2: failed\ntrial 3: success, loss 0.25\n"
         assert self.told(tmp_path, "1", "--loss", "0.5") == 1
