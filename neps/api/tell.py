@@ -40,17 +40,15 @@ def tell(
     """Publish what came of an evaluation whose run_pipeline has returned `neps.PENDING`. So does `neps tell`.
 
     From any process that sees the directory, once: the first result counts. It is recorded as a worker would: with what
-    was reported, and by the arguments of the `neps.run` that began it. If the process is killed meanwhile, the result
-    is either published or can be told again.
+    was reported, and by the arguments of that `neps.run`. If the process is killed, it is there or can be told again.
 
     Args:
         root_directory: where the run lies, as passed to `neps.run` (with its `task_ID` and `dev_ID` folders).
         number: of the trial, or the name of its folder (`pipeline_directory.name`).
         result: whatever run_pipeline may return, such as the loss; or an exception, or a text that says what went
             wrong, for a failed evaluation.
-        attempt: the attempt of which this is told: the value that NEPS_ATTEMPT has in the environment of run_pipeline,
-            or the attempt's number. None: what NEPS_ATTEMPT is here, if it names this trial. Pass it on to a job: then
-            a late job can tell nothing of a later attempt, or of another run in the same directory.
+        attempt: of which this is told: the value of NEPS_ATTEMPT in the environment of run_pipeline, or a number. None:
+            what NEPS_ATTEMPT is here, if it names this trial. So a late job tells nothing of a later attempt or run.
         loss_value_on_error: the loss of a failed evaluation; None: as passed to `neps.run`.
         cost_value_on_error: its cost, likewise.
 

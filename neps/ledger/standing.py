@@ -67,10 +67,15 @@ def look(folder: TrialFolder, known: Standing | None = None, *, complete: bool =
     start, end = _last_attempt(folder, start, published)
     if complete:
         _complete(folder, start.attempt, end, published)
+    return _at(folder, known, start, end)
+
+
+def _at(folder: TrialFolder, known: Standing, start: AttemptStart, end: AttemptEnd | None) -> Standing:
+    """The trial at its last attempt; whether that is marked need not be read again."""
     if end is not None:
-        return Standing(decision, start, end.end, end.result)
-    marked = known.mark if known.start == start else None
-    return Standing(decision, start, mark=marked or read_mark(folder, start.attempt))
+        return Standing(known.decision, start, end.end, end.result)
+    mark = known.mark if known.start == start else None
+    return Standing(known.decision, start, mark=mark or read_mark(folder, start.attempt))
 
 
 def _last_attempt(

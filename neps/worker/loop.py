@@ -150,7 +150,7 @@ class Worker:
         claimed = self._claims.next()
         if isinstance(claimed, Leave):
             claimed = self._before_leaving() or claimed
-        return self._with_untold(claimed)
+        return _with_untold(claimed, self._view.untold, self._context.layout.root)
 
     def _resume_one(self, resumable: Sequence[Pending]) -> Step | None:
         """Resume one of these trials; or what keeps this worker from beginning anything."""
@@ -202,14 +202,6 @@ class Worker:
         running = f"{len(self._view.pending)} running trial{'s' * (len(self._view.pending) > 1)}"
         return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
 
-    def _with_untold(self, step: Step) -> Step:
-        """What a worker waits for may be that somebody tells: it says of which trials, and where."""
-        if not isinstance(step, Pause) or step.brief or not (untold := self._view.untold):
-            return step
-        folders = ", ".join(f"config_{number}" for number in untold[:_MOST_NAMED])
-        more = f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
-        return Pause(f"{step.reason}; waiting for neps.tell: {folders}{more} in {self._context.layout.root}")
-
     def _share_done(self) -> Leave | None:
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
         if most is not None and self.evaluated >= most:
@@ -252,6 +244,15 @@ class Worker:
             waiting.say_at = now + _SAY_AGAIN
             self._on_change(f"waiting for {waiting.reason}")
             _logger.info("Waiting for %s; for %.0f s so far", waiting.reason, waited)
+
+
+def _with_untold(step: Step, untold: Sequence[int], root: str) -> Step:
+    """What a worker waits for may be that somebody tells: it says of which trials, and where."""
+    if not isinstance(step, Pause) or step.brief or not untold:
+        return step
+    folders = ", ".join(f"config_{number}" for number in untold[:_MOST_NAMED])
+    more = f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
+    return Pause(f"{step.reason}; waiting for neps.tell: {folders}{more} in {root}")
 
 
 def _what_came(ended: Trial | Interrupted | None) -> str:

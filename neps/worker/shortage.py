@@ -102,13 +102,7 @@ class Shortage:
         stalled = _stalled(held, attempt) is not None
         if isinstance(outcome, Interrupted):  # sys.exit with the status of a child that could not save is no death
             return outcome.exception if stalled and outcome.counts_as_death else None
-        error = outcome.exception
-        if error is None:  # a value that is no loss
-            return StorageError(outcome.error or "no checkpoint could be saved") if stalled else None
-        if stalled or _says_so(error, outcome.error or "", held.folder.path):
-            return error
-        refused = try_to_write(held.folder.path, LEAST)
-        return refused if storage_error(refused, held.folder.path) is not None else None
+        return _behind_failure(outcome, held.folder.path, stalled=stalled)
 
     def _setbacks(self, held: Held) -> Setbacks:
         """How often this trial was left so, up to now."""
@@ -175,6 +169,17 @@ class Shortage:
             pending = self._context.view.pending.get(number)
             if pending is None or pending.standing.start.attempt != attempt:
                 del self._short[number]
+
+
+def _behind_failure(outcome: Outcome, folder: str, *, stalled: bool) -> BaseException | None:
+    """What says that an evaluation in a folder failed since the storage did; `stalled`: a `save` has said so."""
+    error, said = outcome.exception, outcome.error or ""
+    if error is None:  # a value that is no loss
+        return StorageError(said or "no checkpoint could be saved") if stalled else None
+    if stalled or _says_so(error, said, folder):
+        return error
+    refused = try_to_write(folder, LEAST)
+    return refused if storage_error(refused, folder) is not None else None
 
 
 def _says_so(error: BaseException, text: str, folder: str) -> bool:

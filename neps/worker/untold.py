@@ -82,7 +82,8 @@ class Untold:
             outcome = recorded(with_reports(outcome, Held(folder, standing), {}), settings, seconds or 0.0)
             result = result_of(outcome, me.worker, mark.attempt, mark.started, seconds)
             if not folder.end_with_result(mark.attempt, result_fields(result), me):
-                raise self._refused(self._why_not(folder, self._look(folder)) or "another process was quicker")
+                self._running(folder)
+                raise self._refused("another process was quicker")
             told = trial_of(folder, dataclasses.replace(standing, end=End.RESULT, result=result, mark=None))
         if outcome.success and (error := error_of(outcome, settings, self._folder)) is not None:
             raise EvaluationError(str(error))
@@ -112,21 +113,31 @@ class Untold:
 
         The job of a worker that has died before it could do so may tell, too: its end competes with the takeover.
         """
-        silence, began = Silence(_POLL), time.monotonic()
-        patience = _PATIENCE if self.job is None else _OWNERS_LEASES * self.lease
+        silence, deadline = Silence(_POLL), time.monotonic() + self._patience
         while True:
-            standing = self._look(folder)
-            if (why := self._why_not(folder, standing)) is not None:
-                raise self._refused(why)
-            assert standing is not None  # noqa: S101 - else there is no such trial
+            standing = self._running(folder)
             start, now = standing.start, time.monotonic()
             silence.look(now, folder.heartbeat(start.attempt))
             is_dead = start.identity.proven_dead() or silence.longer_than(self.lease)
-            if standing.mark is not None or (self.job is not None and is_dead):
+            if standing.mark is not None or (is_dead and self.job is not None):
                 return standing
-            if now - began > patience or (is_dead and self.job is None):
+            if is_dead or now > deadline:
                 raise self._refused(_held(start.identity, is_dead=is_dead))
             time.sleep(_POLL)
+
+    @property
+    def _patience(self) -> float:
+        """For how many seconds to wait for the mark."""
+        return _PATIENCE if self.job is None else _OWNERS_LEASES * self.lease
+
+    def _running(self, folder: TrialFolder) -> Standing:
+        """How it stands, if it runs, whether with a worker or without."""
+        standing = self._look(folder)
+        if standing is None:
+            raise self._refused("there is no such trial")
+        if (why := self._why_not(folder, standing)) is not None:
+            raise self._refused(why)
+        return standing
 
     def _look(self, folder: TrialFolder) -> Standing | None:
         try:
@@ -134,10 +145,8 @@ class Untold:
         except UnreadableDocumentError as error:
             raise self._refused(f"it can't be read: {error.without_path}") from error
 
-    def _why_not(self, folder: TrialFolder, standing: Standing | None) -> str | None:
-        """Why nothing can be told of it; None if it runs, whether with a worker or without."""
-        if standing is None:
-            return "there is no such trial"
+    def _why_not(self, folder: TrialFolder, standing: Standing) -> str | None:
+        """Why nothing can be told of a trial that stands so; None if it runs."""
         if self.job is not None and not folder.is_opened_by(self.job.attempt, self.job.worker):
             return (
                 f"attempt {self.job.attempt}, of which this is told, was opened by worker {self.job.worker}, and the "

@@ -13,7 +13,10 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ask-and-tell.md").read_t
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(("example", "printed"), [(0, r"<Trial \d+: success, loss "), (1, "20 trials: 20 succeeded;"), (2, "20 trials: 20 succeeded;")])
+@pytest.mark.parametrize(
+    ("example", "printed"),
+    [(0, r"<Trial \d+: success, loss "), (1, "20 trials: 20 succeeded;"), (2, "20 trials: 20 succeeded;")],
+)
 def test_an_example_runs(tmp_path: Path, example: int, printed: str) -> None:
     assert len(EXAMPLES) == 3
     (tmp_path / "search.py").write_text(EXAMPLES[example])
