@@ -18,6 +18,7 @@ from neps.ledger.links import without_links
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
 from neps.ledger.storage import SPACE, advice, denial
+from neps.ledger.view import View
 from neps.trial import Trial
 from neps.worker.claiming import Claims
 from neps.worker.context import Context
@@ -150,7 +151,7 @@ class Worker:
         claimed = self._claims.next()
         if isinstance(claimed, Leave):
             claimed = self._before_leaving() or claimed
-        return _with_untold(claimed, self._view.untold, self._context.layout.root)
+        return _with_untold(claimed, self._view, self._context.layout.root)
 
     def _resume_one(self, resumable: Sequence[Pending]) -> Step | None:
         """Resume one of these trials; or what keeps this worker from beginning anything."""
@@ -246,9 +247,9 @@ class Worker:
             _logger.info("Waiting for %s; for %.0f s so far", waiting.reason, waited)
 
 
-def _with_untold(step: Step, untold: Sequence[int], root: str) -> Step:
+def _with_untold(step: Step, view: View, root: str) -> Step:
     """What a worker waits for may be that somebody tells: it says of which trials, and where."""
-    if not isinstance(step, Pause) or step.brief or not untold:
+    if not isinstance(step, Pause) or step.brief or not (untold := view.untold):
         return step
     folders = ", ".join(f"config_{number}" for number in untold[:_MOST_NAMED])
     more = f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""

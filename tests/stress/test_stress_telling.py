@@ -45,7 +45,7 @@ import neps
 from neps.worker import ending
 
 root, act = sys.argv[1], sys.argv[2]
-mark, run, tell = ending.mark_pending, neps.run, neps.tell
+mark, run, tell, _ = ending.mark_pending, neps.run, neps.tell, neps.AskAndTell
 space, arguments = {{"x": neps.Float(0, 1)}}, dict(max_evaluations_total=1, **{QUIET!r})
 
 def dying(function):
@@ -73,6 +73,10 @@ for call in range(1, 40):
         if act == "tell":
             strike()
             tell(f"{{root}}_{{call}}", 1, 0.5)
+        elif act == "ask":
+            search = neps.AskAndTell(space, root_directory=f"{{root}}_{{call}}", searcher="random_search", seed=1)
+            strike()
+            search.ask()
         else:
             ending.mark_pending = marking
             run(lambda x: neps.PENDING, f"{{root}}_{{call}}", space, **arguments)
@@ -157,6 +161,23 @@ def test_worker_that_dies_at_any_call_of_its_mark_has_marked_the_attempt_or_died
     assert marked == sorted(marked)
     assert marked.count(False) > 1
     assert marked.count(True) > 1
+
+
+def test_who_asks_and_dies_at_any_call_leaves_a_trial_to_be_told_or_to_workers(fleet: Fleet, tmp_path: Path) -> None:
+    asked = []
+    for root in deaths(fleet, tmp_path / "root", "ask"):
+        if not (root / "config_1" / "trial.yaml").exists():
+            continue  # it has decided nothing: workers know half claims
+        again = neps.AskAndTell(SPACE, root_directory=root)
+        asked.append(len(again.pending))
+        assert again.ask() is not None, "the next number"
+        history = neps.run(lambda **_: 0.5, root, SPACE, max_evaluations_total=3, **QUIET)
+        assert [trial.awaits_tell for trial in history] == [bool(asked[-1]), True, False]
+        assert history.trials[0].attempts == (1 if asked[-1] else 2)
+        assert sum(again.tell(trial, 0.25).succeeded for trial in again.pending) == asked[-1] + 1
+    assert asked == sorted(asked)
+    assert asked.count(0) > 1
+    assert asked.count(1) > 1
 
 
 def test_jobs_of_workers_that_are_killed_at_any_moment(fleet: Fleet, tmp_path: Path) -> None:
