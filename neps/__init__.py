@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from neps.api.reading import load
     from neps.api.retrying import retry
     from neps.api.run import run
+    from neps.api.tell import tell
     from neps.callbacks import Callback
     from neps.children import report
+    from neps.evaluation.pending import PENDING
     from neps.history import History
     from neps.samplers import Sampler
     from neps.space import (
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AskAndTell": "api.asking",
+    "PENDING": "evaluation.pending",
     "Callback": "callbacks",
     "Categorical": "space",
     "CategoricalParameter": "space",
@@ -63,10 +66,12 @@ _HOME = {
     "retry": "api.retrying",
     "run": "api.run",
     "status": "views.status",
+    "tell": "api.tell",
     "to_optuna": "views.optuna_study",
 }
 
 __all__ = [
+    "PENDING",
     "AskAndTell",
     "Callback",
     "Categorical",
@@ -91,6 +96,7 @@ __all__ = [
     "retry",
     "run",
     "status",
+    "tell",
     "to_optuna",
 ]
 

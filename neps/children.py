@@ -22,7 +22,7 @@ from neps.ledger.claims import Hold
 from neps.ledger.layout import Layout
 from neps.ledger.trial_folder import TrialFolder
 
-__all__ = ["ATTEMPT", "announced", "inherited", "report"]
+__all__ = ["ATTEMPT", "announced", "inherited", "named", "report"]
 
 ATTEMPT = "NEPS_ATTEMPT"
 """The environment variable: `K WORKER FOLDER`."""
@@ -70,12 +70,20 @@ def announced(hold: Hold) -> AbstractContextManager[None]:
 
 def inherited() -> Hold | None:
     """The attempt for which this process was started; None in others, and in the one that evaluates it."""
-    return None if _announced else _named(os.environ.get(ATTEMPT, ""))
+    return None if _announced else named(os.environ.get(ATTEMPT, ""))
 
 
 @functools.lru_cache(maxsize=1)
-def _named(name: str) -> Hold | None:
-    """The same object for the same name, by which what belongs to it is found again."""
+def named(name: str) -> Hold | None:
+    """The attempt of this name, a value of the variable; None if it is none.
+
+    The same object for the same name, by which what belongs to it is found again.
+
+    Example:
+        >>> hold = named("2 host-1-0a1b /results/config_3")
+        >>> hold.attempt, hold.worker, hold.folder.path
+        (2, 'host-1-0a1b', '/results/config_3')
+    """
     if not (match := _NAME.fullmatch(name)):
         return None
     return Hold(TrialFolder(Layout(match[3]), int(match[4])), int(match[1]), match[2])

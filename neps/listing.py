@@ -17,7 +17,8 @@ from neps.trial import Trial
 
 __all__ = ["best_rows", "counted", "in_short", "not_finite_words"]
 
-_STATES = {"success": "succeeded", "failed": "failed", "running": "running", "waiting": "waiting"}
+_UNTOLD = "waiting for neps.tell"
+_STATES = {"success": "succeeded", "failed": "failed", "running": "running", "waiting": "waiting", _UNTOLD: _UNTOLD}
 
 
 def best_rows(trials: Sequence[Trial], space: SearchSpace, most: int) -> list[list[str]]:
@@ -46,7 +47,7 @@ def in_short(trials: Sequence[Trial], space: SearchSpace) -> str:
     """How many trials are in which state, and which is the best."""
     if not trials:
         return "no trials"
-    states = collections.Counter(str(trial.status) for trial in trials)
+    states = collections.Counter(_UNTOLD if trial.awaits_tell else str(trial.status) for trial in trials)
     counts = ", ".join(f"{states[state]} {word}" for state, word in _STATES.items() if states[state])
     return f"{counted(len(trials), 'trial')}: {counts}; best: {_best_in_short(trials, space)}"
 

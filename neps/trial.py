@@ -111,7 +111,8 @@ class Trial:
     """One config_N: its decision, and its result once there is one.
 
     `decision` is None where trial.yaml is damaged. `attempts` counts the attempts that were started.
-    `spent` is what its evaluations have cost so far, failed ones that were retried included.
+    `spent` is what its evaluations have cost so far, failed ones that were retried included. `awaits_tell`: it runs
+    without a worker, since run_pipeline has returned `neps.PENDING`, until `neps.tell`.
     """
 
     number: int
@@ -120,6 +121,7 @@ class Trial:
     status: Status = Status.RUNNING
     attempts: int = 1
     spent: float = 0.0
+    awaits_tell: bool = False
 
     def __repr__(self) -> str:
         """One short line.
@@ -131,6 +133,8 @@ class Trial:
 
     def _in_short(self) -> Iterator[str]:
         yield f"{self.status}" + (" (damaged)" if self.damaged else "")
+        if self.awaits_tell:
+            yield "waits for neps.tell"
         if self.loss is not None:
             yield f"loss {self.loss:.6g}"
         if self.fidelity is not None:

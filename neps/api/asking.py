@@ -12,19 +12,25 @@ import secrets
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
+from neps.api.arguments import root_path
 from neps.api.budgets import check_cost_budget, check_fidelity_budget
+from neps.api.defining import Proposal
 from neps.api.elsewhere import ELSEWHERE
+from neps.api.in_root import InRoot
 from neps.api.keywords import check_keywords
+from neps.api.told import outcome_of
 from neps.budget import Budget, ExpectedCost, Limit
 from neps.calling import own_arguments, public
 from neps.checking import ARGUMENTS
 from neps.deciding import InMemory
 from neps.errors import ArgumentError, NotPendingError, ReturnValueError, shown
-from neps.evaluation import failure, read_return_value
 from neps.history import History
 from neps.ledger.definition import LARGEST_SEED
+from neps.ledger.identity import Identity
+from neps.ledger.opening import open_run
 from neps.outcome import Outcome
 from neps.samplers import Sampler
 from neps.samplers.registry import default_name, resolve
@@ -62,14 +68,16 @@ class Trials(Protocol):
 
 
 class AskAndTell:
-    """A search whose evaluations you make: `ask` what to evaluate, `tell` what came of it. In memory.
+    """A search whose evaluations you make: `ask` what to evaluate, `tell` what came of it. In memory or a directory.
 
     Ask for as many trials as you like before you tell anything, and tell in any order. Every searcher works, and
-    decides as it does for `neps.run` with as many workers. Threads may share one; processes can't: ask and tell in one
-    of them, and evaluate in the others.
+    decides as it does for `neps.run` with as many workers. Threads may share one. Processes share a `root_directory`;
+    without one, ask and tell in one of them, and evaluate in the others.
 
     Args:
         pipeline_space: parameters by name, as for `neps.run`.
+        root_directory: the run's directory, as for `neps.run`, whose workers may share it. A trial that was asked for
+            waits there until it is told, also after this process has ended: see `pending`. None: in memory.
         searcher: a searcher's name, a `Sampler`, or "default", as for `neps.run`.
         seed: whole number from which all randomness is drawn. None: one is drawn; `history.seed` is what it was.
         max_evaluations_total: how many trials there may be; failed ones count. None: no limit.
@@ -84,7 +92,8 @@ class AskAndTell:
         **searcher_kwargs: the searcher's own settings; unknown ones are refused.
 
     Raises:
-        neps.errors.ArgumentError: if an argument is wrong.
+        neps.errors.ArgumentError: if an argument is wrong, or the run in `root_directory` is defined differently.
+        neps.errors.DirectoryError: if `root_directory` can't be used.
 
     Example:
         >>> import neps
@@ -102,6 +111,7 @@ class AskAndTell:
         self,
         pipeline_space: Mapping[str, Parameter] | SearchSpace,
         *,
+        root_directory: str | Path | None = None,
         searcher: str | Sampler = "default",
         seed: int | None = None,
         max_evaluations_total: int | None = None,
@@ -132,18 +142,12 @@ class AskAndTell:
         )
         drawn = ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED)
         check_fidelity_budget(budget.max_fidelity_total, space)
-        sampler = resolve(searcher, space, searcher_kwargs)
-        check_cost_budget(sampler, budget)
-        if searcher == "default":
-            _logger.info("searcher='default' is %s: %s", *default_name(space))
-        self._trials: Trials = InMemory(
-            sampler,
-            space,
-            secrets.randbits(32) if drawn is None else drawn,
-            budget,
-            self._settings.expected_cost,
-            _now,
-        )
+        check_cost_budget(resolve(searcher, space, searcher_kwargs), budget)
+        self._trials: Trials
+        if root_directory is not None:
+            self._trials = _in_root(root_path(root_directory), space, searcher, searcher_kwargs, drawn, self._settings)
+        else:
+            self._trials = _in_memory(space, searcher, searcher_kwargs, drawn, self._settings)
         self._limit: Limit | None = None
         self._one_at_a_time = threading.RLock()
 
@@ -155,6 +159,23 @@ class AskAndTell:
         """All trials that were asked for, as they are now; what is told later is not in it."""
         with self._one_at_a_time:
             return self._trials.history
+
+    @property
+    def pending(self) -> tuple[Trial, ...]:
+        """The trials that wait to be told, by number. In a root directory those of an earlier process, too.
+
+        Example:
+            >>> import neps, tempfile
+            >>> space, root = {"x": neps.Float(0, 1)}, tempfile.mkdtemp()
+            >>> asked = neps.AskAndTell(space, root_directory=root, searcher="sobol", seed=1).ask()
+            >>> again = neps.AskAndTell(space, root_directory=root)
+            >>> again.pending
+            (<Trial 1: running, waits for neps.tell>,)
+            >>> again.tell(1, 0.5)
+            <Trial 1: success, loss 0.5>
+        """
+        with self._one_at_a_time:
+            return tuple(trial for _, trial in sorted(self._trials.pending.items()))
 
     @property
     def done(self) -> bool:
@@ -193,7 +214,7 @@ class AskAndTell:
             trial: a trial that `ask` returned, or its number.
             result: whatever `run_pipeline` may return: a loss, or a mapping with `loss` and optionally `cost`,
                 `account_for_cost`, `info_dict` and `learning_curve`; what else is in it goes into `info_dict`. Or the
-                exception that the evaluation raised.
+                exception that the evaluation raised, or a text that says what went wrong.
 
         Returns:
             The trial with its result.
@@ -214,14 +235,11 @@ class AskAndTell:
         """
         with self._one_at_a_time:
             told = self._pending(trial).number
+            outcome = recorded(outcome_of(told, result), self._settings, 0.0)
             try:
-                outcome = failure(result).outcome if isinstance(result, BaseException) else read_return_value(result)
-                return self._trials.publish(told, recorded(outcome, self._settings, 0.0))
+                return self._trials.publish(told, outcome)
             except ReturnValueError as error:
-                raise ArgumentError(
-                    f"Nothing was told of trial {told}, which is still pending: {error} If it has failed, tell the "
-                    "exception."
-                ) from error
+                raise ArgumentError(f"Nothing was told of trial {told}, which is still pending: {error}") from error
 
     def _pending(self, given: Trial | int) -> Trial:
         """The pending trial that is meant."""
@@ -237,6 +255,37 @@ class AskAndTell:
         listed = ", ".join(map(str, list(known)[:_FEW])) + (", …" if len(known) > _FEW else "")
         are = f"the pending trials are {listed}" if known else "no trial is pending"
         raise NotPendingError(f"trial {shown(asked)} was never asked for; {are}. Ask first.")
+
+
+def _in_memory(
+    space: SearchSpace, searcher: str | Sampler, kwargs: Mapping[str, Any], seed: int | None, settings: Settings
+) -> InMemory:
+    if searcher == "default":
+        _logger.info("searcher='default' is %s: %s", *default_name(space))
+    sampler, seed = resolve(searcher, space, dict(kwargs)), secrets.randbits(32) if seed is None else seed
+    return InMemory(sampler, space, seed, settings.budget, settings.expected_cost, _now)
+
+
+def _in_root(
+    root: str,
+    space: SearchSpace,
+    searcher: str | Sampler,
+    kwargs: Mapping[str, Any],
+    seed: int | None,
+    settings: Settings,
+) -> InRoot:
+    """Join the run that is there, or start it."""
+    proposal = Proposal(
+        root=root, space=space, searcher=searcher, searcher_settings=kwargs, seed=seed, lease_seconds=None
+    )
+    opened = open_run(root, Identity.mine(), proposal.define, overwrite=False)
+    try:
+        sampler = proposal.sampler_for(opened.definition)
+        check_cost_budget(sampler, settings.budget)
+        return InRoot(opened, space, sampler, settings)
+    except BaseException:
+        opened.heartbeat.stop()
+        raise
 
 
 def _now() -> datetime:

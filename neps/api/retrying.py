@@ -34,6 +34,9 @@ _logger = logging.getLogger("neps.api")
 def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, failed: bool = False) -> tuple[int, ...]:
     """Reopen failed trials in place: any worker evaluates them again, in their folders. So does `neps retry`.
 
+    And trials that wait for `neps.tell`, by their numbers, such as where their job was lost. What is told of that
+    attempt from then on is refused.
+
     A worker that runs takes them once it has nothing new to claim; where none runs, start one. Deaths count anew, what
     they have cost stays spent, and promotions stand. A damaged trial is mended first, if what it decides is whole.
 
@@ -137,7 +140,7 @@ class Retrying:
                 f"it can't be read now: {why}. Start a worker if none runs: after lease_seconds="
                 f"{self._definition.lease_seconds:g} it declares the trial damaged; then retry it"
             )
-        if trial.status is not Status.FAILED:
+        if trial.status is not Status.FAILED and not trial.awaits_tell:
             return f"it has not failed: its status is {trial.status}; nothing to retry"
         return self._lost(trial) if trial.decision is None else None
 
@@ -167,7 +170,8 @@ class Retrying:
                 said.append(f"trial {number}: {what}, its status is {trial.status} ({self._folder(number)})")
                 return Retried(number, done=True, reopened=False, said=tuple(said))
         reopened = trial.attempts == attempts and reopen(self.root, self._definition, trial)
-        what = "reopened in {}" if reopened else "was reopened by another process meanwhile ({})"
+        quicker = "told or reopened" if trial.awaits_tell else "reopened"
+        what = "reopened in {}" if reopened else f"was {quicker} by another process meanwhile ({{}})"
         said.append(f"trial {number}: {what.format(self._folder(number))}")
         return Retried(number, done=reopened, reopened=reopened, said=tuple(said))
 

@@ -12,7 +12,7 @@ __all__ = ["MLflow"]
 
 _EXTRA, _NAME = "mlflow", "neps.callbacks.MLflow"
 _RUN, _TRIAL = "neps.run", "neps.trial"
-_STATUS = {Ending.SUCCESS: "FINISHED", Ending.FAILED: "FAILED", Ending.DROPPED: "RUNNING"}
+_STATUS = {Ending.SUCCESS: "FINISHED", Ending.FAILED: "FAILED", Ending.DROPPED: "RUNNING", Ending.PENDING: "RUNNING"}
 
 
 @dataclasses.dataclass(slots=True)

@@ -33,6 +33,8 @@ class Ending(enum.StrEnum):
     """It was interrupted (a signal, Ctrl-C, a full disk), and handed back."""
     DIED = "died"
     """run_pipeline called sys.exit. It counts as a death: after `max_attempts` of them the trial fails."""
+    PENDING = "pending"
+    """run_pipeline returned `neps.PENDING`: the evaluation goes on elsewhere. What is told of it, nobody here hears."""
     DROPPED = "dropped"
     """Another worker has taken it over while this one was thought dead: what came of it here counts for nothing."""
 
@@ -130,7 +132,7 @@ class Callback:
         """
 
     def on_trial_end(self, trial: RunningTrial, end: TrialEnd) -> None:
-        """Called once the result is published, or the trial handed back, in run_pipeline's thread.
+        """Called once the result is published, or the trial handed back or pending, in run_pipeline's thread.
 
         Not called where the process is killed, or restarts in place of an evaluation that doesn't end.
         """

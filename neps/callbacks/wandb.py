@@ -72,10 +72,10 @@ class WeightsAndBiases(Callback):
         if run is None:
             return
         run.summary.update(final_metrics(end))
-        if not end.final:
+        if not end.final and end.status is not Ending.PENDING:
             run.mark_preempting()
         logged = run.summary.get(_STEP)
-        run.finish(exit_code=0 if end.status is Ending.SUCCESS else 1)
+        run.finish(exit_code=0 if end.status in {Ending.SUCCESS, Ending.PENDING} else 1)
         if logged is not None and end.status is not Ending.DROPPED:
             _mark(trial).write_text(f"{float(logged)!r}\n")
 

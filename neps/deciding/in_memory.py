@@ -21,7 +21,20 @@ from neps.samplers.protocol import Sampler
 from neps.space import SearchSpace
 from neps.trial import Decision, Status, Trial
 
-__all__ = ["InMemory"]
+__all__ = ["InMemory", "check_cost"]
+
+
+def check_cost(number: int, outcome: Outcome, budget: Budget) -> None:
+    """Refuse a success without a cost that the budget needs.
+
+    Raises:
+        ReturnValueError: if it is one.
+    """
+    if budget.max_cost_total is not None and budget.cost_if_missing is None and lacks_cost(outcome):
+        raise ReturnValueError(
+            f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
+            f'{budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
+        )
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,11 +106,7 @@ class InMemory:
         Raises:
             ReturnValueError: if it succeeded without a cost that the budget needs; nothing is changed.
         """
-        if self.budget.max_cost_total is not None and self.budget.cost_if_missing is None and lacks_cost(outcome):
-            raise ReturnValueError(
-                f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
-                f'{self.budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
-            )
+        check_cost(number, outcome, self.budget)
         began, ended = self._pending.pop(number).claimed, self.clock()
         seconds = (ended - began).total_seconds() if began is not None and ended is not None else None
         result = Result(outcome, Origin(started=began, finished=ended, duration=seconds))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from neps.evaluation.call import Interrupted, evaluate
 from neps.evaluation.fence import Fence, Fenced, check
+from neps.evaluation.pending import PENDING, PendingType
 from neps.evaluation.plain import plain
 from neps.evaluation.reporting import Reports, report
 from neps.evaluation.returned import Evaluated, failure, read_return_value
@@ -14,11 +15,13 @@ from neps.evaluation.signals import Interruption, Signals
 from neps.evaluation.signature import check_signature, keywords, named_directories
 
 __all__ = [
+    "PENDING",
     "Evaluated",
     "Fence",
     "Fenced",
     "Interrupted",
     "Interruption",
+    "PendingType",
     "Reports",
     "Signals",
     "check",

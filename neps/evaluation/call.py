@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 
 from neps.errors import ReturnValueError
 from neps.evaluation.fence import Fence, Fenced
+from neps.evaluation.pending import PendingType
 from neps.evaluation.returned import Evaluated, failure, read_return_value
 from neps.evaluation.signals import Signals
 
@@ -48,13 +49,13 @@ def evaluate(
     signals: Signals,
     fence: Fence | None = None,
     before: Callable[[], object] | None = None,
-) -> Evaluated | Interrupted:
+) -> Evaluated | Interrupted | PendingType:
     """Call `run_pipeline(**keywords)` and say what came of it.
 
     A value that was returned counts, whatever signals came meanwhile. An exception after a signal or a takeover is
     taken to be caused by that (it often reaches us as some other exception); each other one, BaseException
-    included, is a failure, but for KeyboardInterrupt and SystemExit. A child process that run_pipeline forked and
-    that comes back here is ended.
+    included, is a failure, but for KeyboardInterrupt and SystemExit. `neps.PENDING` is handed on. A child process that
+    run_pipeline forked and that comes back here is ended.
 
     Args:
         run_pipeline: what the user passed.
@@ -79,6 +80,8 @@ def evaluate(
         if isinstance(raised, Fenced):
             raise  # meant for an evaluation around this one: run_pipeline may itself call neps.run
         return failure(raised)
+    if isinstance(value, PendingType):
+        return value
     try:
         return Evaluated(read_return_value(value))
     except ReturnValueError as error:

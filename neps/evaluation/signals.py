@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from neps.evaluation.actions import set_action
 from neps.evaluation.watching import REPEAT_SECONDS, Watch
@@ -93,15 +93,9 @@ class Signals:
                 if action is not None and (signum in _ALWAYS or _is_default(signum, action)):
                     self._previous[signum] = action
                     signal.signal(signum, self._handle)
-            self._watch = Watch(self._is_handled, self._install_poke(), self._may_raise)
+            self._watch = Watch(_is_handled, self._install_poke(), self._may_raise)
             self._watch.begin()
         return self
-
-    @staticmethod
-    def _is_handled(signum: int) -> bool:
-        """Whether a signal would come to a handler here, rather than to one that run_pipeline has installed."""
-        action = signal.getsignal(signum) if signum in (*_ALWAYS, *_IF_DEFAULT) else None
-        return any(action == signals._handle for signals in list(_active))  # noqa: SLF001 - of this class
 
     def _install_poke(self) -> signal.Signals | None:
         poke = next((signum for signum in _POKES if signal.getsignal(signum) is signal.SIG_DFL), None)
@@ -190,33 +184,31 @@ class Signals:
             raise self._raised
         if self.received == signal.SIGINT:
             raise KeyboardInterrupt
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        signal.signal(self.received, signal.SIG_DFL)
-        os.kill(os.getpid(), self.received)
-        # The first process of a container survives that, and a blocked signal is kept back.
-        raise SystemExit(128 + self.received)
+        _end_as(self.received)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         # No logging and no locks: it may run within itself and within whoever holds them.
-        action = self._previous[signum]
         if os.getpid() != self._process:
             # A child that C code has forked inherits this handler, but not the parent's attempt.
-            signal.signal(signum, action)
+            signal.signal(signum, self._previous[signum])
             os.kill(os.getpid(), signum)
             return
         if self.received is None:
             self.received = signum
+        self._call_users(signum, frame)
+        if self._watch is not None and self is _active[-1]:  # else the watch of the run inside hands it on
+            self._watch.tell(signum)
+        if self._is_new(signum) and _is_inside(self._region, frame) and not self._is_put_off(signum, frame):
+            raise self._interruption(signum)
+
+    def _call_users(self, signum: int, frame: FrameType | None) -> None:
+        """Call the handler that the user had installed."""
+        action = self._previous[signum]
         if callable(action) and action is not signal.default_int_handler:
             try:
                 action(signum, frame)
             except BaseException as raised:  # noqa: BLE001 - it is raised on where that is safe
                 self._raised = self._raised or raised
-        if self._watch is not None and self is _active[-1]:  # else the watch of the run inside hands it on
-            self._watch.tell(signum)
-        if self._is_new(signum) and self._strikes_inside(frame) and not self._is_put_off(signum, frame):
-            raise self._interruption(signum)
 
     def _is_put_off(self, signum: int, frame: FrameType | None) -> bool:
         """Put an interruption off where it would do harm."""
@@ -224,7 +216,7 @@ class Signals:
         if (
             self is not _active[-1]
             or self._watch is None
-            or not self._is_delicate(frame)
+            or not _is_delicate(self._region, frame)
             or not self._watch.ask_again()
         ):
             return False
@@ -235,8 +227,8 @@ class Signals:
 
     def _look_again(self, signum: int, frame: FrameType | None) -> None:
         """Raise what was put off, or let it be asked again; see `Watch.ask_again`."""
-        if self._put_off is not None and self._strikes_inside(frame):
-            if self._is_delicate(frame) and time.monotonic() < self._raise_at:
+        if self._put_off is not None and _is_inside(self._region, frame):
+            if _is_delicate(self._region, frame) and time.monotonic() < self._raise_at:
                 return  # that was a moment ago
             signum, self._put_off = self._put_off, None
             self._asked()
@@ -245,21 +237,12 @@ class Signals:
 
     def _may_raise(self) -> bool:
         """Whether it seems so to another thread."""
-        main = threading.main_thread().ident or 0
-        return time.monotonic() >= self._raise_at or not self._is_delicate(sys._current_frames().get(main))  # noqa: SLF001
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
+        return time.monotonic() >= self._raise_at or not _is_delicate(self._region, frame)
 
     def _asked(self) -> None:
         if self._watch is not None:
             self._watch.asked()
-
-    def _is_delicate(self, frame: FrameType | None) -> bool:
-        """Whether an exception now would leave half a module, or be swallowed by the interpreter."""
-        while frame is not None and frame is not self._region:
-            code = frame.f_code
-            if code.co_filename in _IMPORTS or code.co_name == "__del__" or code.co_qualname in _SWALLOWING:
-                return True
-            frame = frame.f_back
-        return False
 
     def _is_new(self, signum: int) -> bool:
         # The second of the two would only strike the cleaning up after the first.
@@ -267,16 +250,44 @@ class Signals:
         last, self._last[signum] = self._last.get(signum), now
         return last is None or now - last >= REPEAT_SECONDS
 
-    def _strikes_inside(self, frame: FrameType | None) -> bool:
-        region = self._region
-        while frame is not None and frame is not region:
-            frame = frame.f_back
-        return frame is not None
-
     def _interruption(self, signum: int) -> BaseException:
         if self._raised is not None:
             return self._raised
         return KeyboardInterrupt() if signum == signal.SIGINT else Interruption(signum)
+
+
+def _is_handled(signum: int) -> bool:
+    """Whether a signal would come to a handler of `Signals`, rather than to one that run_pipeline has installed."""
+    action = signal.getsignal(signum) if signum in (*_ALWAYS, *_IF_DEFAULT) else None
+    return any(action == signals._handle for signals in list(_active))  # noqa: SLF001 - of this module's own class
+
+
+def _end_as(signum: int) -> NoReturn:
+    """End the process as a signal does by default."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
+    # The first process of a container survives that, and a blocked signal is kept back.
+    raise SystemExit(128 + signum)
+
+
+def _is_inside(region: FrameType | None, frame: FrameType | None) -> bool:
+    """Whether a frame is of a call inside the region."""
+    while frame is not None and frame is not region:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _is_delicate(region: FrameType | None, frame: FrameType | None) -> bool:
+    """Whether an exception in this frame would leave half a module, or be swallowed by the interpreter."""
+    while frame is not None and frame is not region:
+        code = frame.f_code
+        if code.co_filename in _IMPORTS or code.co_name == "__del__" or code.co_qualname in _SWALLOWING:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_default(signum: int, action: Any) -> bool:

@@ -125,18 +125,23 @@ def _check_accepts(signature: inspect.Signature, name: str) -> None:
             f"pipeline_space has a parameter {name!r}, but run_pipeline gets a folder under that name. "
             "Rename the parameter."
         )
-    parameter = signature.parameters.get(name)
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
-    if takes_any or (parameter is not None and parameter.kind in _BY_NAME):
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values()):
         return
+    parameter = signature.parameters.get(name)
+    if parameter is None or parameter.kind not in _BY_NAME:
+        raise ArgumentError(_not_accepted(signature, name, parameter))
+
+
+def _not_accepted(signature: inspect.Signature, name: str, parameter: inspect.Parameter | None) -> str:
+    """Why a parameter of the space can't be passed by its name, and what to write."""
     if parameter is not None and parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-        raise ArgumentError(_positional_only(signature, name))
+        return _positional_only(signature, name)
     if (single := _single_argument(signature)) is not None:
-        raise ArgumentError(
+        return (
             f"{_call(signature)} takes the whole configuration as {single!r}, but neps passes each parameter by name. "
             f"Write run_pipeline({name}, …) with all parameters, or run_pipeline(**{single}), where {single} is a dict."
         )
-    raise ArgumentError(
+    return (
         f"{_call(signature)} doesn't accept the parameter {name!r} of pipeline_space."
         f"{nearest(name, (p for p in signature.parameters if p not in _DIRECTORIES))} "
         "Add it to the signature, or accept the rest of the configuration with **config."

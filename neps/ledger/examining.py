@@ -48,30 +48,32 @@ class Examiner:
         except OSError as error:
             self._failed_look(folder, taken.torn, error)
 
-    def examine_pending(self, number: int) -> None:
-        """Look closely at a pending trial: its attempts, their ends, its heartbeat."""
+    def examine_pending(self, number: int) -> Trial | None:
+        """Look closely at a pending trial: its attempts, their ends, its heartbeat. The trial, if it has a result."""
         pending = self._known.pending[number]
         now = time.monotonic()
         pending.looked = now
         try:
             standing = self._trust.look(pending.folder, pending.standing)
             if standing is None:
-                return
+                return None
             mark = pending.folder.heartbeat(standing.start.attempt)
             trial = trial_of(pending.folder, standing)
         except UnreadableDocumentError as error:
             self._distrust(pending.folder, pending.torn, error)
-            return
+            return None
         except OSError as error:
             self._failed_look(pending.folder, pending.torn, error)
-            return
+            return None
         before, pending.torn = pending.trial, Silence(self._poll)
         pending.seen(now, standing, mark)
         if trial.ended:
             self.end(trial)
-        elif trial != before:  # it was left, or it had ended and was retried, say, since the last look
+            return trial
+        if trial != before:  # it was left, or it had ended and was retried, say, since the last look
             pending.spent = trial.spent
             self._known.tell(trial)
+        return None
 
     def examine_failed(self, before: Trial) -> None:
         """Has somebody reopened a failed trial?"""

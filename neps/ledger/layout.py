@@ -21,6 +21,7 @@ __all__ = [
     "end_name",
     "is_ledger_name",
     "lock_name",
+    "pending_name",
     "saved_name",
     "stalled_bytes",
     "stalled_name",
@@ -34,7 +35,7 @@ CONFIG = "config.yaml"
 RESULT = "result.yaml"
 
 _OWN_NAME = re.compile(
-    r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end)?)\.yaml(\.damaged-.*)?"
+    r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end|\.pending)?)\.yaml(\.damaged-.*)?"
     r"|attempt_\d+\.(lock|saved|curve\.jsonl|stalled_\d+)"
 )
 _ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,17})(?:\.end)?\.yaml")
@@ -50,6 +51,11 @@ def start_name(attempt: int) -> str:
 def end_name(attempt: int) -> str:
     """The document that ends an attempt."""
     return f"attempt_{attempt}.end.yaml"
+
+
+def pending_name(attempt: int) -> str:
+    """The document which says that an attempt goes on without its worker."""
+    return f"attempt_{attempt}.pending.yaml"
 
 
 def attempt_of(name: str) -> int | None:

@@ -100,6 +100,6 @@ def _holding(layout: Layout, lease: float) -> Iterator[tuple[Identity, Callable[
     view = View(layout, None, lease=lease, poll=_POLL)
     view.join()
     for pending in view.pending.values():
-        if not pending.waits:
+        if not pending.waits and not pending.awaits_tell:  # what goes on without a worker keeps no run alive
             start = pending.standing.start
             yield start.identity, functools.partial(pending.folder.heartbeat, start.attempt)

@@ -52,7 +52,12 @@ class Pending:
         self.watched.look(now, (attempt, self.folder.heartbeat(attempt)))
 
     def is_dead(self, lease: float) -> bool:
-        """Whether its last attempt's worker is proven dead, or has been silent for longer than the lease."""
+        """Whether its last attempt's worker is proven dead, or has been silent for longer than the lease.
+
+        Nobody is waited for where the attempt goes on without its worker.
+        """
+        if self.awaits_tell:
+            return False
         silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
         return silent or self.standing.start.identity.proven_dead()
 
@@ -70,12 +75,17 @@ class Pending:
 
     def is_mine(self, me: Identity | None) -> bool:
         """Whether `me` has opened its last attempt, which has not ended."""
-        return not self.waits and self.standing.start.identity == me
+        return not self.waits and not self.awaits_tell and self.standing.start.identity == me
 
     @property
     def waits(self) -> bool:
         """Whether its last attempt has ended without a result, and nobody has opened the next."""
         return self.standing.end is not None
+
+    @property
+    def awaits_tell(self) -> bool:
+        """Whether its last attempt goes on without its worker, until `neps.tell`."""
+        return self.standing.mark is not None
 
     @property
     def trial(self) -> Trial:

@@ -19,11 +19,14 @@ RETRY = "retry"
 
 
 def reopen(root: str, definition: Definition, trial: Trial) -> bool:
-    """Reopen one trial, as it was read a moment ago: True if this call did it, False if it isn't failed any more.
+    """Reopen one trial, as it was read a moment ago: True if this call did it, False if it stands otherwise by now.
 
-    Deaths count anew, the old cost stays spent, and promotions that were made stand. One that is damaged must have been
-    mended.
+    One that failed: deaths count anew, the old cost stays spent, and promotions that were made stand. One that is
+    damaged must have been mended. One that waits for `neps.tell`: what may be told of its attempt is void from now on.
     """
+    if trial.awaits_tell:
+        folder = TrialFolder(Layout(root, definition.run), trial.number)
+        return folder.end_attempt(trial.attempts, End.LEFT, Identity.mine(), RETRY)
     if trial.status is not Status.FAILED or trial.decision is None:
         return False
     me, folder, attempt = Identity.mine(), TrialFolder(Layout(root, definition.run), trial.number), trial.attempts

@@ -12,6 +12,7 @@ import logging
 
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
+from neps.ledger.pending_mark import PendingMark, read_mark
 from neps.ledger.records import AttemptEnd, AttemptStart, End, result_fields
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Decision, Result, Status, Trial
@@ -23,12 +24,16 @@ __all__ = ["Standing", "condemn", "look", "spent_before", "trial_of", "trial_wit
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Standing:
-    """A trial at its last attempt. `end` is None while that runs; `result` is there once it decides the trial."""
+    """A trial at its last attempt. `end` is None while that runs; `result` is there once it decides the trial.
+
+    `mark` is there where the attempt goes on without its worker, until `neps.tell`; an end outweighs it.
+    """
 
     decision: Decision
     start: AttemptStart
     end: End | None = None
     result: Result | None = None
+    mark: PendingMark | None = None
 
     @property
     def status(self) -> Status:
@@ -62,7 +67,15 @@ def look(folder: TrialFolder, known: Standing | None = None, *, complete: bool =
     start, end = _last_attempt(folder, start, published)
     if complete:
         _complete(folder, start.attempt, end, published)
-    return Standing(decision, start, end.end, end.result) if end is not None else Standing(decision, start)
+    return _at(folder, known, start, end)
+
+
+def _at(folder: TrialFolder, known: Standing, start: AttemptStart, end: AttemptEnd | None) -> Standing:
+    """The trial at its last attempt; whether that is marked need not be read again."""
+    if end is not None:
+        return Standing(known.decision, start, end.end, end.result)
+    mark = known.mark if known.start == start else None
+    return Standing(known.decision, start, mark=mark or read_mark(folder, start.attempt))
 
 
 def _last_attempt(
@@ -180,6 +193,7 @@ def trial_with(folder: TrialFolder, standing: Standing, spent: float) -> Trial:
         status=standing.status,
         attempts=standing.start.attempt,
         spent=spent + _accounted(standing.result),
+        awaits_tell=standing.mark is not None,
     )
 
 

@@ -109,7 +109,11 @@ class View:
 
     def inspect(self, number: int) -> None:
         """Look closely at one pending trial: its attempts, their ends, its heartbeat."""
-        self._examiner.examine_pending(number)
+        pending = self.pending[number]
+        was_untold = pending.awaits_tell
+        ended = self._examiner.examine_pending(number)
+        if was_untold and ended is not None and ended.succeeded and pending.standing.start.identity == self._me:
+            self._recall.append(ended)  # who has told it keeps no such file
 
     def inspect_some(self) -> list[Pending]:
         """Look closely at a few pending trials that are due, in turn; those that anybody may resume."""
@@ -194,6 +198,11 @@ class View:
     def best(self) -> Trial | None:
         """The incumbent, as far as it is known; without details, among this worker's own trials."""
         return self._known.best
+
+    @property
+    def untold(self) -> list[int]:
+        """The trials that wait for `neps.tell`."""
+        return sorted(number for number, pending in self.pending.items() if pending.awaits_tell)
 
     def half_claims(self, patience: float) -> list[int]:
         """The numbers that were reserved, and not committed within so many seconds."""

@@ -55,9 +55,9 @@ class Announcer:
         """The worker found nothing more to do, after so many evaluations of its own."""
         ended = [trial for trial in history.trials if trial.ended]
         waiting = sum(trial.status is Status.WAITING for trial in history.pending)
-        counts = _counts(
-            self._budget, len(ended), len(ended) - len(history.succeeded), len(history.pending) - waiting, waiting
-        )
+        untold = sum(trial.awaits_tell for trial in history.pending)
+        running, failed = len(history.pending) - waiting - untold, len(ended) - len(history.succeeded)
+        counts = _counts(self._budget, len(ended), failed, running, waiting, untold)
         since = f" ({self._what})" if self._what else ""
         if evaluated:
             self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
@@ -76,8 +76,10 @@ class Announcer:
 
     def _counts(self, view: View) -> str:
         pending = list(view.pending.values())
-        waiting = sum(each.waits or each.standing.start.identity.proven_dead() for each in pending)
-        return _counts(self._budget, view.ended, view.failures, len(pending) - waiting, waiting)
+        held = [each for each in pending if not each.awaits_tell]
+        waiting = sum(each.waits or each.standing.start.identity.proven_dead() for each in held)
+        running, untold = len(held) - waiting, len(pending) - len(held)
+        return _counts(self._budget, view.ended, view.failures, running, waiting, untold)
 
     def _say(self, text: str) -> None:
         if self._silent or sys.stderr is None:
@@ -85,14 +87,14 @@ class Announcer:
         say(sys.stderr, f"neps: {text}")
 
 
-def _counts(budget: Budget, ended: int, failed: int, running: int = 0, waiting: int = 0) -> str:
+def _counts(budget: Budget, ended: int, failed: int, running: int = 0, waiting: int = 0, untold: int = 0) -> str:
     most = budget.max_evaluations_total
     parts = [
         f"{counted(ended, 'trial')} ended"
         if most is None or ended > most
         else f"{ended} of {counted(most, 'trial')} ended"
     ]
-    others = {"failed": failed, "running": running, "to be resumed": waiting}
+    others = {"failed": failed, "running": running, "to be resumed": waiting, "waiting for neps.tell": untold}
     parts += [f"{number} {how}" for how, number in others.items() if number]
     return ", ".join(parts)
 

@@ -41,7 +41,10 @@ def details(root_directory: str | Path, number: int) -> str:
         raise ArgumentError(f"There is no trial {number} in {root}: {has}.")
     folder = TrialFolder(Layout(root, definition.run), number)
     sections = [
-        [f"trial {number}: {trial.status}", *aligned(_facts(trial, history, folder.path))],
+        [
+            f"trial {number}: {trial.status}{', waits for neps.tell' if trial.awaits_tell else ''}",
+            *aligned(_facts(trial, history, folder.path)),
+        ],
         _named("config", trial.config),
         _named("info_dict", trial.info_dict),
         _named("reasons of the searcher", trial.decision.reasons if trial.decision else {}),
@@ -99,6 +102,8 @@ def _curve(points: Sequence[tuple[float, float]]) -> list[str]:
 def _attempts(folder: TrialFolder, trial: Trial) -> list[str]:
     rows = [("attempt", "worker", "host", "how it ended")]
     rows += [_attempt(folder, attempt) for attempt in range(1, trial.attempts + 1)]
+    if trial.awaits_tell:
+        rows[-1] = (*rows[-1][:-1], "pending")
     return ["attempts:", *aligned(rows)][: None if len(rows) > 1 else 1]
 
 

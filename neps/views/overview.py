@@ -26,10 +26,10 @@ __all__ = ["Overview", "Running", "overview"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Running:
-    """A trial that a worker evaluates, or did when it died: `dead` is whether that is proven.
+    """A trial that a worker evaluates, or did when it died (`dead`: that is proven), or that waits for `neps.tell`.
 
-    The last sign of life is a `heartbeat`, or that the attempt was `started`, so many seconds ago. `report` is the
-    last step and loss that were reported.
+    The last sign of life is a `heartbeat`, or that the attempt was `started`, or `pending` without a worker, so many
+    seconds ago. `report` is the last step and loss that were reported.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Overview:
     running: Sequence[Running]
     running_count: int
     dead_count: int
+    untold_count: int
     reserved: int
     resumable: int
     short: Mapping[int, int]
@@ -89,7 +90,8 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     """How a run stands, by what a reader's view knows; a few looks at each running trial, of so many at most."""
     pending = sorted(view.pending.items())
     running = {number: each for number, each in pending if not each.waits}
-    dead = {number for number, each in running.items() if each.standing.start.identity.proven_dead()}
+    held = {number: each for number, each in running.items() if not each.awaits_tell}
+    dead = {number for number, each in held.items() if each.standing.start.identity.proven_dead()}
     shown = sorted(running, key=lambda number: (number not in dead, number))[:most_running]
     failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
     damaged = [trial for trial in failed if trial.damaged]
@@ -101,6 +103,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
+        untold_count=len(running) - len(held),
         reserved=len(view.numbers.taken) - len(unreadable),
         resumable=len(pending) - len(running),
         short=_short(pending),
@@ -119,7 +122,9 @@ def _running(pending: Pending, *, dead: bool) -> Running:
 
 
 def _sign_of_life(pending: Pending) -> tuple[str, float]:
-    attempt = pending.standing.start.attempt
+    attempt, mark = pending.standing.start.attempt, pending.standing.mark
+    if mark is not None:
+        return "pending", 0.0 if mark.marked is None else max(0.0, time.time() - mark.marked.timestamp())
     beat = pending.folder.heartbeat(attempt)
     if beat is not None:
         return "heartbeat", max(0.0, time.time() - beat / 1e9)

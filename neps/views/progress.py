@@ -183,11 +183,13 @@ class _Shown(Display):
             begun = [each.trial for each in list(view.pending.values())]
             fidelity = fidelity_run([*begun, *list(view.trials.values())])
         (best, best_briefly), (ended, running) = self._best_words(view), self._numbers(view)
+        untold = len(view.untold)
         return _State(
             budget=self._budget,
             ended=ended,
             failed=view.failures,
-            running=running,
+            running=running - untold,
+            untold=untold,
             spent=spent,
             fidelity=fidelity,
             best=best,
@@ -282,6 +284,7 @@ class _State:
     ended: int
     failed: int
     running: int
+    untold: int = 0
     spent: float | None
     fidelity: float | None
     best: str
@@ -316,6 +319,8 @@ class _State:
             parts.append(f"fidelity {self.fidelity:g}{of}{self.budget.max_fidelity_total:g}")
         if self.running:
             parts.append(f"{self.running} running")
+        if self.untold:
+            parts.append(f"{self.untold} waiting for neps.tell")
         if best:
             parts.append(best)
         return parts

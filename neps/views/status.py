@@ -84,7 +84,7 @@ def _summary(run: Overview) -> list[str]:
     trials = [
         _count("succeeded", len(history.succeeded)),
         _count("failed", len(run.failed) + len(run.damaged), damaged=len(run.damaged)),
-        _count("running", run.running_count, dead=run.dead_count),
+        _count("running", run.running_count, **{"dead": run.dead_count, "waiting for neps.tell": run.untold_count}),
         _waiting(run),
     ]
     rows = [
@@ -153,6 +153,8 @@ def _report(running: Running) -> str:
 def _sign_of_life(running: Running, run: Overview) -> str:
     if running.dead:
         return "dead, will be resumed"
+    if running.sign == "pending":
+        return f"waits for neps.tell, since {_age(running.seconds)}"
     lease = run.definition.lease_seconds
     beyond = f", longer than the lease of {lease:g} s" if running.seconds > lease else ""
     return f"{running.sign} {_age(running.seconds)} ago{beyond}"

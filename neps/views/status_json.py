@@ -44,6 +44,7 @@ def fields(run: Overview) -> dict[str, Any]:
             "damaged": len(run.damaged),
             "running": run.running_count,
             "dead": run.dead_count,
+            "untold": run.untold_count,
             "waiting": run.waiting,
             "resumable": run.resumable,
             "reserved": run.reserved,

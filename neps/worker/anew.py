@@ -165,10 +165,15 @@ def _is_unnamed() -> bool:
     directory = _process.beginning.directory
     if not isinstance(file, str) or directory is None or not _is_script(file) or _is_installed(Path(file)):
         return True
-    if isinstance(spec, importlib.machinery.ModuleSpec):  # python -m
-        names = {spec.name, spec.name.removesuffix(".__main__")}
-        return not (names & set(sys.orig_argv) and (sys.flags.safe_path or directory in sys.path))
+    if isinstance(spec, importlib.machinery.ModuleSpec):
+        return not _is_named_module(spec.name, directory)
     return not any(_is_same(os.path.join(directory, argument), file) for argument in sys.orig_argv[1:])  # noqa: PTH118
+
+
+def _is_named_module(name: str, directory: str) -> bool:
+    """Whether `python -m` was given this module, and finds it once more."""
+    named = {name, name.removesuffix(".__main__")} & set(sys.orig_argv)
+    return bool(named) and (sys.flags.safe_path or directory in sys.path)
 
 
 def _is_script(file: str) -> bool:

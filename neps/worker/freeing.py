@@ -107,26 +107,28 @@ class Disk:
     def freeable(self) -> set[int]:
         """Those of the trials that may be freed for what has become known since the last call."""
         context, known = self._context, self._context.view.known()
-        concerned, self._concerned = self._concerned, set()
-        best = context.view.best
-        if self._best is not None and self._best is not best:
-            concerned.add(self._best.number)
-        self._best = best
         reach = _reach_of(context.sampler, context.brackets)
-        if reach is _Reach.RUN:
-            concerned = set(known)
-        elif reach is _Reach.BRACKET:
-            concerned |= self._in_brackets(concerned, known)
+        concerned = self._take_concerned(reach, known)
         if not concerned:
             return concerned
         part = concerned.union(*(self._continuing.get(number, ()) for number in concerned))
-        if best is not None:
-            part.add(best.number)
+        if self._best is not None:
+            part.add(self._best.number)
         trials = {number: known[number] for number in part if number in known}
         index = context.brackets if reach is _Reach.RUN else None
         history = History(context.space, MappingProxyType(trials), context.seed, index)
         continuable = context.sampler.continuable(history)
         return freeable(history, continuable, context.settings.keep_checkpoints) & concerned
+
+    def _take_concerned(self, reach: _Reach, known: Mapping[int, Trial]) -> set[int]:
+        """The trials that what has become known since the last call may concern."""
+        concerned, self._concerned = self._concerned, set()
+        before, self._best = self._best, self._context.view.best
+        if before is not None and before is not self._best:
+            concerned.add(before.number)
+        if reach is _Reach.RUN:
+            return set(known)
+        return concerned | self._in_brackets(concerned, known) if reach is _Reach.BRACKET else concerned
 
     def _in_brackets(self, numbers: Collection[int], known: Mapping[int, Trial]) -> set[int]:
         """The trials of the brackets that these are in."""

@@ -19,6 +19,7 @@ from neps.ledger.links import without_links
 from neps.ledger.outage import Outage
 from neps.ledger.pending import Pending
 from neps.ledger.storage import SPACE, advice, denial
+from neps.ledger.view import View
 from neps.trial import Trial
 from neps.worker.claiming import Claims
 from neps.worker.context import Context
@@ -36,6 +37,7 @@ _FIRST_PAUSE = 0.002
 _BRIEF_PAUSE = 0.05
 _SAY_AGAIN = 60.0
 _LEASES_OF_OUTAGE = 10
+_MOST_NAMED = 5
 _BORNE = {"fenced", "storage"}
 
 
@@ -103,6 +105,9 @@ class Worker:
         failures, root = self._view.failures, self._context.layout.root
         failed = "1 trial failed. To retry it" if failures == 1 else f"{failures} trials failed. To retry them"
         hint = f". {failed}, run `neps retry {root} --failed`" if failures else ""
+        if untold := self._view.untold:
+            hint += f". Trials that wait for neps.tell: {', '.join(map(str, untold[:_MOST_NAMED]))}"
+            hint += f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
         _logger.info("Worker %s leaves: %s%s", self._context.me.worker, step.reason, hint)
         self._on_change(step.reason)
 
@@ -145,11 +150,9 @@ class Worker:
         if (step := self._resume_one(self._view.inspect_some())) is not None:
             return step
         step = self._claims.next()
-        if isinstance(step, Claim):
-            return step
-        if isinstance(step, Leave) and (resumable := self._before_leaving()) is not None:
-            return resumable
-        return step
+        if isinstance(step, Leave):
+            step = self._before_leaving() or step
+        return _with_untold(step, self._view, self._context.layout.root)
 
     def _resume_one(self, resumable: Sequence[Pending]) -> Step | None:
         """Resume one of these trials; or what keeps this worker from beginning anything."""
@@ -245,9 +248,20 @@ class Worker:
             _logger.info("Waiting for %s; for %.0f s so far", waiting.reason, waited)
 
 
+def _with_untold(step: Step, view: View, root: str) -> Step:
+    """What a worker waits for may be that somebody tells: it says of which trials, and where."""
+    if not isinstance(step, Pause) or step.brief or not (untold := view.untold):
+        return step
+    folders = ", ".join(f"config_{number}" for number in untold[:_MOST_NAMED])
+    more = f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
+    return Pause(f"{step.reason}; waiting for neps.tell: {folders}{more} in {root}")
+
+
 def _what_came(ended: Trial | Interrupted | None) -> str:
     """Of an evaluation, with a place for its number."""
     match ended:
+        case Trial(awaits_tell=True):
+            return "trial {} goes on elsewhere"
         case Trial():
             return "evaluated trial {}" if ended.succeeded else "trial {} failed"
         case Interrupted(reason="fenced") | None:

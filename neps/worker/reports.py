@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +10,10 @@ from neps.evaluation import Reports
 from neps.evaluation.reporting import Take
 from neps.ledger.claims import Claim
 from neps.ledger.curve_file import Point
+from neps.outcome import Outcome
 from neps.worker.context import Context
 
-__all__ = ["curve_of", "reports_of", "thinned_curve"]
+__all__ = ["curve_of", "reports_of", "thinned_curve", "with_reports"]
 
 _MOST_POINTS = 10_000
 
@@ -73,6 +75,23 @@ def curve_of(held: Claim, points: Mapping[float, float]) -> tuple[list[float], l
         steps.append(step)
         losses.append(loss)
     return (steps, losses) if steps else None
+
+
+def with_reports(outcome: Outcome, held: Claim, points: Mapping[float, float]) -> Outcome:
+    """The outcome with its learning curve: what was reported, unless one was returned.
+
+    Args:
+        outcome: of the evaluation.
+        held: the attempt.
+        points: as of `curve_of`.
+    """
+    if outcome.learning_curve is not None:
+        losses, thinned = thinned_curve(outcome.learning_curve, held.decision.fidelity)
+        return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=thinned)
+    if (curve := curve_of(held, points)) is None:
+        return outcome
+    steps, losses = curve
+    return dataclasses.replace(outcome, learning_curve=losses, learning_curve_steps=steps)
 
 
 def _thinned(points: list[Point]) -> list[Point]:

@@ -27,27 +27,40 @@ def resume(pending: Pending, context: Context) -> Claim | None:
     """Open the next attempt of a trial, in the folder where its checkpoint is; None if somebody else was first."""
     view, me = context.view, context.me
     context.tenure.check()
-    folder, attempt = pending.folder, pending.standing.start.attempt
+    number, attempt = pending.folder.number, pending.standing.start.attempt
     if pending.is_mine(me):  # opened without learning it: a reply was lost
-        view.inspect(folder.number)
-        return _go_on(pending, context) if folder.number in view.pending and pending.is_mine(me) else None
-    if pending.standing.end is None:
-        folder.end_attempt(attempt, End.DIED, me, _why(pending))
-        view.inspect(folder.number)  # whose end it was; a result, if the owner lived after all
-        if folder.number not in view.pending or pending.standing.end is None:
-            return None
-    if pending.standing.start.attempt != attempt:
+        view.inspect(number)
+        return _go_on(pending, context) if number in view.pending and pending.is_mine(me) else None
+    if not (pending.waits or _ended_for_dead(pending, context)) or pending.standing.start.attempt != attempt:
         return None
-    after, setbacks = pending.standing.end, _setbacks(pending, context)  # before the attempt is opened: it may fail
+    return _open_next(pending, context)
+
+
+def _ended_for_dead(pending: Pending, context: Context) -> bool:
+    """End the attempt of a worker that is thought dead; whether anybody may open the next one."""
+    view, number = context.view, pending.folder.number
+    view.inspect(number)  # once more: the last that it did may have been to mark the attempt as pending
+    if number in view.pending and not (pending.waits or pending.awaits_tell):
+        pending.folder.end_attempt(pending.standing.start.attempt, End.DIED, context.me, _why(pending))
+        view.inspect(number)  # whose end it was; a result, if the owner lived after all
+    return number in view.pending and pending.waits
+
+
+def _open_next(pending: Pending, context: Context) -> Claim | None:
+    """Open the attempt after one that was left or died, or give the trial up; None if somebody else was first."""
+    folder, standing, me = pending.folder, pending.standing, context.me
+    attempt, after = standing.start.attempt, standing.end
+    assert after is not None  # noqa: S101 - it waits
+    setbacks = _setbacks(pending, context)  # before the attempt is opened: it may fail
     context.tenure.check()
-    if (held := Claim.resume(folder, pending.standing, me)) is None:
-        view.inspect(folder.number)
+    if (held := Claim.resume(folder, standing, me)) is None:
+        context.view.inspect(folder.number)
         return None
-    view.begun(folder, held.standing)
+    context.view.begun(folder, held.standing)
     if setbacks.died_too_often(context.settings.max_attempts):
         _give_up(held, setbacks, context)
         return None
-    why = "after a retry" if pending.standing.start.after == RETRY else _how_it_ended(after)
+    why = "after a retry" if standing.start.after == RETRY else _how_it_ended(after)
     _logger.info("Trial %d resumed (attempt %d; %s) in %s", folder.number, attempt + 1, why, folder.path)
     return held
 

@@ -102,13 +102,7 @@ class Shortage:
         stalled = _stalled(held, attempt) is not None
         if isinstance(ended, Interrupted):  # sys.exit with the status of a child that could not save is no death
             return ended.exception if stalled and ended.counts_as_death else None
-        error, said = ended.exception, ended.outcome.error
-        if error is None:  # a value that is no loss
-            return StorageError(said or "no checkpoint could be saved") if stalled else None
-        if stalled or _says_so(error, said or "", held.folder.path):
-            return error
-        refused = try_to_write(held.folder.path, LEAST)
-        return refused if storage_error(refused, held.folder.path) is not None else None
+        return _behind_failure(ended, held.folder.path, stalled=stalled)
 
     def _setbacks(self, held: Claim) -> Setbacks:
         """How often this trial was left so, up to now."""
@@ -175,6 +169,17 @@ class Shortage:
             pending = self._context.view.pending.get(number)
             if pending is None or pending.standing.start.attempt != attempt:
                 del self._short[number]
+
+
+def _behind_failure(ended: Evaluated, folder: str, *, stalled: bool) -> BaseException | None:
+    """What says that an evaluation in a folder failed since the storage did; `stalled`: a `save` has said so."""
+    error, said = ended.exception, ended.outcome.error or ""
+    if error is None:  # a value that is no loss
+        return StorageError(said or "no checkpoint could be saved") if stalled else None
+    if stalled or _says_so(error, said, folder):
+        return error
+    refused = try_to_write(folder, LEAST)
+    return refused if storage_error(refused, folder) is not None else None
 
 
 def _says_so(error: BaseException, text: str, folder: str) -> bool:

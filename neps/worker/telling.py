@@ -170,6 +170,8 @@ def _running(held: Claim, context: Context) -> RunningTrial:
 
 def _end(ended: Trial | Interrupted | Exception | None) -> TrialEnd:
     match ended:
+        case Trial(awaits_tell=True):
+            return TrialEnd(status=Ending.PENDING)
         case Trial():
             return TrialEnd(
                 status=Ending.SUCCESS if ended.succeeded else Ending.FAILED,

@@ -22,6 +22,7 @@ from neps.ledger.definition import Definition, publish_definition
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.overwriting import move_aside
+from neps.ledger.pending_mark import PendingMark, mark_pending
 from neps.ledger.records import End, result_fields
 from neps.ledger.retrying import reopen
 from neps.ledger.standing import condemn
@@ -172,7 +173,22 @@ def _half_claim(folder: TrialFolder) -> None:
     Path(folder.path, f".trial.yaml.{ALICE.token}").write_bytes(b"format_version: 1\n")
 
 
-_TRIALS = (_success, _failed, _left, _resumed, _retried, _damaged, _promoted, _running, _half_claim)
+def _pending(folder: TrialFolder) -> None:
+    """By a worker that would have recorded a failure's loss and cost, and seconds as the cost."""
+    _claim(folder, BOB)
+    mark = PendingMark(
+        attempt=1,
+        worker=BOB.worker,
+        started=TIME,
+        max_cost_total=100.0,
+        cost_is_duration=True,
+        loss_value_on_error=9.0,
+        cost_value_on_error=1.0,
+    )
+    mark_pending(folder, mark, BOB)
+
+
+_TRIALS = (_success, _failed, _left, _resumed, _retried, _damaged, _promoted, _running, _half_claim, _pending)
 
 if __name__ == "__main__":
     write_run(Path(sys.argv[1]), SPACES.get(Path(sys.argv[1]).name, SPACE))

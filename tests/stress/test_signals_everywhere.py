@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from neps.evaluation import Evaluated, Fence, Interrupted, Signals, check, evaluate
+from neps.evaluation import Evaluated, Fence, Interrupted, PendingType, Signals, check, evaluate
 
 
 class Strike:
@@ -61,6 +61,7 @@ def around(signals: Signals, fence: Fence, *, swallow: bool) -> tuple[Evaluated 
     steps += 1
     ended = evaluate(run_pipeline, {"swallow": swallow}, signals, fence)
     steps += 1
+    assert not isinstance(ended, PendingType)
     return ended, steps
 
 

@@ -206,6 +206,7 @@ def test_status_as_json(root: Path, other: Path, capsys: Capture) -> None:
         "damaged": 0,
         "running": 0,
         "dead": 0,
+        "untold": 0,
         "waiting": 0,
         "resumable": 0,
         "reserved": 0,

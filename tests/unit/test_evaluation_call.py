@@ -15,7 +15,18 @@ from typing import Any, NoReturn
 import pytest
 
 from neps.errors import TakenOverError
-from neps.evaluation import Evaluated, Fence, Fenced, Interrupted, Interruption, Signals, check, evaluate, report
+from neps.evaluation import (
+    Evaluated,
+    Fence,
+    Fenced,
+    Interrupted,
+    Interruption,
+    PendingType,
+    Signals,
+    check,
+    evaluate,
+    report,
+)
 from neps.outcome import Outcome
 
 
@@ -325,6 +336,11 @@ def test_in_other_threads_signals_are_left_to_python() -> None:
 # --------------------------------------------------------------------------------------------------------- fences
 
 
+def ended(evaluated: Evaluated | Interrupted | PendingType) -> Evaluated | Interrupted:
+    assert not isinstance(evaluated, PendingType)
+    return evaluated
+
+
 def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]) -> Evaluated | Interrupted:
     fence, running = Fence(), SimpleQueue[bool]()
 
@@ -343,7 +359,7 @@ def fenced_evaluation(signals: Signals, swallow: type[BaseException] | tuple[()]
     thread = threading.Thread(target=heartbeat)
     thread.start()
     try:
-        return evaluate(run_pipeline, {}, signals, fence)
+        return ended(evaluate(run_pipeline, {}, signals, fence))
     finally:
         thread.join()
 
@@ -390,7 +406,7 @@ def broken_within(run_pipeline: Callable[[], Any]) -> Evaluated | Interrupted:
         fence.interrupt()
         return run_pipeline()
 
-    return evaluate(broken, {}, Signals(), fence)
+    return ended(evaluate(broken, {}, Signals(), fence))
 
 
 def test_a_fence_raises_at_each_report_and_nowhere_else() -> None:
