@@ -145,7 +145,7 @@ class Untold:
 
     def _why_not(self, folder: TrialFolder, standing: Standing) -> str | None:
         """Why nothing can be told of a trial that stands so; None if it runs."""
-        if self.job is not None and not folder.is_opened_by(self.job.attempt, self.job.worker):
+        if self.job is not None and not Hold(folder, self.job.attempt, self.job.worker).is_own():
             return (
                 f"attempt {self.job.attempt}, of which this is told, was opened by worker {self.job.worker}, and the "
                 "one here by another: it belongs to another run, which was moved aside"

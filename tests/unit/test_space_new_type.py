@@ -7,13 +7,13 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
-from neps.samplers.grid_search import axes as grid
 from optuna.distributions import CategoricalDistribution
 
 import neps
 from neps.budget import Budget
 from neps.errors import SpaceError
 from neps.samplers.registry import resolve
+from neps.samplers.single_fidelity.grid_search import axes as grid
 from neps.space import Confidence, Float, Integer, Parameter, SearchSpace, Value
 from neps.space.definition import KINDS
 from neps.space.scale import Row

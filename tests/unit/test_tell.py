@@ -25,8 +25,8 @@ from neps.api import told as api_told
 from neps.callbacks import RunningTrial, TrialEnd
 from neps.cli import main
 from neps.errors import ArgumentError, EvaluationError, NotPendingError
-from neps.ledger.accelerator import Accelerator
 from neps.ledger.layout import Layout
+from neps.ledger.news import News
 from neps.ledger.pending_mark import PendingMark, mark_pending
 from neps.ledger.reading import read_definition
 from neps.ledger.records import End
@@ -126,7 +126,7 @@ class TestPending:
         scene.spoil(1, "attempt_1.pending.yaml", b"format_version: 2\n...\n")
         result = scene.view().trials[1].result
         assert result is not None
-        assert result.damaged
+        assert result.origin.damaged
 
     def test_is_one_object_wherever_it_is_sent(self) -> None:
         assert pickle.loads(pickle.dumps(neps.PENDING)) is neps.PENDING  # noqa: S301
@@ -208,8 +208,8 @@ class TestPending:
         history = run(tmp_path, most=1, continue_until_max_evaluation_completed=True)
         teller.join()
         assert repr(history) == "<History: 1 trial: 1 succeeded; best: trial 1, loss 0.5>"
-        accelerator = Accelerator(Layout(tmp_path, read_definition(tmp_path).run), "reader")
-        assert list(accelerator.load()) == [1]
+        news = News(Layout(tmp_path, read_definition(tmp_path).run))
+        assert [number for number, _ in news.look()] == [1]
 
     def test_a_run_of_pending_trials_is_no_live_run(self, tmp_path: Path) -> None:
         names: list[str] = []
