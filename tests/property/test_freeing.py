@@ -42,6 +42,9 @@ PLAIN = SearchSpace({"x": Float(0, 1)})
 class OwnRules(Sampler):
     """Of all trials that end, it continues those with an odd number, while there are no more than 40."""
 
+    def __repr__(self) -> str:
+        return "OwnRules()"
+
     def settings(self) -> dict[str, Any]:
         return {}
 
