@@ -29,7 +29,7 @@ from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
 from neps.samplers.registry import remade
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Place, Result, Status, Trial
+from neps.trial import Place, Result, Status, Trial, place_fields
 
 __all__ = ["SPACES", "SamplerContract"]
 
@@ -122,11 +122,10 @@ class SamplerContract:
     def test_places_are_plain_and_exist(self) -> None:
         """`previous` is an earlier number; a place's rung is an int, its bracket and slot are ints or None."""
         for name, _, number, suggestion in self._suggestions():
-            previous = suggestion.previous
+            previous, place = suggestion.previous, suggestion.place or Place(0)
             assert previous is None or 1 <= previous < number, f"{name}: {number} can't continue trial {previous}"
-            place = suggestion.place or Place(0)
-            plain = {type(at) for at in (place.rung, place.bracket or 0, place.slot or 0)} == {int}
-            assert plain, f"{name}: {place!r} holds more than plain ints"
+            kinds = set(map(type, place_fields(place).values())) - {type(None)}
+            assert kinds == {int}, f"{name}: {place!r} holds more than plain ints"
 
     def test_reasons_survive_yaml_and_json(self) -> None:
         """They're stored with the decision, and read again."""
