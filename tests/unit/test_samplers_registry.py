@@ -123,7 +123,7 @@ def test_mistakes_are_explained(searcher: Any, settings: dict[str, Any], message
         (PLAIN, "bayesian_optimization", "^the space has neither a fidelity nor a prior$"),
         (PRIOR, "pibo", "^the space has a prior$"),
         (FIDELITY, "freeze_thaw", "^the space has a fidelity$"),
-        (BOTH, "priorband", "^the space has a fidelity and a prior$"),
+        (BOTH, "freeze_thaw_prior", "^the space has a fidelity and a prior$"),
         (TWO, "bayesian_optimization", "^the space has no prior; its 2 fidelities stay at the upper bound$"),
     ],
 )
