@@ -93,8 +93,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
         searcher: a searcher's name, a `Sampler`, or "default": freeze_thaw where a parameter is a fidelity
-            (priorband with a default), else pibo where one has a default, else bayesian_optimization. The choice
-            is logged.
+            (freeze_thaw_prior with a default), else pibo where one has a default, else bayesian_optimization. The
+            choice is logged.
         max_evaluations_total: trials over all workers and all restarts; failed ones count. None: no limit.
         max_evaluations_per_run: evaluations by this call, failures and resumed trials included. None: no limit.
         max_cost_total: sum of the returned costs over all workers; a trial starts while what was returned and what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from neps.rounding import rounded_down, rounded_up
 
@@ -22,6 +23,7 @@ class Bracket:
     sizes: tuple[int, ...]
 
 
+@functools.lru_cache(maxsize=64)
 def successive_halving_bracket(rung_count: int, eta: float, early_stopping_rate: int = 0) -> Bracket:
     """The bracket of successive halving that begins `early_stopping_rate` rungs above the lowest.
 
@@ -42,6 +44,7 @@ def successive_halving_bracket(rung_count: int, eta: float, early_stopping_rate:
     return Bracket(early_stopping_rate, tuple(rounded_down(n * eta**-i) for i in range(s + 1)))
 
 
+@functools.lru_cache(maxsize=16)
 def hyperband_brackets(rung_count: int, eta: float) -> tuple[Bracket, ...]:
     """Hyperband's brackets, from the one that begins lowest to the one that only runs the highest rung.
 

@@ -24,7 +24,7 @@ from neps.models.main_effects import DEGREES, MainEffects
 __all__ = ["FidelityNegativeLogPosterior", "fidelity_beginnings", "fidelity_bounded", "most_probable"]
 
 _Array = NDArray[np.float64]
-_TOLERANCE = 1e-6
+_FTOL = 1e-6
 _IMPOSSIBLE = 1e10
 _LENGTHSCALE = 2.0**0.5 - 1.0
 _PRIOR_MEAN = np.array([-2.0, -1.0, -0.5, -5.0])
@@ -117,7 +117,7 @@ def most_probable(
     """The best that L-BFGS-B finds from any of the starts, and its negative log posterior."""
     d = len(starts[0].top.lengthscales)
     limits = np.concatenate([bounds(d), _BOUNDS])
-    options = {"maxiter": iterations, "ftol": _TOLERANCE}
+    options = {"maxiter": iterations, "ftol": _FTOL}
     found = [
         minimize(objective, _to_theta(start), jac=True, method="L-BFGS-B", bounds=limits, options=options)
         for start in starts

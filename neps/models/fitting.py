@@ -50,7 +50,7 @@ _BOUNDS_SIGNAL = (math.log(0.05), math.log(20.0))
 _BOUNDS_NOISE = (math.log(NOISE_FLOOR), math.log(2.0))
 _BOUNDS_EFFECTS = (math.log(1e-6), math.log(50.0))
 _IMPOSSIBLE = 1e10
-_TOLERANCE = 1e-6  # of the log posterior, relative: what is closer is as probable
+_FTOL = 1e-6  # of the log posterior, relative: what is closer is as probable
 
 
 class NegativeLogPrior:
@@ -193,7 +193,7 @@ def most_probable(
 ) -> tuple[Hyperparameters, float]:
     """The best that L-BFGS-B finds from any of the starts, and its negative log posterior."""
     d = len(starts[0].lengthscales)
-    options = {"maxiter": iterations, "ftol": _TOLERANCE}
+    options = {"maxiter": iterations, "ftol": _FTOL}
     found = [
         minimize(objective, to_theta(start), jac=True, method="L-BFGS-B", bounds=bounds(d), options=options)
         for start in starts

@@ -135,7 +135,7 @@ def default_name(space: SearchSpace) -> tuple[str, str]:
     several = f"; its {len(space.fidelities)} fidelities stay at the upper bound" if len(space.fidelities) > 1 else ""
     if space.fidelity is not None:
         if space.has_prior:
-            return "priorband", "the space has a fidelity and a prior"
+            return "freeze_thaw_prior", "the space has a fidelity and a prior"
         return "freeze_thaw", "the space has a fidelity"
     if space.has_prior:
         return "pibo", f"the space has a prior{several}"

@@ -103,7 +103,7 @@ class TestPrior:
         assert narrow < wide
 
     def test_it_is_forgotten_where_results_contradict_it(self) -> None:
-        after = simulate(FreezeThawPrior(prior_weight=30), WRONG, bowl, 40)
+        after = simulate(FreezeThawPrior(prior_weight=100), WRONG, bowl, 40)
         assert statistics.median(distance(trial.config) for trial in begun(after)[8:]) < 0.05
 
     @pytest.mark.parametrize("space", [RIGHT, WRONG])

@@ -16,6 +16,7 @@ from neps.samplers import (
     BayesianOptimization,
     CostCooling,
     GridSearch,
+    Hyperband,
     PiBO,
     RandomSearch,
     RegularizedEvolution,
@@ -102,6 +103,12 @@ def test_an_instance_stays_itself() -> None:
             r"searcher is already a RandomSearch, but settings are given, too: use_priors\. Pass",
         ),
         (RandomSearch, {}, r"must be a searcher's name, or an instance of neps\.Sampler.*Write RandomSearch\(\)"),
+        (Hyperband, {}, r"must be a searcher's name, or an instance of neps\.Sampler.*Write Hyperband\(\)"),
+        (
+            BayesianOptimization(),
+            {"initial_design_size": 3},
+            "already a BayesianOptimization, but settings",
+        ),
         (None, {}, "searcher is None; it must be a searcher's name"),
     ],
 )
@@ -116,7 +123,7 @@ def test_mistakes_are_explained(searcher: Any, settings: dict[str, Any], message
         (PLAIN, "bayesian_optimization", "^the space has neither a fidelity nor a prior$"),
         (PRIOR, "pibo", "^the space has a prior$"),
         (FIDELITY, "freeze_thaw", "^the space has a fidelity$"),
-        (BOTH, "priorband", "^the space has a fidelity and a prior$"),
+        (BOTH, "freeze_thaw_prior", "^the space has a fidelity and a prior$"),
         (TWO, "bayesian_optimization", "^the space has no prior; its 2 fidelities stay at the upper bound$"),
     ],
 )

@@ -23,7 +23,7 @@ _NEIGHBOURS = 100
 _NEIGHBOURHOODS = np.array([0.2, 0.05, 0.01, 0.002])
 _REFINED = 3
 _REFINING_STEPS = 30
-_TOLERANCE = 1e-6
+_FTOL = 1e-6
 _FINALISTS = 32
 _EXCHANGES = 5
 
@@ -77,7 +77,7 @@ def _climbed(starts: _Array, free: NDArray[np.bool_], acquisition: Acquisition) 
         return -float(values.sum()), -gradients[:, free].ravel()
 
     bounds = np.tile([0.0, 1.0], (starts[:, free].size, 1))
-    options = {"maxiter": _REFINING_STEPS, "maxcor": 20, "ftol": _TOLERANCE}
+    options = {"maxiter": _REFINING_STEPS, "maxcor": 20, "ftol": _FTOL}
     found = minimize(objective, starts[:, free].ravel(), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     points[:, free] = found.x.reshape(shape)
     return points

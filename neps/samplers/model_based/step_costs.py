@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -53,14 +54,16 @@ def _seen(
     trials: Sequence[Trial], known: Mapping[int, Trial], levels: Sequence[float], widths: _Array
 ) -> list[list[float]]:
     """Of each level, of trials that passed no other, or else the share of those that passed several."""
-    alone: list[list[float]] = [[] for _ in levels]
-    shared: list[list[float]] = [[] for _ in levels]
+    alone, shared = defaultdict[int, list[float]](list), defaultdict[int, list[float]](list)
     for trial in trials:
-        step = step_of(trial, known)
-        if step is None or not trial.cost:
-            continue
-        passed = range(level_of(step.begin, levels) + 1, level_of(step.end, levels) + 1)
-        whole = sum(widths[level] for level in passed)
-        for level in passed:
-            (alone if len(passed) == 1 else shared)[level].append(trial.cost * (widths[level] / whole))
-    return [single or several for single, several in zip(alone, shared, strict=True)]
+        if (step := step_of(trial, known)) is not None and trial.cost:
+            passed = range(level_of(step.begin, levels) + 1, level_of(step.end, levels) + 1)
+            for level, cost in _shares(trial.cost, passed, widths):
+                (alone if len(passed) == 1 else shared)[level].append(cost)
+    return [alone[level] or shared[level] for level in range(len(levels))]
+
+
+def _shares(cost: float, passed: Sequence[int], widths: _Array) -> list[tuple[int, float]]:
+    """What of the cost falls on each level, by how wide it is."""
+    whole = sum(widths[level] for level in passed)
+    return [(level, cost * (widths[level] / whole)) for level in passed]

@@ -1,7 +1,7 @@
 """PriorBand: Hyperband whose new configurations come from the user's prior, from near the incumbent, or at random.
 
-Used through `searcher="priorband"`, by default where there are a fidelity and a prior, and with a model through
-`"priorband_bo"`. The three ways are in `ensemble`, the model as a source in `modelled`.
+Used through `searcher="priorband"`, and with a model through `"priorband_bo"`. The three ways are in `ensemble`, the
+model as a source in `modelled`.
 """
 
 from __future__ import annotations

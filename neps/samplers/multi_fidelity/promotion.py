@@ -142,8 +142,11 @@ class Asynchronous(Promotion):
             promotion = asynchronous_promotion(rung_count, eta, known.get(bracket, BracketMembers()))
             if promotion is not None:
                 return bracket, promotion
-        begin = np.array([kind.sizes[0] for kind in kinds], dtype=np.float64)
-        first = default and not known
-        bracket = 0 if first else int(generator.choice(len(kinds), p=begin / begin.sum()))
+        bracket = 0 if len(kinds) == 1 or (default and not known) else _drawn(kinds, generator)
         lowest = kinds[bracket].lowest
         return bracket, Vacancy(lowest, known.get(bracket, BracketMembers()).rung(lowest).free_slot)
+
+
+def _drawn(kinds: Sequence[Bracket], generator: np.random.Generator) -> int:
+    begin = np.array([kind.sizes[0] for kind in kinds], dtype=np.float64)
+    return int(generator.choice(len(kinds), p=begin / begin.sum()))
