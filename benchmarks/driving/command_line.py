@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,10 +13,21 @@ from benchmarks.driving.campaign import Campaign, Named, Planned, Request
 from benchmarks.driving.driver import Driver
 from benchmarks.driving.results import Recorded, Results
 
-__all__ = ["DOCS", "add_running", "add_showing", "campaign", "ended", "names", "put", "seeds", "selected", "versions"]
+__all__ = [
+    "DOCS",
+    "add_running",
+    "add_showing",
+    "campaign",
+    "ended",
+    "names",
+    "publish",
+    "put",
+    "seeds",
+    "selected",
+    "versions",
+]
 
 DOCS = Path(__file__).parents[2] / "docs"
-_PAGE = DOCS / "benchmarks-development.md"
 
 _Problem = TypeVar("_Problem", bound=Named)
 _Method = TypeVar("_Method", bound=Planned)
@@ -59,7 +71,11 @@ def add_showing(parser: argparse.ArgumentParser) -> None:
     """Add the options of tables and plots."""
     show = parser.add_argument_group("to show")
     show.add_argument("--version", type=versions, action="append", default=[], metavar="METHOD=VERSION")
-    show.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks-development.md")
+    show.add_argument(
+        "--write",
+        action="store_true",
+        help="put the tables into the pages of docs/",
+    )
     show.add_argument(
         "--figures", type=Path, metavar="DIR", help="default: docs/figures, unless only some are selected"
     )
@@ -83,7 +99,15 @@ def ended(made: Campaign[_Problem, _Method, _Record]) -> int:
     return 130 if made.stopped else 1 if made.failures else 0
 
 
-def put(text: str, mark: str, page: Path = _PAGE) -> str:
+def publish(benchmark: str, everything: str, ranks: str, docs: Path = DOCS) -> list[str]:
+    """Put all tables into the log of development, and the ranks into the page for users; what to say about it."""
+    return [
+        put(everything, f"{benchmark} tables", docs / "benchmarks-development.md"),
+        put(ranks, f"{benchmark} ranks", docs / "benchmarks.md"),
+    ]
+
+
+def put(text: str, mark: str, page: Path) -> str:
     """Write the tables between the marks of a page, as in `<!-- MARK: begin -->`; what to say about it."""
     begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     content = page.read_text(encoding="utf-8") if page.exists() else ""
@@ -91,5 +115,15 @@ def put(text: str, mark: str, page: Path = _PAGE) -> str:
     _, found, after = rest.partition(end)
     if not found:
         return f"Not written: {page} has no lines {begin} and {end}."
-    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", encoding="utf-8")
+    page.write_text(f"{before}{begin}\n\n{_wrapped(text)}\n{end}{after}", encoding="utf-8")
     return f"Written: {page}"
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs with lines of 120 letters at most; tables as they are."""
+    lines = (line if line.startswith("|") else _paragraph(line) for line in text.split("\n"))
+    return "\n".join(lines)
+
+
+def _paragraph(line: str) -> str:
+    return textwrap.fill(line, 120, break_long_words=False, break_on_hyphens=False)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from benchmarks.fingerprints.places import AT_RUNGS, Placed, place
-from benchmarks.fingerprints.spaces import SPACES, searched, space_of, value_at
+from benchmarks.fingerprints.spaces import SPACES, Described, searched, space_of, value_at
 from neps.history import History
 from neps.trial import Decision, Result, Status, Trial
 
@@ -116,6 +116,16 @@ STORIES: Mapping[str, Story] = {
     "brackets, bad prior": Story(
         space="epochs, bad prior", trials=120, asked=(41, 60, 120), places="hyperband", every={"failed": 11}
     ),
+    "brackets, infinities": Story(
+        space="epochs, good prior",
+        trials=60,
+        asked=(15, 60),
+        places="hyperband",
+        every={"minus infinite": 7, "infinite": 11, "NaN": 13},
+    ),
+    "rungs, infinities": Story(
+        space="epochs, good prior", trials=60, asked=(20, 60), places="asha", every={"minus infinite": 5, "NaN": 13}
+    ),
     "rungs, some priors": Story(
         space="share, some priors", trials=70, asked=(10, 70), places="asynchronous", curves=True, costs=True, running=2
     ),
@@ -161,27 +171,32 @@ def rows_of(name: str) -> list[Row]:
 
 
 def _row(story: Story, number: int, placed: Placed | None, units: Sequence[float], noise: float) -> Row:
-    described, share = SPACES[story.space], 1.0
+    config, share = _configuration(SPACES[story.space], placed, units)
+    end = _end(story, number)
+    loss = _LARGEST.get(end, loss_at(units, story.best, share, story.noise * noise))
+    succeeded, fifth = end not in {"failed", "pending", "damaged"}, story.remembers and number % 5 == 0
+    costs = story.costs and (succeeded or end == "failed") and number % 9
+    return Row(
+        number=number,
+        config=config,
+        placed=placed,
+        outcome="success" if succeeded else end,  # type: ignore[arg-type]
+        loss=loss if succeeded else None,
+        cost=_rounded(0.5 + 4.0 * units[0] * share) if costs else None,
+        curve=_curve(loss, share) if story.curves and succeeded and number % 2 else None,
+        remembered=_memory(len(units), _OWN if placed is not None else {}) if fifth else {},
+    )
+
+
+def _configuration(described: Described, placed: Placed | None, units: Sequence[float]) -> tuple[dict[str, Any], float]:
+    """The values, and what share of the highest fidelity they have."""
     at = dict(zip(searched(described), units, strict=True))
     config = {name: value_at(arguments, at.get(name, 0.0)) for name, arguments in described.items()}
     for name, arguments in described.items():
         if placed is not None and arguments.get("is_fidelity"):
             config[name] = AT_RUNGS[name][placed.rung]
-            share = config[name] / arguments["upper"]
-    end = _end(story, number)
-    outcome: Outcome = end if end in {"failed", "pending", "damaged"} else "success"  # type: ignore[assignment]
-    loss = _LARGEST.get(end, loss_at(units, story.best, share, story.noise * noise))
-    ended, fifth = outcome in {"success", "failed"}, story.remembers and number % 5 == 0
-    return Row(
-        number=number,
-        config=config,
-        placed=placed,
-        outcome=outcome,
-        loss=loss if outcome == "success" else None,
-        cost=_rounded(0.5 + 4.0 * units[0] * share) if story.costs and ended and number % 9 else None,
-        curve=_curve(loss, share) if story.curves and outcome == "success" and number % 2 else None,
-        remembered=_memory(len(units), _OWN if placed is not None else {}) if fifth else {},
-    )
+            return config, config[name] / arguments["upper"]
+    return config, 1.0
 
 
 def _end(story: Story, number: int) -> str:

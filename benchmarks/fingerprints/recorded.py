@@ -127,20 +127,23 @@ def _equal(recorded: Any, now: Any, *, exactly: bool) -> bool:
 
 
 def _beyond_rounding(recorded: Decisions, now: Decisions) -> list[Difference]:
-    """Differences that other last digits don't explain: of decisions without a model, or of many with one."""
-    found, jumps, by_model = list[Difference](), list[Difference](), 0
+    """Differences that other last digits don't explain: of decisions before any by a model, or of many by one.
+
+    In a run, what comes after a decision that differs has another history, and isn't compared.
+    """
+    found, jumps = list[Difference](), list[Difference]()
     other = {difference.where: difference for difference in _differences(recorded, now, exactly=False)}
-    diverged = set[str]()
+    by_model, runs_with_a_model, diverged = 0, set[str](), set[str]()
     for where, decision in recorded.items():
         name = where.rpartition(",")[0]
         if name in diverged:
             continue
-        by_model += is_by_model(decision)
-        if where not in other or is_near(name, decision, now.get(where, {})):
-            continue
-        if name in RUNS:  # whose further decisions have another history
-            diverged.add(name)
-        (jumps if is_by_model(decision) else found).append(other[where])
+        if is_by_model(decision):
+            by_model += 1
+            runs_with_a_model.update({name} & RUNS.keys())
+        if where in other and not is_near(name, decision, now.get(where, {})):
+            diverged.update({name} & RUNS.keys())
+            (jumps if is_by_model(decision) or name in runs_with_a_model else found).append(other[where])
     return [*found, *jumps] if found or len(jumps) > _JUMPS * by_model else []
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from benchmarks.comparing.methods import Method, refuse_changed
 from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import requests
-from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, put, selected
+from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
 from benchmarks.multifidelity.accounts import FOLDER, results_in
 from benchmarks.multifidelity.methods import METHODS, find
 from benchmarks.multifidelity.running import perform
 from benchmarks.multifidelity.study import studies
-from benchmarks.multifidelity.tables import cpu_table, ranking_tables, regret_tables, tables
+from benchmarks.multifidelity.tables import cpu_table, ranking_tables, ranks, regret_tables, tables
 from benchmarks.multifidelity.trying import parsed, try_all
 from benchmarks.problems import FIDELITY_REPORTED, FIDELITY_TUNED, FidelityProblem, fidelity_problem
 
@@ -89,7 +89,7 @@ def _show(options: argparse.Namespace) -> int:
     by_account = studies([each for each in records if each.key.seed in seeds], problems, methods)
     print(text := tables(by_account))
     if options.write:
-        print(put(text, "multifidelity tables"))
+        print(*publish("multifidelity", text, ranks(by_account)), sep="\n")
     if options.figures or (options.methods is None and options.problems is None):
         from benchmarks.multifidelity.plots import plots  # matplotlib is needed here only
 

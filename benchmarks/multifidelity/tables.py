@@ -20,7 +20,7 @@ from benchmarks.multifidelity.methods import PAIRS
 from benchmarks.multifidelity.study import BUDGETS, GRID, FidelityStudy, steps_to
 from benchmarks.problems import FidelityProblem
 
-__all__ = ["Studies", "cpu_table", "difference_table", "ranking_tables", "regret_tables", "tables"]
+__all__ = ["Studies", "cpu_table", "difference_table", "ranking_tables", "ranks", "regret_tables", "tables"]
 
 Studies = Mapping[Account, FidelityStudy]
 """By account: the same runs."""
@@ -34,9 +34,8 @@ def tables(by_account: Studies) -> str:
 def _parts(by_account: Studies) -> Iterator[str]:
     study = _any(by_account)
     yield methods_line(study)
-    yield "### Mean ranks without a prior"
+    yield from _without_prior(by_account)
     without = [method for method in study.present() if method.prior is None]
-    yield from ranking_tables(by_account, without)
     for quality in ("good", "bad"):
         if having := [method for method in study.present() if method.prior == quality]:
             yield f"### Mean ranks with a {quality} prior"
@@ -47,6 +46,16 @@ def _parts(by_account: Studies) -> Iterator[str]:
     yield from regret_tables(by_account)
     yield "### Cost of suggestions"
     yield from cpu_table(study)
+
+
+def ranks(by_account: Studies) -> str:
+    """The ranks of methods without a prior alone, for users."""
+    return "\n\n".join(_without_prior(by_account)) + "\n"
+
+
+def _without_prior(by_account: Studies) -> Iterator[str]:
+    yield "### Mean ranks without a prior"
+    yield from ranking_tables(by_account, [m for m in _any(by_account).present() if m.prior is None])
 
 
 def _any(by_account: Studies) -> FidelityStudy:

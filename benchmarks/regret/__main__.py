@@ -15,13 +15,13 @@ from pathlib import Path
 from benchmarks.comparing.methods import refuse_changed
 from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import requests
-from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, put, selected
+from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
 from benchmarks.problems import REPORTED, TUNED, problem
 from benchmarks.regret.methods import METHODS, find
 from benchmarks.regret.record import FOLDER, results_in
 from benchmarks.regret.running import perform
 from benchmarks.regret.study import study_of
-from benchmarks.regret.tables import tables
+from benchmarks.regret.tables import ranks, tables
 
 
 def _problems(text: str) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def _show(options: argparse.Namespace) -> int:
     study = study_of(records, [problem(name) for name in options.problems], methods)
     print(text := tables(study))
     if options.write:
-        print(put(text, "regret tables"))
+        print(*publish("regret", text, ranks(study)), sep="\n")
     everything = options.methods == list(METHODS) and options.problems == REPORTED
     if options.figures or everything:
         from benchmarks.regret.plots import plots  # matplotlib is needed here only

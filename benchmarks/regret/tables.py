@@ -17,7 +17,7 @@ from benchmarks.coordination.report import Table
 from benchmarks.problems import Problem
 from benchmarks.regret.study import RegretStudy
 
-__all__ = ["BUDGETS", "tables"]
+__all__ = ["BUDGETS", "ranks", "tables"]
 
 BUDGETS = (25, 50, 100)
 _COST_AT = (20, 50, 100)
@@ -31,11 +31,20 @@ def tables(study: RegretStudy) -> str:
 
 def _parts(study: RegretStudy) -> Iterator[str]:
     yield methods_line(study)
-    short, long = BUDGETS[:-1], BUDGETS
-    yield from _ranking(study, study.methods, short)
-    yield from _ranking(study, [method for method in study.methods if method.evaluations >= long[-1]], long)
+    yield from _rankings(study)
     yield from _regret(study)
     yield from _cost(study)
+
+
+def ranks(study: RegretStudy) -> str:
+    """The ranks alone, for users."""
+    return "\n\n".join(_rankings(study)) + "\n"
+
+
+def _rankings(study: RegretStudy) -> Iterator[str]:
+    """Of all methods as far as all go, and of those that go further."""
+    yield from _ranking(study, study.methods, BUDGETS[:-1])
+    yield from _ranking(study, [method for method in study.methods if method.evaluations >= BUDGETS[-1]], BUDGETS)
 
 
 def _ranking(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import FLOOR
 from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import Campaign, Request, requests
-from benchmarks.driving.command_line import put, seeds
+from benchmarks.driving.command_line import publish, put, seeds
 from benchmarks.driving.environments import variables
 from benchmarks.driving.results import Key, Results
 from benchmarks.fingerprints.recorded import read
@@ -34,7 +34,7 @@ from benchmarks.regret.methods import METHODS, find
 from benchmarks.regret.record import FOLDER, Record, results_in
 from benchmarks.regret.running import perform
 from benchmarks.regret.study import RegretStudy, study_of
-from benchmarks.regret.tables import tables
+from benchmarks.regret.tables import ranks, tables
 from rigs.waiting import wait_until
 
 _BOWL = Problem("bowl", (real("x", -1, 1),), lambda config: config["x"] ** 2, optimum=0.0)
@@ -329,8 +329,21 @@ def test_tables_are_put_between_the_marks_of_a_page(tmp_path: Path) -> None:
     page, begin, end = tmp_path / "page.md", "<!-- regret tables: begin -->", "<!-- regret tables: end -->"
     assert put("new", "regret tables", page).startswith("Not written")
     page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", encoding="utf-8")
-    assert put("new\n", "regret tables", page).startswith("Written")
-    assert page.read_text(encoding="utf-8") == f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
+    row = f"| {'wide ' * 40}|"
+    assert put(f"new\n{row}\n\n{'word ' * 30}\n", "regret tables", page).startswith("Written")
+    words = f"{' '.join(['word'] * 24)}\n{' '.join(['word'] * 6)}"
+    assert page.read_text(encoding="utf-8") == f"before\n{begin}\n\nnew\n{row}\n\n{words}\n\n{end}\nafter\n"
+
+
+def test_users_get_the_ranks_and_the_log_of_development_all(tmp_path: Path) -> None:
+    for page, mark in (("benchmarks.md", "ranks"), ("benchmarks-development.md", "tables")):
+        (tmp_path / page).write_text(f"<!-- bowls {mark}: begin -->\n<!-- bowls {mark}: end -->\n", encoding="utf-8")
+    study = _study(tmp_path / "results", [_record("a", 0, [1.0] * 50)], [_A])
+    publish("bowls", tables(study), ranks(study), tmp_path)
+    for_users, everything = ((tmp_path / f"benchmarks{name}.md").read_text() for name in ("", "-development"))
+    assert "### Mean rank of 1 methods, run to 50 evaluations" in for_users
+    assert "log10 regret" not in for_users
+    assert "log10 regret" in everything
 
 
 def test_both_figures_are_drawn_without_a_date(tmp_path: Path) -> None:
