@@ -171,7 +171,7 @@ class Campaign(Generic[_Problem, _Method, _Record]):
             if self._results.has(_key(request, driver.version), request.evaluations):
                 return None
             record = self._make(request, driver)
-        self._results.append(record)
+        self._results.add(record)
         return record
 
     def _note(self, record: _Record | None, title: str) -> None:

@@ -12,7 +12,10 @@ from benchmarks.driving.campaign import Campaign, Named, Planned, Request
 from benchmarks.driving.driver import Driver
 from benchmarks.driving.results import Recorded, Results
 
-__all__ = ["add_running", "add_showing", "campaign", "ended", "names", "put", "seeds", "selected", "versions"]
+__all__ = ["DOCS", "add_running", "add_showing", "campaign", "ended", "names", "put", "seeds", "selected", "versions"]
+
+DOCS = Path(__file__).parents[2] / "docs"
+_PAGE = DOCS / "benchmarks-development.md"
 
 _Problem = TypeVar("_Problem", bound=Named)
 _Method = TypeVar("_Method", bound=Planned)
@@ -56,7 +59,7 @@ def add_showing(parser: argparse.ArgumentParser) -> None:
     """Add the options of tables and plots."""
     show = parser.add_argument_group("to show")
     show.add_argument("--version", type=versions, action="append", default=[], metavar="METHOD=VERSION")
-    show.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
+    show.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks-development.md")
     show.add_argument(
         "--figures", type=Path, metavar="DIR", help="default: docs/figures, unless only some are selected"
     )
@@ -80,7 +83,7 @@ def ended(made: Campaign[_Problem, _Method, _Record]) -> int:
     return 130 if made.stopped else 1 if made.failures else 0
 
 
-def put(text: str, page: Path, mark: str) -> str:
+def put(text: str, mark: str, page: Path = _PAGE) -> str:
     """Write the tables between the marks of a page, as in `<!-- MARK: begin -->`; what to say about it."""
     begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     content = page.read_text(encoding="utf-8") if page.exists() else ""

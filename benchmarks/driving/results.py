@@ -1,22 +1,27 @@
-"""The runs that are recorded: one line of JSON each, in one file for each method, appended and never edited.
+"""The runs that are recorded: one compressed file for each method, which holds a column for each part of a run.
 
-Called by whoever makes runs and by whoever reads them. Several processes may append at once.
+Called by whoever makes runs and by whoever reads them. Several processes may add runs at once, and one that is killed
+loses the run that it makes, and no other. `xzcat METHOD.json.xz` shows what is in a file.
 """
 
 from __future__ import annotations
 
 import json
+import lzma
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-__all__ = ["VERSIONS", "Key", "Recorded", "Results", "rounded"]
+from filelock import FileLock
 
-VERSIONS = "versions.json"
-"""Beside the records: by method, which version's are those of a later one as well, since it decides the same. It is
-`scripts/bench same` that compares, and writes it."""
+__all__ = ["Fields", "Key", "Recorded", "Results", "floats", "rounded"]
+
+Fields = Mapping[str, Any]
+"""The parts of a run, as JSON has them."""
+
+_ENDING = ".json.xz"
 
 
 class Key(NamedTuple):
@@ -47,59 +52,86 @@ class Recorded(Protocol):
     def summary(self) -> str:
         """What it found, in some words."""
 
-    def line(self) -> str:
-        """As JSON, with no more digits than matter."""
+    def fields(self) -> Fields:
+        """All but the key, with no more digits than matter."""
 
 
 _Record = TypeVar("_Record", bound=Recorded)
 
 
 class Results(Generic[_Record]):
-    """The files of one folder. `parse` reads the record of a line. Versions that are the same are read as the later."""
+    """The files of one folder. `parse` makes a record of its key and fields."""
 
-    def __init__(self, folder: Path, parse: Callable[[str], _Record]) -> None:
+    def __init__(self, folder: Path, parse: Callable[[Key, Fields], _Record]) -> None:
         self.folder = folder
         self._parse = parse
 
     def read(self, method: str) -> list[_Record]:
-        """The records of `method` in the order of the file; of those with one key, the longest, then the last."""
-        longest: dict[Key, _Record] = {}
-        path = self.folder / f"{method}.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        old, new = self._same_versions(method)
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = self._parse(line.replace(old, new, 1))
-            except (ValueError, KeyError, TypeError) as error:
-                raise SystemExit(f"error: {path}, line {number} is no record of a run: {error!r}. Remove it.") from None
-            if record.key not in longest or record.evaluations >= longest[record.key].evaluations:
-                longest.pop(record.key, None)  # for the order
-                longest[record.key] = record
-        return list(longest.values())
+        """The records of `method` in the order in which they were added; no two have one key."""
+        path = self._path(method)
+        if not path.exists():
+            return []
+        try:
+            columns = json.loads(lzma.decompress(path.read_bytes()))
+            rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            return [self._parse(Key(method=method, **_key_of(row)), row) for row in rows]
+        except (ValueError, KeyError, TypeError, EOFError, lzma.LZMAError) as error:
+            raise SystemExit(f"error: {path} holds no records of runs: {error!r}. Restore it, or remove it.") from None
 
-    def _same_versions(self, method: str) -> tuple[str, str]:
-        """Which version, as in a line, stands for which; empty texts where none does."""
-        path = self.folder / VERSIONS
-        notes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        note = notes.get(method)
-        return (json.dumps(note["from"]), json.dumps(note["to"])) if note else ("", "")
+    def latest(self, methods: Iterable[str], versions: Mapping[str, str]) -> list[_Record]:
+        """The records of each method in the version that `versions` names, else in the one that was added last."""
+        found = list[_Record]()
+        for method in methods:
+            records = self.read(method)
+            version = versions.get(method, records[-1].key.version if records else "")
+            found += [record for record in records if record.key.version == version]
+        return found
 
     def has(self, key: Key, evaluations: int) -> bool:
         """Whether a run with this key and at least so many evaluations is recorded."""
         return any(record.key == key and record.evaluations >= evaluations for record in self.read(key.method))
 
-    def append(self, record: _Record) -> None:
-        """Add a record, in one write at the end of the file, wherever that has got to by then."""
+    def add(self, *records: _Record) -> None:
+        """Add records of one method. One with a key that is there already replaces it, unless it is shorter."""
+        method = records[0].key.method
         self.folder.mkdir(parents=True, exist_ok=True)
-        line = record.line().encode()
-        descriptor = os.open(self.folder / f"{record.key.method}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        with FileLock(self.folder / ".lock"):
+            known = {record.key: record for record in self.read(method)}
+            for record in records:
+                if record.key not in known or record.evaluations >= known[record.key].evaluations:
+                    known.pop(record.key, None)  # for the order
+                    known[record.key] = record
+            self._write(method, list(known.values()))
+
+    def _path(self, method: str) -> Path:
+        return self.folder / f"{method}{_ENDING}"
+
+    def _write(self, method: str, records: Sequence[_Record]) -> None:
+        """All of a method at once, under another name first."""
+        rows = [{**record.key._asdict(), **record.fields()} for record in records]
+        names = dict.fromkeys(name for row in rows for name in row if name != "method")
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        content = lzma.compress(json.dumps(columns, allow_nan=False, separators=(",", ":")).encode())
+        path = self.folder / f".{method}.{os.getpid()}"
         try:
-            if os.write(descriptor, line) != len(line):
-                raise OSError(f"{record.key} was recorded in part: is the disk full?")
+            with path.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            path.replace(self._path(method))
         finally:
-            os.close(descriptor)
+            path.unlink(missing_ok=True)
+
+
+def _key_of(row: Fields) -> dict[str, Any]:
+    return {name: row[name] for name in Key._fields if name != "method"}
 
 
 def rounded(numbers: Sequence[float], digits: int) -> list[float | None]:
     """To so many digits that count; None for what is not finite, which JSON doesn't know."""
     return [float(f"{number:.{digits}g}") if math.isfinite(number) else None for number in numbers]
+
+
+def floats(numbers: Sequence[float | None]) -> list[float]:
+    """The way back: NaN for None."""
+    return [math.nan if number is None else number for number in numbers]

@@ -116,6 +116,16 @@ STORIES: Mapping[str, Story] = {
     "brackets, bad prior": Story(
         space="epochs, bad prior", trials=120, asked=(41, 60, 120), places="hyperband", every={"failed": 11}
     ),
+    "brackets, infinities": Story(
+        space="epochs, good prior",
+        trials=60,
+        asked=(15, 60),
+        places="hyperband",
+        every={"minus infinite": 7, "infinite": 11, "NaN": 13},
+    ),
+    "rungs, infinities": Story(
+        space="epochs, good prior", trials=60, asked=(20, 60), places="asha", every={"minus infinite": 5, "NaN": 13}
+    ),
     "rungs, some priors": Story(
         space="share, some priors", trials=70, asked=(10, 70), places="asynchronous", curves=True, costs=True, running=2
     ),

@@ -11,39 +11,27 @@ if __name__ == "__main__":  # before numpy is imported
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.comparing.methods import Method
+from benchmarks.comparing.pooling import pooled
+from benchmarks.comparing.study import Array
 from benchmarks.coordination.report import Table
 from benchmarks.driving.campaign import requests
 from benchmarks.driving.command_line import add_running, campaign, ended, names
 from benchmarks.late.cost import table
 from benchmarks.problems import Problem, problem
-from benchmarks.regret.methods import Method
 from benchmarks.regret.record import results_in
 from benchmarks.regret.running import perform
-from benchmarks.regret.study import Array, Study
-from benchmarks.simulated.pooling import pooled
+from benchmarks.regret.study import RegretStudy, study_of
 
 _PROBLEMS = ("ellipsoid8", "noisy-pits6", "mixed-tuned", "dixon-price10", "rosenbrock4", "rastrigin10")
 _SEARCHERS = ("bayesian_optimization", "pibo", "cost_cooling", "freeze_thaw", "mobster", "priorband_bo")
 _FOLDER = Path(__file__).parents[2] / ".peers" / "late"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Late(Method):
-    """The method of the driver: `first` trials are made before it decides."""
-
-    first: int = 900
-
-    @property
-    def argument(self) -> str:
-        """What its driver is told."""
-        return str(self.first)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -67,11 +55,19 @@ def _methods(options: argparse.Namespace) -> list[Method]:
     first, evaluations = options.first, options.first + options.decisions
     places = {"here": "own", "other": str(options.against.absolute())}
     return [
-        _Late(f"{name}-{first}", "late_driver.py", place, 5, evaluations, first=first) for name, place in places.items()
+        Method(
+            name=f"{name}-{first}",
+            driver="late_driver.py",
+            environment=place,
+            told=str(first),
+            seeds=5,
+            evaluations=evaluations,
+        )
+        for name, place in places.items()
     ]
 
 
-def _tables(study: Study, first: int) -> Iterator[str]:
+def _tables(study: RegretStudy, first: int) -> Iterator[str]:
     """What each has found, and what it cost."""
     here, other = study.methods
     last = here.evaluations
@@ -93,11 +89,11 @@ def _tables(study: Study, first: int) -> Iterator[str]:
         differences = {name: figures[0, :, step - 1] - figures[1, :, step - 1] for name, figures in found.items()}
         yield f"Mean difference after {step}: {pooled(differences).text('+.3f')}."
     for method in study.methods:
-        cpu = np.concatenate([run.cpu[first:] for each in done for run in study.of(each, method).values()])
+        cpu = np.concatenate([run.cpu[first:] for run in study.of_method(method) if run.key.problem in found])
         yield f"CPU seconds of a decision, {method.name}: median {np.median(cpu):.2f}, highest {cpu.max():.2f}."
 
 
-def _logs(study: Study, place: Problem, seeds: Sequence[int], last: int) -> Array:
+def _logs(study: RegretStudy, place: Problem, seeds: Sequence[int], last: int) -> Array:
     """Log10 regret, (2 methods, seeds, evaluations)."""
     return np.log10([study.regrets(place, method, seeds, last) for method in study.methods])
 
@@ -112,7 +108,8 @@ def _regret(options: argparse.Namespace) -> int:
     results = results_in(options.results)
     made = campaign(options, results, perform)
     made.run(requests(methods, problems, options.seeds, None))
-    print(*_tables(Study.read(results, problems, methods, {}), options.first), sep="\n\n")
+    records = results.latest([method.name for method in methods], {})
+    print(*_tables(study_of(records, problems, methods), options.first), sep="\n\n")
     return ended(made)
 
 

@@ -13,17 +13,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.comparing.methods import Method, refuse_changed
+from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import requests
-from benchmarks.driving.command_line import add_running, add_showing, campaign, ended, names, put, selected
+from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, put, selected
 from benchmarks.multifidelity.accounts import FOLDER, results_in
-from benchmarks.multifidelity.methods import METHODS, Method, find
+from benchmarks.multifidelity.methods import METHODS, find
 from benchmarks.multifidelity.running import perform
-from benchmarks.multifidelity.study import latest
-from benchmarks.multifidelity.tables import cpu_table, missing, ranking_tables, regret_tables, studies, tables
+from benchmarks.multifidelity.study import studies
+from benchmarks.multifidelity.tables import cpu_table, ranking_tables, regret_tables, tables
 from benchmarks.multifidelity.trying import parsed, try_all
 from benchmarks.problems import FIDELITY_REPORTED, FIDELITY_TUNED, FidelityProblem, fidelity_problem
 
-_DOCS = Path(__file__).parents[2] / "docs"
 _TRIED = ("asha", "hyperband", "successive_halving", "async_hyperband")
 _TRIED_SEEDS = range(100, 104)
 _TRIED_HELP = "hyperband, priorband@good, asha:eta=4 (any searcher of ours, with any settings)"
@@ -62,6 +63,7 @@ def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Fidelity
 
 def _run(options: argparse.Namespace) -> int:
     methods, problems = _selection(options)
+    refuse_changed(methods)
     made = campaign(options, results_in(options.results), perform)
     made.run(requests(methods, problems, options.seeds, None))
     return ended(made)
@@ -73,7 +75,7 @@ def _try(options: argparse.Namespace) -> int:
     began = time.monotonic()
     records = try_all(methods, [problem.name for problem in problems], options.seeds or _TRIED_SEEDS, options.jobs)
     by_account = studies(records, problems, methods)
-    for part in (*regret_tables(by_account), *ranking_tables(by_account), *cpu_table(records, methods)):
+    for part in (*regret_tables(by_account), *ranking_tables(by_account), *cpu_table(by_account["scratch"])):
         print(f"{part}\n")
     print(f"{len(records)} runs in {time.monotonic() - began:.0f} s.")
     return 0
@@ -82,18 +84,18 @@ def _try(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     """Print the tables; write them, and draw, where that was asked for."""
     methods, problems = _selection(options)
-    records = latest(results_in(options.results), problems, methods, dict(options.version))
-    records = [record for record in records if record.key.seed in (options.seeds or _SEEDS)]
-    text = tables(records, problems, methods)
-    print(text)
+    records = results_in(options.results).latest([method.name for method in methods], dict(options.version))
+    seeds = options.seeds or _SEEDS
+    by_account = studies([each for each in records if each.key.seed in seeds], problems, methods)
+    print(text := tables(by_account))
     if options.write:
-        print(put(text, _DOCS / "benchmarks.md", "multifidelity tables"))
+        print(put(text, "multifidelity tables"))
     if options.figures or (options.methods is None and options.problems is None):
         from benchmarks.multifidelity.plots import plots  # matplotlib is needed here only
 
-        for path in plots(studies(records, problems, methods), options.figures or _DOCS / "figures"):
+        for path in plots(by_account, options.figures or DOCS / "figures"):
             print(f"Drawn: {path}")
-    print("\n".join(missing(records, problems, methods)))
+    print(*missing(by_account["scratch"], "multifidelity"), sep="\n")
     return 0
 
 

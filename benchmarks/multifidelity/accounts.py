@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from benchmarks.driving.results import Key, Results, rounded
+from benchmarks.comparing.study import Array
+from benchmarks.driving.results import Fields, Key, Results, floats, rounded
 from benchmarks.problems import Config, Evaluator, FidelityProblem
-from benchmarks.regret.study import Array
 
 __all__ = ["ACCOUNTS", "BUDGET", "FOLDER", "Account", "Evaluation", "Journal", "Record", "results_in"]
 
@@ -101,27 +100,24 @@ class Record:
         done = np.searchsorted(self.spent(problem, account), budgets + _ROUNDING, side="right")
         return np.asarray(values[done])
 
-    def line(self) -> str:
-        """As JSON, with no more digits than matter."""
-        fields: dict[str, Any] = {**self.key._asdict(), "watched": self.watched}
-        fields["configs"] = [each.config for each in self.trace]
-        fields["fidelities"] = [each.fidelity for each in self.trace]
-        fields["losses"] = rounded([each.loss for each in self.trace], 7)
+    def fields(self) -> Fields:
+        """All but the key, with no more digits than matter; of values only those that are known, by their place."""
         values = rounded([each.value for each in self.trace], 10)
-        fields["values"] = {str(index): value for index, value in enumerate(values) if value is not None}
-        fields["cpu"] = [round(each.cpu, 3) for each in self.trace]
-        return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
+        return {
+            "watched": self.watched,
+            "configs": [each.config for each in self.trace],
+            "fidelities": [each.fidelity for each in self.trace],
+            "losses": rounded([each.loss for each in self.trace], 7),
+            "values": {str(index): value for index, value in enumerate(values) if value is not None},
+            "cpu": [round(each.cpu, 3) for each in self.trace],
+        }
 
     @classmethod
-    def parse(cls, line: str) -> Self:
-        """The record that `line` holds."""
-        fields = json.loads(line)
-        columns = (fields[name] for name in ("configs", "fidelities", "losses", "cpu"))
-        evaluations = [
-            Evaluation(config, fidelity, _float(loss), _float(fields["values"].get(str(n))), cpu)
-            for n, (config, fidelity, loss, cpu) in enumerate(zip(*columns, strict=True))
-        ]
-        return cls(Key(*(fields[name] for name in Key._fields)), evaluations, fields["watched"])
+    def parse(cls, key: Key, fields: Fields) -> Self:
+        """The record that has these fields."""
+        values = floats([fields["values"].get(str(place)) for place in range(len(fields["losses"]))])
+        columns = (fields["configs"], fields["fidelities"], floats(fields["losses"]), values, fields["cpu"])
+        return cls(key, [Evaluation(*each) for each in zip(*columns, strict=True)], fields["watched"])
 
 
 def results_in(folder: Path = FOLDER) -> Results[Record]:
@@ -193,7 +189,3 @@ def _rank(evaluation: Evaluation) -> tuple[int, float]:
 def _identity(config: Config) -> tuple[Any, ...]:
     values = (config[name] for name in sorted(config))
     return tuple(f"{value:.{_DIGITS}g}" if isinstance(value, float) else value for value in values)
-
-
-def _float(number: float | None) -> float:
-    return math.nan if number is None else number

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
+from benchmarks.comparing.methods import Method, found, ours
 from benchmarks.problems import Param, Quality
 from benchmarks.problems.fidelities import FidelityProblem
 
-__all__ = ["BEST", "METHODS", "PAIRS", "Method", "find", "parameters"]
+__all__ = ["BEST", "METHODS", "PAIRS", "find", "parameters"]
 
 BEST = "neps-freeze-thaw"
 """Our best searcher: named before any run of ours was recorded, and changed since, on tuned problems."""
@@ -17,51 +17,21 @@ _PRIORS: tuple[Quality, ...] = ("good", "bad")
 _CONFIDENCE = "medium"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Method:
-    """One search.
-
-    Args:
-        argument: what its driver is told to be.
-        driver: a script of benchmarks/peers.
-        environment: a name that `benchmarks.driving.environments` knows.
-        prior: what kind of a prior it gets.
-        seeds: how many runs of each problem it has in the tables.
-        watched: see `Record`.
-        evaluations: how many a run has at least: any, since all are run until the budget is spent.
-    """
-
-    argument: str
-    driver: str
-    environment: str
-    prior: Quality | None = None
-    seeds: int = 10
-    watched: bool = False
-    evaluations: int = 1
-
-    @property
-    def name(self) -> str:
-        """As in the tables: with the prior, as in neps-priorband@good."""
-        return self.argument if self.prior is None else f"{self.argument}@{self.prior}"
-
-
 def _ours(searcher: str, *, without: bool = True, priors: bool = False) -> Iterator[Method]:
     """A searcher of this repository: without a prior, and with a good and a bad one."""
-    name = f"neps-{searcher.replace('_', '-')}"
-    return _each(Method(name, "here_driver.py", "own"), without=without, priors=priors)
+    return _each(ours(searcher), without=without, priors=priors)
 
 
 def _each(method: Method, *, without: bool = True, priors: bool = True) -> Iterator[Method]:
     if without:
         yield method
-    for prior in _PRIORS if priors else ():
-        yield dataclasses.replace(method, prior=prior)
+    yield from (method.with_prior(prior) for prior in _PRIORS if priors)
 
 
 def _neps(name: str, environment: str, *searchers: str) -> Iterator[Method]:
     """Searchers of a published version; priorband with priors as well."""
     for searcher in searchers:
-        method = Method(f"{name}-{searcher}", f"{environment}_driver.py", environment)
+        method = Method(name=f"{name}-{searcher}", driver=f"{environment}_driver.py", environment=environment)
         yield from _each(method, priors=searcher == "priorband")
 
 
@@ -83,18 +53,23 @@ _OURS = (
 )
 
 _PEERS = (
-    Method("one-step", "one_step_driver.py", "own"),
-    Method("dehb", "dehb_driver.py", "dehb"),
-    Method("smac-mf", "smac_driver.py", "smac"),
+    Method(name="one-step", driver="one_step_driver.py", environment="own"),
+    Method(name="dehb", driver="dehb_driver.py", environment="dehb"),
+    Method(name="smac-mf", driver="smac_driver.py", environment="smac"),
     *(
-        Method(f"optuna-{sampler}-{pruner}", "optuna_pruning_driver.py", "optuna", watched=True)
+        Method(
+            name=f"optuna-{sampler}-{pruner}",
+            driver="optuna_pruning_driver.py",
+            environment="optuna",
+            watched=True,
+        )
         for sampler in ("tpe", "gp")
         for pruner in ("hyperband", "asha")
     ),
     *_neps("neps-0.17", "neps017", "hyperband", "asha", "priorband"),
     *_neps("neps-0.12.2", "neps012", "hyperband", "asha"),
     # Without a default there, it fails.
-    *_each(Method("neps-0.12.2-priorband", "neps012_driver.py", "neps012"), without=False),
+    *(method for method in _neps("neps-0.12.2", "neps012", "priorband") if method.prior is not None),
 )
 
 METHODS = {method.name: method for method in (*_OURS, *_PEERS)}
@@ -116,11 +91,11 @@ PAIRS: tuple[tuple[str, str], ...] = (
 
 def find(name: str) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository."""
+    argument, at, prior = name.partition("@")
     if name in METHODS:
         return METHODS[name]
-    argument, _, prior = name.partition("@")
-    if argument.startswith("neps-") and not argument[5].isdigit() and prior in {"", *_PRIORS}:
-        return next(method for method in _each(Method(argument, "here_driver.py", "own")) if method.name == name)
+    if (method := found(argument, {})) is not None and at + prior in {"", *(f"@{prior}" for prior in _PRIORS)}:
+        return next(each for each in _each(method) if each.name == name)
     raise SystemExit(
         f"error: no method {name!r}: choose from {', '.join(METHODS)}, or neps-SEARCHER, or neps-SEARCHER@good."
     )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 
+from benchmarks.comparing.methods import Method
 from benchmarks.driving.campaign import Request
 from benchmarks.driving.driver import Driver, check_suggestion
 from benchmarks.multifidelity.accounts import BUDGET, Journal, Record
-from benchmarks.multifidelity.methods import Method, parameters
+from benchmarks.multifidelity.methods import parameters
 from benchmarks.problems import FidelityProblem
 
 __all__ = ["perform"]

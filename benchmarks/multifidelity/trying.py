@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from benchmarks.comparing.methods import Method
 from benchmarks.multifidelity.accounts import BUDGET, Journal, Record
-from benchmarks.multifidelity.methods import Method, parameters
+from benchmarks.multifidelity.methods import parameters
 from benchmarks.problems import Quality, fidelity_problem
 from benchmarks.simulated.running import space_of
 from neps.budget import Budget
@@ -27,10 +28,11 @@ __all__ = ["attempt", "parsed", "try_all"]
 def parsed(variant: str) -> Method:
     """The method that `SEARCHER`, `SEARCHER@good` or `SEARCHER:KEYWORD=VALUE:…` stands for."""
     text, at, prior = variant.partition("@")
-    quality: Quality | None = "good" if prior == "good" else "bad"
+    quality: Quality = "good" if prior == "good" else "bad"
     if at and prior not in {"good", "bad"}:
         raise SystemExit(f"error: the prior of {variant!r} is {prior!r}, but it must be good or bad.")
-    return Method(text, "", "own", prior=quality if at else None)
+    method = Method(name=text, driver="", environment="own")
+    return method.with_prior(quality) if at else method
 
 
 def attempt(method: Method, problem_name: str, seed: int) -> Record:

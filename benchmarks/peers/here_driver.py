@@ -1,4 +1,4 @@
-"""Searchers of this repository, without files: `here_driver.py random|neps|neps-SEARCHER` (`neps-pibo`: pibo).
+"""Searchers of this repository, without files: `here_driver.py SEARCHER`.
 
 A method of `benchmarks.regret` and `benchmarks.multifidelity`, run in neps's own environment; `pipe` says how the two
 talk.
@@ -6,22 +6,21 @@ talk.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fingerprint import fingerprint
 from pipe import Host, Parameter, seed_everything
 
 if TYPE_CHECKING:
     from neps.space import SearchSpace
 
-_SEARCHERS = {"random": "random_search", "neps": "bayesian_optimization"}
-_ANYTHING: Parameter = {"type": "integer", "lower": 1, "upper": 9}
+_FINGERPRINTS = Path(__file__).parents[1] / "fingerprints" / "recorded"
 
 
-def main(method: str) -> None:
+def main(searcher: str) -> None:
     """Decide and evaluate, as often as the task says. CPU time includes making the history."""
     host = Host()
     import neps.samplers.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
@@ -33,26 +32,23 @@ def main(method: str) -> None:
         loss = host.evaluate(config)
         return {"loss": loss, "cost": host.cost}
 
-    searcher = _SEARCHERS.get(method, method.removeprefix("neps-").replace("-", "_"))
     task = host.read_task(_version(searcher))
     seed_everything(task.seed)
     space = space_of(task.space)
     limits = {"max_evaluations_total": task.evaluations} if task.budget is None else {"max_cost_total": task.budget}
     history = simulate(resolve(searcher, space, {}), space, objective, Budget(**limits), seed=task.seed)
     if task.budget is None and len(history.trials) < task.evaluations:
-        sys.exit(f"{method} suggests nothing after evaluation {len(history.trials)} of {task.evaluations}.")
+        sys.exit(f"{searcher} suggests nothing after evaluation {len(history.trials)} of {task.evaluations}.")
 
 
 def _version(searcher: str) -> str:
-    """Of this working tree: the package's version, and a hash of what a suggestion depends on, unless it is random."""
-    import neps
-    from neps.samplers.registry import resolve
-
-    if searcher == "random_search":
-        return neps.__version__
-    anything = space_of([{**_ANYTHING, "name": "x", "default": 1}, {**_ANYTHING, "name": "z", "is_fidelity": True}])
-    module = type(resolve(searcher, anything, {})).__module__
-    return f"{neps.__version__}+{fingerprint(Path(neps.__file__).parent, [module])}"
+    """What tells its decisions from those that it once made: see `benchmarks.fingerprints`."""
+    path = _FINGERPRINTS / f"{searcher}.json"
+    if not path.exists():
+        sys.exit(
+            f"No decisions of {searcher!r} are recorded: scripts/bench fingerprints --searchers {searcher} --write"
+        )
+    return str(json.loads(path.read_text(encoding="utf-8"))[0]["version"])
 
 
 def space_of(parameters: list[Parameter]) -> SearchSpace:

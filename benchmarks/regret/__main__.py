@@ -12,16 +12,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.comparing.methods import refuse_changed
+from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import requests
-from benchmarks.driving.command_line import add_running, add_showing, campaign, ended, names, put, selected
+from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, put, selected
 from benchmarks.problems import REPORTED, TUNED, problem
 from benchmarks.regret.methods import METHODS, find
 from benchmarks.regret.record import FOLDER, results_in
 from benchmarks.regret.running import perform
-from benchmarks.regret.study import Study
-from benchmarks.regret.tables import missing, tables
-
-_DOCS = Path(__file__).parents[2] / "docs"
+from benchmarks.regret.study import study_of
+from benchmarks.regret.tables import tables
 
 
 def _problems(text: str) -> tuple[str, ...]:
@@ -46,6 +46,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> int:
     methods = [find(name) for name in options.methods]
     problems = [problem(name) for name in options.problems]
+    refuse_changed(methods)
     made = campaign(options, results_in(options.results), perform)
     made.run(requests(methods, problems, options.seeds, options.evaluations))
     return ended(made)
@@ -54,20 +55,19 @@ def _run(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     """Print the tables; write them, and draw, where that was asked for."""
     methods = [find(name) for name in options.methods]
-    problems = [problem(name) for name in options.problems]
-    study = Study.read(results_in(options.results), problems, methods, dict(options.version))
-    text = tables(study)
-    print(text)
+    records = results_in(options.results).latest(options.methods, dict(options.version))
+    study = study_of(records, [problem(name) for name in options.problems], methods)
+    print(text := tables(study))
     if options.write:
-        print(put(text, _DOCS / "benchmarks.md", "regret tables"))
+        print(put(text, "regret tables"))
     everything = options.methods == list(METHODS) and options.problems == REPORTED
     if options.figures or everything:
         from benchmarks.regret.plots import plots  # matplotlib is needed here only
 
-        for path in plots(study, options.figures or _DOCS / "figures"):
+        for path in plots(study, options.figures or DOCS / "figures"):
             print(f"Drawn: {path}")
     selection = "" if options.problems == REPORTED else f" --problems {','.join(options.problems)}"
-    print("\n".join(missing(study, selection)))
+    print(*missing(study, "regret", selection), sep="\n")
     return 0
 
 

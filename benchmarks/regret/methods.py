@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
-__all__ = ["METHODS", "OURS", "Method", "find"]
+from benchmarks.comparing.methods import OURS, Method, found, ours
 
+__all__ = ["EVALUATIONS", "METHODS", "find"]
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Method:
-    """One optimizer. `driver` is a script of benchmarks/peers, `environment` a name that `environments` knows.
+EVALUATIONS = 100
+"""Of a run, unless a method has fewer."""
 
-    `models` says whether it fits a model of the loss to all that it has seen.
-    """
-
-    name: str
-    driver: str
-    environment: str
-    seeds: int = 10
-    evaluations: int = 100
-    models: bool = True
-
-    @property
-    def argument(self) -> str:
-        """What its driver is told to be."""
-        return self.name
-
-
-OURS = "neps"
+_optuna = functools.partial(Method, driver="optuna_driver.py", environment="optuna", evaluations=EVALUATIONS)
+_short = functools.partial(Method, seeds=5, evaluations=50)
 
 _ALL = (
-    Method(OURS, "here_driver.py", "own"),
-    Method("random", "here_driver.py", "own", models=False),
-    Method("optuna-gp", "optuna_driver.py", "optuna"),
-    Method("optuna-tpe", "optuna_driver.py", "optuna"),
-    Method("optuna-cmaes", "optuna_driver.py", "optuna", models=False),
-    Method("smac-bb", "smac_driver.py", "smac", seeds=5, evaluations=50),
-    Method("smac-hpo", "smac_driver.py", "smac", seeds=5, evaluations=50),
-    Method("hebo", "hebo_driver.py", "hebo", seeds=5, evaluations=50),
-    Method("neps-0.17", "neps017_driver.py", "neps017", seeds=5, evaluations=50),
-    Method("neps-0.12.2", "neps012_driver.py", "neps012", seeds=5, evaluations=50),
+    ours("bayesian_optimization", OURS, evaluations=EVALUATIONS),
+    ours("random_search", "random", evaluations=EVALUATIONS, models=False),
+    _optuna(name="optuna-gp"),
+    _optuna(name="optuna-tpe"),
+    _optuna(name="optuna-cmaes", models=False),
+    *(_short(name=name, driver="smac_driver.py", environment="smac") for name in ("smac-bb", "smac-hpo")),
+    _short(name="hebo", driver="hebo_driver.py", environment="hebo"),
+    _short(name="neps-0.17", driver="neps017_driver.py", environment="neps017"),
+    _short(name="neps-0.12.2", driver="neps012_driver.py", environment="neps012"),
 )
 METHODS = {method.name: method for method in _ALL}
 
 
 def find(name: str) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository, `-pibo` that of a peer."""
-    if name in METHODS:
-        return METHODS[name]
-    if (peer := METHODS.get(name.removesuffix("-pibo"))) and peer.name.startswith("neps-0"):
+    if (peer := METHODS.get(name.removesuffix("-pibo"))) and name not in METHODS and peer.name.startswith("neps-0"):
         return dataclasses.replace(peer, name=name)
-    if name.startswith(f"{OURS}-") and not name[len(OURS) + 1].isdigit():
-        return Method(name, "here_driver.py", "own")
+    if (method := found(name, METHODS, evaluations=EVALUATIONS)) is not None:
+        return method
     raise SystemExit(f"error: no method {name!r}: choose from {', '.join(METHODS)}, or neps-SEARCHER (neps-pibo, say).")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-from benchmarks.driving.results import Key, Results, rounded
+from benchmarks.driving.results import Fields, Key, Results, floats, rounded
 
 __all__ = ["FOLDER", "Record", "results_in"]
 
@@ -43,22 +42,16 @@ class Record:
             incumbents.append(value)
         return incumbents
 
-    def line(self) -> str:
-        """As JSON, with no more digits than matter."""
-        fields: dict[str, Any] = {**self.key._asdict(), "evaluations": self.evaluations}
-        fields["losses"] = rounded(self.losses, 10)
-        if self.values is not None:
-            fields["values"] = rounded(self.values, 10)
-        fields["cpu"] = rounded(self.cpu, 4)
-        return json.dumps(fields, allow_nan=False) + "\n"
+    def fields(self) -> Fields:
+        """All but the key, with no more digits than matter."""
+        values = None if self.values is None else rounded(self.values, 10)
+        return {"losses": rounded(self.losses, 10), "values": values, "cpu": rounded(self.cpu, 4)}
 
     @classmethod
-    def parse(cls, line: str) -> Record:
-        """The record that `line` holds."""
-        fields = json.loads(line)
-        key = Key(*(fields[name] for name in Key._fields))
-        values = _floats(fields["values"]) if "values" in fields else None
-        return cls(key, _floats(fields["losses"]), _floats(fields["cpu"]), values)
+    def parse(cls, key: Key, fields: Fields) -> Self:
+        """The record that has these fields."""
+        values = None if fields["values"] is None else floats(fields["values"])
+        return cls(key, floats(fields["losses"]), floats(fields["cpu"]), values)
 
     @property
     def summary(self) -> str:
@@ -69,7 +62,3 @@ class Record:
 def results_in(folder: Path = FOLDER) -> Results[Record]:
     """The records of a folder."""
     return Results(folder, Record.parse)
-
-
-def _floats(numbers: Sequence[float | None]) -> list[float]:
-    return [math.nan if number is None else number for number in numbers]

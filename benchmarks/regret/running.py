@@ -9,11 +9,11 @@ import zlib
 
 import numpy as np
 
+from benchmarks.comparing.methods import Method
 from benchmarks.driving.campaign import Request
 from benchmarks.driving.driver import Driver, check_suggestion
 from benchmarks.driving.results import Key
 from benchmarks.problems import Problem
-from benchmarks.regret.methods import Method
 from benchmarks.regret.record import Record
 
 __all__ = ["perform"]

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from benchmarks.comparing.pooling import pooled, worst
+from benchmarks.comparing.study import Array
 from benchmarks.coordination.report import Table
 from benchmarks.problems import Config
 from benchmarks.problems.synthetic import Surface
-from benchmarks.regret.study import Array
-from benchmarks.simulated.pooling import pooled, worst
 from benchmarks.simulated.running import SURFACES, Prior, Run, generator_of, perform_all, space_of
 from neps.space import Categorical
 from neps.space.parameters import Confidence

@@ -15,9 +15,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import numpy as np
 
+from benchmarks.comparing.study import FLOOR, Array
 from benchmarks.problems import Config, Param
 from benchmarks.problems.synthetic import REPORTED, TUNED, Surface
-from benchmarks.regret.study import FLOOR, Array
 from neps.samplers.registry import resolve
 from neps.space import Categorical, Float, Integer, SearchSpace, Value
 from neps.space.parameters import Confidence

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from benchmarks.comparing.pooling import pooled
+from benchmarks.comparing.study import Array
 from benchmarks.coordination.report import Table
-from benchmarks.regret.study import Array
-from benchmarks.simulated.pooling import pooled
 from benchmarks.simulated.running import Run, perform_all
 
 __all__ = ["MANY", "measure", "report", "runs"]

@@ -195,6 +195,9 @@ def test_a_missing_cost_is_refused_unless_it_was_said_what_it_counts() -> None:
     with pytest.raises(ArgumentError, match="no cost, which max_cost_total=3 needs"):
         running.tell(trial, 0.5)
     assert running.tell(trial, {"loss": 0.5, "account_for_cost": False}).cost is None
+    assert running.tell(asked(running), {"loss": 0.5, "cost": 9, "account_for_cost": False}).cost == 9
+    assert running.history.total_cost == 0
+    assert running.ask() is not None
     running = search(max_cost_total=3, cost_value_on_error=1)
     assert [running.tell(asked(running), 0.5).cost for _ in range(3)] == [1.0] * 3
     assert running.ask() is None
