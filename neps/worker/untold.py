@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from neps.budget import Budget
 from neps.children import ParentAttempt
-from neps.errors import EvaluationError, NotPendingError
+from neps.errors import NotPendingError
 from neps.evaluation import Outcome
 from neps.ledger.definition import Definition
 from neps.ledger.documents import UnreadableDocumentError
@@ -86,7 +86,7 @@ class Untold:
                 raise self._refused("another process was quicker")
             told = trial_of(folder, dataclasses.replace(standing, end=End.RESULT, result=result, mark=None))
         if outcome.success and (error := error_of(outcome, settings, self._folder)) is not None:
-            raise EvaluationError(str(error))
+            raise error
         return told
 
     @property
