@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from neps.api.tell import tell
     from neps.callbacks import Callback
     from neps.children import report
-    from neps.evaluation.pending import PENDING
+    from neps.evaluation import PENDING
     from neps.history import History
     from neps.samplers import Sampler
     from neps.space import (
@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AskAndTell": "api.asking",
-    "PENDING": "evaluation.pending",
+    "PENDING": "evaluation",
     "Callback": "callbacks",
     "Categorical": "space",
     "CategoricalParameter": "space",

@@ -50,7 +50,7 @@ class Trials(Protocol):
 
     @property
     def pending(self) -> Mapping[int, Trial]:
-        """The trials that were claimed here, and have no result."""
+        """The trials that wait to be told, by number."""
 
     @property
     def history(self) -> History:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from neps.budget import Budget
-from neps.errors import EvaluationError, NotPendingError
+from neps.errors import NotPendingError
 from neps.evaluation import Evaluated
 from neps.ledger.claims import Claim, Hold
 from neps.ledger.definition import Definition
@@ -84,7 +84,7 @@ class Untold:
                 raise self._refused("another process was quicker")
             told = trial_of(folder, dataclasses.replace(standing, end=End.RESULT, result=result, mark=None))
         if outcome.success and (error := error_of(Evaluated(outcome), settings, self._folder)) is not None:
-            raise EvaluationError(str(error))
+            raise error
         return told
 
     @property

@@ -221,6 +221,20 @@ class TestOnline:
         assert logged == [3, 4, 0]
         assert (begun["id"], begun["resume"], begun["tags"], begun["config"]) == ("4f2a-3", "allow", ["a"], {"x": 1})
 
+    def test_a_pending_trial_is_no_preempted_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        finished: list[int] = []
+        run = SimpleNamespace(  # it can't be marked as preempted
+            summary={},
+            define_metric=lambda *_, **__: None,
+            finish=lambda exit_code: finished.append(exit_code),  # noqa: PLW0108 - called by keyword
+        )
+        monkeypatch.setattr(wandb, "init", lambda **_: run)
+        callback = WeightsAndBiases()
+        trial = RunningTrial(run="4f2a", root=tmp_path, number=1, attempt=1, config={}, directory=tmp_path)
+        callback.on_trial_start(trial)
+        callback.on_trial_end(trial, TrialEnd(status=Ending.PENDING))
+        assert finished == [0]
+
     def test_what_is_set_for_each_trial_is_refused(self) -> None:
         with pytest.raises(ArgumentError, match=r"WeightsAndBiases got id, name, which it sets itself"):
             WeightsAndBiases(name="a", id="b")
@@ -274,6 +288,23 @@ def test_a_run_of_mlflow_is_active_no_longer_than_its_trial(tmp_path: Path, monk
         with pytest.raises(mlflow.MlflowException, match="connection refused"):
             callback.on_trial_end(trial, TrialEnd(status=Ending.SUCCESS, loss=0.5))
         assert mlflow.active_run() is None
+    finally:
+        mlflow.end_run()
+        mlflow.set_tracking_uri(before)
+
+
+def test_a_pending_trial_goes_on_running_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    before = mlflow.get_tracking_uri()
+    callback = MLflow(tracking_uri=f"file:{tmp_path}/mlruns")
+    try:
+        trial = RunningTrial(run="4f2a", root=tmp_path, number=1, attempt=1, config={}, directory=tmp_path)
+        callback.on_trial_start(trial)
+        run = mlflow.active_run()
+        assert run is not None
+        callback.on_trial_end(trial, TrialEnd(status=Ending.PENDING))
+        assert mlflow.active_run() is None
+        assert mlflow.get_run(run.info.run_id).info.status == "RUNNING"
     finally:
         mlflow.end_run()
         mlflow.set_tracking_uri(before)

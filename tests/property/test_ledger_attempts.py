@@ -6,16 +6,22 @@ import dataclasses
 import shutil
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from neps.children import ParentAttempt
+from neps.errors import NotPendingError
+from neps.evaluation import Outcome
 from neps.ledger import trial_folder
+from neps.ledger.pending_mark import PendingMark, mark_pending
 from neps.ledger.records import End
 from neps.ledger.retrying import RETRY
 from neps.ledger.standing import Standing, condemn, look, trial_of
 from neps.trial import Status, Trial
+from neps.worker.untold import Untold
 from unit.ledger_scene import Scene, somewhere
 
 WORKERS = st.sampled_from(["a", "b", "c"])
@@ -23,11 +29,15 @@ WORKERS = st.sampled_from(["a", "b", "c"])
 
 @dataclasses.dataclass
 class Model:
-    """Each attempt's owner, and how it ended: None, "left", "died", "damaged", or a loss (None in a tuple: failed)."""
+    """Each attempt's owner, and how it ended: None, "left", "died", "damaged", or a loss (None in a tuple: failed).
+
+    `marked` are those that go on without their owner, as far as they haven't ended.
+    """
 
     owners: list[str]
     ends: list[object]
     spent: float = 0.0
+    marked: set[int] = dataclasses.field(default_factory=set)
 
     @property
     def last(self) -> int:
@@ -36,6 +46,10 @@ class Model:
     @property
     def end(self) -> object:
         return self.ends[-1]
+
+    @property
+    def awaits_tell(self) -> bool:
+        return self.end is None and self.last in self.marked
 
     @property
     def status(self) -> Status:
@@ -68,6 +82,7 @@ class Attempts(RuleBasedStateMachine):
         """What it has seen is what it goes on from, however old that is by then."""
         standing = look(self.folder, self.known.get(worker))
         assert standing is not None
+        assert (standing.mark is not None) == self.model.awaits_tell
         self.known[worker] = standing
 
     @rule(attempt=st.integers(1, 4), failed=st.booleans(), both_links=st.booleans())
@@ -90,6 +105,35 @@ class Attempts(RuleBasedStateMachine):
         if won:
             self.model.ends[attempt - 1] = (self.loss,) if failed else self.loss
             self.model.spent += 1.0
+
+    @rule(attempt=st.integers(1, 4))
+    def mark(self, attempt: int) -> None:
+        """Its owner, alive or a zombie by now, marks an attempt as pending."""
+        if attempt <= self.model.last:
+            who = somewhere(self.model.owners[attempt - 1])
+            mark_pending(self.folder, PendingMark(attempt=attempt, worker=who.worker), who)
+            self.model.marked.add(attempt)
+
+    @rule(attempt=st.none() | st.integers(1, 4), worker=st.none() | WORKERS, failed=st.booleans())
+    def tell(self, attempt: int | None, worker: str | None, failed: bool) -> None:  # noqa: FBT001
+        """Somebody tells; or a job of a worker, which knows its attempt."""
+        job = attempt and worker and ParentAttempt(str(self.scene.root), 1, attempt, worker)
+        untold = Untold.of(str(self.scene.root), self.scene.definition, 1, attempt, job or None)
+        last, self.loss = self.model.last, self.loss + 1.0
+        outcome = Outcome(success=not failed, loss=self.loss, cost=1.0)
+        mine = worker is None or attempt is None or (attempt == last and self.model.owners[-1] == worker)
+        with mock.patch.multiple("neps.worker.untold", _PATIENCE=0.0, _OWNERS_LEASES=0.0):
+            try:
+                told = untold.tell(outcome)
+            except NotPendingError:
+                assert not (self.model.awaits_tell and mine and attempt in ({None, 1} if last == 1 else {last}))
+            else:
+                assert self.model.awaits_tell
+                assert mine
+                assert attempt == last or (attempt is None and last == 1)
+                assert told.loss == self.loss
+                self.model.ends[-1] = (self.loss,) if failed else self.loss
+                self.model.spent += 1.0
 
     @rule(worker=WORKERS, attempt=st.integers(1, 4), end=st.sampled_from([End.LEFT, End.DIED]))
     def end_without_result(self, worker: str, attempt: int, end: End) -> None:
@@ -159,6 +203,7 @@ class Attempts(RuleBasedStateMachine):
         trial = self.read()
         assert (trial.status, trial.attempts) == (self.model.status, self.model.last)
         assert trial.spent == self.model.spent
+        assert trial.awaits_tell == self.model.awaits_tell
         if isinstance(self.model.end, float):
             assert trial.loss == self.model.end
         if isinstance(self.model.end, tuple):

@@ -111,9 +111,12 @@ class TestPending:
     def test_an_end_outweighs_the_mark(self, tmp_path: Path) -> None:
         scene = Scene(tmp_path)
         folder = scene.claim(1, who := somewhere())
-        scene.take_over(1, 1, who)
         mark_pending(folder, PendingMark(attempt=1, worker=who.worker), who)
-        assert scene.view().untold == []
+        (view := scene.view()).inspect(1)
+        assert view.untold == [1]
+        scene.take_over(1, 1, who)
+        view.inspect(1)
+        assert view.untold == scene.view().untold == []
         folder.end_attempt(2, End.LEFT, who)
         assert [each.waits for each in scene.view().pending.values()] == [True]
 
