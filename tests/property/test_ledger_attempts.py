@@ -12,14 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from neps.children import ParentAttempt
 from neps.errors import NotPendingError
-from neps.evaluation import Outcome
 from neps.ledger import trial_folder
+from neps.ledger.claims import Hold
 from neps.ledger.pending_mark import PendingMark, mark_pending
 from neps.ledger.records import End
 from neps.ledger.retrying import RETRY
 from neps.ledger.standing import Standing, condemn, look, trial_of
+from neps.outcome import Outcome
 from neps.trial import Status, Trial
 from neps.worker.untold import Untold
 from unit.ledger_scene import Scene, somewhere
@@ -117,7 +117,7 @@ class Attempts(RuleBasedStateMachine):
     @rule(attempt=st.none() | st.integers(1, 4), worker=st.none() | WORKERS, failed=st.booleans())
     def tell(self, attempt: int | None, worker: str | None, failed: bool) -> None:  # noqa: FBT001
         """Somebody tells; or a job of a worker, which knows its attempt."""
-        job = attempt and worker and ParentAttempt(str(self.scene.root), 1, attempt, worker)
+        job = attempt and worker and Hold(self.scene.folder(1), attempt, worker)
         untold = Untold.of(str(self.scene.root), self.scene.definition, 1, attempt, job or None)
         last, self.loss = self.model.last, self.loss + 1.0
         outcome = Outcome(success=not failed, loss=self.loss, cost=1.0)

@@ -270,7 +270,9 @@ def test_where_all_neighbours_are_claimed_it_goes_one_mutation_further() -> None
 
 def test_in_a_range_of_two_floats_it_goes_on() -> None:
     """A range of floats counts as infinite: where all are claimed, better twice than never."""
-    history = simulate(RegularizedEvolution(1, 1), SearchSpace({"x": Float(1.0, math.nextafter(1.0, 2.0))}), bool, 20)
+    history = simulate(
+        RegularizedEvolution(1, 1), SearchSpace({"x": Float(1.0, math.nextafter(1.0, 2.0))}), lambda _: 1.0, 20
+    )
     assert len(history.trials) == 20
 
 
