@@ -1,7 +1,7 @@
 """What came of an evaluation, where that came from, and the two together: values only, from evaluation to history.
 
 Each field says here of which kind it is, and whether it is a measure. From that the ledger writes and reads results,
-the accelerator remembers them, and histories, exports and views list them. What compares them is `neps.ranking`.
+the results cache remembers them, and histories, exports and views list them. What compares them is `neps.ranking`.
 """
 
 from __future__ import annotations

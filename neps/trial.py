@@ -78,7 +78,7 @@ class Decision:
     `config` holds every parameter, the fidelity and constants included. `fidelity` is the value of the space's
     fidelity, None without one. `place` is where it stands in a search over fidelities, None in others.
     `previous` is the number of the trial whose checkpoint it continues. `reserved_cost` is what its evaluation
-    was expected to cost when it was decided, None while no cost was known. `reasons` is what the sampler wants
+    was expected to cost when it was decided, None while no cost was known. `metadata` is what the sampler wants
     to remember; `seen_results` is how many results the decision had seen.
     """
 
@@ -89,7 +89,7 @@ class Decision:
     previous: int | None = None
     seed: int = 0
     reserved_cost: float | None = None
-    reasons: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
     seen_results: int = 0
     worker: str = ""
     claimed: datetime | None = None

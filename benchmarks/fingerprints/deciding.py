@@ -154,15 +154,9 @@ def _plain(answer: Suggestion | Decision | Wait | Done | None, space: Any) -> An
         "config": {name: answer.config[name] for name in space.parameters},
         "previous": answer.previous,
         "place": answer.place and list(place_fields(answer.place).values()),
-        "reasons": _remembered(answer),
+        "reasons": dict(answer.metadata),
     }
     return {name: value for name, value in fields.items() if value not in (None, {})}
-
-
-def _remembered(answer: Any) -> Mapping[str, Any]:
-    """What the searcher wants to remember, by either name."""
-    remembered: Mapping[str, Any] = answer.reasons if hasattr(answer, "reasons") else answer.metadata
-    return dict(remembered)
 
 
 def is_by_model(decision: Mapping[str, Any]) -> bool:

@@ -6,7 +6,6 @@ A history is rows of plain data, then neps's values. Called by `deciding`; `reco
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -264,10 +263,12 @@ def _steps(row: Row, fidelity: float | None) -> list[float] | None:
 
 
 def _decision(row: Row, fidelity: float | None) -> Decision:
-    """Whatever a decision calls what it remembers."""
-    names = inspect.signature(Decision).parameters
-    fields: dict[str, Any] = {"number": row.number, "config": row.config, "fidelity": fidelity}
-    fields["reasons" if "reasons" in names else "metadata"] = row.remembered
+    fields: dict[str, Any] = {
+        "number": row.number,
+        "config": row.config,
+        "fidelity": fidelity,
+        "metadata": row.remembered,
+    }
     if row.placed is not None:
         fields["previous"] = row.placed.previous
         fields["place"] = Place(row.placed.rung, row.placed.bracket, row.placed.slot)

@@ -65,7 +65,7 @@ def _measured(searcher: str, size: int) -> tuple[float, list[float], float, floa
         seconds = time.process_time() - began
         if not isinstance(answer, Suggestion):
             raise TypeError(f"{searcher} suggests nothing after {number - 1} trials: {answer}")
-        if answer.reasons.get("by") == "model":
+        if answer.metadata.get("by") == "model":
             cpu.append(seconds)
         trials[number] = ended(decided(space, number, answer), **objective(answer.config))
         brackets.seen(trials[number])

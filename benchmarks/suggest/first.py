@@ -44,7 +44,7 @@ def suggest() -> None:
 
     def run(seed: int) -> None:
         last = simulate(sampler, space, lambda config: float(config["x0"] or 0.0), 5, seed=seed).trials[-1]
-        if last.decision is None or last.decision.reasons["by"] != "model":
+        if last.decision is None or last.decision.metadata["by"] != "model":
             sys.exit(f"trial 5 is not suggested by a model: {last}")
 
     run(seed=0)

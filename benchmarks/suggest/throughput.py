@@ -87,7 +87,7 @@ class Turn:
 class _Counting(Sampler):
     """Decides as Bayesian optimization does, and counts; one in a process."""
 
-    bears_old_view: ClassVar[bool] = True
+    tolerates_stale_history: ClassVar[bool] = True
     decisions: ClassVar = 0
     seconds: ClassVar = 0.0
 

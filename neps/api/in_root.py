@@ -87,7 +87,7 @@ class InRoot:
             NotPendingError: if somebody else was first.
             ReturnValueError: if it succeeded without a cost that the budget needs; nothing is changed.
         """
-        settings, start = self._context.settings, self._view.pending[number].standing.start
+        settings, start = self._context.settings, self._view.pending[number].state.start
         check_cost(number, outcome, settings.budget)
         root, definition = self._opened.layout.root, self._opened.definition
         mine = Hold(TrialFolder(self._opened.layout, number), start.attempt, start.identity.worker)
@@ -95,15 +95,15 @@ class InRoot:
         try:
             return Untold.of(root, definition, number, start.attempt, mine).tell(outcome, values)
         finally:
-            self._view.inspect(number)
+            self._view.update(number)
 
     def _refresh(self) -> None:
         """Learn of new trials, of results, and of marks; a few are looked at for whether they were retried."""
         self._view.refresh()
-        self._view.look_for_retries()
+        self._view.check_for_retries()
         for number, pending in list(self._view.pending.items()):
             if not pending.awaits_tell:
-                self._view.inspect(number)
+                self._view.update(number)
 
     def _marked(self, held: Claim) -> Trial:
         folder, me = held.folder, self._context.me
@@ -116,7 +116,7 @@ class InRoot:
             raise
         with contextlib.suppress(OSError):  # for people
             folder.write_config(held.decision, me)
-        self._view.begun(folder, dataclasses.replace(held.standing, mark=mark))
+        self._view.begun(folder, dataclasses.replace(held.state, mark=mark))
         return self._view.pending[folder.number].trial
 
 

@@ -198,8 +198,8 @@ class Retrying:
 
     def _why_unreadable(self, number: int) -> str:
         """Why its documents can't be read, though nobody has declared it damaged yet; empty if that's not so."""
-        taken = read_view(self.root, self._definition).numbers.taken.get(number)
-        return taken.why if taken is not None and taken.torn.looks else ""
+        reserved = read_view(self.root, self._definition).numbers.reserved.get(number)
+        return reserved.why if reserved is not None and reserved.torn.looks else ""
 
     def _explanation(self) -> str:
         failures = self._history.failed

@@ -182,7 +182,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         ),
         max_evaluations_per_run=ARGUMENTS.whole_or_none("max_evaluations_per_run", max_evaluations_per_run),
         max_seconds_per_run=ARGUMENTS.number_or_none("max_seconds_per_run", max_seconds_per_run, above=0),
-        stay=ARGUMENTS.flag("continue_until_max_evaluation_completed", continue_until_max_evaluation_completed),
+        wait_for_all=ARGUMENTS.flag("continue_until_max_evaluation_completed", continue_until_max_evaluation_completed),
         expected_cost=expected_cost
         if callable(expected_cost)
         else ARGUMENTS.number_or_none("expected_cost", expected_cost, least=0),

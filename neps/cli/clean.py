@@ -10,7 +10,7 @@ import click
 
 from neps.cli.roots import one_root
 from neps.errors import ArgumentError
-from neps.ledger.earlier import EarlierRun, delete, look_for_runs
+from neps.ledger.earlier import EarlierRun, delete, find_runs
 from neps.ledger.layout import Layout
 from neps.ledger.reading import no_run, root_of
 from neps.ledger.storage import shown_size
@@ -39,7 +39,7 @@ def clean(root: str, more: tuple[str, ...], names: tuple[str, ...], keep: int | 
 def _clean(root_directory: str, names: Sequence[str], *, keep: int, dry: bool) -> int:
     """Delete the earlier runs of these names, or all but the `keep` latest; if `dry`, only say which."""
     layout = _layout_of(root_directory)
-    place = look_for_runs(layout.root)
+    place = find_runs(layout.root)
     all_known = _say_unknown(names, place.runs, layout)
     chosen = [run for run in place.runs if run.name in names] if names else place.runs[keep:]
     _say_kept([run for run in place.runs if run not in chosen], place.others)

@@ -97,7 +97,7 @@ def _spare(request: Request) -> Suggestion | None:
     spare = request.spare
     if spare is None or any(trial.config == spare.config for trial in request.history.by_number.values()):
         return None
-    return Suggestion(config=spare.config, reasons=spare.reasons)
+    return Suggestion(config=spare.config, metadata=spare.metadata)
 
 
 def _ask(sampler: Sampler, request: Request) -> object:
@@ -132,18 +132,18 @@ def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
         "place": _place(name, number, suggestion.place),
         "previous": _counted(name, number, "previous", previous, number - 1),
         "seed": trial_seed(history.seed, number),
-        "reasons": _reasons(name, number, suggestion.reasons),
+        "metadata": _metadata(name, number, suggestion.metadata),
         "seen_results": request.seen_results,
     }
     return Decision(**fields, reserved_cost=_expected_cost(request, Decision(**fields)))
 
 
-def _reasons(name: str, number: int, given: object) -> dict[Any, Any]:
-    reasons = plain(given)
-    if isinstance(given, Mapping) and isinstance(reasons, dict):
-        return reasons
+def _metadata(name: str, number: int, given: object) -> dict[Any, Any]:
+    metadata = plain(given)
+    if isinstance(given, Mapping) and isinstance(metadata, dict):
+        return metadata
     message = (
-        f"{name}.decide gives trial {number} the reasons {shown(reasons)} ({type(given).__name__}); they "
+        f"{name}.decide gives trial {number} the metadata {shown(metadata)} ({type(given).__name__}); it "
         "must be a mapping, {} for none."
     )
     raise SamplerError(message)

@@ -101,7 +101,7 @@ class Signals:
         poke = next((signum for signum in _POKES if signal.getsignal(signum) is signal.SIG_DFL), None)
         if poke is not None:
             self._previous[poke] = signal.SIG_DFL
-            signal.signal(poke, self._look_again)
+            signal.signal(poke, self._check_again)
         return poke
 
     def __exit__(
@@ -225,7 +225,7 @@ class Signals:
         self._put_off, self._raise_at = signum, time.monotonic() + seconds
         return True
 
-    def _look_again(self, signum: int, frame: FrameType | None) -> None:
+    def _check_again(self, signum: int, frame: FrameType | None) -> None:
         """Raise what was put off, or let it be asked again; see `Watch.ask_again`."""
         if self._put_off is not None and _is_inside(self._region, frame):
             if _is_delicate(self._region, frame) and time.monotonic() < self._raise_at:

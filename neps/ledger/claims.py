@@ -19,9 +19,9 @@ from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.identity import Identity
 from neps.ledger.layout import end_name, lock_name, saved_name, stalled_bytes, stalled_name, start_name
 from neps.ledger.records import AttemptStart, End
-from neps.ledger.standing import Standing
 from neps.ledger.touching import Lock
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState
 from neps.trial import Decision, Result
 
 __all__ = ["Claim", "Hold"]
@@ -84,19 +84,19 @@ class Claim:
     """A trial whose last attempt this worker has opened, as it stood then."""
 
     folder: TrialFolder
-    standing: Standing
+    state: TrialState
 
     @classmethod
     def commit(cls, folder: TrialFolder, decision: Decision, me: Identity) -> Claim | None:
         """Publish a decision, which opens attempt 1; None if somebody else was first."""
-        return cls(folder, Standing(decision, AttemptStart(1, me))) if folder.commit(decision, me) else None
+        return cls(folder, TrialState(decision, AttemptStart(1, me))) if folder.commit(decision, me) else None
 
     @classmethod
-    def resume(cls, folder: TrialFolder, ended: Standing, me: Identity) -> Claim | None:
+    def resume(cls, folder: TrialFolder, ended: TrialState, me: Identity) -> Claim | None:
         """Open the next attempt of a trial whose last one was left or died; None if somebody else was first."""
         start = AttemptStart(ended.start.attempt + 1, me, str(ended.end))
         won = folder.open_attempt(start.attempt, me, str(ended.end))
-        return cls(folder, Standing(ended.decision, start)) if won else None
+        return cls(folder, TrialState(ended.decision, start)) if won else None
 
     @property
     def number(self) -> int:
@@ -106,12 +106,12 @@ class Claim:
     @property
     def decision(self) -> Decision:
         """What is to be evaluated."""
-        return self.standing.decision
+        return self.state.decision
 
     @property
     def attempt(self) -> int:
         """Which attempt it is."""
-        return self.standing.start.attempt
+        return self.state.start.attempt
 
     @property
     def hold(self) -> Hold:
@@ -120,7 +120,7 @@ class Claim:
 
     @property
     def _me(self) -> Identity:
-        return self.standing.start.identity
+        return self.state.start.identity
 
     def publish(self, fields: Mapping[str, Any]) -> bool:
         """End the attempt with its result, the trial's: True if it was ours, and durable then."""
@@ -139,9 +139,9 @@ class Claim:
         """End the attempt, so that it counts as a death of its worker: True if this end was ours."""
         return self.folder.end_attempt(self.attempt, End.DIED, self._me, why)
 
-    def ended(self, result: Result) -> Standing:
+    def ended(self, result: Result) -> TrialState:
         """How the trial stands with its result."""
-        return dataclasses.replace(self.standing, end=End.RESULT, result=result)
+        return dataclasses.replace(self.state, end=End.RESULT, result=result)
 
 
 @functools.lru_cache(maxsize=16)

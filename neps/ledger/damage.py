@@ -14,8 +14,8 @@ from collections.abc import Callable
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
 from neps.ledger.records import End
-from neps.ledger.standing import spent_before
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import spent_before
 from neps.trial import Decision, Result, Status, Trial
 
 __all__ = ["Notices", "damaged_trial", "verdict_on"]

@@ -21,7 +21,7 @@ from neps.ledger.definition import find_definition
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import DEFINITION, Layout
 
-__all__ = ["EarlierRun", "Place", "delete", "look_for_runs"]
+__all__ = ["EarlierRun", "Place", "delete", "find_runs"]
 
 _REMOVING = re.compile(r"\.removing-.+-[0-9a-f]{32}")
 
@@ -47,7 +47,7 @@ class Place:
     others: list[str]
 
 
-def look_for_runs(root: str) -> Place:
+def find_runs(root: str) -> Place:
     """What lies in overwritten/ of `root`.
 
     Raises:

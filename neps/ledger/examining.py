@@ -16,8 +16,8 @@ from neps.ledger.knowledge import Knowledge
 from neps.ledger.layout import Layout
 from neps.ledger.pending import Pending
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, trial_of
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState, trial_of
 from neps.ledger.trust import Trust
 from neps.trial import Trial
 
@@ -32,21 +32,21 @@ class Examiner:
     def __init__(self, layout: Layout, trust: Trust, known: Knowledge, poll: float) -> None:
         self._layout, self._trust, self._known, self._poll = layout, trust, known, poll
 
-    def examine_taken(self, number: int) -> None:
+    def examine_reserved(self, number: int) -> None:
         """Try to learn what a number was decided to be of which only its name is known."""
-        folder, taken = TrialFolder(self._layout, number), self._known.numbers.taken[number]
+        folder, reserved = TrialFolder(self._layout, number), self._known.numbers.reserved[number]
         try:
             if not self._known.details and folder.has_succeeded():
                 self._known.succeeded(number, None)
-            elif (standing := self._trust.look(folder)) is not None:
-                self.place(trial_of(folder, standing), folder, standing)
+            elif (state := self._trust.read_state(folder)) is not None:
+                self.place(trial_of(folder, state), folder, state)
             else:
-                taken.undecided, taken.torn = time.monotonic(), Silence(self._poll)
+                reserved.undecided, reserved.torn = time.monotonic(), Silence(self._poll)
         except UnreadableDocumentError as error:
-            taken.why = error.without_path
-            self._distrust(folder, taken.torn, error)
+            reserved.why = error.without_path
+            self._distrust(folder, reserved.torn, error)
         except OSError as error:
-            self._failed_look(folder, taken.torn, error)
+            self._failed_look(folder, reserved.torn, error)
 
     def examine_pending(self, number: int) -> Trial | None:
         """Look closely at a pending trial: its attempts, their ends, its heartbeat. The trial, if it has a result."""
@@ -54,11 +54,11 @@ class Examiner:
         now = time.monotonic()
         pending.looked = now
         try:
-            standing = self._trust.look(pending.folder, pending.standing)
-            if standing is None:
+            state = self._trust.read_state(pending.folder, pending.state)
+            if state is None:
                 return None
-            mark = pending.folder.heartbeat(standing.start.attempt)
-            trial = trial_of(pending.folder, standing)
+            mark = pending.folder.heartbeat(state.start.attempt)
+            trial = trial_of(pending.folder, state)
         except UnreadableDocumentError as error:
             self._distrust(pending.folder, pending.torn, error)
             return None
@@ -66,7 +66,7 @@ class Examiner:
             self._failed_look(pending.folder, pending.torn, error)
             return None
         before, pending.torn = pending.trial, Silence(self._poll)
-        pending.seen(now, standing, mark)
+        pending.seen(now, state, mark)
         if trial.ended:
             self.end(trial)
             return trial
@@ -81,20 +81,18 @@ class Examiner:
         if not folder.has_start(before.attempts + 1):
             return
         with contextlib.suppress(UnreadableDocumentError, OSError):
-            standing = self._trust.look(folder)
-            if standing is not None and standing.start.attempt > before.attempts:
-                trial = trial_of(folder, standing)
+            state = self._trust.read_state(folder)
+            if state is not None and state.start.attempt > before.attempts:
+                trial = trial_of(folder, state)
                 self._known.reopen(folder.number)
-                self.place(trial, folder, standing)
+                self.place(trial, folder, state)
 
-    def place(self, trial: Trial, folder: TrialFolder, standing: Standing) -> None:
+    def place(self, trial: Trial, folder: TrialFolder, state: TrialState) -> None:
         """A committed trial stands so."""
         if trial.ended:
             self.end(trial)
         else:
-            self._known.begin(
-                trial, Pending.of(folder, standing, trial.spent, poll=self._poll, lease=self._trust.lease)
-            )
+            self._known.begin(trial, Pending.of(folder, state, trial.spent, poll=self._poll, lease=self._trust.lease))
 
     def end(self, trial: Trial) -> None:
         """A trial has ended; one that is damaged is said to be."""
@@ -109,8 +107,8 @@ class Examiner:
 
     def _distrust(self, folder: TrialFolder, torn: Silence, error: UnreadableDocumentError) -> None:
         """A document can't be trusted: look again, or else it is damaged."""
-        torn.look(time.monotonic(), error.path)
+        torn.observe(time.monotonic(), error.path)
         pending = self._known.pending.get(folder.number)
-        trial = self._trust.judged(folder, pending.standing if pending else None, torn, error)
+        trial = self._trust.judged(folder, pending.state if pending else None, torn, error)
         if trial is not None:
             self.end(trial)

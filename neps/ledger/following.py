@@ -41,7 +41,7 @@ class Follower:
         self.definition: Definition = read_definition(self.root)
         self.view: View = read_view(self.root, self.definition)
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Learn what is new: of what runs or has failed, a few are looked at each time, in turn.
 
         Raises:
@@ -54,12 +54,12 @@ class Follower:
         self.view.hear()
         self._looks += 1
         if self._looks % _LIST_EVERY == 0:  # samplers that look at nothing leave gaps for a while
-            self._take_listed()
+            self._note_listed()
         self.view.refresh()
-        self.view.inspect_some()
-        self.view.look_for_retries()
+        self.view.update_some()
+        self.view.check_for_retries()
 
-    def look_closely(self) -> None:
+    def update_all(self) -> None:
         """Learn how each trial stands now: all that run or have failed are looked at, and folders that are gone count.
 
         Raises:
@@ -73,9 +73,9 @@ class Follower:
         for number, pending in list(view.pending.items()):
             if not pending.folder.has_start(1):  # somebody has removed it
                 view.forget(number)
-        self._take_listed()
+        self._note_listed()
         view.refresh()
-        view.inspect_all()
+        view.update_all()
         view.reopen_retried(most=view.failures)
         view.say_damage()
 
@@ -93,9 +93,9 @@ class Follower:
             return None
         return status.st_dev, status.st_ino, status.st_mtime_ns
 
-    def _take_listed(self) -> None:
+    def _note_listed(self) -> None:
         """A listing shows what lies behind a number that nobody has taken, where the frontier stops."""
         known = self.view.known()
         for number in self._layout.numbers():
             if number not in known:
-                self.view.take(number)
+                self.view.note_reserved(number)

@@ -1,4 +1,4 @@
-"""The best of a run for a worker whose sampler looks at nothing: from the accelerator, a piece at a time.
+"""The best of a run for a worker whose sampler looks at nothing: from the results cache, a piece at a time.
 
 For display only. Each look costs a bounded piece, however many trials there are, so it's a while until all is known.
 """
@@ -9,10 +9,10 @@ import contextlib
 import json
 import math
 
-from neps.ledger.accelerator import parse
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
 from neps.ledger.news import News
+from neps.ledger.results_cache import parse
 from neps.ranking import better, incumbent_key, key_of
 from neps.trial import Trial
 
@@ -41,9 +41,9 @@ class Incumbent:
         """Whether the last look came to the end of everything."""
         return self._news.complete
 
-    def look(self) -> None:
+    def read_on(self) -> None:
         """Read on, at most a quarter of a megabyte."""
-        for number, payload in self._news.look(_PIECE):
+        for number, payload in self._news.read_on(_PIECE):
             with contextlib.suppress(*_ODD):
                 self._see(number, payload)
 

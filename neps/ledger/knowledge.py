@@ -50,14 +50,14 @@ class Knowledge:
         self.ended += before is None
         self.failed.pop(number, None)
         self.pending.pop(number, None)
-        self.numbers.settle(number)
+        self.numbers.note_decided(number)
         if trial is not None:
             self.trials[number] = trial
             self.tell(trial)
 
     def end(self, trial: Trial) -> None:
         """A trial has ended."""
-        self.numbers.settle(trial.number)
+        self.numbers.note_decided(trial.number)
         self.pending.pop(trial.number, None)
         self.ended += 1
         if trial.status is Status.FAILED:
@@ -68,7 +68,7 @@ class Knowledge:
 
     def begin(self, trial: Trial, pending: Pending) -> None:
         """A trial is committed, and has no result."""
-        self.numbers.settle(trial.number)
+        self.numbers.note_decided(trial.number)
         self.pending[trial.number] = pending
         self.tell(trial)
 
@@ -98,6 +98,6 @@ class Knowledge:
     def everything(self) -> dict[int, Trial]:
         """All trials by number; numbers that are reserved but not committed wait, without a decision."""
         trials = dict(self.known())
-        for number in self.numbers.taken:
+        for number in self.numbers.reserved:
             trials[number] = Trial(number=number, decision=None, status=Status.WAITING, attempts=0)
         return dict(sorted(trials.items()))

@@ -127,7 +127,7 @@ class Layout:
         self.root = os.fspath(root)
         self.run = run
         self.hidden = f"{self.root}/.neps"
-        self.accelerator = f"{self.hidden}/{run}/accelerator"
+        self.results_cache = f"{self.hidden}/{run}/accelerator"
         self.presence = f"{self.hidden}/{run}/workers"
         self.launches = f"{self.root}/launches"
         self.damaged = f"{self.hidden}/{run}/damaged"

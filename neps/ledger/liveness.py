@@ -42,7 +42,7 @@ class _Suspect:
         seen, before = self.mark(), self.last
         changed = self.silence.looks > 0 and seen is not None and seen != before
         self.last = seen
-        self.silence.look(now, None if seen is None else 0)  # a presence that goes away is no sign of life
+        self.silence.observe(now, None if seen is None else 0)  # a presence that goes away is no sign of life
         return changed
 
 
@@ -101,5 +101,5 @@ def _holding(layout: Layout, lease: float) -> Iterator[tuple[Identity, Callable[
     view.join()
     for pending in view.pending.values():
         if not pending.waits and not pending.awaits_tell:  # what goes on without a worker keeps no run alive
-            start = pending.standing.start
+            start = pending.state.start
             yield start.identity, functools.partial(pending.folder.heartbeat, start.attempt)

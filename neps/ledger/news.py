@@ -1,7 +1,7 @@
-"""What all workers append to the accelerator, read on from where the last look ended: each line once, in pieces.
+"""What all workers append to the results cache, read on from where the last look ended: each line once, in pieces.
 
 Whoever knows a run, or follows it, learns of successes here, at the cost of what is new. What they mean is not its
-business, nor what the accelerator doesn't hold.
+business, nor what the results cache doesn't hold.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from neps.ledger.accelerator import remembered
 from neps.ledger.foreign import LONGEST_LINE, piece
 from neps.ledger.layout import Layout
+from neps.ledger.results_cache import remembered
 
 __all__ = ["News"]
 
@@ -22,15 +22,15 @@ _MOST = 1 << 30
 
 
 class News:
-    """One reader's place in the accelerator. `complete` says whether the last look came to the end of everything."""
+    """One reader's place in the results cache. `complete` says whether the last look came to the end of everything."""
 
     def __init__(self, layout: Layout) -> None:
-        self._folder, self._run = layout.accelerator, layout.run
+        self._folder, self._run = layout.results_cache, layout.run
         self._read: dict[str, int] = {}
         self._left = self._most = 0
         self.complete = False
 
-    def look(self, most: int = _MOST) -> Iterator[tuple[int, bytes]]:
+    def read_on(self, most: int = _MOST) -> Iterator[tuple[int, bytes]]:
         """The number and the unparsed trial of each line that is new.
 
         Args:

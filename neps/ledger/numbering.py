@@ -1,4 +1,4 @@
-"""Which numbers are taken, decided or free, as far as one worker knows. In memory only; part of the view."""
+"""Which numbers are reserved, decided or free, as far as one worker knows. In memory only; part of the view."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import math
 
 from neps.ledger.silence import Silence
 
-__all__ = ["Numbering", "Taken"]
+__all__ = ["Numbering", "Reserved"]
 
 
 @dataclasses.dataclass(slots=True)
-class Taken:
+class Reserved:
     """A number whose folder exists, and of whose decision nothing is known yet.
 
     `since` is when that became known, `undecided` when a look last found no decision; both are monotonic times.
@@ -32,18 +32,18 @@ class Taken:
 class Numbering:
     """The numbers 1, 2, 3 … of a run.
 
-    A number is *noted* once anything is known of it, and *taken* while its name is taken and its decision unknown.
+    A number is *noted* once anything is known of it, and *reserved* while its name is there and its decision unknown.
 
     Args:
         poll: the longest pause in seconds between two looks of a waiting worker.
 
     Example:
         >>> numbers = Numbering(poll=1.0)
-        >>> numbers.take(1, now=0.0), numbers.take(3, now=0.5)
+        >>> numbers.note_reserved(1, now=0.0), numbers.note_reserved(3, now=0.5)
         (None, None)
         >>> numbers.frontier, numbers.lowest
         (2, 1)
-        >>> numbers.settle(1)
+        >>> numbers.note_decided(1)
         >>> numbers.lowest
         2
     """
@@ -53,7 +53,7 @@ class Numbering:
         self._beyond: set[int] = set()
         self.frontier = 1
         """The lowest number that was never noted; a listing may lack some below others that it has."""
-        self.taken: dict[int, Taken] = {}
+        self.reserved: dict[int, Reserved] = {}
 
     def note(self, number: int) -> None:
         """Something is known of this number."""
@@ -63,19 +63,19 @@ class Numbering:
             self._beyond.discard(self.frontier)
             self.frontier += 1
 
-    def take(self, number: int, now: float) -> None:
+    def note_reserved(self, number: int, now: float) -> None:
         """Somebody holds this number, as a failed mkdir has shown at monotonic time `now`."""
-        self.taken.setdefault(number, Taken(now, Silence(self._poll)))
+        self.reserved.setdefault(number, Reserved(now, Silence(self._poll)))
         self.note(number)
 
-    def settle(self, number: int) -> None:
+    def note_decided(self, number: int) -> None:
         """It is known now what this number was decided to be."""
-        self.taken.pop(number, None)
+        self.reserved.pop(number, None)
         self.note(number)
 
     def free(self, number: int) -> None:
         """Nothing is known of this number any more: its folder was removed."""
-        self.taken.pop(number, None)
+        self.reserved.pop(number, None)
         self._beyond.update(range(number + 1, self.frontier))
         self._beyond.discard(number)
         self.frontier = min(self.frontier, number)
@@ -83,13 +83,13 @@ class Numbering:
     @property
     def lowest(self) -> int:
         """The lowest number without a decision: the next one, where decisions are made in turn."""
-        return min([*self.taken, self.frontier])
+        return min([*self.reserved, self.frontier])
 
-    def taken_before(self, moment: float, most: int) -> list[int]:
-        """The numbers that were known to be taken at monotonic time `moment`, among the first few."""
-        return [n for n, taken in itertools.islice(self.taken.items(), most) if taken.since <= moment]
+    def reserved_before(self, moment: float, most: int) -> list[int]:
+        """The numbers that were known to be reserved at monotonic time `moment`, among the first few."""
+        return [n for n, reserved in itertools.islice(self.reserved.items(), most) if reserved.since <= moment]
 
     def put_last(self, number: int) -> None:
-        """Let other taken numbers come to the front."""
-        if number in self.taken:
-            self.taken[number] = self.taken.pop(number)
+        """Let other reserved numbers come to the front."""
+        if number in self.reserved:
+            self.reserved[number] = self.reserved.pop(number)

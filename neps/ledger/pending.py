@@ -7,8 +7,8 @@ from collections.abc import Hashable
 
 from neps.ledger.identity import Identity
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, trial_with
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState, trial_with
 from neps.trial import Trial
 
 __all__ = ["Pending"]
@@ -24,7 +24,7 @@ class Pending:
     """
 
     folder: TrialFolder
-    standing: Standing
+    state: TrialState
     spent: float
     silence: Silence
     watched: Silence
@@ -32,24 +32,24 @@ class Pending:
     looked: float = 0.0
 
     @classmethod
-    def of(cls, folder: TrialFolder, standing: Standing, spent: float, *, poll: float, lease: float) -> Pending:
+    def of(cls, folder: TrialFolder, state: TrialState, spent: float, *, poll: float, lease: float) -> Pending:
         """One that was seen just now, for the first time."""
-        return cls(folder, standing, spent, Silence(poll), Silence(lease / 3), Silence(poll))
+        return cls(folder, state, spent, Silence(poll), Silence(lease / 3), Silence(poll))
 
-    def seen(self, now: float, standing: Standing, mark: Hashable) -> None:
+    def seen(self, now: float, state: TrialState, mark: Hashable) -> None:
         """A close look that succeeded: where it stands, and the mark of its last heartbeat."""
-        self.standing = standing
+        self.state = state
         for silence in (self.silence, self.watched):
-            silence.look(now, (standing.start.attempt, mark))
+            silence.observe(now, (state.start.attempt, mark))
 
-    def watch(self, now: float) -> None:
+    def observe_heartbeat(self, now: float) -> None:
         """A look at the heartbeat alone.
 
         Raises:
             OSError: if the filesystem fails; then it was no look.
         """
-        attempt = self.standing.start.attempt
-        self.watched.look(now, (attempt, self.folder.heartbeat(attempt)))
+        attempt = self.state.start.attempt
+        self.watched.observe(now, (attempt, self.folder.heartbeat(attempt)))
 
     def is_dead(self, lease: float) -> bool:
         """Whether its last attempt's worker is proven dead, or has been silent for longer than the lease.
@@ -59,7 +59,7 @@ class Pending:
         if self.awaits_tell:
             return False
         silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
-        return silent or self.standing.start.identity.proven_dead()
+        return silent or self.state.start.identity.proven_dead()
 
     @property
     def silent_seconds(self) -> float:
@@ -75,19 +75,19 @@ class Pending:
 
     def is_mine(self, me: Identity | None) -> bool:
         """Whether `me` has opened its last attempt, which has not ended."""
-        return not self.waits and not self.awaits_tell and self.standing.start.identity == me
+        return not self.waits and not self.awaits_tell and self.state.start.identity == me
 
     @property
     def waits(self) -> bool:
         """Whether its last attempt has ended without a result, and nobody has opened the next."""
-        return self.standing.end is not None
+        return self.state.end is not None
 
     @property
     def awaits_tell(self) -> bool:
         """Whether its last attempt goes on without its worker, until `neps.tell`."""
-        return self.standing.mark is not None
+        return self.state.mark is not None
 
     @property
     def trial(self) -> Trial:
         """As the history shows it."""
-        return trial_with(self.folder, self.standing, self.spent)
+        return trial_with(self.folder, self.state, self.spent)

@@ -100,7 +100,7 @@ def read_view(root: str | Path, definition: Definition) -> View:
         over = time.monotonic() > deadline
         try:
             view.join()
-            if over or not any(taken.torn.looks for taken in view.numbers.taken.values()):
+            if over or not any(reserved.torn.looks for reserved in view.numbers.reserved.values()):
                 view.say_damage()
                 return view
         except OSError:

@@ -23,10 +23,10 @@ class Silence:
 
     Example:
         >>> silence = Silence(poll=1.0)
-        >>> for second in range(5): silence.look(float(second), mark="unchanged")
+        >>> for second in range(5): silence.observe(float(second), mark="unchanged")
         >>> silence.seconds, silence.longer_than(3.5)
         (4.0, True)
-        >>> silence.look(100.0, mark="unchanged")  # the observer itself was stopped: two polls count, not 96 s
+        >>> silence.observe(100.0, mark="unchanged")  # the observer itself was stopped: two polls count, not 96 s
         >>> silence.seconds, silence.longer_than(3.5)
         (6.0, False)
     """
@@ -38,7 +38,7 @@ class Silence:
     _last: float | None = None
     _owed: int = 0
 
-    def look(self, now: float, mark: Hashable) -> None:
+    def observe(self, now: float, mark: Hashable) -> None:
         """One look that succeeded, at monotonic time `now`, which saw the heartbeat's `mark` (None: none yet)."""
         if self._last is None or mark != self._mark:
             self.seconds, self._owed = 0.0, 0

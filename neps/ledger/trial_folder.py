@@ -1,6 +1,6 @@
 """One config_N: what is read and published in a trial's folder, one method each. It decides nothing.
 
-`standing` reads what the files mean together; what an attempt's own processes leave is in `claims`, and what `neps
+`state` reads what the files mean together; what an attempt's own processes leave is in `claims`, and what `neps
 retry` takes out of the way in `mending`.
 """
 
@@ -63,7 +63,7 @@ class TrialFolder:
             content = documents.encode(decision.config, versioned=False)
             publish(self.path, CONFIG, content, me.token, durable=False)
 
-    def taken(self) -> bool:
+    def is_reserved(self) -> bool:
         """Whether the name is taken, as far as this client sees: a hint, where `reserve` is a fact."""
         return os.path.lexists(self.path)
 

@@ -18,8 +18,8 @@ from neps.ledger.exclusive import publish
 from neps.ledger.identity import Identity
 from neps.ledger.layout import TRIAL, Layout
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, condemn, look, trial_of
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState, condemn, read_state, trial_of
 from neps.trial import Decision, Trial
 
 __all__ = ["Trust", "forget_note"]
@@ -33,13 +33,15 @@ class Trust:
         self.lease = lease
         self.notices = Notices(layout, at_once=me is not None)
 
-    def look(self, folder: TrialFolder, known: Standing | None = None, *, complete: bool = True) -> Standing | None:
-        """As `standing.look`, if all that is read can be trusted; else it raises as that does."""
+    def read_state(
+        self, folder: TrialFolder, known: TrialState | None = None, *, complete: bool = True
+    ) -> TrialState | None:
+        """As `trial_state.read_state`, if all that is read can be trusted; else it raises as that does."""
         folder.check()
-        standing = look(folder, known, complete=complete and self._me is not None)
-        if standing is not None and known is None:
-            self.check(standing.decision, f"{folder.path}/{TRIAL}")
-        return standing
+        state = read_state(folder, known, complete=complete and self._me is not None)
+        if state is not None and known is None:
+            self.check(state.decision, f"{folder.path}/{TRIAL}")
+        return state
 
     def check(self, decision: Decision | None, path: str) -> None:
         """Make sure that a decision, which was read from `path`, belongs to the space: else it raises, as `look`."""
@@ -51,7 +53,7 @@ class Trust:
             raise UnreadableDocumentError(path, why, lasting=True) from error
 
     def judged(
-        self, folder: TrialFolder, known: Standing | None, torn: Silence, error: UnreadableDocumentError
+        self, folder: TrialFolder, known: TrialState | None, torn: Silence, error: UnreadableDocumentError
     ) -> Trial | None:
         """The trial as damaged, past the lease, or once somebody has said so; None if it is to be looked at again.
 
@@ -68,11 +70,11 @@ class Trust:
             self._note(folder, error)
         return damaged_trial(folder, known.decision if known else None, error, self.check)
 
-    def _with_result(self, folder: TrialFolder, known: Standing | None) -> Trial | None:
+    def _with_result(self, folder: TrialFolder, known: TrialState | None) -> Trial | None:
         with contextlib.suppress(UnreadableDocumentError, OSError):
-            standing = self.look(folder, known, complete=False)
-            if standing is not None and standing.result is not None and not standing.result.origin.damaged:
-                return trial_of(folder, standing)
+            state = self.read_state(folder, known, complete=False)
+            if state is not None and state.result is not None and not state.result.origin.damaged:
+                return trial_of(folder, state)
         return None
 
     def _note(self, folder: TrialFolder, error: UnreadableDocumentError) -> None:

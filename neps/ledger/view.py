@@ -18,14 +18,14 @@ from neps.ledger.layout import Layout
 from neps.ledger.numbering import Numbering
 from neps.ledger.pending import Pending
 from neps.ledger.recalling import Recall
-from neps.ledger.standing import Standing, trial_with
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState, trial_with
 from neps.ledger.trust import Trust
 from neps.trial import Decision, Trial
 
 __all__ = ["View"]
 
-_SETTLE_AFTER = 1.0
+_RESERVED_LONG_AGO = 1.0
 _FEW = 16
 _FEW_WATCHED = 4
 
@@ -62,26 +62,26 @@ class View:
         self._recall = Recall(layout, me, self._trust, known)
         self._examiner = Examiner(layout, self._trust, known, poll)
         self._turn = 0
-        self._look_for_retries_at = 0.0
+        self._check_for_retries_at = 0.0
 
     # Joining
 
     def join(self) -> None:
-        """Learn what there is: first from the accelerator, then from the folders that it doesn't hold."""
+        """Learn what there is: first from the results cache, then from the folders that it doesn't hold."""
         numbers = sorted(self._recall.first())
         for number in numbers:
-            self.take(number)
-            self._examiner.examine_taken(number)
+            self.note_reserved(number)
+            self._examiner.examine_reserved(number)
         if self._me:
-            self._recall.rebuild([number for number in numbers if number not in self.numbers.taken])
+            self._recall.rebuild([number for number in numbers if number not in self.numbers.reserved])
 
     def hear(self) -> None:
-        """Learn what others have written into the accelerator since: for readers, whom it saves the folders."""
+        """Learn what others have written into the results cache since: for readers, whom it saves the folders."""
         self._recall.hear()
 
-    def take(self, number: int) -> None:
+    def note_reserved(self, number: int) -> None:
         """Somebody holds this number, as a failed mkdir has shown."""
-        self.numbers.take(number, time.monotonic())
+        self.numbers.note_reserved(number, time.monotonic())
 
     def forget(self, number: int) -> None:
         """The folder of a pending trial is gone, so its number is free."""
@@ -91,31 +91,31 @@ class View:
 
     def refresh(self) -> None:
         """Learn all new decisions, and of what is pending whether it has ended: one look each, in the usual case."""
-        for number in sorted(self.numbers.taken):
-            self._examiner.examine_taken(number)
+        for number in sorted(self.numbers.reserved):
+            self._examiner.examine_reserved(number)
         while TrialFolder(self._layout, self.numbers.frontier).has_start(1):
             number = self.numbers.frontier
-            self.take(number)
-            self._examiner.examine_taken(number)
+            self.note_reserved(number)
+            self._examiner.examine_reserved(number)
         for number, pending in list(self.pending.items()):
             if pending.folder.has_result():
-                self.inspect(number)
+                self.update(number)
 
-    def settle_some(self) -> None:
+    def update_reserved(self) -> None:
         """Look at a few numbers that others took a while ago: enough where decisions look at nothing."""
-        for number in self.numbers.taken_before(time.monotonic() - _SETTLE_AFTER, most=_FEW):
-            self._examiner.examine_taken(number)
+        for number in self.numbers.reserved_before(time.monotonic() - _RESERVED_LONG_AGO, most=_FEW):
+            self._examiner.examine_reserved(number)
             self.numbers.put_last(number)
 
-    def inspect(self, number: int) -> None:
+    def update(self, number: int) -> None:
         """Look closely at one pending trial: its attempts, their ends, its heartbeat."""
         pending = self.pending[number]
         was_untold = pending.awaits_tell
         ended = self._examiner.examine_pending(number)
-        if was_untold and ended is not None and ended.succeeded and pending.standing.start.identity == self._me:
+        if was_untold and ended is not None and ended.succeeded and pending.state.start.identity == self._me:
             self._recall.append(ended)  # who has told it keeps no such file
 
-    def inspect_some(self) -> list[Pending]:
+    def update_some(self) -> list[Pending]:
         """Look closely at a few pending trials that are due, in turn; those that anybody may resume."""
         now = time.monotonic()
         numbers = sorted(self.pending)
@@ -123,17 +123,17 @@ class View:
         chosen = (numbers[self._turn :] + numbers[: self._turn])[:_FEW]
         self._turn += len(chosen)
         for number in chosen:
-            if now - self.pending[number].looked >= min(self._poll, _SETTLE_AFTER) / 2:
-                self.inspect(number)
+            if now - self.pending[number].looked >= min(self._poll, _RESERVED_LONG_AGO) / 2:
+                self.update(number)
         waiting = (self.pending.get(number) for number in chosen)
         return [pending for pending in waiting if pending is not None and pending.is_resumable(self._lease, self._me)]
 
-    def inspect_all(self) -> None:
+    def update_all(self) -> None:
         """Look closely at every pending trial."""
         for number in list(self.pending):
-            self.inspect(number)
+            self.update(number)
 
-    def watch(self) -> None:
+    def check_heartbeats(self) -> None:
         """Look at the heartbeats of a few pending trials: called by a busy worker's heartbeat, each third of a lease.
 
         Else a trial whose worker died would wait for somebody who has nothing to do, in a long run till its end.
@@ -142,14 +142,14 @@ class View:
         first = hash(self._me) % len(numbers) if numbers else 0
         for number in (numbers[first:] + numbers[:first])[:_FEW_WATCHED]:
             with contextlib.suppress(OSError):
-                self.pending[number].watch(now)
+                self.pending[number].observe_heartbeat(now)
 
-    def look_for_retries(self) -> None:
+    def check_for_retries(self) -> None:
         """Whether somebody has reopened a failed trial: a few are looked at in each poll, in turn."""
         now = time.monotonic()
-        if now < self._look_for_retries_at:
+        if now < self._check_for_retries_at:
             return
-        self._look_for_retries_at = now + self._poll
+        self._check_for_retries_at = now + self._poll
         self.reopen_retried(most=_FEW)
 
     def reopen_retried(self, most: int) -> None:
@@ -165,15 +165,15 @@ class View:
 
     # Own trials
 
-    def begun(self, folder: TrialFolder, standing: Standing) -> None:
+    def begun(self, folder: TrialFolder, state: TrialState) -> None:
         """This worker has opened an attempt. Reads nothing, so that nothing can fail between that and holding it."""
         pending = self.pending.get(folder.number)
         spent = pending.spent if pending is not None else 0.0
-        self._examiner.place(trial_with(folder, standing, spent), folder, standing)
+        self._examiner.place(trial_with(folder, state, spent), folder, state)
 
-    def finished(self, folder: TrialFolder, standing: Standing) -> Trial:
+    def finished(self, folder: TrialFolder, state: TrialState) -> Trial:
         """This worker has published a result. Reads nothing: what is published must not be lost on the way."""
-        trial = trial_with(folder, standing, self.pending[folder.number].spent)
+        trial = trial_with(folder, state, self.pending[folder.number].spent)
         self._examiner.end(trial)
         self._recall.append(trial)
         return trial
@@ -206,7 +206,7 @@ class View:
 
     def half_claims(self, patience: float) -> list[int]:
         """The numbers that were reserved, and not committed within so many seconds."""
-        return [number for number, taken in self.numbers.taken.items() if taken.is_half_claim(patience)]
+        return [number for number, reserved in self.numbers.reserved.items() if reserved.is_half_claim(patience)]
 
     def known(self) -> Mapping[int, Trial]:
         """All trials that are known, pending ones included; not a copy, which would cost more with each trial."""

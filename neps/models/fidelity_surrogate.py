@@ -32,10 +32,10 @@ _MANY, _FIRST_OF_MANY = 800, 200  # where the posterior takes long too
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FidelitySurrogate:
-    """A fitted process, and the bend of the losses that it was fitted to."""
+    """A fitted process, and the warp of the losses that it was fitted to."""
 
     process: FidelityProcess
-    bend: float
+    warp: float
 
 
 def fidelity_surrogate(
@@ -45,7 +45,7 @@ def fidelity_surrogate(
     choices: NDArray[np.intp],
     remembered: tuple[FidelityHyperparameters, float] | None = None,
 ) -> FidelitySurrogate:
-    """The process over configurations and fidelities, and the bend of the losses, that are most probable together.
+    """The process over configurations and fidelities, and the warp of the losses, that are most probable together.
 
     When hyperparameters are searched is as for `neps.models.surrogate.surrogate`. Past 500 results they are found on
     500 of them (without a memory on 300, and past 800 on 200), and past 1000 the posterior is of 1000: a third are
@@ -56,7 +56,7 @@ def fidelity_surrogate(
         u: (n,), how far from the highest fidelity each was observed, from 0 to 1.
         losses: (n,), NaN where an evaluation failed.
         choices: (d,), how many categories a dimension encodes; 0 where it is a number.
-        remembered: hyperparameters and bend of an earlier surrogate, to begin with.
+        remembered: hyperparameters and warp of an earlier surrogate, to begin with.
 
     Returns:
         The same for the same arguments: nothing is drawn.
@@ -78,7 +78,7 @@ def fidelity_surrogate(
     if remembered is not None and found is remembered[0]:
         found = fidelity_bounded(found)
     process = FidelityProcess(X[believed], u[believed], targets.values[believed], choices, found)
-    return FidelitySurrogate(process, targets.bend)
+    return FidelitySurrogate(process, targets.warp)
 
 
 def _part(u: _Array, losses: _Array, most: int) -> NDArray[np.intp]:

@@ -1,6 +1,6 @@
 """From losses as users return them to targets that a Gaussian process can learn from.
 
-NumPy only. `neps.models.surrogate` calls it, and compares bends.
+NumPy only. `neps.models.surrogate` calls it, and compares warps.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BENDS", "Targets"]
+__all__ = ["WARPS", "Targets"]
 
-BENDS = (0.0, 1.0, 5.0, -0.9)
+WARPS = (0.0, 1.0, 5.0, -0.9)
 """How losses far from the best may be bent: not at all, compressed a little or much, or expanded near the worst."""
 
 _CLIP = 3.0
@@ -29,15 +29,15 @@ class Targets:
     A loss is measured by its distance u from the best one, in units of the median's. What is beyond u = 4 is set to
     that: how bad a bad configuration is says little about where the optimum lies, and one exploded loss would flatten
     all others. What is not finite (NaN, infinities, a failed evaluation given as NaN) is as bad as the worst of the
-    rest. Then u becomes log(1 + k u) / k, which near the best is u itself. With k = bend > 0 that tells good losses
-    apart where most are bad. With k = bend / max(u) < 0 it expands what is near a ceiling, such as the error of
+    rest. Then u becomes log(1 + k u) / k, which near the best is u itself. With k = warp > 0 that tells good losses
+    apart where most are bad. With k = warp / max(u) < 0 it expands what is near a ceiling, such as the error of
     a classifier that guesses: factors that take a loss away from there become terms. The model chooses the warp by the
     likelihood of the losses (Snelson et al. 2004, "Warped Gaussian processes"), which is the likelihood of the targets
     times the slopes of the targets.
 
     Args:
         losses: shape (n,), in any unit; NaN where an evaluation failed.
-        bend: the strength of the warp, above -1; 0 keeps the distances of losses.
+        warp: the strength of the warp, above -1; 0 keeps the distances of losses.
 
     Example:
         >>> Targets(np.array([1.0, 2.0, 3.0, 1e30, np.nan])).values.round(2).tolist()
@@ -45,7 +45,7 @@ class Targets:
     """
 
     losses: NDArray[np.float64]
-    bend: float = 0.0
+    warp: float = 0.0
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -60,7 +60,7 @@ class Targets:
     @functools.cached_property
     def _warped(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         u = _distances(self.losses)
-        k = self.bend if self.bend > 0.0 else self.bend / (u.max() or 1.0)
+        k = self.warp if self.warp > 0.0 else self.warp / (u.max() or 1.0)
         bent = np.log1p(k * u) / k if k else u
         centred = bent - bent.mean()
         deviation = float(centred.std())

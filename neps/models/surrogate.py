@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neps.models.fitting import NegativeLogPosterior, beginnings, bounded, most_probable
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
-from neps.models.losses import BENDS, Targets
+from neps.models.losses import WARPS, Targets
 
 __all__ = ["Surrogate", "believed", "explanation", "surrogate"]
 
@@ -23,10 +23,10 @@ _Array = NDArray[np.float64]
 H = TypeVar("H")
 _Fitted = Callable[[Targets, Sequence[H], int], tuple[float, H, Targets]]
 
-_FEW = 20  # with so few results all bends are compared each time, and with more each eighth time
+_FEW = 20  # with so few results all warps are compared each time, and with more each eighth time
 _SELDOM = 8
 _FRESH = 64  # with so few, hyperparameters are searched each time, and then afresh too; with more, each eighth time
-_TOGETHER = 400  # with more, a decision searches hyperparameters or one other bend, not all bends
+_TOGETHER = 400  # with more, a decision searches hyperparameters or one other warp, not all warps
 _BELIEVED = 1200  # of more results the posterior is of a part
 _SEARCHED, _FIRST = 800, 250  # of more, hyperparameters are found on a part; the first ones on a smaller
 _ITERATIONS, _FEW_ITERATIONS = 50, 10
@@ -34,10 +34,10 @@ _ITERATIONS, _FEW_ITERATIONS = 50, 10
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Surrogate:
-    """A fitted process, and the bend of the losses that it was fitted to."""
+    """A fitted process, and the warp of the losses that it was fitted to."""
 
     process: GaussianProcess
-    bend: float
+    warp: float
 
 
 def believed(losses: _Array) -> NDArray[np.intp]:
@@ -60,10 +60,10 @@ def surrogate(
     remembered: tuple[Hyperparameters, float] | None = None,
     among: NDArray[np.intp] | None = None,
 ) -> Surrogate:
-    """The Gaussian process and the bend of the losses that are most probable together.
+    """The Gaussian process and the warp of the losses that are most probable together.
 
     The posterior is exact for the k results that are believed. Past 64, hyperparameters are searched again with each
-    eighth result: they change little. Past 400, bends are no longer compared all at once: with each eighth result
+    eighth result: they change little. Past 400, warps are no longer compared all at once: with each eighth result
     another one is tried. Past 800, hyperparameters are found on 800: each step of the search costs n³. A search that
     begins without a memory takes more steps, and is made on 250.
 
@@ -71,7 +71,7 @@ def surrogate(
         X: (k, d), k at least 1: where the results were found that are believed.
         losses: of all results, (n,); NaN where an evaluation failed.
         choices: (d,), how many categories a dimension encodes; 0 where it is a number.
-        remembered: hyperparameters and bend of an earlier surrogate, to begin with.
+        remembered: hyperparameters and warp of an earlier surrogate, to begin with.
         among: which of all results are believed, as `believed` says, (k,); None: all.
 
     Returns:
@@ -91,7 +91,7 @@ def surrogate(
     found, targets = explanation(losses, part, search, beginnings(len(choices)), remembered)
     if remembered is not None and found is remembered[0]:
         found = bounded(found)
-    return Surrogate(GaussianProcess(X, targets.values[among], choices, found), targets.bend)
+    return Surrogate(GaussianProcess(X, targets.values[among], choices, found), targets.warp)
 
 
 def explanation(
@@ -101,7 +101,7 @@ def explanation(
     beginnings: Sequence[H],
     remembered: tuple[H, float] | None,
 ) -> tuple[H, Targets]:
-    """The hyperparameters and the bend that are most probable together, for any kind of process.
+    """The hyperparameters and the warp that are most probable together, for any kind of process.
 
     Args:
         losses: (n,), NaN where an evaluation failed.
@@ -109,7 +109,7 @@ def explanation(
         search: from targets of the part, hyperparameters to begin with, and how many steps to take from each, to the
             most probable hyperparameters and their negative log posterior.
         beginnings: where to begin without anything better.
-        remembered: earlier hyperparameters and their bend, which a long run keeps for seven results of eight.
+        remembered: earlier hyperparameters and their warp, which a long run keeps for seven results of eight.
     """
     n = len(losses)
 
@@ -118,35 +118,35 @@ def explanation(
         return value - float(targets.log_slopes[part].sum()), found, targets
 
     if remembered is None:
-        return _best_bend(losses, fitted, fitted(Targets(losses, BENDS[0]), beginnings[:2], _ITERATIONS))
-    start, bend = remembered
+        return _best_warp(losses, fitted, fitted(Targets(losses, WARPS[0]), beginnings[:2], _ITERATIONS))
+    start, warp = remembered
     if n > _TOGETHER:
-        return _in_turns(losses, fitted, start, bend)
+        return _in_turns(losses, fitted, start, warp)
     if not (n <= _FEW or n % _SELDOM == 0):
         return (
-            (start, Targets(losses, bend))
+            (start, Targets(losses, warp))
             if n > _FRESH
-            else fitted(Targets(losses, bend), [start], _FEW_ITERATIONS)[1:]
+            else fitted(Targets(losses, warp), [start], _FEW_ITERATIONS)[1:]
         )
     starts, iterations = ([start], _FEW_ITERATIONS) if n > _FRESH else ([start, *beginnings][:2], _ITERATIONS)
-    return _best_bend(losses, fitted, fitted(Targets(losses, bend), starts, iterations))
+    return _best_warp(losses, fitted, fitted(Targets(losses, warp), starts, iterations))
 
 
-def _best_bend(losses: _Array, fitted: _Fitted[H], best: tuple[float, H, Targets]) -> tuple[H, Targets]:
-    """The most probable of the best so far and what begins there with any other bend; equal losses have none."""
+def _best_warp(losses: _Array, fitted: _Fitted[H], best: tuple[float, H, Targets]) -> tuple[H, Targets]:
+    """The most probable of the best so far and what begins there with any other warp; equal losses have none."""
     _, found, targets = best
-    rivals = [Targets(losses, bend) for bend in BENDS if bend != targets.bend and targets.values.any()]
+    rivals = [Targets(losses, warp) for warp in WARPS if warp != targets.warp and targets.values.any()]
     others = [fitted(rival, [found], _FEW_ITERATIONS) for rival in rivals]
     return min([best, *others], key=lambda fitted: fitted[0])[1:]
 
 
-def _in_turns(losses: _Array, fitted: _Fitted[H], start: H, bend: float) -> tuple[H, Targets]:
-    """A search where each takes long: with one result of eight for hyperparameters, with another for another bend."""
-    turn, targets = divmod(len(losses), _SELDOM), Targets(losses, bend)
+def _in_turns(losses: _Array, fitted: _Fitted[H], start: H, warp: float) -> tuple[H, Targets]:
+    """A search where each takes long: with one result of eight for hyperparameters, with another for another warp."""
+    turn, targets = divmod(len(losses), _SELDOM), Targets(losses, warp)
     if turn[1] == 0:
         return fitted(targets, [start], _FEW_ITERATIONS)[1:]
     if turn[1] == _SELDOM // 2 and targets.values.any():
-        others = [other for other in BENDS if other != bend]
+        others = [other for other in WARPS if other != warp]
         rival = Targets(losses, others[turn[0] % len(others)])
         _, start, targets = min(
             fitted(targets, [start], 0), fitted(rival, [start], _FEW_ITERATIONS), key=lambda fitted: fitted[0]

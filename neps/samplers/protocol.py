@@ -29,14 +29,14 @@ class Suggestion:
     """What to evaluate next.
 
     `config` holds every parameter of the space, constants and the fidelity included. `previous` is the number of
-    the trial that it continues; `place` is where it stands in a search over fidelities. `reasons` is plain data
+    the trial that it continues; `place` is where it stands in a search over fidelities. `metadata` is plain data
     (YAML) that is stored with the decision, to be read again from the history.
     """
 
     config: Mapping[str, Value]
     previous: int | None = None
     place: Place | None = None
-    reasons: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Sampler(abc.ABC):
     """True if `decide` looks at nothing of the history but its space and seed. Such numbers may be claimed in any
     order, many at once."""
 
-    bears_old_view: ClassVar[bool] = False
+    tolerates_stale_history: ClassVar[bool] = False
     """True if a configuration that was decided for number N is about as good for N+1, though somebody else has
     taken N in between. A worker that loses a race then need not fit its model again."""
 

@@ -150,9 +150,9 @@ class SamplerContract:
     def test_reasons_survive_yaml_and_json(self) -> None:
         """They're stored with the decision, and read again."""
         for name, _, _, suggestion in self._suggestions():
-            reasons = dict(suggestion.reasons)
-            json.dumps(reasons)
-            assert _through_yaml(reasons) == reasons, f"{name}: {reasons} changes when it is stored"
+            metadata = dict(suggestion.metadata)
+            json.dumps(metadata)
+            assert _through_yaml(metadata) == metadata, f"{name}: {metadata} changes when it is stored"
 
     def test_settings_are_plain_and_make_an_equal_sampler(self) -> None:
         """They're published in neps.yaml; a worker that joins compares them."""
@@ -214,7 +214,7 @@ class SamplerContract:
 
     def test_what_it_says_of_itself_is_true_or_false(self) -> None:
         """Workers act on it."""
-        for name in ("independent", "bears_old_view", "needs_max_cost_total"):
+        for name in ("independent", "tolerates_stale_history", "needs_max_cost_total"):
             assert isinstance(getattr(self.make(), name), bool), f"{name} must be True or False"
 
     def test_what_is_given_up_is_never_continued(self) -> None:

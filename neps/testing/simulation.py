@@ -98,7 +98,7 @@ def decided(space: SearchSpace, number: int, suggestion: Suggestion) -> Trial:
         fidelity=None if fidelity is None else float(fidelity),
         place=suggestion.place,
         previous=suggestion.previous,
-        reasons=MappingProxyType(dict(suggestion.reasons)),
+        metadata=MappingProxyType(dict(suggestion.metadata)),
     )
     return Trial(number=number, decision=decision)
 

@@ -77,7 +77,7 @@ class Announcer:
     def _counts(self, view: View) -> str:
         pending = list(view.pending.values())
         held = [each for each in pending if not each.awaits_tell]
-        waiting = sum(each.waits or each.standing.start.identity.proven_dead() for each in held)
+        waiting = sum(each.waits or each.state.start.identity.proven_dead() for each in held)
         running, untold = len(held) - waiting, len(pending) - len(held)
         return _counts(self._budget, view.ended, view.failures, running, waiting, untold)
 

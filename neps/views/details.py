@@ -47,7 +47,7 @@ def details(root_directory: str | Path, number: int) -> str:
         ],
         _named("config", trial.config),
         _named("info_dict", trial.info_dict),
-        _named("reasons of the searcher", trial.decision.reasons if trial.decision else {}),
+        _named("metadata of the searcher", trial.decision.metadata if trial.decision else {}),
         _curve(history.learning_curve(number)),
         _attempts(folder, trial),
         _files(folder.path),

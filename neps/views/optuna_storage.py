@@ -106,7 +106,7 @@ class _Study:
         }
         return {name: plain(value) for name, value in found.items() if value not in (None, {})}
 
-    def look(self) -> list[FrozenTrial]:
+    def current(self) -> list[FrozenTrial]:
         """All trials, as they stand now."""
         trials = self._trials()
         if self._follower.definition.run != self.run:  # another run has taken its place
@@ -121,7 +121,7 @@ class _Study:
     def _trials(self) -> dict[int, Trial]:
         """Ours, by number: the same object where nothing has changed. While it can't be read, as they stood last."""
         try:
-            self._follower.look_closely()
+            self._follower.update_all()
             self._missing = False
         except (OSError, NepsError) as error:
             if not self._missing:
@@ -157,7 +157,7 @@ class _Study:
     def _reported(self, number: int) -> dict[float, float]:
         """The losses by step that a trial without a result has reported so far, in all its attempts."""
         pending = self._follower.view.pending.get(number)
-        return pending.folder.reported(pending.standing.start.attempt) if pending is not None else {}
+        return pending.folder.reported(pending.state.start.attempt) if pending is not None else {}
 
 
 def _refused(name: str) -> Callable[..., NoReturn]:
@@ -203,7 +203,7 @@ class RunStorage(BaseStorage):
                 about.set_study_user_attr(identity, key, value)
         return about
 
-    def _look(self, study_id: int) -> list[FrozenTrial]:
+    def _trials_of(self, study_id: int) -> list[FrozenTrial]:
         """All trials of a study; the caller holds the lock.
 
         Raises:
@@ -213,7 +213,7 @@ class RunStorage(BaseStorage):
             raise KeyError(f"there is no study {study_id}")
         study = self._studies[study_id]
         run = study.run
-        trials = study.look()
+        trials = study.current()
         if study.run != run:
             self._about = self._described()
         return trials
@@ -254,7 +254,7 @@ class RunStorage(BaseStorage):
     ) -> list[FrozenTrial]:
         """As `BaseStorage`: as they stand now."""
         with self._lock:
-            trials = self._look(study_id)
+            trials = self._trials_of(study_id)
             shared = self._studies[study_id].shared
         chosen = [trial for trial in trials if states is None or trial.state in states]
         return copy.deepcopy(chosen, shared) if deepcopy else chosen
@@ -265,7 +265,7 @@ class RunStorage(BaseStorage):
         with self._lock:
             trial = self._studies[study_id].known(number)
             if trial is None or not trial.state.is_finished():
-                trials = self._look(study_id)
+                trials = self._trials_of(study_id)
                 trial = trials[number] if 0 <= number < len(trials) else None
         if trial is None:
             raise KeyError(f"there is no trial {trial_id}")

@@ -91,11 +91,13 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     pending = sorted(view.pending.items())
     running = {number: each for number, each in pending if not each.waits}
     held = {number: each for number, each in running.items() if not each.awaits_tell}
-    dead = {number for number, each in held.items() if each.standing.start.identity.proven_dead()}
+    dead = {number for number, each in held.items() if each.state.start.identity.proven_dead()}
     shown = sorted(running, key=lambda number: (number not in dead, number))[:most_running]
     failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
     damaged = [trial for trial in failed if trial.damaged]
-    unreadable = {number: taken.why for number, taken in sorted(view.numbers.taken.items()) if taken.torn.looks}
+    unreadable = {
+        number: reserved.why for number, reserved in sorted(view.numbers.reserved.items()) if reserved.torn.looks
+    }
     return Overview(
         root=root,
         definition=definition,
@@ -104,7 +106,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         running_count=len(running),
         dead_count=len(dead),
         untold_count=len(running) - len(held),
-        reserved=len(view.numbers.taken) - len(unreadable),
+        reserved=len(view.numbers.reserved) - len(unreadable),
         resumable=len(pending) - len(running),
         short=_short(pending),
         failed=[trial for trial in failed if not trial.damaged],
@@ -114,7 +116,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
 
 
 def _running(pending: Pending, *, dead: bool) -> Running:
-    start = pending.standing.start
+    start = pending.state.start
     sign, seconds = _sign_of_life(pending)
     report = pending.folder.last_report(start.attempt)
     identity = start.identity
@@ -122,7 +124,7 @@ def _running(pending: Pending, *, dead: bool) -> Running:
 
 
 def _sign_of_life(pending: Pending) -> tuple[str, float]:
-    attempt, mark = pending.standing.start.attempt, pending.standing.mark
+    attempt, mark = pending.state.start.attempt, pending.state.mark
     if mark is not None:
         return "pending", 0.0 if mark.marked is None else max(0.0, time.time() - mark.marked.timestamp())
     beat = pending.folder.heartbeat(attempt)
@@ -139,7 +141,7 @@ def _short(waiting: Sequence[tuple[int, Pending]]) -> dict[int, int]:
     needs: dict[int, int] = {}
     for number, pending in waiting:
         with contextlib.suppress(UnreadableDocumentError, OSError):
-            end = pending.folder.end(pending.standing.start.attempt) if pending.waits else None
+            end = pending.folder.end(pending.state.start.attempt) if pending.waits else None
             if end is not None and end.needs_bytes is not None:
                 needs[number] = end.needs_bytes
     return needs

@@ -169,7 +169,7 @@ class _Shown(Display):
         incumbent = self._incumbent
         while incumbent is not None and not (incumbent.complete or self._changed.is_set()):
             began = time.monotonic()
-            incumbent.look()
+            incumbent.read_on()
             if incumbent.complete:
                 self._changed.set()
             self._pause(pause, began)
@@ -219,7 +219,7 @@ class _Shown(Display):
         """The run's incumbent, if its loss is finite, and how many losses are not, where none is."""
         best, not_finite = view.best, 0
         if (incumbent := self._incumbent) is not None:
-            incumbent.look()
+            incumbent.read_on()
             if not incumbent.complete:
                 return None, 0
             not_finite = len(incumbent.without_loss)

@@ -38,11 +38,11 @@ class Watched:
     def __init__(self, root_directory: str) -> None:
         self._follower = Follower(root_of(root_directory))
 
-    def look(self) -> Overview:
+    def overview(self) -> Overview:
         """How it stands now. A run that was moved aside gives way to the one that follows it."""
         follower = self._follower
         with contextlib.suppress(DirectoryError, OSError):  # in the middle of such a move, or of an outage
-            follower.look()
+            follower.update()
         return overview(follower.root, follower.definition, follower.view, MOST_RUNNING)
 
 
@@ -79,7 +79,7 @@ def watch(roots: Sequence[str], *, as_json: bool = False, sleep: Callable[[float
     with contextlib.suppress(KeyboardInterrupt), _display(as_json=as_json) as (show, always):
         while True:
             began = time.monotonic()
-            seen = [run.look() for run in watched]
+            seen = [run.overview() for run in watched]
             state = tuple(map(_state, seen))
             if always or state != last:
                 show(seen)

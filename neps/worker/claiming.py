@@ -50,12 +50,12 @@ class Claims:
 
     def _in_turn(self) -> Step:
         number = self._view.numbers.lowest
-        taken = self._view.numbers.taken.get(number)
-        if taken is not None:
-            if taken.torn.looks:
+        reserved = self._view.numbers.reserved.get(number)
+        if reserved is not None:
+            if reserved.torn.looks:
                 path = self._context.layout.trial(number)
                 return Pause(f"{path} to become readable, or to count as damaged after lease_seconds")
-            if not taken.is_half_claim(self._patience):
+            if not reserved.is_half_claim(self._patience):
                 return _pause_for(number)
         decision = self._decide(number)
         if not isinstance(decision, Decision):
@@ -69,8 +69,8 @@ class Claims:
                 return held
         while True:
             number = self._view.numbers.frontier
-            if TrialFolder(self._context.layout, number).taken():  # a hint that spares a decision
-                self._view.take(number)
+            if TrialFolder(self._context.layout, number).is_reserved():  # a hint that spares a decision
+                self._view.note_reserved(number)
                 continue
             decision = self._decide(number)
             if not isinstance(decision, Decision):
@@ -81,7 +81,7 @@ class Claims:
     def _at_the_end(self, step: Step) -> Step:
         """Before leaving, make sure that no half claim is left to complete."""
         self._view.refresh()
-        if any(isinstance(self._decide(number), Decision) for number in sorted(self._view.numbers.taken)):
+        if any(isinstance(self._decide(number), Decision) for number in sorted(self._view.numbers.reserved)):
             return _pause_for(self._view.numbers.lowest)
         return step
 
@@ -99,7 +99,7 @@ class Claims:
             number=number,
             budget=context.settings.budget,
             spending=context.spending,
-            pending=[pending.standing.decision for pending in view.pending.values()],
+            pending=[pending.state.decision for pending in view.pending.values()],
             seen_results=view.ended,
             expected_cost=context.settings.expected_cost,
             independent=context.independent,
@@ -121,7 +121,7 @@ class Claims:
     def _claim(self, decision: Decision) -> Claim | None:
         number = decision.number
         folder, began = TrialFolder(self._context.layout, number), time.monotonic()
-        if not folder.reserve() and number not in self._view.numbers.taken:
+        if not folder.reserve() and number not in self._view.numbers.reserved:
             self._lost(decision)
             return None
         self._context.tenure.check()
@@ -130,14 +130,14 @@ class Claims:
             self._lost(decision)
             return None
         self._slowest = max(self._slowest, time.monotonic() - began)
-        self._view.begun(folder, held.standing)
+        self._view.begun(folder, held.state)
         goes_on = f", continuing trial {decision.previous}" if decision.previous is not None else ""
         _logger.info("Trial %d claimed%s: %s in %s", number, goes_on, _readable(decision.config), folder.path)
         return held
 
     def _lost(self, decision: Decision) -> None:
-        self._view.take(decision.number)
-        if self._context.sampler.bears_old_view and decision.previous is None and decision.place is None:
+        self._view.note_reserved(decision.number)
+        if self._context.sampler.tolerates_stale_history and decision.previous is None and decision.place is None:
             self._spare = decision
 
 

@@ -23,8 +23,8 @@ from neps.ledger.claims import Claim
 from neps.ledger.outage import Outage
 from neps.ledger.pending_mark import PendingMark, mark_pending
 from neps.ledger.records import result_fields
-from neps.ledger.standing import trial_with
 from neps.ledger.storage import advice, filesystem_words
+from neps.ledger.trial_state import trial_with
 from neps.outcome import Origin, Result
 from neps.trial import Trial
 from neps.worker.context import Context
@@ -61,14 +61,14 @@ class Endings:
         mark = mark_of(held, self._context.settings, started)
         what = f"The mark that trial {number} goes on without a worker"
         if self._through(held, what, lambda: self._mark(held, mark), self._patience):
-            view.begun(held.folder, standing := dataclasses.replace(held.standing, mark=mark))
-            view.inspect(number)  # a takeover may have been quicker, or the job that tells
+            view.begun(held.folder, state := dataclasses.replace(held.state, mark=mark))
+            view.update(number)  # a takeover may have been quicker, or the job that tells
             if number not in view.pending or view.pending[number].awaits_tell:
                 message = (
                     "Trial %d goes on elsewhere: run_pipeline returned neps.PENDING. It waits for neps.tell. See %s"
                 )
                 _logger.info(message, number, held.folder.path)
-                return trial_with(held.folder, standing, 0.0)
+                return trial_with(held.folder, state, 0.0)
         self._drop(held, "run_pipeline returned neps.PENDING; what is told of this attempt will be refused")
         return None
 
@@ -122,7 +122,7 @@ class Endings:
             return held.leave(why, needs_bytes=needs)
 
         self._through(held, f"The end of an attempt at trial {folder.number}", publish, math.inf)
-        self._context.view.inspect(folder.number)
+        self._context.view.update(folder.number)
 
     def _end(self, held: Claim, fields: Mapping[str, Any]) -> bool:
         """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""
@@ -135,7 +135,7 @@ class Endings:
 
     def _is_gone(self, held: Claim) -> bool:
         """Whether somebody has removed the trial's folder, while the run is still there."""
-        return not held.folder.taken() and os.path.isdir(self._context.layout.root)  # noqa: PTH112
+        return not held.folder.is_reserved() and os.path.isdir(self._context.layout.root)  # noqa: PTH112
 
     def _published(self, held: Claim, result: Result) -> Trial:
         folder = held.folder
@@ -149,7 +149,7 @@ class Endings:
 
     def _drop(self, held: Claim, dropped: str) -> None:
         folder = held.folder
-        self._context.view.inspect(folder.number)
+        self._context.view.update(folder.number)
         _logger.warning(
             "Trial %d was taken over by another worker, because this one was silent for longer than lease_seconds. "
             "%s. See %s. A longer lease_seconds tolerates longer silences.",
@@ -168,7 +168,7 @@ class Endings:
                 folder.number,
                 folder.path,
             )
-            self._context.view.inspect(folder.number)
+            self._context.view.update(folder.number)
             return
         died = interrupted.counts_as_death
         how = (
@@ -197,7 +197,7 @@ class Endings:
 
 def mark_of(held: Claim, settings: Settings, started: datetime) -> PendingMark:
     """The mark of an attempt whose evaluation began at this time: whoever tells records by these settings."""
-    start = held.standing.start
+    start = held.state.start
     return PendingMark(
         attempt=start.attempt,
         worker=start.identity.worker,

@@ -119,7 +119,7 @@ class Evaluations:
 
         def on_beat() -> None:
             reports.flush()
-            view.watch()
+            view.check_heartbeats()
 
         self._context.heartbeat.hold(hold, fence.interrupt, on_beat)
         if hold.attempt > 1:

@@ -21,10 +21,10 @@ from neps.ledger.pending import Pending
 from neps.ledger.storage import SPACE, advice, denial
 from neps.ledger.view import View
 from neps.trial import Trial
+from neps.worker.checkpoint_retention import Disk
 from neps.worker.claiming import Claims
 from neps.worker.context import Context
 from neps.worker.evaluating import Evaluations
-from neps.worker.freeing import Disk
 from neps.worker.resuming import resume
 from neps.worker.settings import Keep
 from neps.worker.shortage import Shortage
@@ -143,11 +143,11 @@ class Worker:
             return share
         self._context.tenure.check()
         if self._context.independent:
-            self._view.settle_some()
+            self._view.update_reserved()
         else:
             self._view.refresh()
-        self._view.look_for_retries()
-        if (step := self._resume_one(self._view.inspect_some())) is not None:
+        self._view.check_for_retries()
+        if (step := self._resume_one(self._view.update_some())) is not None:
             return step
         step = self._claims.next()
         if isinstance(step, Leave):
@@ -167,9 +167,9 @@ class Worker:
 
     def _before_leaving(self) -> Step | None:
         """What keeps a worker that has nothing left to claim: what it may resume, and, if it stays, what runs."""
-        if self._settings.stay:
-            return self._stay()
-        self._view.inspect_all()
+        if self._settings.wait_for_all:
+            return self._wait_for_all()
+        self._view.update_all()
         resumable = [p for p in self._view.pending.values() if p.is_resumable(math.inf, self._context.me)]
         if (step := self._resume_one(resumable)) is not None:
             return step
@@ -185,7 +185,7 @@ class Worker:
         except DirectoryError:
             raise
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not pending.folder.taken():
+            if isinstance(error, FileNotFoundError) and not pending.folder.is_reserved():
                 _logger.warning("%s is gone, so trial %d is decided again.", path, number)
                 self._view.forget(number)
             elif (denied := denial(self._context.layout.root, error, self._context.layout.root)) is not None:
@@ -195,7 +195,7 @@ class Worker:
                 _logger.warning("Trial %d can't be resumed: %s. See %s", number, error, path)
         return None
 
-    def _stay(self) -> Step | None:
+    def _wait_for_all(self) -> Step | None:
         """With continue_until_max_evaluation_completed: wait for what runs elsewhere, a few looked at in each turn."""
         self._view.refresh()
         if not self._view.pending:

@@ -41,7 +41,7 @@ def error_of(evaluated: Evaluated, settings: Settings, folder: TrialFolder) -> E
     outcome = evaluated.outcome
     if outcome.success:
         return _missing_cost(outcome, settings, folder) if _lacks_cost(outcome, settings) else None
-    return None if settings.bears_errors else _failure(evaluated, folder)
+    return None if settings.tolerates_errors else _failure(evaluated, folder)
 
 
 def _timed(outcome: Outcome, seconds: float) -> Outcome:

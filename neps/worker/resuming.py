@@ -27,11 +27,11 @@ def resume(pending: Pending, context: Context) -> Claim | None:
     """Open the next attempt of a trial, in the folder where its checkpoint is; None if somebody else was first."""
     view, me = context.view, context.me
     context.tenure.check()
-    number, attempt = pending.folder.number, pending.standing.start.attempt
+    number, attempt = pending.folder.number, pending.state.start.attempt
     if pending.is_mine(me):  # opened without learning it: a reply was lost
-        view.inspect(number)
+        view.update(number)
         return _go_on(pending, context) if number in view.pending and pending.is_mine(me) else None
-    if not (pending.waits or _ended_for_dead(pending, context)) or pending.standing.start.attempt != attempt:
+    if not (pending.waits or _ended_for_dead(pending, context)) or pending.state.start.attempt != attempt:
         return None
     return _open_next(pending, context)
 
@@ -39,28 +39,28 @@ def resume(pending: Pending, context: Context) -> Claim | None:
 def _ended_for_dead(pending: Pending, context: Context) -> bool:
     """End the attempt of a worker that is thought dead; whether anybody may open the next one."""
     view, number = context.view, pending.folder.number
-    view.inspect(number)  # once more: the last that it did may have been to mark the attempt as pending
+    view.update(number)  # once more: the last that it did may have been to mark the attempt as pending
     if number in view.pending and not (pending.waits or pending.awaits_tell):
-        pending.folder.end_attempt(pending.standing.start.attempt, End.DIED, context.me, _why(pending))
-        view.inspect(number)  # whose end it was; a result, if the owner lived after all
+        pending.folder.end_attempt(pending.state.start.attempt, End.DIED, context.me, _why(pending))
+        view.update(number)  # whose end it was; a result, if the owner lived after all
     return number in view.pending and pending.waits
 
 
 def _open_next(pending: Pending, context: Context) -> Claim | None:
     """Open the attempt after one that was left or died, or give the trial up; None if somebody else was first."""
-    folder, standing, me = pending.folder, pending.standing, context.me
-    attempt, after = standing.start.attempt, standing.end
+    folder, state, me = pending.folder, pending.state, context.me
+    attempt, after = state.start.attempt, state.end
     assert after is not None  # noqa: S101 - it waits
     setbacks = _setbacks(pending, context)  # before the attempt is opened: it may fail
     context.tenure.check()
-    if (held := Claim.resume(folder, standing, me)) is None:
-        context.view.inspect(folder.number)
+    if (held := Claim.resume(folder, state, me)) is None:
+        context.view.update(folder.number)
         return None
-    context.view.begun(folder, held.standing)
+    context.view.begun(folder, held.state)
     if setbacks.died_too_often(context.settings.max_attempts):
         _give_up(held, setbacks, context)
         return None
-    why = "after a retry" if standing.start.after == RETRY else _how_it_ended(after)
+    why = "after a retry" if state.start.after == RETRY else _how_it_ended(after)
     _logger.info("Trial %d resumed (attempt %d; %s) in %s", folder.number, attempt + 1, why, folder.path)
     return held
 
@@ -71,7 +71,7 @@ def _how_it_ended(end: End) -> str:
 
 def _go_on(pending: Pending, context: Context) -> Claim | None:
     """Hold what this worker has opened already, unless it was opened to give the trial up."""
-    held, setbacks = Claim(pending.folder, pending.standing), _setbacks(pending, context)
+    held, setbacks = Claim(pending.folder, pending.state), _setbacks(pending, context)
     if setbacks.died_too_often(context.settings.max_attempts):
         _give_up(held, setbacks, context)
         return None
@@ -79,14 +79,14 @@ def _go_on(pending: Pending, context: Context) -> Claim | None:
 
 
 def _why(pending: Pending) -> str:
-    identity = pending.standing.start.identity
+    identity = pending.state.start.identity
     if identity.proven_dead():
         return f"process {identity.pid} on {identity.host} has ended"
     return f"worker {identity.worker} was silent for {pending.silent_seconds:.1f} s"
 
 
 def _setbacks(pending: Pending, context: Context) -> Setbacks:
-    return Setbacks.of(pending.folder, pending.standing.start.attempt, context.settings.max_attempts)
+    return Setbacks.of(pending.folder, pending.state.start.attempt, context.settings.max_attempts)
 
 
 def _why_given_up(setbacks: Setbacks, most: int) -> str:
@@ -121,6 +121,6 @@ def _give_up(held: Claim, setbacks: Setbacks, context: Context) -> None:
         error=error,
     )
     held.publish(result_fields(Result(outcome, Origin(worker=me.worker, attempt=attempt))))
-    context.view.inspect(number)
+    context.view.update(number)
     retry = f"neps retry {context.layout.root} --trial {number}"
     _logger.warning("Trial %d failed: %s. See %s. To try it again, run `%s`.", number, error, held.folder.path, retry)

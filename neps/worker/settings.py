@@ -28,7 +28,7 @@ class Settings:
     budget: Budget
     max_evaluations_per_run: int | None = None
     max_seconds_per_run: float | None = None
-    stay: bool = False
+    wait_for_all: bool = False
     expected_cost: ExpectedCost | None = None
     cost_is_duration: bool = False
     ignore_errors: bool = False
@@ -39,7 +39,7 @@ class Settings:
     callbacks: tuple[Callback, ...] = ()
 
     @property
-    def bears_errors(self) -> bool:
+    def tolerates_errors(self) -> bool:
         """Whether this worker goes on after a failure in its own evaluation."""
         return self.ignore_errors or (self.loss_value_on_error is not None and self.knows_cost_of_failures)
 

@@ -115,7 +115,7 @@ class Shortage:
 
     def see(self, pending: Pending) -> None:
         """A trial that waits: was it left for want of storage?"""
-        number, attempt = pending.folder.number, pending.standing.start.attempt
+        number, attempt = pending.folder.number, pending.state.start.attempt
         if not pending.waits or (number, attempt) in self._tried or number in self._short:
             return
         with contextlib.suppress(UnreadableDocumentError):
@@ -167,7 +167,7 @@ class Shortage:
         """Those that somebody has resumed meanwhile."""
         for number, (attempt, _) in list(self._short.items()):
             pending = self._context.view.pending.get(number)
-            if pending is None or pending.standing.start.attempt != attempt:
+            if pending is None or pending.state.start.attempt != attempt:
                 del self._short[number]
 
 

@@ -25,8 +25,8 @@ from neps.ledger.layout import Layout
 from neps.ledger.pending_mark import PendingMark
 from neps.ledger.records import End, result_fields
 from neps.ledger.silence import Silence
-from neps.ledger.standing import Standing, look, trial_of
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState, read_state, trial_of
 from neps.outcome import Outcome, Result
 from neps.trial import Trial
 from neps.worker.ending import origin_of
@@ -73,16 +73,16 @@ class Untold:
             OSError: if it can't be written.
         """
         with self._pinned() as folder:
-            standing = self._awaited(folder)
-            mark = standing.mark or PendingMark(attempt=standing.start.attempt, worker="")
+            state = self._awaited(folder)
+            mark = state.mark or PendingMark(attempt=state.start.attempt, worker="")
             settings, me = _settings(mark, *values_on_error), Identity.mine()
             seconds = _seconds_since(mark.started)
-            outcome = recorded(with_reports(outcome, Claim(folder, standing), {}), settings, seconds or 0.0)
+            outcome = recorded(with_reports(outcome, Claim(folder, state), {}), settings, seconds or 0.0)
             result = Result(outcome, origin_of(me.worker, mark.attempt, mark.started, seconds))
             if not folder.end_with_result(mark.attempt, result_fields(result), me):
                 self._running(folder)
                 raise self._refused("another process was quicker")
-            told = trial_of(folder, dataclasses.replace(standing, end=End.RESULT, result=result, mark=None))
+            told = trial_of(folder, dataclasses.replace(state, end=End.RESULT, result=result, mark=None))
         if outcome.success and (error := error_of(Evaluated(outcome), settings, self._folder)) is not None:
             raise error
         return told
@@ -106,19 +106,19 @@ class Untold:
         finally:
             os.close(descriptor)
 
-    def _awaited(self, folder: TrialFolder) -> Standing:
+    def _awaited(self, folder: TrialFolder) -> TrialState:
         """How it stands, once it may be told of: a job may be done before its worker has marked the attempt.
 
         The job of a worker that has died before it could do so may tell, too: its end competes with the takeover.
         """
         silence, deadline = Silence(_POLL), time.monotonic() + self._patience
         while True:
-            standing = self._running(folder)
-            start, now = standing.start, time.monotonic()
-            silence.look(now, folder.heartbeat(start.attempt))
+            state = self._running(folder)
+            start, now = state.start, time.monotonic()
+            silence.observe(now, folder.heartbeat(start.attempt))
             is_dead = start.identity.proven_dead() or silence.longer_than(self.lease)
-            if standing.mark is not None or (is_dead and self.job is not None):
-                return standing
+            if state.mark is not None or (is_dead and self.job is not None):
+                return state
             if is_dead or now > deadline:
                 raise self._refused(_held(start.identity, is_dead=is_dead))
             time.sleep(_POLL)
@@ -128,39 +128,39 @@ class Untold:
         """For how many seconds to wait for the mark."""
         return _PATIENCE if self.job is None else _OWNERS_LEASES * self.lease
 
-    def _running(self, folder: TrialFolder) -> Standing:
+    def _running(self, folder: TrialFolder) -> TrialState:
         """How it stands, if it runs, whether with a worker or without."""
-        standing = self._look(folder)
-        if standing is None:
+        state = self._read_state(folder)
+        if state is None:
             raise self._refused("there is no such trial")
-        if (why := self._why_not(folder, standing)) is not None:
+        if (why := self._why_not(folder, state)) is not None:
             raise self._refused(why)
-        return standing
+        return state
 
-    def _look(self, folder: TrialFolder) -> Standing | None:
+    def _read_state(self, folder: TrialFolder) -> TrialState | None:
         try:
-            return look(folder)
+            return read_state(folder)
         except UnreadableDocumentError as error:
             raise self._refused(f"it can't be read: {error.without_path}") from error
 
-    def _why_not(self, folder: TrialFolder, standing: Standing) -> str | None:
+    def _why_not(self, folder: TrialFolder, state: TrialState) -> str | None:
         """Why nothing can be told of a trial that stands so; None if it runs."""
         if self.job is not None and not Hold(folder, self.job.attempt, self.job.worker).is_own():
             return (
                 f"attempt {self.job.attempt}, of which this is told, was opened by worker {self.job.worker}, and the "
                 "one here by another: it belongs to another run, which was moved aside"
             )
-        return self._why_not_of(standing, standing.start.attempt)
+        return self._why_not_of(state, state.start.attempt)
 
-    def _why_not_of(self, standing: Standing, current: int) -> str | None:
-        if standing.result is not None and self.attempt in {None, current}:
-            return f"it has ended: {_shown(standing)}"
+    def _why_not_of(self, state: TrialState, current: int) -> str | None:
+        if state.result is not None and self.attempt in {None, current}:
+            return f"it has ended: {_shown(state)}"
         if self.attempt is None and current > 1:
             return f"it is in attempt {current}, after a takeover or a retry: say which attempt is told of"
         if self.attempt not in {None, current}:
             return f"this is told of attempt {self.attempt}, and it is in attempt {current} by now"
-        if standing.end is not None:
-            return f"attempt {current} has ended ({standing.end}), and any worker may evaluate it again"
+        if state.end is not None:
+            return f"attempt {current} has ended ({state.end}), and any worker may evaluate it again"
         return None
 
     def _refused(self, why: str) -> NotPendingError:
@@ -176,9 +176,9 @@ def _held(identity: Identity, *, is_dead: bool) -> str:
     return f"worker {identity.worker} evaluates it, and its run_pipeline has not returned neps.PENDING"
 
 
-def _shown(standing: Standing) -> str:
-    loss = standing.result.outcome.loss if standing.result is not None else None
-    return f"{standing.status}" + (f", loss {loss:g}" if loss is not None else "")
+def _shown(state: TrialState) -> str:
+    loss = state.result.outcome.loss if state.result is not None else None
+    return f"{state.status}" + (f", loss {loss:g}" if loss is not None else "")
 
 
 def _settings(mark: PendingMark, loss: float | None, cost: float | None) -> Settings:

@@ -203,7 +203,7 @@ class _HillClimber(Sampler):
             return Suggestion(config=space.sample(generator))
         point = space.encode(best.config) + self.step * generator.standard_normal(space.dimensions)
         inside = 1.0 - abs(1.0 - abs(point))  # what leads beyond a bound comes back, so no corner is tried twice
-        return Suggestion(config=space.decode(inside), reasons={"from": best.number})
+        return Suggestion(config=space.decode(inside), metadata={"from": best.number})
 
 
 class TestOfAUser(SamplerContract):

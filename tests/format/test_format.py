@@ -15,10 +15,10 @@ import pytest
 import neps
 from format.writing import SPACE, SPACES, write_run
 from neps.ledger import documents
-from neps.ledger.accelerator import Accelerator
 from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
+from neps.ledger.results_cache import ResultsCache
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -150,16 +150,16 @@ class TestToday:
         for path in [*written.rglob("*.yaml")]:
             if path.name != "config.yaml" and (content := path.read_bytes()).endswith(b"\n...\n"):
                 lacking |= set(documents.decode(str(path), content)) - specified
-        for line in Path(layout.accelerator, "worker.jsonl").read_text().splitlines():
+        for line in Path(layout.results_cache, "worker.jsonl").read_text().splitlines():
             lacking |= set(json.loads(line.split(" ", 2)[2])) - specified
         assert lacking == set()
 
     def _show_up(self, layout: Layout) -> None:
         heartbeat = Heartbeat(layout, Identity.mine(), 3600.0)
         heartbeat.begin()
-        accelerator = Accelerator(layout, "worker")
+        cache = ResultsCache(layout, "worker")
         for trial in neps.load(layout.root).trials:
-            accelerator.append(trial)
+            cache.append(trial)
 
         presence = Path(layout.presence)
         shutil.copytree(presence, presence.with_name("workers_copy"))

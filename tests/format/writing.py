@@ -25,8 +25,8 @@ from neps.ledger.overwriting import move_aside
 from neps.ledger.pending_mark import PendingMark, mark_pending
 from neps.ledger.records import End, result_fields
 from neps.ledger.retrying import reopen
-from neps.ledger.standing import condemn
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import condemn
 from neps.trial import Decision, Place, Result, Trial
 
 __all__ = ["SPACE", "SPACES", "write_run"]
@@ -107,7 +107,7 @@ def _end(folder: TrialFolder, attempt: int = 1, who: Identity = ALICE, **changes
 
 def _success(folder: TrialFolder) -> None:
     """With everything that a result may have."""
-    _claim(folder, config={"optimizer": "Ñandú"}, reserved_cost=3.5, reasons={"from": "prior", "weights": [0.5, 1]})
+    _claim(folder, config={"optimizer": "Ñandú"}, reserved_cost=3.5, metadata={"from": "prior", "weights": [0.5, 1]})
     info = {"note": "größer\n...\n", "accuracy": [0.25, 0.75], "ok": True, "none": None}
     _end(folder, info_dict=info, learning_curve=[1.5, float("inf"), 0.5], account_for_cost=False)
 

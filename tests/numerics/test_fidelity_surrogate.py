@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neps.models.fidelity_process import FidelityHyperparameters
 from neps.models.fidelity_surrogate import FidelitySurrogate, _part, fidelity_surrogate
 from neps.models.gaussian_process import Hyperparameters
-from neps.models.losses import BENDS, Targets
+from neps.models.losses import WARPS, Targets
 from numerics.cube import points
 from numerics.dense_fidelity_process import posterior
 
@@ -34,7 +34,7 @@ def _but(losses: Array, index: int, value: float) -> Array:
 
 def _memory(value: float = 0.3) -> tuple[FidelityHyperparameters, float]:
     top = Hyperparameters(np.full(2, value), value, value, np.full(4, value))
-    return FidelityHyperparameters(top, value, value, value, value), BENDS[1]
+    return FidelityHyperparameters(top, value, value, value, value), WARPS[1]
 
 
 def _assert_sane(found: FidelitySurrogate, Z: Array, largest: float = 100.0) -> None:
@@ -51,7 +51,7 @@ def _assert_same(first: FidelitySurrogate, second: FidelitySurrogate) -> None:
     for part in (lambda h: h.top.lengthscales, lambda h: h.top.effects, lambda h: [h.top.signal, h.top.noise]):
         np.testing.assert_array_equal(part(ours), part(other))
     assert dataclasses.replace(ours, top=other.top) == other
-    assert first.bend == second.bend
+    assert first.warp == second.warp
     np.testing.assert_array_equal(first.process.y, second.process.y)
 
 
@@ -79,7 +79,7 @@ def test_ill_conditioned_results(case: str) -> None:
     points_of, distances, losses = ILL[case]
     first = fidelity_surrogate(points_of, distances, losses, NUMERIC)
     _assert_sane(first, points(20, NUMERIC, seed=8))
-    memory = (first.process.over_fidelities, first.bend)
+    memory = (first.process.over_fidelities, first.warp)
     _assert_sane(fidelity_surrogate(points_of, distances, losses, NUMERIC, memory), points(20, NUMERIC, seed=8))
 
 
@@ -120,7 +120,7 @@ def test_the_same_results_give_the_same_bits() -> None:
 
 def test_the_posterior_is_of_the_targets_and_hyperparameters_that_it_names() -> None:
     found, Z = fidelity_surrogate(X, U, LOSSES, NUMERIC), points(9, NUMERIC, seed=1)
-    np.testing.assert_array_equal(found.process.y, Targets(LOSSES, found.bend).values)
+    np.testing.assert_array_equal(found.process.y, Targets(LOSSES, found.warp).values)
     mean, covariance = posterior(found.process, Z, np.zeros(9))
     np.testing.assert_allclose(found.process.predict(Z)[0], mean, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(found.process.predict(Z)[1], np.diagonal(covariance), rtol=1e-5, atol=1e-9)
@@ -132,7 +132,7 @@ def test_the_posterior_is_of_the_targets_and_hyperparameters_that_it_names() -> 
 def test_past_64_results_hyperparameters_are_searched_each_eighth_time() -> None:
     for n, kept in ((71, True), (72, False), (73, True)):
         found = fidelity_surrogate(*_results(n), NUMERIC, _memory())
-        same = found.process.over_fidelities.walk == pytest.approx(0.3) and found.bend == BENDS[1]
+        same = found.process.over_fidelities.walk == pytest.approx(0.3) and found.warp == WARPS[1]
         assert same is kept
 
 
@@ -146,7 +146,7 @@ def test_of_more_than_1000_results_the_posterior_is_of_a_part() -> None:
     kept = np.array([rows[x.tobytes()] for x in found.process.X])
     assert set(np.flatnonzero(u == 0.0)) <= set(kept)
     np.testing.assert_array_equal(found.process.u, u[kept])
-    np.testing.assert_array_equal(found.process.y, Targets(losses, found.bend).values[kept])
+    np.testing.assert_array_equal(found.process.y, Targets(losses, found.warp).values[kept])
 
 
 def test_past_1000_results_hyperparameters_are_still_searched(monkeypatch: pytest.MonkeyPatch) -> None:

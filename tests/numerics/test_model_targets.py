@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
-from neps.models.losses import BENDS, Targets
+from neps.models.losses import WARPS, Targets
 
 Array = NDArray[np.float64]
 LOSSES = np.array([0.3, 1.2, 0.7, 2.0, 0.5, 1.1])
-bends = pytest.mark.parametrize("bend", sorted({*BENDS, -0.9, 0.0, 5.0}))
+warps = pytest.mark.parametrize("bend", sorted({*WARPS, -0.9, 0.0, 5.0}))
 
 
 def _exploding(n: int = 30) -> Array:
@@ -23,74 +23,74 @@ def test_benign_losses_are_only_standardised() -> None:
     np.testing.assert_allclose(Targets(LOSSES).values, expected, rtol=1e-12)
 
 
-@bends
-def test_targets_have_mean_0_and_deviation_1(bend: float) -> None:
+@warps
+def test_targets_have_mean_0_and_deviation_1(warp: float) -> None:
     for losses in (LOSSES, _exploding(), np.append(LOSSES, [np.nan, np.inf, -np.inf])):
-        values = Targets(losses, bend).values
+        values = Targets(losses, warp).values
         np.testing.assert_allclose([values.mean(), values.std()], [0.0, 1.0], atol=1e-12)
 
 
-@bends
-def test_the_order_of_losses_is_kept(bend: float) -> None:
+@warps
+def test_the_order_of_losses_is_kept(warp: float) -> None:
     losses = np.random.default_rng(0).normal(size=200)
     order = np.argsort(losses)
-    values = Targets(losses, bend).values[order]
+    values = Targets(losses, warp).values[order]
     assert np.all(np.diff(values[:101]) > 0.0), "the better half"
     assert np.all(np.diff(values) >= 0.0)
 
 
-@bends
+@warps
 @pytest.mark.parametrize("scale", [1e-300, 1e-12, 1e12, 1e300])
 @pytest.mark.parametrize("offset", [0.0, -10.0])
-def test_the_unit_of_the_loss_does_not_matter(scale: float, offset: float, bend: float) -> None:
-    targets, expected = Targets(scale * (LOSSES + offset), bend), Targets(LOSSES, bend)
+def test_the_unit_of_the_loss_does_not_matter(scale: float, offset: float, warp: float) -> None:
+    targets, expected = Targets(scale * (LOSSES + offset), warp), Targets(LOSSES, warp)
     np.testing.assert_allclose(targets.values, expected.values, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(targets.log_slopes, expected.log_slopes, rtol=1e-9, atol=1e-9)
 
 
-@bends
+@warps
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_as_bad_as_the_worst(bad: float, bend: float) -> None:
-    targets = Targets(np.append(LOSSES, bad), bend).values
+def test_what_is_not_finite_is_as_bad_as_the_worst(bad: float, warp: float) -> None:
+    targets = Targets(np.append(LOSSES, bad), warp).values
     assert targets[-1] == targets.max() == targets[np.argmax(LOSSES)]
     assert np.argmin(targets) == np.argmin(LOSSES)
 
 
-@bends
-def test_an_exploded_loss_does_not_flatten_the_others(bend: float) -> None:
-    targets = Targets(np.append(LOSSES, 1e30), bend).values
+@warps
+def test_an_exploded_loss_does_not_flatten_the_others(warp: float) -> None:
+    targets = Targets(np.append(LOSSES, 1e30), warp).values
     assert targets[-1] == targets.max()
     assert np.ptp(targets[: len(LOSSES)]) > 0.5
     np.testing.assert_array_equal(np.argsort(targets[:-1]), np.argsort(LOSSES))
 
 
-@bends
-def test_heavy_tails_leave_the_better_half_apart(bend: float) -> None:
-    values = Targets(_exploding(), bend).values
+@warps
+def test_heavy_tails_leave_the_better_half_apart(warp: float) -> None:
+    values = Targets(_exploding(), warp).values
     assert np.all(np.isfinite(values))
     assert np.abs(values).max() < 6.0
 
 
-@bends
+@warps
 @pytest.mark.parametrize(
     "losses", [[3.0], [0.0, 0.0], [1e12] * 5, [np.nan], [np.nan, np.inf, -np.inf], [0.3, 0.3], [5.0, np.nan]], ids=str
 )
-def test_losses_that_tell_nothing_become_zeros(losses: list[float], bend: float) -> None:
-    targets = Targets(np.array(losses), bend)
+def test_losses_that_tell_nothing_become_zeros(losses: list[float], warp: float) -> None:
+    targets = Targets(np.array(losses), warp)
     np.testing.assert_array_equal(targets.values, np.zeros(len(losses)))
     np.testing.assert_array_equal(targets.log_slopes, np.zeros(len(losses)))
 
 
-@bends
-def test_many_equal_losses_and_one_other(bend: float) -> None:
-    values = Targets(np.array([1.0, 1.0, 1.0, 1.0, 7.0]), bend).values
+@warps
+def test_many_equal_losses_and_one_other(warp: float) -> None:
+    values = Targets(np.array([1.0, 1.0, 1.0, 1.0, 7.0]), warp).values
     np.testing.assert_allclose(values, [-0.5, -0.5, -0.5, -0.5, 2.0])
 
 
-@bends
-def test_no_overflow_at_the_largest_floats(bend: float) -> None:
+@warps
+def test_no_overflow_at_the_largest_floats(warp: float) -> None:
     with np.errstate(over="ignore"):
-        targets = Targets(np.array([-1.7e308, 0.0, 1.7e308, 1.0]), bend).values
+        targets = Targets(np.array([-1.7e308, 0.0, 1.7e308, 1.0]), warp).values
     assert np.all(np.isfinite(targets))
     assert targets[0] < targets[1] <= targets[3] < targets[2]
 
@@ -103,43 +103,43 @@ def test_denormal_losses(tiny: float) -> None:
 def test_the_losses_given_are_not_changed() -> None:
     losses = np.append(LOSSES, [np.nan, np.inf, 1e30])
     before = losses.copy()
-    Targets(losses, BENDS[-1])
+    Targets(losses, WARPS[-1])
     np.testing.assert_array_equal(losses, before)
 
 
 # --------------------------------------------------------------------------------------------------------------- slopes
 
 
-@bends
-def test_slopes_are_the_derivatives_of_the_values(bend: float) -> None:
+@warps
+def test_slopes_are_the_derivatives_of_the_values(warp: float) -> None:
     u = np.linspace(0.0, 2.0, 4001)  # the median is 1: a loss is its own distance in units of the median's
-    targets = Targets(7.0 + 3.0 * u, bend)
+    targets = Targets(7.0 + 3.0 * u, warp)
     numerical = np.gradient(targets.values, u, edge_order=2)
     np.testing.assert_allclose(np.exp(targets.log_slopes), numerical, rtol=1e-4)
 
 
-@bends
-def test_the_density_of_a_loss_integrates_to_1(bend: float) -> None:
+@warps
+def test_the_density_of_a_loss_integrates_to_1(warp: float) -> None:
     # Of targets that are normal around 1.2 with deviation 0.2, by the rule of change of variables.
     u = np.linspace(0.0, 2.0, 4001)
-    targets = Targets(u, bend)
+    targets = Targets(u, warp)
     middle = targets.values[1000]
     density = np.exp(-0.5 * ((targets.values - middle) / 0.1) ** 2) / (0.1 * np.sqrt(2.0 * np.pi))
     integral = trapezoid(density * np.exp(targets.log_slopes), u)
     np.testing.assert_allclose(integral, 1.0, rtol=1e-5)
 
 
-def test_the_evidence_prefers_the_bend_that_made_the_losses() -> None:
+def test_the_evidence_prefers_the_warp_that_made_the_losses() -> None:
     generator = np.random.default_rng(0)
-    for bend in (0.0, 5.0):
-        v = np.abs(generator.normal(size=4000))  # half of a normal distribution, without a bend
-        losses = np.expm1(bend * v) / bend if bend else v
+    for warp in (0.0, 5.0):
+        v = np.abs(generator.normal(size=4000))  # half of a normal distribution, without a warp
+        losses = np.expm1(warp * v) / warp if warp else v
         evidence = {b: _half_normal_evidence(losses, b) for b in (0.0, 5.0)}
-        assert max(evidence, key=evidence.__getitem__) == bend
+        assert max(evidence, key=evidence.__getitem__) == warp
 
 
-def _half_normal_evidence(losses: Array, bend: float) -> float:
-    targets = Targets(losses, bend)
+def _half_normal_evidence(losses: Array, warp: float) -> float:
+    targets = Targets(losses, warp)
     distance = targets.values - targets.values.min()
     deviation = np.sqrt(np.mean(distance**2))
     return float(np.sum(-0.5 * (distance / deviation) ** 2 - np.log(deviation) + targets.log_slopes))

@@ -1,4 +1,4 @@
-"""Surrogates of losses as runs have them: of any unit, ill-conditioned, failed, many; and which bend they find."""
+"""Surrogates of losses as runs have them: of any unit, ill-conditioned, failed, many; and which warp they find."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from neps.models.gaussian_process import Hyperparameters
-from neps.models.losses import BENDS, Targets
+from neps.models.losses import WARPS, Targets
 from neps.models.surrogate import Surrogate, believed, explanation, surrogate
 from numerics.cube import points
 from numerics.dense_process import posterior, tensor
@@ -75,7 +75,7 @@ def test_ill_conditioned_results(case: str) -> None:
     X, losses, choices = ILL[case]
     first = surrogate(X, losses, choices)
     _assert_sane(first, points(30, choices, seed=8))
-    second = surrogate(X, losses, choices, (first.process.hyperparameters, first.bend))
+    second = surrogate(X, losses, choices, (first.process.hyperparameters, first.warp))
     _assert_sane(second, points(30, choices, seed=8))
 
 
@@ -87,11 +87,11 @@ def test_the_unit_of_the_losses_does_not_matter(unit: float) -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("bend", BENDS)
-def test_wild_memories_do_no_harm(bend: float) -> None:
+@pytest.mark.parametrize("bend", WARPS)
+def test_wild_memories_do_no_harm(warp: float) -> None:
     for value in (1e-300, 1e300, np.inf):
         wild = Hyperparameters(np.full(3, value), value, value, np.full(4, value))
-        _assert_sane(surrogate(THIRTY, _losses(THIRTY), NUMERIC, (wild, bend)), points(30, NUMERIC, seed=8))
+        _assert_sane(surrogate(THIRTY, _losses(THIRTY), NUMERIC, (wild, warp)), points(30, NUMERIC, seed=8))
 
 
 # ------------------------------------------------------------------------------------------------------- what it learns
@@ -100,34 +100,34 @@ def test_wild_memories_do_no_harm(bend: float) -> None:
 def test_it_predicts_what_it_has_not_seen() -> None:
     X, Z = points(60, MIXED), points(40, MIXED, seed=1)
     found = surrogate(X, _losses(X), MIXED)
-    assert found.bend == 0.0
+    assert found.warp == 0.0
     truth = (_losses(Z) - _losses(X).mean()) / _losses(X).std()
     assert np.sqrt(np.mean((found.process.predict(Z)[0] - truth) ** 2)) < 0.1
 
 
 @pytest.mark.parametrize("bend", [0.0, 5.0, -0.9])
-def test_the_bend_under_which_losses_are_simple_is_found(bend: float) -> None:
+def test_the_warp_under_which_losses_are_simple_is_found(warp: float) -> None:
     X = points(60, NUMERIC)
     v = X.sum(axis=1)
-    losses = {0.0: v, 5.0: np.exp(5.0 * v), -0.9: -np.exp(-1.5 * v)}[bend]
-    assert surrogate(X, losses, NUMERIC).bend == bend
+    losses = {0.0: v, 5.0: np.exp(5.0 * v), -0.9: -np.exp(-1.5 * v)}[warp]
+    assert surrogate(X, losses, NUMERIC).warp == warp
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("bend", [0.0, 5.0, -0.9])
-def test_of_losses_that_are_noise_the_bend_that_makes_them_normal_is_found(bend: float, seed: int) -> None:
+def test_of_losses_that_are_noise_the_warp_that_makes_them_normal_is_found(warp: float, seed: int) -> None:
     # What any process says of the targets is about the same: their slopes decide.
     noise = np.random.default_rng(seed).normal(size=100)
-    losses = {0.0: noise, 5.0: np.exp(2.0 * noise), -0.9: -np.exp(-noise)}[bend]
-    assert surrogate(points(100, NUMERIC), losses, NUMERIC).bend == bend
+    losses = {0.0: noise, 5.0: np.exp(2.0 * noise), -0.9: -np.exp(-noise)}[warp]
+    assert surrogate(points(100, NUMERIC), losses, NUMERIC).warp == warp
 
 
 def test_a_memory_saves_work_and_changes_little() -> None:
     X, Z = points(200, MIXED), points(30, MIXED, seed=1)
     earlier = surrogate(X[:150], _losses(X[:150]), MIXED)
-    later = surrogate(X, _losses(X), MIXED, (earlier.process.hyperparameters, earlier.bend))
+    later = surrogate(X, _losses(X), MIXED, (earlier.process.hyperparameters, earlier.warp))
     anew = surrogate(X, _losses(X), MIXED)
-    assert later.bend == anew.bend
+    assert later.warp == anew.warp
     np.testing.assert_allclose(later.process.predict(Z)[0], anew.process.predict(Z)[0], atol=0.05)
 
 
@@ -137,7 +137,7 @@ def test_the_same_results_give_the_same_bits() -> None:
     ours, other = first.process.hyperparameters, second.process.hyperparameters
     np.testing.assert_array_equal(ours.lengthscales, other.lengthscales)
     np.testing.assert_array_equal(ours.effects, other.effects)
-    assert (ours.signal, ours.noise, first.bend) == (other.signal, other.noise, second.bend)
+    assert (ours.signal, ours.noise, first.warp) == (other.signal, other.noise, second.warp)
     Z = points(30, MIXED, seed=1)
     np.testing.assert_array_equal(first.process.predict(Z), second.process.predict(Z))
 
@@ -146,12 +146,12 @@ def test_the_same_results_give_the_same_bits() -> None:
 
 
 def _explained(
-    n: int, remembered: tuple[str, float] | None, favourite: float = BENDS[2]
+    n: int, remembered: tuple[str, float] | None, favourite: float = WARPS[2]
 ) -> tuple[str, float, list[tuple[list[str], int]]]:
-    """What is found of n losses by a search that likes one bend, and which searches that took."""
+    """What is found of n losses by a search that likes one warp, and which searches that took."""
     searches: list[tuple[list[str], int]] = []
     losses = np.linspace(1.0, 2.0, n) ** 2
-    slopes = {Targets(losses, bend).values[0]: Targets(losses, bend).log_slopes.sum() for bend in BENDS}
+    slopes = {Targets(losses, warp).values[0]: Targets(losses, warp).log_slopes.sum() for warp in WARPS}
     liked = Targets(losses, favourite).values[0]
 
     def search(y: Array, starts: Sequence[str], iterations: int) -> tuple[str, float]:
@@ -159,30 +159,30 @@ def _explained(
         return f"found {len(searches)}", float(slopes[y[0]] + (0.0 if y[0] == liked else 1.0))
 
     found, targets = explanation(losses, np.arange(n), search, ["short", "long"], remembered)
-    np.testing.assert_array_equal(targets.values, Targets(losses, targets.bend).values)
-    return found, targets.bend, searches
+    np.testing.assert_array_equal(targets.values, Targets(losses, targets.warp).values)
+    return found, targets.warp, searches
 
 
 def test_without_a_memory_all_bends_are_compared_from_the_beginnings() -> None:
-    found, bend, searches = _explained(30, None)
-    assert searches == [(["short", "long"], 50), *[(["found 1"], 10)] * (len(BENDS) - 1)]
-    assert (found, bend) == ("found 3", BENDS[2])
+    found, warp, searches = _explained(30, None)
+    assert searches == [(["short", "long"], 50), *[(["found 1"], 10)] * (len(WARPS) - 1)]
+    assert (found, warp) == ("found 3", WARPS[2])
 
 
-def test_a_memory_is_one_of_the_beginnings_and_its_bend_is_kept_between_comparisons() -> None:
+def test_a_memory_is_one_of_the_beginnings_and_its_warp_is_kept_between_comparisons() -> None:
     assert _explained(16, ("old", 5.0))[2][0] == (["old", "short"], 50)
-    found, bend, searches = _explained(30, ("old", -0.9))
+    found, warp, searches = _explained(30, ("old", -0.9))
     assert searches == [(["old"], 10)]
-    assert (found, bend) == ("found 1", -0.9)
-    assert _explained(32, ("old", -0.9))[1] == BENDS[2]
+    assert (found, warp) == ("found 1", -0.9)
+    assert _explained(32, ("old", -0.9))[1] == WARPS[2]
 
 
-@pytest.mark.parametrize(("n", "searches"), [(71, 0), (72, len(BENDS)), (73, 0), (400, len(BENDS)), (401, 0)])
+@pytest.mark.parametrize(("n", "searches"), [(71, 0), (72, len(WARPS)), (73, 0), (400, len(WARPS)), (401, 0)])
 def test_a_long_run_searches_each_eighth_time(n: int, searches: int) -> None:
-    found, bend, made = _explained(n, ("old", -0.9))
+    found, warp, made = _explained(n, ("old", -0.9))
     assert len(made) == searches
     assert all(iterations == 10 for _, iterations in made)
-    assert bend == (BENDS[2] if searches else -0.9)
+    assert warp == (WARPS[2] if searches else -0.9)
     assert (found == "old") is (searches == 0)
 
 
@@ -202,7 +202,7 @@ def test_of_many_results_all_are_in_the_posterior() -> None:
     _assert_sane(found, Z)
     h = found.process.hyperparameters
     theta = tensor(np.log([*h.lengthscales, h.signal, h.noise, *h.effects]))
-    mean, variance = posterior(tensor(X), tensor(Targets(losses, found.bend).values), tensor(Z), MIXED, theta)
+    mean, variance = posterior(tensor(X), tensor(Targets(losses, found.warp).values), tensor(Z), MIXED, theta)
     np.testing.assert_allclose(found.process.predict(Z)[0], mean.numpy(), rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(found.process.predict(Z)[1], variance.numpy(), rtol=1e-5, atol=1e-9)
 
@@ -232,15 +232,15 @@ def test_a_cluster_that_rounding_leaves_indefinite(seed: int) -> None:
     choices = np.zeros(4, dtype=np.intp)
     found = surrogate(X, np.sin(1e3 * X.sum(axis=1)), choices)
     _assert_sane(found, generator.random((20, 4)))
-    _assert_sane(Surrogate(found.process.believing(X[50:60] + 1e-9), found.bend), generator.random((20, 4)))
+    _assert_sane(Surrogate(found.process.believing(X[50:60] + 1e-9), found.warp), generator.random((20, 4)))
 
 
 def test_past_64_results_hyperparameters_are_searched_each_eighth_time() -> None:
     X = points(81, NUMERIC)
-    remembered = (Hyperparameters(np.full(3, 0.7), 1.5, 0.01, np.full(4, 0.1)), BENDS[1])
+    remembered = (Hyperparameters(np.full(3, 0.7), 1.5, 0.01, np.full(4, 0.1)), WARPS[1])
     for n, kept in ((71, True), (72, False), (79, True), (80, False)):
         found = surrogate(X[:n], _losses(X[:n]), NUMERIC, remembered)
-        same = found.process.hyperparameters.signal == pytest.approx(1.5) and found.bend == BENDS[1]
+        same = found.process.hyperparameters.signal == pytest.approx(1.5) and found.warp == WARPS[1]
         assert same is kept
     assert surrogate(X[:64], _losses(X[:64]), NUMERIC, remembered).process.hyperparameters.signal != pytest.approx(1.5)
 
@@ -248,7 +248,7 @@ def test_past_64_results_hyperparameters_are_searched_each_eighth_time() -> None
 def test_remembered_hyperparameters_beyond_all_bounds_are_moved_into_them() -> None:
     X = points(71, NUMERIC)
     for value in (1e-300, 1e300):
-        remembered = (Hyperparameters(np.full(3, value), value, value, np.full(4, value)), BENDS[0])
+        remembered = (Hyperparameters(np.full(3, value), value, value, np.full(4, value)), WARPS[0])
         _assert_sane(surrogate(X, _losses(X), NUMERIC, remembered), points(20, NUMERIC, seed=3))
 
 
@@ -290,7 +290,7 @@ def test_past_400_results_each_decision_makes_one_search(start: int, part: int) 
         made.clear()
         losses = np.linspace(1.0, 2.0, n) ** 2
         found, targets = explanation(losses, np.arange(min(part, n)), search, ["short", "long"], ("old", 0.0))
-        assert targets.bend == 0.0
+        assert targets.warp == 0.0
         if n % 8 == 0:
             assert ([each for each, _ in made], found) == ([10], "found 1")
         elif n % 8 == 4:
@@ -310,4 +310,4 @@ def test_a_part_of_the_results_is_believed_as_if_there_were_no_others(monkeypatc
     found = surrogate(X[among], losses, MIXED, memory, among)
     _assert_sane(found, points(30, MIXED, seed=8))
     assert found.process.X.shape == (60, 4)
-    np.testing.assert_array_equal(found.process.y, Targets(losses, found.bend).values[among])
+    np.testing.assert_array_equal(found.process.y, Targets(losses, found.warp).values[among])

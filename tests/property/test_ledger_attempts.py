@@ -18,7 +18,7 @@ from neps.ledger.claims import Hold
 from neps.ledger.pending_mark import PendingMark, mark_pending
 from neps.ledger.records import End
 from neps.ledger.retrying import RETRY
-from neps.ledger.standing import Standing, condemn, look, trial_of
+from neps.ledger.trial_state import TrialState, condemn, read_state, trial_of
 from neps.outcome import Outcome
 from neps.trial import Status, Trial
 from neps.worker.untold import Untold
@@ -70,7 +70,7 @@ class Attempts(RuleBasedStateMachine):
         self.scene.define()
         self.folder = self.scene.claim(1, somewhere("a"))
         self.model = Model(["a"], [None])
-        self.known: dict[str, Standing] = {}
+        self.known: dict[str, TrialState] = {}
         self.success: bytes | None = None
         self.loss = 0.0
 
@@ -80,10 +80,10 @@ class Attempts(RuleBasedStateMachine):
     @rule(worker=WORKERS)
     def look_and_complete(self, worker: str) -> None:
         """What it has seen is what it goes on from, however old that is by then."""
-        standing = look(self.folder, self.known.get(worker))
-        assert standing is not None
-        assert (standing.mark is not None) == self.model.awaits_tell
-        self.known[worker] = standing
+        state = read_state(self.folder, self.known.get(worker))
+        assert state is not None
+        assert (state.mark is not None) == self.model.awaits_tell
+        self.known[worker] = state
 
     @rule(attempt=st.integers(1, 4), failed=st.booleans(), both_links=st.booleans())
     def publish(self, attempt: int, failed: bool, both_links: bool) -> None:  # noqa: FBT001
@@ -150,11 +150,11 @@ class Attempts(RuleBasedStateMachine):
     def open_next(self, data: st.DataObject) -> None:
         """A contender goes on from what it saw last."""
         worker = data.draw(st.sampled_from(sorted(self.known)))
-        standing = self.known[worker]
-        if standing.status is not Status.WAITING:
+        state = self.known[worker]
+        if state.status is not Status.WAITING:
             return
-        attempt = standing.start.attempt + 1
-        won = self.folder.open_attempt(attempt, somewhere(worker), str(standing.end))
+        attempt = state.start.attempt + 1
+        won = self.folder.open_attempt(attempt, somewhere(worker), str(state.end))
         assert won == (attempt == self.model.last + 1)
         if won:
             self.model.owners.append(worker)
@@ -163,12 +163,12 @@ class Attempts(RuleBasedStateMachine):
     @rule(worker=WORKERS, sets_aside=st.booleans(), leaves=st.booleans())
     def retry(self, worker: str, sets_aside: bool, leaves: bool) -> None:  # noqa: FBT001
         """`neps retry`, which may die at any step."""
-        standing = look(self.folder, complete=False)
-        assert standing is not None
-        damaged = standing.result is not None and standing.result.origin.damaged
-        if standing.status is not Status.FAILED or damaged:
+        state = read_state(self.folder, complete=False)
+        assert state is not None
+        damaged = state.result is not None and state.result.origin.damaged
+        if state.status is not Status.FAILED or damaged:
             return
-        attempt, who = standing.start.attempt, somewhere(worker)
+        attempt, who = state.start.attempt, somewhere(worker)
         assert self.folder.open_attempt(attempt + 1, who, RETRY)
         self.model.owners.append(worker)
         self.model.ends.append(None)
@@ -223,13 +223,13 @@ class Attempts(RuleBasedStateMachine):
             self.success = self.scene.path(1, f"attempt_{self.model.last}.end.yaml").read_bytes()
         if self.success is not None:
             assert isinstance(self.model.end, float)
-            look(self.folder)
+            read_state(self.folder)
             assert self.scene.path(1, "result.yaml").read_bytes() == self.success
 
     def read(self) -> Trial:
-        standing = look(self.folder, complete=False)
-        assert standing is not None
-        return trial_of(self.folder, standing)
+        state = read_state(self.folder, complete=False)
+        assert state is not None
+        return trial_of(self.folder, state)
 
 
 TestAttempts = Attempts.TestCase

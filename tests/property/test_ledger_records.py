@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from neps.evaluation.plain import clean, plain
 from neps.ledger import documents
-from neps.ledger.accelerator import _line, parse
 from neps.ledger.foreign import is_complete
 from neps.ledger.identity import Identity
 from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
+from neps.ledger.results_cache import _line, parse
 from neps.outcome import Kind, Origin, Outcome, Result, recorded
 from neps.trial import Decision, Place, Status, Trial
 
@@ -41,7 +41,7 @@ DECISIONS = st.builds(
     previous=st.none() | st.integers(1, 10**6),
     seed=st.integers(0, 2**32 - 1),
     reserved_cost=COSTS,
-    reasons=st.dictionaries(NAMES, DATA, max_size=3),
+    metadata=st.dictionaries(NAMES, DATA, max_size=3),
     seen_results=COUNTS,
     worker=TEXT,
     claimed=TIMES,
@@ -117,7 +117,7 @@ def test_start(identity: Identity, attempt: int, after: str | None) -> None:
 
 
 @given(DECISIONS, SUCCESSES)
-def test_accelerator_says_what_the_folder_says(decision: Decision, result: Result) -> None:
+def test_results_cache_says_what_the_folder_says(decision: Decision, result: Result) -> None:
     trial = Trial(
         number=decision.number, decision=decision, result=result, status=Status.SUCCESS, attempts=3, spent=1.5
     )

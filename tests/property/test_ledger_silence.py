@@ -15,10 +15,10 @@ GAPS = st.lists(st.floats(0.001, 2 * POLL) | st.floats(2.001 * POLL, 1e6), min_s
 def test_no_stall_by_itself_outlasts_a_lease(gaps: list[float]) -> None:
     """At least so many looks as fit into a lease by two polls each, and the last ones without a stall."""
     silence, now = Silence(POLL), 0.0
-    silence.look(now, None)
+    silence.observe(now, None)
     for number, gap in enumerate(gaps, start=1):
         now += gap
-        silence.look(now, None)
+        silence.observe(now, None)
         if silence.longer_than(LEASE):
             assert number > LEASE / (2 * POLL)
             assert all(recent <= 2 * POLL for recent in gaps[max(0, number - 3) : number])
@@ -27,10 +27,10 @@ def test_no_stall_by_itself_outlasts_a_lease(gaps: list[float]) -> None:
 @given(GAPS)
 def test_never_more_than_has_passed(gaps: list[float]) -> None:
     silence, now = Silence(POLL), 0.0
-    silence.look(now, None)
+    silence.observe(now, None)
     for gap in gaps:
         now += gap
-        silence.look(now, None)
+        silence.observe(now, None)
         assert silence.seconds <= now + 1e-6
 
 
@@ -43,5 +43,5 @@ def test_worker_who_beats_is_never_silent(looks: list[tuple[float, bool]], perio
     silence, now = Silence(POLL), 0.0
     for gap, _ in looks:
         now += gap
-        silence.look(now, int(now / period))
+        silence.observe(now, int(now / period))
         assert not silence.longer_than(LEASE)

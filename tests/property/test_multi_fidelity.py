@@ -22,7 +22,7 @@ from neps.samplers.multi_fidelity.mobster import MOBSTER
 from neps.samplers.multi_fidelity.priorband import PriorBand, PriorBandBO
 from neps.samplers.protocol import Sampler
 from neps.trial import Place, Trial
-from neps.worker.freeing import freeable
+from neps.worker.checkpoint_retention import deletable
 from neps.worker.settings import Keep
 from rigs.pool import SPACE, Pool
 
@@ -52,7 +52,7 @@ def _by_rung(history: History) -> dict[tuple[int, int], list[Trial]]:
     for trial in history.trials:
         assert trial.decision is not None
         place = trial.decision.place
-        if trial.decision.reasons.get("by") == "default" and place is None:
+        if trial.decision.metadata.get("by") == "default" and place is None:
             assert (trial.number, trial.fidelity) == (1, 27), "the default at the target"
             continue
         assert place is not None
@@ -190,7 +190,7 @@ def _check_freed(history: History, seen: dict[int, History], sampler: Sampler) -
     successors = {trial.previous: trial.number for trial in history.trials if trial.previous is not None}
     freed: set[int] = set()
     for view in [*itertools.islice(seen.values(), 0, None, 5), history]:
-        new = freeable(view, sampler.continuable(view), Keep.BEST) - freed
+        new = deletable(view, sampler.continuable(view), Keep.BEST) - freed
         freed |= new
         assert all(view.by_number[number].succeeded for number in new)
         for successor in new & successors.keys():
@@ -205,7 +205,7 @@ def test_what_is_left_in_the_end(sampler: BracketSearch) -> None:
     """In closed brackets failed trials and what they continue, and finished models or the best of them."""
     history, _ = Pool(sampler, 1, 1).run(COUNT)
     continuable = sampler.continuable(history)
-    left = {keep: history.by_number.keys() - freeable(history, continuable, keep) for keep in Keep}
+    left = {keep: history.by_number.keys() - deletable(history, continuable, keep) for keep in Keep}
     assert history.best is not None
     failed = {trial.number for trial in history.trials if not trial.succeeded}
     needed = failed | {history.by_number[number].previous for number in failed} - {None}
@@ -247,7 +247,7 @@ def _drawn(history: History) -> dict[tuple[int, int], tuple[str, Any]]:
     """How each configuration that begins was drawn, and what it is, by bracket and slot."""
     decisions = [trial.decision for trial in history.trials if trial.decision and trial.place]
     return {
-        (decision.place.bracket or 0, decision.place.slot or 0): (decision.reasons["by"], decision.config["x"])
+        (decision.place.bracket or 0, decision.place.slot or 0): (decision.metadata["by"], decision.config["x"])
         for decision in decisions
         if decision.place is not None and decision.previous is None
     }

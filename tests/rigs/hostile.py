@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from neps.ledger.accelerator import _checksum
 from neps.ledger.foreign import END_MARKER
+from neps.ledger.results_cache import _checksum
 
 __all__ = ["spoil"]
 
@@ -28,7 +28,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def spoil(root: Path, chance: random.Random, most: int = 3) -> list[str]:
-    """Do a few things to the root, and say what; mostly without the accelerator, which makes up for it."""
+    """Do a few things to the root, and say what; mostly without the results cache, which makes up for it."""
     done = []
     if chance.random() < 0.8:
         shutil.rmtree(root / ".neps", ignore_errors=True)
@@ -181,7 +181,7 @@ def _remove(path: Path) -> None:
 
 
 def _line(root: Path, chance: random.Random) -> str:
-    """A line of the accelerator whose checksum is right, and whose payload isn't."""
+    """A line of the results cache whose checksum is right, and whose payload isn't."""
     path = _files(root, chance, ".jsonl")
     if path is None or path.parent.name != "accelerator":
         return ""

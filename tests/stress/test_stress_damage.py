@@ -140,7 +140,7 @@ Damage = Callable[[bytes], bytes]
 
 
 def replace(path: Path, damage: Damage) -> None:
-    """By another file (result.yaml and the attempt's end are one under two names); no accelerator makes up for it."""
+    """By another file (result.yaml and the attempt's end are one under two names); no results cache makes up for it."""
     shutil.rmtree(path.parents[1] / ".neps", ignore_errors=True)
     content = damage(path.read_bytes())
     path.unlink()

@@ -22,8 +22,8 @@ from neps.ledger.exclusive import publish
 from neps.ledger.identity import Identity
 from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptStart, End, result_fields
-from neps.ledger.standing import Standing
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState
 from neps.ledger.view import View
 from neps.trial import Decision, Result
 
@@ -82,7 +82,7 @@ class Clock:
         for _ in range(int(seconds)):
             self.now += 1.0
             observer.refresh()
-            observer.inspect_all()
+            observer.update_all()
 
 
 class Scene:
@@ -155,5 +155,5 @@ class Scene:
         """Every file of the run."""
         return {str(p.relative_to(self.root)): p.read_bytes() for p in sorted(self.root.rglob("*")) if p.is_file()}
 
-    def running(self, number: int, who: Identity, attempt: int = 1) -> Standing:
-        return Standing(self.decision(number, who), AttemptStart(attempt, who))
+    def running(self, number: int, who: Identity, attempt: int = 1) -> TrialState:
+        return TrialState(self.decision(number, who), AttemptStart(attempt, who))

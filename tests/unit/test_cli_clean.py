@@ -157,7 +157,7 @@ def test_what_an_interrupted_call_has_left_is_deleted_by_the_next(
 
 
 def test_two_at_once(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    look = earlier.look_for_runs
+    look = earlier.find_runs
 
     def slow(path: str) -> earlier.Place:
         seen = look(path)
@@ -165,7 +165,7 @@ def test_two_at_once(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captur
         assert main(["clean", str(root)]) == 0
         return seen
 
-    monkeypatch.setattr("neps.cli.clean.look_for_runs", slow)
+    monkeypatch.setattr("neps.cli.clean.find_runs", slow)
     assert main(["clean", str(root)]) == 0
     assert capsys.readouterr().out.count("another process is deleting it") == 3
     assert names(root) == []

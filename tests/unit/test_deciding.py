@@ -120,11 +120,11 @@ def test_a_decision_is_a_function_of_its_request() -> None:
 
 
 def test_a_spare_decision_is_used_unless_somebody_has_decided_the_same() -> None:
-    spare = Decision(number=2, config={"x": 0.3}, reasons={"by": "the model"}, seed=1, reserved_cost=9.0)
+    spare = Decision(number=2, config={"x": 0.3}, metadata={"by": "the model"}, seed=1, reserved_cost=9.0)
     sampler = Asked()
     answer = decide(sampler, request(trial(1, 2.0), trial(2, 2.0), spare=spare))
     assert isinstance(answer, Decision)
-    assert (answer.number, answer.config, answer.reasons, sampler.times) == (3, {"x": 0.3}, {"by": "the model"}, 0)
+    assert (answer.number, answer.config, answer.metadata, sampler.times) == (3, {"x": 0.3}, {"by": "the model"}, 0)
     assert (answer.seed != 1, answer.reserved_cost) == (True, 2.0)
     decide(sampler, request(trial(1), trial(2), trial(3), spare=spare))
     assert sampler.times == 1
@@ -143,7 +143,7 @@ def test_a_sampler_waits_or_is_done_for_its_own_reasons() -> None:
         (Suggestion(config={"x": 2.0}), SpaceError, "'x'"),
         (Suggestion(config={"y": 0.5}), SpaceError, "'y'"),
         (Suggestion(config={"x": 0.5}, previous=1), SamplerError, "trial 1 continue trial 1, which doesn't exist"),
-        (Suggestion(config={"x": 0.5}, reasons=[1]), SamplerError, "reasons"),  # type: ignore[arg-type]
+        (Suggestion(config={"x": 0.5}, metadata=[1]), SamplerError, "metadata"),  # type: ignore[arg-type]
     ],
 )
 def test_an_answer_that_none_may_give_is_refused(answer: object, error: type[NepsError], words: str) -> None:

@@ -34,15 +34,15 @@ def test_one_commits_and_knows_what_it_holds(scene: Scene) -> None:
     assert (claim.number, claim.attempt, claim.decision.config) == (1, 1, {"x": 0.5})
     assert (claim.hold.attempt, claim.hold.worker) == (1, "me")
     assert not claim.hold.is_lost()
-    assert claim.standing == scene.view().pending[1].standing
+    assert claim.state == scene.view().pending[1].state
 
 
 def test_one_resumes_what_was_left(scene: Scene) -> None:
     committed(scene).leave("interrupted")
-    left = scene.view().pending[1].standing
+    left = scene.view().pending[1].state
     claim = Claim.resume(scene.folder(1), left, OTHER)
     assert claim is not None
-    assert (claim.attempt, claim.standing.start.after, claim.hold.worker) == (2, "left", "other")
+    assert (claim.attempt, claim.state.start.after, claim.hold.worker) == (2, "left", "other")
     assert Claim.resume(scene.folder(1), left, ME) is None
 
 

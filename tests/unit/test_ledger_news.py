@@ -1,4 +1,4 @@
-"""What is new in the accelerator: each line once, whole, in bounded pieces, and from the beginning of another file."""
+"""News of the results cache: each line once, whole, in bounded pieces, and from the beginning of another file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from neps.ledger import news as module
-from neps.ledger.accelerator import Accelerator
 from neps.ledger.layout import Layout
 from neps.ledger.news import News
+from neps.ledger.results_cache import ResultsCache
 from neps.trial import Decision, Result, Status, Trial
 
 
@@ -24,18 +24,18 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def numbers(news: News, *most: int) -> list[int]:
-    return [number for number, _ in news.look(*most)]
+    return [number for number, _ in news.read_on(*most)]
 
 
 def test_what_was_read_is_not_read_again(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (1, 2):
-        Accelerator(layout, "worker").append(success(number))
+        ResultsCache(layout, "worker").append(success(number))
     news = News(layout)
     assert numbers(news) == [1, 2]
     with monkeypatch.context() as patch:
         patch.setattr(module, "piece", lambda *_: pytest.fail("the file was read again"))
         assert numbers(news) == []
-    (path,) = Path(layout.accelerator).iterdir()
+    (path,) = Path(layout.results_cache).iterdir()
     first = path.read_bytes().splitlines(keepends=True)[0]
     with path.open("ab") as file:
         file.write(first[:20])
@@ -49,7 +49,7 @@ def test_what_was_read_is_not_read_again(layout: Layout, monkeypatch: pytest.Mon
 
 def test_a_look_stops_where_it_is_to_and_goes_on(layout: Layout) -> None:
     for number in range(1, 10):
-        Accelerator(layout, f"worker{number % 2}").append(success(number))
+        ResultsCache(layout, f"worker{number % 2}").append(success(number))
     news, seen = News(layout), list[int]()
     while not news.complete:
         new = numbers(news, 1000)
@@ -61,7 +61,7 @@ def test_a_look_stops_where_it_is_to_and_goes_on(layout: Layout) -> None:
 def test_a_line_that_is_longer_than_a_piece(layout: Layout) -> None:
     """Of a trial with much in its info_dict: who follows the run isn't stuck there."""
     for number in (1, 2):
-        Accelerator(layout, "worker").append(success(number, text="x" * 400_000))
+        ResultsCache(layout, "worker").append(success(number, text="x" * 400_000))
     news = News(layout)
     assert numbers(news, 1000) + numbers(news, 1000) == [1, 2]
     assert numbers(news) == []
@@ -69,7 +69,7 @@ def test_a_line_that_is_longer_than_a_piece(layout: Layout) -> None:
 
 
 def test_what_is_no_line_at_all_is_passed_over(layout: Layout) -> None:
-    Accelerator(layout, "worker").append(success(1))
-    path = Path(layout.accelerator, "worker.jsonl")
+    ResultsCache(layout, "worker").append(success(1))
+    path = Path(layout.results_cache, "worker.jsonl")
     path.write_bytes(b"\0" * (1 << 21) + b"\n" + path.read_bytes())
     assert numbers(News(layout)) == [1]

@@ -9,7 +9,7 @@ import pytest
 from neps.ledger import documents
 from neps.ledger.reading import read_trials
 from neps.ledger.retrying import reopen
-from neps.ledger.standing import look
+from neps.ledger.trial_state import read_state
 from neps.trial import Status, Trial
 from unit.ledger_scene import Scene, here, somewhere
 
@@ -73,7 +73,7 @@ def test_dies_before_it_has_set_the_result_aside(scene: Scene) -> None:
     scene.fail(1)
     scene.folder(1).open_attempt(2, somewhere("retry"), "retry")
     assert first(scene).status is Status.RUNNING
-    look(scene.folder(1))
+    read_state(scene.folder(1))
     assert scene.path(1, "result_1.yaml").exists()
 
 

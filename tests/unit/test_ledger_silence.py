@@ -12,7 +12,7 @@ LEASE = 10.0
 def silence_after(looks: Iterable[float], mark: object = None) -> Silence:
     silence = Silence(poll=1.0)
     for now in looks:
-        silence.look(now, mark)
+        silence.observe(now, mark)
     return silence
 
 
@@ -29,7 +29,7 @@ def test_silence_without_any_heartbeat_counts() -> None:
 
 def test_change_of_the_mark_is_a_sign_of_life() -> None:
     silence = silence_after(range(12), mark=1)
-    silence.look(12.0, 2)
+    silence.observe(12.0, 2)
     assert silence.seconds == 0.0
     assert not silence.longer_than(LEASE)
 
@@ -38,7 +38,7 @@ def test_any_change_is_one() -> None:
     """Also backwards, and also a lock file that has gone: clocks of hosts and servers differ."""
     for mark in (0, None):
         silence = silence_after(range(12), mark=1)
-        silence.look(12.0, mark)
+        silence.observe(12.0, mark)
         assert silence.seconds == 0.0
 
 
@@ -53,7 +53,7 @@ def test_three_looks_after_a_stall() -> None:
     answers = []
     for now in (101.0, 102.0, 103.0):
         answers.append(silence.longer_than(LEASE))
-        silence.look(now, None)
+        silence.observe(now, None)
     assert answers == [False, False, False]
     assert silence.longer_than(LEASE)
 
@@ -61,13 +61,13 @@ def test_three_looks_after_a_stall() -> None:
 def test_second_stall_starts_anew() -> None:
     silence = silence_after([*range(12), 100.0, 101.0, 200.0, 201.0, 202.0])
     assert not silence.longer_than(LEASE)
-    silence.look(203.0, None)
+    silence.observe(203.0, None)
     assert silence.longer_than(LEASE)
 
 
 def test_sign_of_life_ends_what_is_owed() -> None:
     silence = silence_after([0.0, 100.0], mark=1)
-    silence.look(101.0, 2)
+    silence.observe(101.0, 2)
     for second in range(102, 113):
-        silence.look(float(second), 2)
+        silence.observe(float(second), 2)
     assert silence.longer_than(LEASE)

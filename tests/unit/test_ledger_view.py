@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.accelerator import parse
 from neps.ledger.layout import Layout
 from neps.ledger.news import News
 from neps.ledger.records import End
+from neps.ledger.results_cache import parse
 from neps.ledger.retrying import reopen
-from neps.ledger.standing import look
+from neps.ledger.trial_state import read_state
 from neps.ledger.view import View
 from neps.trial import Trial
 from rigs.faultfs import Mount, Rule
@@ -87,7 +87,7 @@ class TestJoin:
         scene.folder(5).reserve()
         view = scene.view()
         assert statuses(view) == {1: "success", 2: "failed", 3: "running", 4: "waiting"}
-        assert (view.ended, set(view.numbers.taken), view.numbers.lowest, view.numbers.frontier) == (2, {5}, 5, 6)
+        assert (view.ended, set(view.numbers.reserved), view.numbers.lowest, view.numbers.frontier) == (2, {5}, 5, 6)
 
     def test_other_names_are_no_trials(self, scene: Scene) -> None:
         for name in (
@@ -119,7 +119,7 @@ class TestJoin:
         view.forget(3)
         assert told == [(1, "success"), (2, "running"), (2, "success"), (3, "running"), (3, "gone")]
 
-    def test_from_the_accelerator_alone(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_from_the_results_cache_alone(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(1, 31):
             scene.claim(number)
             scene.end(number, cost=1.0, info_dict={"a": [1]})
@@ -130,26 +130,26 @@ class TestJoin:
         assert second.numbers.lowest == 31
         assert [path for path in paths if "config_" in path] == []
 
-    def test_what_the_accelerator_lacks_comes_from_the_folders(self, scene: Scene) -> None:
+    def test_what_the_results_cache_lacks_comes_from_the_folders(self, scene: Scene) -> None:
         for number in (1, 2):
             scene.claim(number)
             scene.end(number)
         scene.view()
         scene.claim(3)
         scene.fail(3)
-        (file,) = Path(scene.layout.accelerator).glob("*.jsonl")
+        (file,) = Path(scene.layout.results_cache).glob("*.jsonl")
         lines = file.read_bytes().splitlines(keepends=True)
         file.write_bytes(lines[0][:60] + b"\n" + lines[1])
         assert statuses(scene.view(here("second"))) == {1: "success", 2: "success", 3: "failed"}
 
-    def test_without_the_accelerator(self, scene: Scene) -> None:
+    def test_without_the_results_cache(self, scene: Scene) -> None:
         scene.claim(1)
         scene.end(1)
         scene.view()
         shutil.rmtree(scene.layout.hidden)
         assert statuses(scene.view()) == {1: "success"}
 
-    def test_accelerator_of_another_run(self, scene: Scene) -> None:
+    def test_results_cache_of_another_run(self, scene: Scene) -> None:
         other = Scene(scene.root.parent / "other", "run1")
         other.claim(1)
         other.end(1, loss=-99.0)
@@ -211,7 +211,7 @@ class TestRefresh:
 
     def test_lost_mkdir_is_noted(self, scene: Scene) -> None:
         view = scene.view()
-        view.take(1)
+        view.note_reserved(1)
         assert view.numbers.lowest == 1
         assert view.numbers.frontier == 2
 
@@ -246,9 +246,9 @@ class TestRefresh:
         view.begun(folder, scene.running(1, me))
         assert (view.numbers.lowest, set(view.pending)) == (2, {1})
         scene.end(1, who=me)
-        standing = look(folder)
-        assert standing is not None
-        view.finished(folder, standing)
+        state = read_state(folder)
+        assert state is not None
+        view.finished(folder, state)
         assert statuses(view) == {1: "success"}
         assert statuses(scene.view(here("other"))) == {1: "success"}
 
@@ -271,7 +271,7 @@ class TestWithoutDetails:
             scene.view(details=False)
         assert [path.rpartition("/")[2] for path in paths if "config_" in path] == ["result.yaml"]
 
-    def test_the_accelerator_is_rebuilt_where_much_is_lacking(
+    def test_the_results_cache_is_rebuilt_where_much_is_lacking(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("neps.ledger.recalling.MANY", 3)
@@ -283,7 +283,7 @@ class TestWithoutDetails:
         scene.fail(5)
         first = scene.view(details=False)
         assert (first.ended, set(first.known())) == (4, {1, 5})
-        remembered = dict(News(scene.layout).look())
+        remembered = dict(News(scene.layout).read_on())
         told = {number: parse(number, payload) for number, payload in remembered.items()}
         shutil.rmtree(scene.layout.hidden)
         assert repr(told) == repr({number: scene.view(here("other")).trials[number] for number in (2, 3, 4)})
@@ -293,25 +293,25 @@ class TestWithoutDetails:
         scene.claim(1)
         scene.end(1)
         scene.view(details=False)
-        assert dict(News(scene.layout).look()) == {}
+        assert dict(News(scene.layout).read_on()) == {}
 
     def test_settles_a_few_in_turn(self, scene: Scene, clock: Clock) -> None:
         view = scene.view(details=False)
         for number in range(1, 41):
             scene.claim(number)
-            view.take(number)
-        view.settle_some()
-        assert len(view.numbers.taken) == 40
+            view.note_reserved(number)
+        view.update_reserved()
+        assert len(view.numbers.reserved) == 40
         clock.now += 2.0
         for left in (24, 8, 0):
-            view.settle_some()
-            assert len(view.numbers.taken) == left
+            view.update_reserved()
+            assert len(view.numbers.reserved) == left
 
 
 class TestPending:
     def test_proven_dead_at_once(self, scene: Scene) -> None:
         scene.claim(1, dead())
-        (pending,) = scene.view().inspect_some()
+        (pending,) = scene.view().update_some()
         assert pending.folder.number == 1
         assert not pending.waits
 
@@ -323,15 +323,15 @@ class TestPending:
                 Path(folder.lock_path(1)).touch()
                 os.utime(folder.lock_path(1), ns=(second, second))
             clock.run(view, 1)
-            assert view.inspect_some() == []
+            assert view.update_some() == []
 
     def test_silent_for_a_lease(self, scene: Scene, clock: Clock) -> None:
         scene.claim(1, somewhere())
         view = scene.view()
         clock.run(view, LEASE)
-        assert view.inspect_some() == []
+        assert view.update_some() == []
         clock.run(view, 2)
-        assert len(view.inspect_some()) == 1
+        assert len(view.update_some()) == 1
 
     def test_silence_starts_anew_with_each_attempt(self, scene: Scene, clock: Clock) -> None:
         scene.claim(1, somewhere())
@@ -339,26 +339,26 @@ class TestPending:
         clock.run(view, LEASE - 1)
         scene.take_over(1, 1, somewhere("second"), End.LEFT)
         clock.run(view, LEASE - 1)
-        assert view.inspect_some() == []
+        assert view.update_some() == []
 
     def test_outage_is_no_silence(self, faulty: Mount, clock: Clock) -> None:
         scene = Scene(faulty.path / "run")
         scene.claim(1, somewhere())
         view = scene.view()
-        view.inspect(1)
+        view.update(1)
         faulty.rules([Rule("lookup,open,getattr", "*attempt_1.lock", "EIO")])
         for _ in range(200):
             clock.now += 1.0
-            view.inspect(1)
+            view.update(1)
         assert faulty.faults()
         faulty.rules([])
         clock.now += 1.0
-        view.inspect(1)
-        assert view.inspect_some() == []
+        view.update(1)
+        assert view.update_some() == []
 
     def test_left_may_be_resumed(self, scene: Scene) -> None:
         scene.claim(1, somewhere()).end_attempt(1, End.LEFT, somewhere())
-        (pending,) = scene.view().inspect_some()
+        (pending,) = scene.view().update_some()
         assert pending.waits
 
     def test_many_are_inspected_in_turn(self, scene: Scene, clock: Clock) -> None:
@@ -368,7 +368,7 @@ class TestPending:
         seen: set[int] = set()
         for _ in range(4):
             clock.now += 1.0
-            view.inspect_some()
+            view.update_some()
             looked = {n for n, pending in view.pending.items() if pending.looked == clock.now}
             assert 0 < len(looked) <= 16
             seen |= looked
@@ -387,16 +387,16 @@ class TestPending:
         view = scene.view()
         for _ in range(6):
             clock.now += LEASE / 3
-            view.watch()
-        assert len(view.inspect_some()) == 1
+            view.check_heartbeats()
+        assert len(view.update_some()) == 1
 
     def test_busy_worker_with_evaluations_shorter_than_a_beat(self, scene: Scene, clock: Clock) -> None:
         scene.claim(1, somewhere())
         view = scene.view()
         for _ in range(20):
-            assert view.inspect_some() == [] or clock.now > 1000.0 + LEASE
+            assert view.update_some() == [] or clock.now > 1000.0 + LEASE
             clock.now += LEASE / 6
-        assert len(view.inspect_some()) == 1
+        assert len(view.update_some()) == 1
 
 
 class TestRetries:
@@ -406,9 +406,9 @@ class TestRetries:
         scene.fail(1)
         view = scene.view()
         assert reopen(str(scene.root), definition, view.trials[1])
-        view.look_for_retries()
+        view.check_for_retries()
         assert (statuses(view), view.ended) == ({1: "waiting"}, 0)
-        assert view.pending[1].standing.start.attempt == 2
+        assert view.pending[1].state.start.attempt == 2
 
     def test_which_has_ended_again_by_then(self, scene: Scene) -> None:
         definition = scene.define()
@@ -418,7 +418,7 @@ class TestRetries:
         reopen(str(scene.root), definition, view.trials[1])
         scene.folder(1).open_attempt(3, here(), "left")
         scene.end(1, 3)
-        view.look_for_retries()
+        view.check_for_retries()
         assert (statuses(view), view.ended) == ({1: "success"}, 1)
 
 
@@ -426,7 +426,7 @@ def test_numbers_seen_in_any_order(scene: Scene) -> None:
     for order in itertools.permutations([1, 2, 3, 5]):
         view = View(scene.layout, here(), lease=LEASE, poll=1.0)
         for number in order:
-            view.take(number)
+            view.note_reserved(number)
         assert view.numbers.frontier == 4
 
 

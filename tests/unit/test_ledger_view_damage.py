@@ -8,7 +8,7 @@ import pytest
 
 from neps.ledger import trial_folder, trust
 from neps.ledger.records import End
-from neps.ledger.standing import condemn
+from neps.ledger.trial_state import condemn
 from neps.ledger.view import View
 from neps.trial import Status, Trial
 from unit.ledger_scene import TORN, Clock, Scene, here, somewhere
@@ -37,7 +37,7 @@ class TestDamage:
         assert trial.status is Status.FAILED
         assert trial.result is not None
         assert trial.damaged
-        assert number not in view.numbers.taken
+        assert number not in view.numbers.reserved
         assert number not in view.pending
         return trial
 

@@ -16,8 +16,8 @@ import neps
 from neps.cli import main
 from neps.evaluation import read_return_value
 from neps.ledger import documents
-from neps.ledger.accelerator import parse, remembered
 from neps.ledger.records import result_fields
+from neps.ledger.results_cache import parse, remembered
 from neps.outcome import MEASURES, Kind, Origin, Outcome, Result, recorded
 
 BEGAN = dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC)

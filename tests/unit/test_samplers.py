@@ -136,13 +136,13 @@ def test_a_grid_of_any_size_costs_nothing() -> None:
 def _is_initial(sampler: Sampler, history: History, number: int) -> bool:
     answer = sampler.decide(history, number, Budget(), generator_for(0, number))
     assert isinstance(answer, Suggestion)
-    return bool(answer.reasons["by"] == "initial design")
+    return bool(answer.metadata["by"] == "initial design")
 
 
 @pytest.mark.parametrize(("size", "expected"), [(None, 3), (1, 1), (5, 5)])
 def test_the_initial_design_has_its_size(size: int | None, expected: int) -> None:
     history = simulate(BayesianOptimization(initial_design_size=size), PLANE, lambda config: float(config["x"] or 0), 7)
-    by = [trial.decision.reasons["by"] for trial in history.trials if trial.decision]
+    by = [trial.decision.metadata["by"] for trial in history.trials if trial.decision]
     assert by == ["initial design"] * expected + ["model"] * (7 - expected)
 
 
@@ -156,7 +156,7 @@ def test_a_short_run_in_many_dimensions_ends_with_the_model() -> None:
     space = SearchSpace({f"x{index}": Float(0.0, 1.0) for index in range(20)})
     history = simulate(BayesianOptimization(), space, lambda _: 1.0, 9)
     assert history.trials[-1].decision is not None
-    assert history.trials[-1].decision.reasons["by"] == "model"
+    assert history.trials[-1].decision.metadata["by"] == "model"
 
 
 def test_the_initial_design_goes_on_until_its_results_are_in() -> None:

@@ -36,7 +36,7 @@ def _history(outcomes: Sequence[Outcome], *, pending: int = 0) -> History:
     for number in range(1, len(outcomes) + pending + 1):
         answer = Sobol().decide(History(PLANE, {}), number, Budget(), generator_for(0, number))
         by = "initial design" if number <= 3 else "model"
-        trial = decided(PLANE, number, dataclasses.replace(answer, reasons={"by": by}))
+        trial = decided(PLANE, number, dataclasses.replace(answer, metadata={"by": by}))
         trials[number] = ended(trial, *outcomes[number - 1]) if number <= len(outcomes) else trial
     return History(PLANE, MappingProxyType(trials))
 
@@ -60,7 +60,7 @@ def _suggestion(history: History, total: float | None = None, sampler: Sampler |
 
 
 def _exponent(history: History, total: float | None) -> float:
-    return float(_suggestion(history, total).reasons["cost_exponent"])
+    return float(_suggestion(history, total).metadata["cost_exponent"])
 
 
 LEARNT = [(3.0, 2.0), (1.0, 4.0), (2.0, 1.0), (4.0, 8.0), (0.5, 3.0)]  # costs: 7 by the initial design, 18 in all
@@ -271,7 +271,7 @@ def test_a_restart_needs_one_too_and_may_raise_it(tmp_path: Path) -> None:
             _run(tmp_path, searcher=searcher, max_evaluations_total=100)
     history = _run(tmp_path, max_cost_total=12.0)
     assert spent < history.total_cost >= 12.0
-    exponents = [trial.decision.reasons.get("cost_exponent", 1.0) for trial in history.trials if trial.decision]
+    exponents = [trial.decision.metadata.get("cost_exponent", 1.0) for trial in history.trials if trial.decision]
     assert 0.0 < exponents[-1] < 1.0
 
 

@@ -105,7 +105,7 @@ class TestFreezeThaw:
         numbers = {f"x{i}": Float(0, 1) for i in range(dimensions)}
         space = SearchSpace({**numbers, "epochs": Integer(1, upper, is_fidelity=True)})
         after = simulate(FreezeThaw(), space, lambda config: float(config["x0"] or 0), size + 1)
-        by = [t.decision.reasons["by"] for t in after.trials]  # type: ignore[union-attr]
+        by = [t.decision.metadata["by"] for t in after.trials]  # type: ignore[union-attr]
         assert by == ["initial design"] * size + ["model"]
 
     def test_it_continues_what_promises_most(self) -> None:
@@ -247,14 +247,14 @@ class TestFreezeThaw:
             for each in (plain, trial(10, 0.5, 9, losses[-1], learning_curve=losses, learning_curve_steps=steps))
         )
         assert reported.trials[-1].learning_curve == tuple(zip(steps, losses, strict=True))
-        models = [suggestion(FreezeThaw(initial_design_size=3), each).reasons["model"] for each in (known, reported)]
+        models = [suggestion(FreezeThaw(initial_design_size=3), each).metadata["model"] for each in (known, reported)]
         assert models[0] != models[1]
         beyond = trial(10, 0.5, 9, losses[-1], learning_curve=[7.0, losses[-1]], learning_curve_steps=[12.0, 9.0])
-        assert suggestion(FreezeThaw(initial_design_size=3), history(*BEGUN, beyond)).reasons["model"] == models[0]
+        assert suggestion(FreezeThaw(initial_design_size=3), history(*BEGUN, beyond)).metadata["model"] == models[0]
 
     @pytest.mark.parametrize("memory", [{}, {"lengthscales": ["x"]}, "no mapping", {"lengthscales": [math.nan]}])
     def test_a_memory_that_makes_no_sense_is_ignored(self, memory: object) -> None:
-        strange = decided(LINE, 10, Suggestion(config={"x": 0.5, "epochs": 1}, reasons={"model": memory}))
+        strange = decided(LINE, 10, Suggestion(config={"x": 0.5, "epochs": 1}, metadata={"model": memory}))
         plain = decided(LINE, 10, Suggestion(config={"x": 0.5, "epochs": 1}))
         answers = [
             suggestion(FreezeThaw(initial_design_size=3), history(*BEGUN, ended(each, 0.4)))
@@ -264,7 +264,7 @@ class TestFreezeThaw:
 
     def test_what_was_fitted_is_where_the_next_fit_begins(self) -> None:
         after = simulate(FreezeThaw(), PLANE, bowl, 20)
-        model = after.trials[-1].decision.reasons["model"]  # type: ignore[union-attr]
+        model = after.trials[-1].decision.metadata["model"]  # type: ignore[union-attr]
         assert set(model) == {
             "lengthscales", "signal", "noise", "effects", "walk", "slope", "trend", "early_noise", "bend"
         }  # fmt: skip
@@ -324,7 +324,7 @@ class TestFreezeThaw:
         found, expected = (
             suggestion(FreezeThaw(initial_design_size=3), history(*BEGUN, each)) for each in (tiny, lowest)
         )
-        assert found.reasons == expected.reasons
+        assert found.metadata == expected.metadata
 
     def test_many_levels_take_no_more_memory_than_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is ahead of each is looked at, and that in blocks: it is the same whatever their size."""
@@ -359,7 +359,7 @@ class TestFreezeThaw:
 class TestMOBSTER:
     def test_new_configurations_are_random_at_first_and_then_what_the_model_says(self) -> None:
         after = simulate(MOBSTER(), PLANE, bowl, 60)
-        by = [t.decision.reasons["by"] for t in after.trials if t.previous is None]  # type: ignore[union-attr]
+        by = [t.decision.metadata["by"] for t in after.trials if t.previous is None]  # type: ignore[union-attr]
         assert by[:8] == ["random"] * 8
         assert set(by[16:]) == {"model"}
         late = [t.config for t in after.trials[30:] if t.previous is None]
@@ -367,7 +367,7 @@ class TestMOBSTER:
 
     def test_some_may_stay_random(self) -> None:
         after = simulate(MOBSTER(random_interleave_prob=0.5), PLANE, bowl, 60)
-        late = [t.decision.reasons["by"] for t in after.trials[20:] if t.previous is None]  # type: ignore[union-attr]
+        late = [t.decision.metadata["by"] for t in after.trials[20:] if t.previous is None]  # type: ignore[union-attr]
         assert {"random", "model"} <= set(late)
 
     def test_a_finite_space_goes_on(self) -> None:
@@ -387,7 +387,7 @@ class TestPriorBandBO:
 
     def test_a_model_replaces_prior_and_incumbent_but_not_chance(self) -> None:
         after = simulate(PriorBandBO(), self.SPACE, bowl, 80)
-        by = {t.decision.reasons["by"] for t in after.trials[16:] if t.previous is None}  # type: ignore[union-attr]
+        by = {t.decision.metadata["by"] for t in after.trials[16:] if t.previous is None}  # type: ignore[union-attr]
         assert by == {"random", "model"}
 
     def test_a_right_prior_draws_the_model_to_it_and_a_wrong_one_loses_its_pull(self) -> None:

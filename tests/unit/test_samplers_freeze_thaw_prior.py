@@ -47,7 +47,7 @@ def begun(history: History) -> list[Trial]:
 
 def by(trial: Trial) -> str:
     assert trial.decision is not None
-    return str(trial.decision.reasons["by"])
+    return str(trial.decision.metadata["by"])
 
 
 class TestDesign:

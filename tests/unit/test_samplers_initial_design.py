@@ -22,7 +22,7 @@ MODEL_BASED = [BayesianOptimization, PiBO, CostCooling]
 
 
 def _reasons(history: History) -> list[str]:
-    return [trial.decision.reasons["by"] for trial in history.trials if trial.decision]
+    return [trial.decision.metadata["by"] for trial in history.trials if trial.decision]
 
 
 def _claiming(space: SearchSpace, configs: list[dict[str, int | float | str | bool | None]]) -> History:

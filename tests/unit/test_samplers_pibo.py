@@ -61,7 +61,7 @@ def test_it_begins_with_the_default_and_goes_on_with_samples_of_the_prior() -> N
 @pytest.mark.parametrize(("size", "expected"), [(None, 8), (1, 1), (6, 6)])
 def test_the_initial_design_has_its_size(size: int | None, expected: int) -> None:
     history = simulate(PiBO(initial_design_size=size), MIXED, lambda config: float(config["momentum"] or 0.0), 10)
-    by = [trial.decision.reasons["by"] for trial in history.trials if trial.decision]
+    by = [trial.decision.metadata["by"] for trial in history.trials if trial.decision]
     assert by == ["initial design"] * expected + ["model"] * (10 - expected)
 
 
@@ -89,7 +89,7 @@ def test_another_confidence_narrows_the_samples() -> None:
 def test_trials_are_drawn_at_random_now_and_then_when_asked() -> None:
     sampler = PiBO(initial_design_size=4, random_interleave_prob=0.5)
     history = simulate(sampler, MIXED, lambda config: float(config["momentum"] or 0.0), 24)
-    by = [trial.decision.reasons["by"] for trial in history.trials if trial.decision][4:]
+    by = [trial.decision.metadata["by"] for trial in history.trials if trial.decision][4:]
     assert 5 <= by.count("random") <= 15
     assert by.count("random") + by.count("model") == 20
 

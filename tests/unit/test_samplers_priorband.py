@@ -271,7 +271,7 @@ class TestDefaultAtTarget:
     def test_comes_first_and_once_and_outside_the_brackets(self, sampler: BracketSearch) -> None:
         after = simulate(sampler, LINE, value_of_x, 30, seed=2)
         first, *others = [trial.decision for trial in after.trials if trial.decision]
-        assert (dict(first.config), first.reasons) == ({"x": 0.5, "epochs": 9}, {"by": "default"})
+        assert (dict(first.config), first.metadata) == ({"x": 0.5, "epochs": 9}, {"by": "default"})
         assert (first.place, first.previous) == (None, None)
         assert all(decision.config["x"] != 0.5 and decision.previous != 1 for decision in others)
 
@@ -289,7 +289,7 @@ def test_the_default_comes_first_at_the_lowest_rung() -> None:
     answer = PriorBand().decide(history(), 1, Budget(), generator_for(3, 1))
     assert isinstance(answer, Suggestion)
     assert (dict(answer.config), answer.place) == ({"x": 0.5, "epochs": 1}, Place(0, 0, 0))
-    assert answer.reasons == {"by": "default"}
+    assert answer.metadata == {"by": "default"}
 
 
 @pytest.mark.parametrize("at_target", [False, True])
@@ -301,7 +301,7 @@ def test_async_hyperband_draws_a_bracket_where_no_default_has_to_begin_lowest(*,
         number = len(before.trials) + 1
         answer = sampler.decide(before, number, Budget(), generator_for(seed, number))
         assert isinstance(answer, Suggestion)
-        assert (answer.reasons["by"] == "default") == (not at_target)
+        assert (answer.metadata["by"] == "default") == (not at_target)
         assert answer.place is not None
         rungs.add(answer.place.rung)
     assert rungs == ({0, 1, 2} if at_target else {0})
@@ -310,7 +310,7 @@ def test_async_hyperband_draws_a_bracket_where_no_default_has_to_begin_lowest(*,
 def test_a_wrong_prior_loses_its_share() -> None:
     space = SearchSpace({"x": Float(0, 1, default=0.9, default_confidence="high"), "epochs": EPOCHS})
     after = simulate(PriorBand(), space, distance, 150, seed=1)
-    reasons = [trial.decision.reasons for trial in after.trials if trial.decision]
+    reasons = [trial.decision.metadata for trial in after.trials if trial.decision]
     assert [reason["share"] for reason in reasons if "share" in reason][-1] > 0.99
     assert after.best is not None
     assert after.best.loss is not None
@@ -320,7 +320,7 @@ def test_a_wrong_prior_loses_its_share() -> None:
 def test_a_right_prior_keeps_a_share() -> None:
     space = SearchSpace({"x": Float(0, 1, default=0.2, default_confidence="high"), "epochs": EPOCHS})
     after = simulate(PriorBand(), space, distance, 150, seed=1)
-    ways = [trial.decision.reasons["by"] for trial in after.trials[75:] if trial.decision]
+    ways = [trial.decision.metadata["by"] for trial in after.trials[75:] if trial.decision]
     assert min(ways.count("prior"), ways.count("incumbent")) >= 5
 
 
@@ -338,9 +338,9 @@ class TestWithoutAPrior:
 
     def test_then_all_are_uniform_or_mutations_of_the_incumbent(self) -> None:
         decisions = [trial.decision for trial in self.FOUND.trials if trial.decision]
-        ways = [decision.reasons["by"] for decision in decisions]
+        ways = [decision.metadata["by"] for decision in decisions]
         assert set(ways) == {"random", "incumbent", "promotion"}
-        assert {decision.reasons["share"] for decision in decisions if "share" in decision.reasons} == {1.0}
+        assert {decision.metadata["share"] for decision in decisions if "share" in decision.metadata} == {1.0}
 
     def test_the_incumbent_has_all_that_is_not_uniform(self) -> None:
         count = 2000

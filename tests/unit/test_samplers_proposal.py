@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neps.history import History
 from neps.models.acquisition import Acquisition
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
-from neps.models.losses import BENDS
+from neps.models.losses import WARPS
 from neps.models.surrogate import Surrogate, surrogate
 from neps.samplers import BayesianOptimization, Suggestion
 from neps.samplers.model_based import axes, proposal
@@ -38,7 +38,7 @@ MEMORY: dict[str, Any] = {
     "signal": 1.5,
     "noise": 0.001,
     "effects": [0.5, 0.2, 0.1, 0.05],
-    "bend": BENDS[1],
+    "bend": WARPS[1],
 }
 
 
@@ -76,7 +76,7 @@ def _results(space: SearchSpace, count: int) -> History:
 def _remembering(history: History, memory: object, number: int) -> History:
     """The same, with `memory` in the reasons of one decision."""
     trial = history.by_number[number]
-    suggestion = Suggestion(config=trial.config, reasons={"by": "model", "model": memory})
+    suggestion = Suggestion(config=trial.config, metadata={"by": "model", "model": memory})
     other = ended(decided(history.space, number, suggestion), trial.loss)
     return History(history.space, MappingProxyType({**history.by_number, number: other}))
 
@@ -124,7 +124,7 @@ def test_any_outcomes_lead_to_a_proposal(outcomes: list[float | None], space: Se
     suggestion = propose(history, generator_for(0, 9))
     assert space.validate(suggestion.config) == suggestion.config
     assert suggestion.config not in configs
-    assert math.isfinite(suggestion.reasons["log_expected_improvement"])
+    assert math.isfinite(suggestion.metadata["log_expected_improvement"])
 
 
 def test_the_model_learns_from_what_has_ended(fitted: list[tuple[Any, ...]]) -> None:
@@ -217,20 +217,20 @@ def test_reals_that_are_all_claimed_come_twice_rather_than_never() -> None:
 
 
 def test_what_is_remembered_is_plain_data_with_few_digits() -> None:
-    model = propose(_results(MIXED, 12), generator_for(0, 13)).reasons["model"]
+    model = propose(_results(MIXED, 12), generator_for(0, 13)).metadata["model"]
     assert json.loads(json.dumps(model)) == model
     assert model.keys() == MEMORY.keys()
     assert [len(model[name]) for name in ("lengthscales", "effects")] == [4, 4]
     numbers = [*model["lengthscales"], *model["effects"], model["signal"], model["noise"]]
     assert all(number == float(f"{number:.4g}") > 0.0 for number in numbers)
-    assert model["bend"] in BENDS
+    assert model["bend"] in WARPS
 
 
 def test_the_latest_memory_is_begun_with(fitted: list[tuple[Any, ...]]) -> None:
     history = _remembering(_remembering(_results(PLANE, 10), MEMORY, 7), MEMORY | {"signal": 9.0}, 3)
     propose(history, generator_for(0, 11))
-    ((*_, (hyperparameters, bend)),) = fitted
-    assert (hyperparameters.signal, hyperparameters.noise, bend) == (1.5, 0.001, BENDS[1])
+    ((*_, (hyperparameters, warp)),) = fitted
+    assert (hyperparameters.signal, hyperparameters.noise, warp) == (1.5, 0.001, WARPS[1])
     np.testing.assert_array_equal(hyperparameters.lengthscales, [0.5, 2.0])
     np.testing.assert_array_equal(hyperparameters.effects, [0.5, 0.2, 0.1, 0.05])
 
@@ -243,7 +243,7 @@ def test_a_pending_decision_is_remembered_too(fitted: list[tuple[Any, ...]]) -> 
     (*_, before), (*_, after) = fitted
     assert before is None
     assert isinstance(after[0], Hyperparameters)
-    assert after[0].signal == first.reasons["model"]["signal"]
+    assert after[0].signal == first.metadata["model"]["signal"]
 
 
 GARBAGE: list[object] = [
@@ -291,14 +291,14 @@ def test_a_damaged_memory_counts_as_none(memory: object, fitted: list[tuple[Any,
 def test_a_memory_beyond_all_bounds_does_no_harm(value: float) -> None:
     memory = {"lengthscales": [value] * 2, "signal": value, "noise": value, "effects": [value] * 4, "bend": 0}
     suggestion = propose(_remembering(_results(PLANE, 6), memory, 6), generator_for(0, 7))
-    assert math.isfinite(suggestion.reasons["log_expected_improvement"])
+    assert math.isfinite(suggestion.metadata["log_expected_improvement"])
 
 
 # ------------------------------------------------------------------------------------------------------ a pure function
 
 
 def _trace(history: History) -> list[tuple[dict[str, Value], object]]:
-    return [(dict(trial.config), dict(trial.decision.reasons)) for trial in history.trials if trial.decision]
+    return [(dict(trial.config), dict(trial.decision.metadata)) for trial in history.trials if trial.decision]
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -352,7 +352,7 @@ def test_a_term_is_added_and_does_not_count_as_improvement() -> None:
     suggestion = propose(_results(PLANE, 12), generator_for(0, 13), term)
     assert asked == [2, 12]
     assert suggestion.config["x"] == pytest.approx(1.0)
-    assert suggestion.reasons["log_expected_improvement"] < 10.0
+    assert suggestion.metadata["log_expected_improvement"] < 10.0
 
 
 def test_each_of_many_categories_is_tried() -> None:

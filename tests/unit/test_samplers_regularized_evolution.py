@@ -73,12 +73,12 @@ def _suggestion(sampler: Sampler, history: History, draw: int = 0) -> Suggestion
 
 def _parents(sampler: Sampler, history: History) -> set[int]:
     """The parents that 100 different generators lead to."""
-    return {_suggestion(sampler, history, draw).reasons["parent"] for draw in range(100)}
+    return {_suggestion(sampler, history, draw).metadata["parent"] for draw in range(100)}
 
 
 def _by(trial: Trial) -> str:
     assert trial.decision is not None
-    return str(trial.decision.reasons["by"])
+    return str(trial.decision.metadata["by"])
 
 
 # ------------------------------------------------------------------------------------------------------------- parents
@@ -138,7 +138,7 @@ def test_a_child_differs_from_its_parent_in_one_searched_parameter() -> None:
     changed = dict.fromkeys(MIXED.parameters, 0)
     for draw in range(600):
         suggestion = _suggestion(RegularizedEvolution(), history, draw)
-        parent = history.by_number[suggestion.reasons["parent"]].config
+        parent = history.by_number[suggestion.metadata["parent"]].config
         (name,) = (name for name in MIXED.parameters if suggestion.config[name] != parent[name])
         changed[name] += 1
     assert list(changed.values()) == pytest.approx([200, 200, 200, 0, 0, 0], abs=35)

@@ -41,7 +41,7 @@ class _Counting(_Good):
 
     def decide(self, history: History, number: int, budget: Budget, generator: np.random.Generator) -> Suggestion:
         self.calls += 1
-        return Suggestion(config=history.space.sample(generator), reasons={"calls": self.calls})
+        return Suggestion(config=history.space.sample(generator), metadata={"calls": self.calls})
 
 
 class _Global(_Good):
@@ -79,7 +79,7 @@ class _Displaced(_Good):
 
 class _Talkative(_Good):
     def decide(self, history: History, number: int, budget: Budget, generator: np.random.Generator) -> Suggestion:
-        return Suggestion(config=history.space.sample(generator), reasons={"at": (1, 2)})
+        return Suggestion(config=history.space.sample(generator), metadata={"at": (1, 2)})
 
 
 class _Forgetful(_Good):
@@ -119,11 +119,11 @@ class _NotIndependent(_Good):
     independent: ClassVar[bool] = True
 
     def decide(self, history: History, number: int, budget: Budget, generator: np.random.Generator) -> Suggestion:
-        return Suggestion(config=history.space.sample(generator), reasons={"seen": len(history.trials)})
+        return Suggestion(config=history.space.sample(generator), metadata={"seen": len(history.trials)})
 
 
 class _Vague(_Good):
-    bears_old_view: ClassVar[Any] = "sometimes"
+    tolerates_stale_history: ClassVar[Any] = "sometimes"
 
 
 class _Picky(_Good):
@@ -177,7 +177,7 @@ class _Paced(_Good):
     ) -> Suggestion | Wait | Done:
         if len(history.pending) > 1:
             return Wait("two are running")
-        return Suggestion(config=history.space.sample(generator), reasons={"pending": len(history.pending)})
+        return Suggestion(config=history.space.sample(generator), metadata={"pending": len(history.pending)})
 
 
 @pytest.mark.parametrize(("workers", "most"), [(1, 0), (3, 2), (8, 7)])
@@ -197,7 +197,7 @@ def test_simulated_workers_decide_while_others_are_pending(workers: int, most: i
 
 def test_a_simulated_sampler_that_waits_gets_its_results() -> None:
     history = simulate(_Paced(), SPACE, lambda _: 0.0, 9, workers=4)
-    assert [trial.decision.reasons["pending"] for trial in history.trials if trial.decision] == [0] + [1] * 8
+    assert [trial.decision.metadata["pending"] for trial in history.trials if trial.decision] == [0] + [1] * 8
 
 
 def test_a_sampler_that_waits_for_nothing_is_an_error() -> None:

@@ -94,8 +94,8 @@ class TestPending:
             mark_pending(scene.claim(number, who), PendingMark(attempt=1, worker=who.worker), who)
         view = scene.view(lease=0.0)
         for _ in range(5):
-            view.inspect_all()
-        assert view.inspect_some() == []
+            view.update_all()
+        assert view.update_some() == []
         assert view.untold == [1, 2]
 
     def test_who_takes_over_for_the_dead_looks_for_the_mark_last(self, tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ class TestPending:
         scene = Scene(tmp_path)
         folder = scene.claim(1, who := somewhere())
         mark_pending(folder, PendingMark(attempt=1, worker=who.worker), who)
-        (view := scene.view()).inspect(1)
+        (view := scene.view()).update(1)
         assert view.untold == [1]
         scene.take_over(1, 1, who)
-        view.inspect(1)
+        view.update(1)
         assert view.untold == scene.view().untold == []
         folder.end_attempt(2, End.LEFT, who)
         assert [each.waits for each in scene.view().pending.values()] == [True]
@@ -125,7 +125,7 @@ class TestPending:
         scene.claim(1, somewhere())
         scene.spoil(1, "attempt_1.pending.yaml")
         view = scene.view(lease=60.0)
-        assert (view.untold, list(view.numbers.taken)) == ([], [1])
+        assert (view.untold, list(view.numbers.reserved)) == ([], [1])
         scene.spoil(1, "attempt_1.pending.yaml", b"format_version: 2\n...\n")
         result = scene.view().trials[1].result
         assert result is not None
@@ -212,7 +212,7 @@ class TestPending:
         teller.join()
         assert repr(history) == "<History: 1 trial: 1 succeeded; best: trial 1, loss 0.5>"
         news = News(Layout(tmp_path, read_definition(tmp_path).run))
-        assert [number for number, _ in news.look()] == [1]
+        assert [number for number, _ in news.read_on()] == [1]
 
     def test_a_run_of_pending_trials_is_no_live_run(self, tmp_path: Path) -> None:
         names: list[str] = []

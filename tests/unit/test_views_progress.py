@@ -18,9 +18,9 @@ import pytest
 from neps.budget import Budget
 from neps.errors import ArgumentError
 from neps.ledger import incumbent as incumbent_module
-from neps.ledger.accelerator import Accelerator
 from neps.ledger.incumbent import Incumbent
 from neps.ledger.layout import Layout
+from neps.ledger.results_cache import ResultsCache
 from neps.ledger.view import View
 from neps.trial import Decision, Result, Status, Trial
 from neps.views import progress
@@ -145,10 +145,10 @@ def test_best_and_numbers_are_the_runs_where_the_view_knows_only_its_own(tmp_pat
     layout = Layout(tmp_path)
     view = View(layout, None, lease=1.0, poll=1.0, details=False)
     view._known.tell(trial(1, Result.of(success=True, loss=0.5)))
-    Accelerator(layout, "another").append(trial(2, Result.of(success=True, loss=0.25)))
+    ResultsCache(layout, "another").append(trial(2, Result.of(success=True, loss=0.25)))
     for number in (1, 2, 3, 4):
-        view.take(number)  # of which the last two run
-    Accelerator(layout, "mine").append(trial(1, Result.of(success=True, loss=0.5)))
+        view.note_reserved(number)  # of which the last two run
+    ResultsCache(layout, "mine").append(trial(1, Result.of(success=True, loss=0.5)))
     line = drawn_once(view, incumbent=Incumbent(layout))
     assert line.startswith("neps: 2 trials ended · 2 running · best 0.25 (trial 2) · ")
 
@@ -158,7 +158,7 @@ def test_the_best_of_a_large_run_is_shown_once_it_is_known(
 ) -> None:
     layout = Layout(tmp_path)
     for number in range(1, 50):
-        Accelerator(layout, "another").append(trial(number, Result.of(success=True, loss=1 / number)))
+        ResultsCache(layout, "another").append(trial(number, Result.of(success=True, loss=1 / number)))
     monkeypatch.setattr(incumbent_module, "_PIECE", 2000)
     monkeypatch.setattr(progress, "_SECONDS_ON_TERMINAL", 0.001)
     view = View(layout, None, lease=1.0, poll=1.0, details=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.accelerator import Accelerator
 from neps.ledger.records import End
+from neps.ledger.results_cache import ResultsCache
 from neps.ledger.trial_folder import TrialFolder
 from neps.trial import Status
 from neps.views.watching import Watched, watch
@@ -25,46 +25,46 @@ def scene(tmp_path: Path) -> Scene:
 
 def remember(scene: Scene, watched: Watched, number: int) -> None:
     """As the worker that has published it does."""
-    trial = Watched(str(scene.root)).look().history.by_number[number]
-    Accelerator(scene.layout, "worker").append(trial)
+    trial = Watched(str(scene.root)).overview().history.by_number[number]
+    ResultsCache(scene.layout, "worker").append(trial)
 
 
 def test_it_sees_all_that_can_happen(scene: Scene) -> None:
     watched = Watched(str(scene.root))
-    assert len(watched.look().history) == 0
+    assert len(watched.overview().history) == 0
     scene.claim(1)
-    assert [each.number for each in watched.look().running] == [1]
+    assert [each.number for each in watched.overview().running] == [1]
     scene.end(1, loss=3.0)
-    run = watched.look()
+    run = watched.overview()
     assert (run.running_count, [trial.loss for trial in run.history]) == (0, [3.0])
     scene.claim(2, dead())
-    assert watched.look().dead_count == 1
+    assert watched.overview().dead_count == 1
     scene.folder(2).end_attempt(1, End.LEFT, here())
-    wait_until(lambda: watched.look().resumable == 1, 60, "the next close look, which is not due at once")
+    wait_until(lambda: watched.overview().resumable == 1, 60, "the next close look, which is not due at once")
     scene.claim(4)  # 3 is reserved by nobody as yet
     for _ in range(10):
-        run = watched.look()
+        run = watched.overview()
     assert [each.number for each in run.running] == [4], "a listing shows what lies behind a gap"
 
 
-def test_a_success_is_read_from_the_accelerator_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_success_is_read_from_the_results_cache_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(str(scene.root))
-    watched.look()
+    watched.overview()
     for number in (1, 2):
         scene.claim(number)
         scene.end(number, loss=float(number))
         remember(scene, watched, number)
     with monkeypatch.context() as patch:
         patch.setattr(TrialFolder, "decision", lambda _: pytest.fail("a folder was read"))
-        run = watched.look()
+        run = watched.overview()
     assert [trial.loss for trial in run.history] == [1.0, 2.0]
     scene.claim(3)
-    assert watched.look().running_count == 1
+    assert watched.overview().running_count == 1
     scene.end(3, loss=0.5)
     remember(scene, watched, 3)
     with monkeypatch.context() as patch:
         patch.setattr(TrialFolder, "result", lambda _: pytest.fail("a folder was read"))
-        run = watched.look()
+        run = watched.overview()
     assert (run.running_count, run.history.best_config) == (0, dict(run.history.by_number[3].config))
     assert watched._follower.view.ended == 3
 
@@ -73,12 +73,12 @@ def test_a_failed_trial_that_is_retried_and_succeeds(scene: Scene) -> None:
     scene.claim(1)
     scene.fail(1)
     watched = Watched(str(scene.root))
-    assert len(watched.look().failed) == 1
+    assert len(watched.overview().failed) == 1
     assert scene.folder(1).open_attempt(2, here(), "retry")
     scene.folder(1).set_result_aside(1)
     scene.end(1, 2, loss=0.5)
     remember(scene, watched, 1)
-    run = watched.look()
+    run = watched.overview()
     assert ([trial.status for trial in run.history], len(run.failed)) == ([Status.SUCCESS], 0)
     view = watched._follower.view
     assert (view.ended, view.failures) == (1, 0)

@@ -37,7 +37,7 @@ def run_pipeline(x):
 
 
 class AtOnce(Sampler):
-    bears_old_view = True
+    tolerates_stale_history = True
     waits = True
 
     def settings(self):
@@ -47,8 +47,8 @@ class AtOnce(Sampler):
         if self.waits:
             self.waits = False
             await_start()
-            return Suggestion(config={"x": float(sys.argv[2])}, reasons={"by": sys.argv[2]})
-        return Suggestion(config={"x": 0.9}, reasons={"by": "anew"})
+            return Suggestion(config={"x": float(sys.argv[2])}, metadata={"by": sys.argv[2]})
+        return Suggestion(config={"x": 0.9}, metadata={"by": "anew"})
 
 
 neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher=AtOnce(), max_evaluations_total=2)
@@ -79,10 +79,10 @@ def run(root: Path, sampler: Sampler, **arguments: Any) -> neps.History:
 
 
 def test_numpy_scalars_of_a_sampler_are_stored_as_plain_values(tmp_path: Path) -> None:
-    extra = {"reasons": {"value": np.float64(0.25), "of": [np.int64(3)]}, "place": Place(0, np.int64(2))}  # type: ignore[arg-type]
+    extra = {"metadata": {"value": np.float64(0.25), "of": [np.int64(3)]}, "place": Place(0, np.int64(2))}  # type: ignore[arg-type]
     decision = run(tmp_path / "root", Odd(extra)).trials[0].decision
     assert decision is not None
-    assert (decision.reasons, decision.place) == ({"value": 0.25, "of": [3]}, Place(0, 2))
+    assert (decision.metadata, decision.place) == ({"value": 0.25, "of": [3]}, Place(0, 2))
     assert decision.place is not None
     assert type(decision.place.bracket) is int
 
@@ -122,10 +122,10 @@ class Unreadable(dict[str, int]):
         raise ValueError("no")
 
 
-@pytest.mark.parametrize("reasons", [None, [1], "text", Unreadable(a=1)])
-def test_reasons_that_are_no_mapping_are_refused(tmp_path: Path, reasons: object) -> None:
-    with pytest.raises(NepsError, match=r"Odd\.decide gives trial 1 the reasons .* they must be a mapping"):
-        run(tmp_path / "root", Odd({"reasons": reasons}))
+@pytest.mark.parametrize("metadata", [None, [1], "text", Unreadable(a=1)])
+def test_metadata_that_is_no_mapping_are_refused(tmp_path: Path, metadata: object) -> None:
+    with pytest.raises(NepsError, match=r"Odd\.decide gives trial 1 the metadata .* it must be a mapping"):
+        run(tmp_path / "root", Odd({"metadata": metadata}))
     assert not (tmp_path / "root/config_1").exists()
 
 
@@ -154,7 +154,7 @@ def test_a_cost_that_no_budget_can_count_makes_a_trial_damaged(tmp_path: Path, w
         path.write_text(path.read_text().replace("cost: 1.0", f"cost: {written}"))
     neps.load(root)
     run(root, Odd(), max_cost_total=0.5, continue_until_max_evaluation_completed=True)
-    assert neps.load(root).total_cost in (0.0, 1.0)  # as the accelerator remembers it, or not at all
+    assert neps.load(root).total_cost in (0.0, 1.0)  # as the results cache remembers it, or not at all
 
 
 def test_costs_beyond_all_floats(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_suggestion_that_lost_its_number_keeps_its_reasons(tmp_path: Path, fle
     fleet.release()
     assert fleet.wait_all(60) == [0, 0]
     trials = neps.load(tmp_path / "root").trials
-    found = {trial.config["x"]: trial.decision.reasons for trial in trials if trial.decision is not None}
+    found = {trial.config["x"]: trial.decision.metadata for trial in trials if trial.decision is not None}
     assert found == {0.25: {"by": "0.25"}, 0.75: {"by": "0.75"}}
 
 

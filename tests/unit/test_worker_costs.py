@@ -161,7 +161,7 @@ def test_another_cost_is_refused(tmp_path: Path, value: Any) -> None:
 
 
 def test_cost_cooling_counts_what_is_missing() -> None:
-    decision = Decision(number=1, config={"x": 0.5}, reasons={"by": "model"})
+    decision = Decision(number=1, config={"x": 0.5}, metadata={"by": "model"})
     trial = Trial(number=1, decision=decision, result=Result.of(success=True, loss=0.5), status=Status.SUCCESS)
     history = History(SearchSpace(SPACE), {1: trial}, 0, Brackets())
     assert _cooled(history, Budget(max_cost_total=10)) == 1.0

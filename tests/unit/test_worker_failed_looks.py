@@ -16,7 +16,7 @@ from neps.ledger.heartbeat import Heartbeat
 from neps.ledger.opening import OpenedRun
 from neps.ledger.pending import Pending
 from neps.ledger.records import AttemptStart, End
-from neps.ledger.standing import Standing
+from neps.ledger.trial_state import TrialState
 from neps.samplers import RandomSearch
 from neps.space import Float, SearchSpace
 from neps.trial import Result
@@ -62,17 +62,17 @@ def test_one_failed_look_damages_nothing(
     monkeypatch.setattr(os, call, failing_once(getattr(os, call), "config_1"))
     view = scene.view(details=details)
     view.refresh()
-    assert (view.ended, view.failures, view.numbers.taken) == (1, 0, {})
+    assert (view.ended, view.failures, view.numbers.reserved) == (1, 0, {})
 
 
 def test_a_worker_goes_on_with_what_it_has_opened_without_learning_it(scene: Scene) -> None:
     context = context_of(scene, "me")
     scene.claim(1, context.me)
     context.view.join()
-    assert [p.folder.number for p in context.view.inspect_some()] == [1]
+    assert [p.folder.number for p in context.view.update_some()] == [1]
     held = resume(context.view.pending[1], context)
     assert isinstance(held, Claim)
-    assert held.standing.start == AttemptStart(1, context.me)
+    assert held.state.start == AttemptStart(1, context.me)
     assert held.folder.end(1) is None
 
 
@@ -95,12 +95,12 @@ def test_what_is_published_is_known_though_nothing_can_be_read_then(
     view = scene.view(me)
     assert isinstance(view.pending[1], Pending)
     scene.folder(1).open_attempt(3, me, "left")
-    standing = Standing(view.pending[1].standing.decision, AttemptStart(3, me, "left"))
+    state = TrialState(view.pending[1].state.decision, AttemptStart(3, me, "left"))
     monkeypatch.setattr(os, "open", lambda path, *_: pytest.fail(f"{path} is opened"))
-    view.begun(scene.folder(1), standing)
+    view.begun(scene.folder(1), state)
     monkeypatch.undo()
     assert scene.end(1, 3, me, cost=1.5)
     monkeypatch.setattr("neps.ledger.exclusive.read", lambda path: pytest.fail(f"{path} is read"))
     result = Result.of(success=True, loss=1.0, cost=1.5, attempt=3)
-    trial = view.finished(scene.folder(1), Standing(standing.decision, standing.start, End.RESULT, result))
+    trial = view.finished(scene.folder(1), TrialState(state.decision, state.start, End.RESULT, result))
     assert trial.spent == 5.5

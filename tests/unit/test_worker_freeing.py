@@ -19,7 +19,7 @@ from neps.history import History
 from neps.samplers.multi_fidelity.asha import ASHA
 from neps.samplers.multi_fidelity.hyperband import SuccessiveHalving
 from neps.trial import Decision, Place, Result, Status, Trial
-from neps.worker.freeing import freeable
+from neps.worker.checkpoint_retention import deletable
 from neps.worker.settings import Keep
 from neps.worker.tenure import Tenure
 
@@ -43,7 +43,7 @@ def trial(number: int, epochs: int | None, loss: float | str | None, previous: i
 
 def freed(keep: str, *trials: Trial, space: neps.SearchSpace = EPOCHS, sampler: neps.Sampler | None = None) -> set[int]:
     history = History(space, MappingProxyType({trial.number: trial for trial in trials}))
-    return freeable(history, (sampler or ASHA()).continuable(history), Keep(keep))
+    return deletable(history, (sampler or ASHA()).continuable(history), Keep(keep))
 
 
 class TestWhich:
@@ -66,7 +66,7 @@ class TestWhich:
         """A trial that failed may be retried; whatever the sampler has given up."""
         trials = {1: trial(1, 1, 0.1), 2: trial(2, 3, loss, previous=1), 3: trial(3, 9, 0.1)}
         assert freed("promotable", *trials.values()) - {2} == expected
-        assert freeable(History(EPOCHS, MappingProxyType(trials)), (), Keep.PROMOTABLE) - {2} == expected
+        assert deletable(History(EPOCHS, MappingProxyType(trials)), (), Keep.PROMOTABLE) - {2} == expected
 
     def test_one_that_a_damaged_trial_continues_is_kept(self) -> None:
         assert freed("best", trial(1, 1, 0.1), trial(2, 3, "damaged", previous=1)) == set()

@@ -92,12 +92,12 @@ def test_a_pending_trial_that_cannot_be_written_to_keeps_nobody(
     assert states(work(scene.root, searcher, 3)) == successes(1, 2, 3)
 
 
-# Removed trials, and what the accelerator remembers of them
+# Removed trials, and what the results cache remembers of them
 
 
 @searchers
 def test_a_removed_trial_is_forgotten(tmp_path: Path, searcher: str) -> None:
-    """The second time it fails, which no accelerator remembers."""
+    """The second time it fails, which no results cache remembers."""
     root = tmp_path / "root"
     work(root, searcher, 4)
     assert list(root.glob(".neps/*/accelerator/*.jsonl"))

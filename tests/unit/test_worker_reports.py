@@ -187,9 +187,9 @@ class TestWhileItRuns:
         scene = Scene(tmp_path)
         scene.define()
         folder = scene.claim(1, here())
-        standing = scene.running(1, dead() if how == "run moved" else here())
+        state = scene.running(1, dead() if how == "run moved" else here())
         context: Any = type("Context", (), {"lease": 0.3})
-        reports = module.reports_of(Claim(folder, standing), context)
+        reports = module.reports_of(Claim(folder, state), context)
         reports.add(1, 0.5)
         assert folder.curve(1).points() == {1.0: 0.5}
         now = time.monotonic()

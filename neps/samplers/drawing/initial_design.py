@@ -78,7 +78,7 @@ class InitialDesign:
         config = self._configuration(history, number, generator)
         if claimed is not None and config in claimed:
             config = claimed.another(generator)
-        return Suggestion(config=config, reasons={"by": _BY})
+        return Suggestion(config=config, metadata={"by": _BY})
 
     def _configuration(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:
         default = history.space.default_config() if self.default_first and number == 1 else None
@@ -97,11 +97,11 @@ def usual_size(space: SearchSpace) -> int:
 
 def is_initial(trial: Trial) -> bool:
     """Whether a trial belongs to the initial design."""
-    return trial.decision is not None and trial.decision.reasons.get("by") == _BY
+    return trial.decision is not None and trial.decision.metadata.get("by") == _BY
 
 
 def interleaved(history: History, probability: float, generator: np.random.Generator) -> Suggestion | None:
     """With this probability a configuration that nobody has claimed, drawn uniformly; else None."""
     if not probability or generator.random() >= probability:
         return None
-    return Suggestion(config=Claimed.of(history).another(generator), reasons={"by": "random"})
+    return Suggestion(config=Claimed.of(history).another(generator), metadata={"by": "random"})

@@ -69,12 +69,12 @@ def new_configuration(
         term: what to add to log expected improvement.
 
     Returns:
-        The configuration and the reasons to remember, or None where all configurations are taken.
+        The configuration and the metadata to remember, or None where all configurations are taken.
     """
     with calm():
         beliefs = _Beliefs(history, levels)
         point = beliefs.newcomer(generator, term)
-        return None if point is None else (history.space.decode(point), beliefs.reasons)
+        return None if point is None else (history.space.decode(point), beliefs.metadata)
 
 
 def continuation(
@@ -96,7 +96,7 @@ def continuation(
         term: what to add to log expected improvement where a new configuration is looked for.
 
     Returns:
-        The configuration, the trial to continue, which of the levels to run to, and the reasons to remember; or None
+        The configuration, the trial to continue, which of the levels to run to, and the metadata to remember; or None
         where there is nothing to continue, and nothing new. A new configuration runs to the highest rung at which to
         begin loses it no more than 5 % of its rate.
     """
@@ -175,11 +175,11 @@ class _Beliefs:
         return float(self.means[finished].min() if finished.any() else self.means.max())
 
     @property
-    def reasons(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What a decision remembers: where the next fit begins."""
         h = self.surrogate.process.over_fidelities
         own = {name: getattr(h, name) for name in _OWN}
-        return {"by": "model", "model": remembered_as(dataclasses.asdict(h.top) | own, self.surrogate.bend)}
+        return {"by": "model", "model": remembered_as(dataclasses.asdict(h.top) | own, self.surrogate.warp)}
 
     def leader(
         self, newcomer: _Array | None, planned: NDArray[np.intp]
@@ -200,9 +200,9 @@ class _Beliefs:
         rates = self.stages(points, begun, first, planned).log_rates
         leader = int(rates.argmax())
         if leader < len(frozen):
-            return dict(frozen[leader].config), frozen[leader], int(first[leader]), self.reasons
+            return dict(frozen[leader].config), frozen[leader], int(first[leader]), self.metadata
         leader = int(np.flatnonzero(rates >= rates[leader] - _FORGONE).max(initial=leader))
-        return self.history.space.decode(points[leader]), None, int(first[leader]), self.reasons
+        return self.history.space.decode(points[leader]), None, int(first[leader]), self.metadata
 
     def newcomer(self, generator: np.random.Generator, term: Term | None = None) -> _Array | None:
         """The point that promises most at the highest fidelity, of those that no trial has: (d,), or None."""

@@ -55,7 +55,7 @@ class ModelSearch(Sampler):
         improvement: what the model looks for.
     """
 
-    bears_old_view: ClassVar[bool] = True
+    tolerates_stale_history: ClassVar[bool] = True
 
     name: str
     design: InitialDesign

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from neps.history import History
 from neps.models.acquisition import Acquisition, LogExpectedImprovement, Sum
 from neps.models.gaussian_process import GaussianProcess, Hyperparameters
-from neps.models.losses import BENDS
+from neps.models.losses import WARPS
 from neps.models.main_effects import DEGREES
 from neps.models.surrogate import Surrogate, believed, surrogate
 from neps.models.threads import one_thread
 from neps.samplers.drawing.claimed import Claimed
+from neps.samplers.model_based.acquisition_optimizer import candidates
 from neps.samplers.model_based.axes import Axes, axes_of
-from neps.samplers.model_based.maximisation import candidates
 from neps.samplers.protocol import Suggestion
 from neps.trial import Trial
 
@@ -69,7 +69,7 @@ def propose(
         exploration: how much of the model's standard deviation counts. None: 0.3, or 1 where there are categories.
 
     Returns:
-        The suggestion. Its reasons hold the log expected improvement in standard deviations of the losses, and the
+        The suggestion. Its metadata hold the log expected improvement in standard deviations of the losses, and the
         model's hyperparameters, from which the search for the next ones begins.
     """
     decided = [trial for trial in history.trials if trial.decision is not None]
@@ -88,8 +88,8 @@ def propose(
         # The promising parts of a large finite space may all be claimed.
         config = axes.first_unclaimed(Z, process.X, others) or Claimed.of(history).another(generator)
         expected = float(improvement(axes.encode([config]))[0])
-    model = remembered_as(dataclasses.asdict(found.process.hyperparameters), found.bend)
-    return Suggestion(config=config, reasons={"by": "model", "log_expected_improvement": expected, "model": model})
+    model = remembered_as(dataclasses.asdict(found.process.hyperparameters), found.warp)
+    return Suggestion(config=config, metadata={"by": "model", "log_expected_improvement": expected, "model": model})
 
 
 @contextlib.contextmanager
@@ -133,9 +133,9 @@ def observed_loss(trial: Trial) -> float:
     return math.nan if trial.loss is None or not trial.succeeded else trial.loss
 
 
-def remembered_as(hyperparameters: Mapping[str, Any], bend: float) -> dict[str, Any]:
+def remembered_as(hyperparameters: Mapping[str, Any], warp: float) -> dict[str, Any]:
     """What the next fit begins with, as plain data: four digits of each number."""
-    return {name: _shortened(value) for name, value in {**hyperparameters, "bend": bend}.items()}
+    return {name: _shortened(value) for name, value in {**hyperparameters, "bend": warp}.items()}
 
 
 def remembered(
@@ -148,15 +148,15 @@ def remembered(
         d: how many dimensions the space has.
         own: names of more numbers above 0, which are returned as well.
     """
-    memories = (trial.decision.reasons.get("model") for trial in reversed(decided) if trial.decision)
+    memories = (trial.decision.metadata.get("model") for trial in reversed(decided) if trial.decision)
     memory = next((memory for memory in memories if isinstance(memory, Mapping)), {})
     try:
         found = _read(memory, own)
     except (KeyError, OverflowError, TypeError, ValueError):
         return None
-    hyperparameters, bend, more = found
+    hyperparameters, warp, more = found
     shapes = hyperparameters.lengthscales.shape, hyperparameters.effects.shape
-    if shapes != ((d,), (DEGREES,)) or bend not in BENDS:
+    if shapes != ((d,), (DEGREES,)) or warp not in WARPS:
         return None
     values = np.concatenate([*map(np.ravel, dataclasses.astuple(hyperparameters)), more])
     return found if (np.isfinite(values) & (values > 0.0)).all() else None
@@ -164,8 +164,8 @@ def remembered(
 
 def _read(memory: Mapping[str, Any], own: Sequence[str]) -> tuple[Hyperparameters, float, list[float]]:
     lengthscales, effects = (np.array(memory[name], dtype=np.float64) for name in ("lengthscales", "effects"))
-    signal, noise, bend, *more = (float(memory[name]) for name in ("signal", "noise", "bend", *own))
-    return Hyperparameters(lengthscales, signal, noise, effects), bend, more
+    signal, noise, warp, *more = (float(memory[name]) for name in ("signal", "noise", "bend", *own))
+    return Hyperparameters(lengthscales, signal, noise, effects), warp, more
 
 
 def _shortened(value: Any) -> Any:

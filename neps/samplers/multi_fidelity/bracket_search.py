@@ -95,17 +95,17 @@ class BracketSearch(Sampler):
         """The trial for a place: a promotion, the default configuration first of all, or a new one."""
         space, previous = history.space, vacancy.previous
         first = self.default.at_lowest and bracket == vacancy.slot == 0
-        reasons: dict[str, Any]
+        metadata: dict[str, Any]
         if previous is not None:
-            config, reasons = dict(previous.config), {"by": "promotion"}
+            config, metadata = dict(previous.config), {"by": "promotion"}
         elif first and (default := space.default_config()):
-            config, reasons = default, {"by": "default"}
+            config, metadata = default, {"by": "default"}
         else:
             begins = Beginning(history, self.eta, bracket, vacancy.rung, vacancy.slot)
-            config, reasons = self.source.configuration(begins)
+            config, metadata = self.source.configuration(begins)
         return Suggestion(
             config=space.at_fidelity(config, self.rungs(space)[vacancy.rung]),
             previous=previous.number if previous else None,
             place=Place(vacancy.rung, bracket, vacancy.slot),
-            reasons=reasons,
+            metadata=metadata,
         )

@@ -103,4 +103,4 @@ class DefaultFirst:
         """The default configuration at the highest fidelity, as trial 1, where that is wanted; it has no bracket."""
         if not self.sample_default_at_target or number != 1 or (default := space.default_config()) is None:
             return None
-        return Suggestion(config=space.at_fidelity(default, fidelity_of(space).upper), reasons={"by": "default"})
+        return Suggestion(config=space.at_fidelity(default, fidelity_of(space).upper), metadata={"by": "default"})

@@ -221,7 +221,7 @@ class FreezeThawSearch(Sampler):
         design = fidelity_design(space, self.initial_design_size, default_first=default_first, largest=largest)
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
-            return self._suggestion(space, dict(first.config), self._beginning(space, number), first.reasons)
+            return self._suggestion(space, dict(first.config), self._beginning(space, number), first.metadata)
         if not any(trial.ended and trial.decision is not None for trial in history.trials):
             return Wait("the first result: all configurations have begun")
         return self._by_model(history, generator)
@@ -233,8 +233,8 @@ class FreezeThawSearch(Sampler):
         term = None if self.prior is None else functools.partial(_term, self.prior)
         found = continuation(history, levels, rungs, generator, self.random_interleave_prob, term)
         if found is not None:
-            config, previous, level, reasons = found
-            return self._suggestion(history.space, config, level, reasons, previous.number if previous else None)
+            config, previous, level, metadata = found
+            return self._suggestion(history.space, config, level, metadata, previous.number if previous else None)
         if history.pending:
             return Wait(f"running trials ({len(history.pending)}), which may be continued: no configuration is new")
         return Done("every configuration has been evaluated, and the promising ones up to the highest fidelity")
@@ -244,11 +244,11 @@ class FreezeThawSearch(Sampler):
         space: SearchSpace,
         config: dict[str, Value],
         level: int,
-        reasons: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         previous: int | None = None,
     ) -> Suggestion:
         config = space.at_fidelity(config, self.levels(space)[level])
-        return Suggestion(config=config, previous=previous, place=Place(level), reasons=reasons)
+        return Suggestion(config=config, previous=previous, place=Place(level), metadata=metadata)
 
     def _beginning(self, space: SearchSpace, number: int) -> int:
         """The level at which a trial of the initial design begins.

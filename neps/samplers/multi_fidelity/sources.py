@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Beginning", "Drawn", "Prior", "Source", "Uniform"]
 
 Drawn = tuple[dict[str, "Value"], dict[str, Any]]
-"""A configuration, at any fidelity, and the reasons to remember."""
+"""A configuration, at any fidelity, and the metadata to remember."""
 
 
 @attrs.frozen

@@ -85,7 +85,7 @@ class _PerCost(Improvement):
         term = functools.partial(_log_cost, known, -exponent) if tells else None
         # A cheap optimum may be predicted better than what costs more: the whole uncertainty counts against that.
         found = propose(history, generator, term, exploration=1.0 if tells else None)
-        return dataclasses.replace(found, reasons={**found.reasons, "cost_exponent": exponent})
+        return dataclasses.replace(found, metadata={**found.metadata, "cost_exponent": exponent})
 
 
 def _cooled(history: History, budget: Budget) -> float:

@@ -102,7 +102,7 @@ class RegularizedEvolution(Sampler):
         tournament = generator.choice(self.population_size, size=self.sample_size, replace=False)
         parent = min((population[index] for index in tournament), key=rank_key)
         config = _child(Claimed.of(history), parent.config, generator)
-        return Suggestion(config=config, reasons={"by": "mutation", "parent": parent.number})
+        return Suggestion(config=config, metadata={"by": "mutation", "parent": parent.number})
 
     def _design(self) -> InitialDesign:
         return InitialDesign(self.population_size, default_first=self.sample_default_first)

@@ -12,8 +12,8 @@ from neps.ledger.claims import Hold
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.exclusive import publish
 from neps.ledger.records import End
-from neps.ledger.standing import Standing, condemn, look, trial_of
 from neps.ledger.trial_folder import TrialFolder
+from neps.ledger.trial_state import TrialState, condemn, read_state, trial_of
 from neps.trial import Status
 from unit.ledger_scene import Scene, dead, here, somewhere
 
@@ -25,31 +25,31 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path / "run")
 
 
-def seen(scene: Scene, known: Standing | None = None, *, complete: bool = True) -> Standing:
-    standing = look(scene.folder(1), known, complete=complete)
-    assert standing is not None
-    return standing
+def seen(scene: Scene, known: TrialState | None = None, *, complete: bool = True) -> TrialState:
+    state = read_state(scene.folder(1), known, complete=complete)
+    assert state is not None
+    return state
 
 
 def test_uncommitted(scene: Scene) -> None:
     folder = scene.folder(1)
-    assert look(folder) is None
+    assert read_state(folder) is None
     assert folder.reserve()
-    assert look(folder) is None
+    assert read_state(folder) is None
 
 
 def test_running(scene: Scene) -> None:
     scene.claim(1, somewhere())
-    standing = seen(scene)
-    assert (standing.status, standing.start.attempt, standing.start.identity) == (Status.RUNNING, 1, somewhere())
-    assert standing.decision.config == {"x": 0.1}
+    state = seen(scene)
+    assert (state.status, state.start.attempt, state.start.identity) == (Status.RUNNING, 1, somewhere())
+    assert state.decision.config == {"x": 0.1}
 
 
 @pytest.mark.parametrize("end", [End.LEFT, End.DIED])
 def test_waits_after_an_end_without_a_result(scene: Scene, end: End) -> None:
     scene.claim(1).end_attempt(1, end, here())
-    standing = seen(scene)
-    assert (standing.status, standing.end, standing.result) == (Status.WAITING, end, None)
+    state = seen(scene)
+    assert (state.status, state.end, state.result) == (Status.WAITING, end, None)
     assert not scene.path(1, RESULT).exists()
 
 
@@ -57,18 +57,18 @@ def test_waits_after_an_end_without_a_result(scene: Scene, end: End) -> None:
 def test_runs_again(scene: Scene, end: End) -> None:
     scene.claim(1)
     scene.take_over(1, 1, somewhere("second"), end)
-    standing = seen(scene)
-    assert (standing.status, standing.start.attempt, standing.start.after) == (Status.RUNNING, 2, str(end))
-    assert standing.start.identity == somewhere("second")
+    state = seen(scene)
+    assert (state.status, state.start.attempt, state.start.after) == (Status.RUNNING, 2, str(end))
+    assert state.start.identity == somewhere("second")
 
 
 def test_success(scene: Scene) -> None:
     scene.claim(1)
     assert scene.end(1, loss=0.25)
-    standing = seen(scene)
-    assert (standing.status, standing.end) == (Status.SUCCESS, End.RESULT)
-    assert standing.result is not None
-    assert standing.result.outcome.loss == 0.25
+    state = seen(scene)
+    assert (state.status, state.end) == (Status.SUCCESS, End.RESULT)
+    assert state.result is not None
+    assert state.result.outcome.loss == 0.25
     assert scene.path(1, RESULT).samefile(scene.path(1, "attempt_1.end.yaml"))
 
 
@@ -98,9 +98,9 @@ def test_zombie_loses_its_end(scene: Scene) -> None:
     assert not scene.end(1, 1, somewhere("zombie"), loss=7.0)
     assert not scene.path(1, RESULT).exists()
     assert scene.end(1, 2, here("second"), loss=8.0)
-    standing = seen(scene)
-    assert standing.result is not None
-    assert (standing.result.outcome.loss, standing.result.origin.attempt) == (8.0, 2)
+    state = seen(scene)
+    assert state.result is not None
+    assert (state.result.outcome.loss, state.result.origin.attempt) == (8.0, 2)
 
 
 def test_contender_loses_to_an_owner_who_lives(scene: Scene) -> None:
@@ -147,8 +147,8 @@ class TestRetry:
         retried.end(1, 2, loss=0.5)
         retried.path(1, RESULT).unlink()
         retried.folder(1).complete(1)
-        standing = seen(retried)
-        assert (standing.start.attempt, standing.status) == (2, Status.SUCCESS)
+        state = seen(retried)
+        assert (state.start.attempt, state.status) == (2, Status.SUCCESS)
         assert retried.path(1, RESULT).samefile(retried.path(1, "attempt_2.end.yaml"))
 
     def test_two_set_aside_and_the_next_result_stays(self, retried: Scene) -> None:
@@ -188,9 +188,9 @@ class TestUnreadable:
         scene.claim(1)
         scene.end(1, loss=4.0)
         scene.spoil(1, RESULT)
-        standing = seen(scene)
-        assert standing.result is not None
-        assert standing.result.outcome.loss == 4.0
+        state = seen(scene)
+        assert state.result is not None
+        assert state.result.outcome.loss == 4.0
 
     def test_torn_end_with_a_good_result(self, scene: Scene) -> None:
         scene.claim(1)
@@ -205,7 +205,7 @@ class TestUnreadable:
             scene.folder(1).end_attempt(1, End.LEFT, here())
         scene.spoil(1, name)
         with pytest.raises(UnreadableDocumentError, match=name):
-            look(scene.folder(1))
+            read_state(scene.folder(1))
 
     @pytest.mark.parametrize("field", ["number", "config", "worker", "pid", "boot", "run"])
     def test_field_missing(self, scene: Scene, field: str) -> None:
@@ -215,36 +215,36 @@ class TestUnreadable:
         del fields[field]
         scene.spoil(1, "trial.yaml", documents.encode(fields))
         with pytest.raises(UnreadableDocumentError, match=r"trial\.yaml"):
-            look(scene.folder(1))
+            read_state(scene.folder(1))
 
     def test_of_another_number(self, scene: Scene) -> None:
         scene.claim(2)
         scene.spoil(1, "trial.yaml", scene.path(2, "trial.yaml").read_bytes())
         with pytest.raises(UnreadableDocumentError, match="its number is 2, not 1"):
-            look(scene.folder(1))
+            read_state(scene.folder(1))
 
     def test_of_another_run(self, scene: Scene) -> None:
         other = Scene(scene.root, "run1")
         other.claim(1)
         with pytest.raises(UnreadableDocumentError, match="another run"):
-            look(scene.folder(1))
+            read_state(scene.folder(1))
 
 
 class TestCondemn:
-    def damaged(self, scene: Scene) -> Standing:
-        standing = seen(scene)
-        assert standing.result is not None
-        assert standing.result.origin.damaged
-        assert standing.status is Status.FAILED
-        return standing
+    def damaged(self, scene: Scene) -> TrialState:
+        state = seen(scene)
+        assert state.result is not None
+        assert state.result.origin.damaged
+        assert state.status is Status.FAILED
+        return state
 
     def test_verdict_is_the_end_and_the_result(self, scene: Scene) -> None:
         scene.claim(1)
         condemn(scene.folder(1), "torn", here())
-        standing = self.damaged(scene)
-        assert standing.end is End.DAMAGED
-        assert standing.result is not None
-        assert standing.result.outcome.error == "torn"
+        state = self.damaged(scene)
+        assert state.end is End.DAMAGED
+        assert state.result is not None
+        assert state.result.outcome.error == "torn"
         assert scene.path(1, RESULT).samefile(scene.path(1, "attempt_1.end.yaml"))
 
     def test_of_the_last_attempt(self, scene: Scene) -> None:

@@ -19,11 +19,11 @@ from neps.trial import Decision, Result, Status, Trial
 
 _logger = logging.getLogger("neps.ledger")
 
-__all__ = ["Standing", "condemn", "look", "spent_before", "trial_of", "trial_with"]
+__all__ = ["TrialState", "condemn", "read_state", "spent_before", "trial_of", "trial_with"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Standing:
+class TrialState:
     """A trial at its last attempt. `end` is None while that runs; `result` is there once it decides the trial.
 
     `mark` is there where the attempt goes on without its worker, until `neps.tell`; an end outweighs it.
@@ -43,7 +43,7 @@ class Standing:
         return Status.RUNNING if self.end is None else Status.WAITING
 
 
-def look(folder: TrialFolder, known: Standing | None = None, *, complete: bool = True) -> Standing | None:
+def read_state(folder: TrialFolder, known: TrialState | None = None, *, complete: bool = True) -> TrialState | None:
     """Where a trial stands now, or None while its number is not committed.
 
     Args:
@@ -59,23 +59,23 @@ def look(folder: TrialFolder, known: Standing | None = None, *, complete: bool =
         committed = folder.decision()
         if committed is None:
             return None
-        known = Standing(*committed)
+        known = TrialState(*committed)
     decision, start = known.decision, known.start
     published = _published(folder)
     if published is not None and published.result is not None and published.result.outcome.success:
-        return Standing(decision, _started(folder, start, published.attempt), published.end, published.result)
+        return TrialState(decision, _started(folder, start, published.attempt), published.end, published.result)
     start, end = _last_attempt(folder, start, published)
     if complete:
         _complete(folder, start.attempt, end, published)
     return _at(folder, known, start, end)
 
 
-def _at(folder: TrialFolder, known: Standing, start: AttemptStart, end: AttemptEnd | None) -> Standing:
+def _at(folder: TrialFolder, known: TrialState, start: AttemptStart, end: AttemptEnd | None) -> TrialState:
     """The trial at its last attempt; whether that is marked need not be read again."""
     if end is not None:
-        return Standing(known.decision, start, end.end, end.result)
+        return TrialState(known.decision, start, end.end, end.result)
     mark = known.mark if known.start == start else None
-    return Standing(known.decision, start, mark=mark or read_mark(folder, start.attempt))
+    return TrialState(known.decision, start, mark=mark or read_mark(folder, start.attempt))
 
 
 def _last_attempt(
@@ -161,13 +161,13 @@ def _is_result(folder: TrialFolder, attempt: int) -> bool:
     return False
 
 
-def trial_of(folder: TrialFolder, standing: Standing) -> Trial:
+def trial_of(folder: TrialFolder, state: TrialState) -> Trial:
     """The trial that stands so, with what all its attempts have cost.
 
     Raises:
         OSError: if the filesystem fails.
     """
-    return trial_with(folder, standing, spent_before(folder, standing.start.attempt))
+    return trial_with(folder, state, spent_before(folder, state.start.attempt))
 
 
 def spent_before(folder: TrialFolder, attempt: int) -> float:
@@ -184,16 +184,16 @@ def spent_before(folder: TrialFolder, attempt: int) -> float:
     return spent
 
 
-def trial_with(folder: TrialFolder, standing: Standing, spent: float) -> Trial:
+def trial_with(folder: TrialFolder, state: TrialState, spent: float) -> Trial:
     """The trial that stands so, where it is known what its earlier attempts have cost."""
     return Trial(
         number=folder.number,
-        decision=standing.decision,
-        result=standing.result,
-        status=standing.status,
-        attempts=standing.start.attempt,
-        spent=spent + _accounted(standing.result),
-        awaits_tell=standing.mark is not None,
+        decision=state.decision,
+        result=state.result,
+        status=state.status,
+        attempts=state.start.attempt,
+        spent=spent + _accounted(state.result),
+        awaits_tell=state.mark is not None,
     )
 
 

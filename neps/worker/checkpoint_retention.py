@@ -25,12 +25,12 @@ from neps.trial import Trial
 from neps.worker.context import Context
 from neps.worker.settings import Keep
 
-__all__ = ["Disk", "freeable"]
+__all__ = ["Disk", "deletable"]
 
 _logger = logging.getLogger("neps.worker")
 
 
-def freeable(history: History, continuable: Collection[int], keep: Keep) -> set[int]:
+def deletable(history: History, continuable: Collection[int], keep: Keep) -> set[int]:
     """The trials whose checkpoints nobody can need any more.
 
     Args:
@@ -100,11 +100,11 @@ class Disk:
         """Delete what `neps.checkpoint` has saved in trials that can't be continued any more, and say so."""
         if self._context.settings.keep_checkpoints is Keep.ALL:
             return
-        for number in sorted(self.freeable() - self._freed):
+        for number in sorted(self.deletable() - self._freed):
             self._freed.add(number)
             self._delete(TrialFolder(self._context.layout, number))
 
-    def freeable(self) -> set[int]:
+    def deletable(self) -> set[int]:
         """Those of the trials that may be freed for what has become known since the last call."""
         context, known = self._context, self._context.view.known()
         reach = _reach_of(context.sampler, context.brackets)
@@ -118,7 +118,7 @@ class Disk:
         index = context.brackets if reach is _Reach.RUN else None
         history = History(context.space, MappingProxyType(trials), context.seed, index)
         continuable = context.sampler.continuable(history)
-        return freeable(history, continuable, context.settings.keep_checkpoints) & concerned
+        return deletable(history, continuable, context.settings.keep_checkpoints) & concerned
 
     def _take_concerned(self, reach: _Reach, known: Mapping[int, Trial]) -> set[int]:
         """The trials that what has become known since the last call may concern."""

@@ -30,9 +30,9 @@ from neps.samplers.multi_fidelity.asha import AsyncHyperband
 from neps.space import Float, SearchSpace
 from neps.testing.simulation import simulate
 from neps.trial import Decision, Result, Status, Trial
-from neps.worker import freeing
+from neps.worker import checkpoint_retention
+from neps.worker.checkpoint_retention import Disk, deletable
 from neps.worker.context import Context
-from neps.worker.freeing import Disk, freeable
 from neps.worker.settings import Keep
 from rigs.pool import SPACE, Pool
 
@@ -143,8 +143,8 @@ def _check(history: History, sampler: Sampler, keep: Keep, seed: int) -> None:
         else:
             view.see(trial)
         if generator.random() < 0.5:
-            freed |= disk.freeable()
-            expected |= freeable(view.history, sampler.continuable(view.history), keep)
+            freed |= disk.deletable()
+            expected |= deletable(view.history, sampler.continuable(view.history), keep)
             assert freed == expected, f"after trial {number}"
     assert expected
 
@@ -175,9 +175,9 @@ def test_one_whose_successor_is_removed_may_be_freed() -> None:
     view.see(Trial(number=1, decision=ends, result=Result.of(success=True, loss=math.nan)))
     view.see(Trial(number=3, decision=ends, result=Result.of(success=True, loss=1.0)))
     view.see(Trial(number=2, decision=runs))
-    assert disk.freeable() == set()
+    assert disk.deletable() == set()
     view.forget(2)
-    assert disk.freeable() == {1}
+    assert disk.deletable() == {1}
 
 
 def test_a_long_run_costs_no_more_than_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,14 +186,14 @@ def test_a_long_run_costs_no_more_than_a_short_one(monkeypatch: pytest.MonkeyPat
 
     def looked(history: History, *arguments: Any) -> set[int]:
         shown.append(len(history.by_number))
-        return freeable(history, *arguments)
+        return deletable(history, *arguments)
 
-    monkeypatch.setattr(freeing, "freeable", looked)
+    monkeypatch.setattr(checkpoint_retention, "deletable", looked)
     history = simulate(ASHA(), SPACE, _objective, 1000)
     view = View(SPACE)
     disk = _disk(view, ASHA(), Keep.BEST)
     for trial in history.trials:
         view.see(trial)
-        disk.freeable()
+        disk.deletable()
     assert len(shown) == 1000
     assert max(shown) <= 4, "itself, the one that it continues, and the incumbent"

@@ -1,4 +1,4 @@
-"""The accelerator is believed only where it is surely this run's, and whole."""
+"""The results cache is believed only where it is surely this run's, and whole."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import accelerator as module
-from neps.ledger.accelerator import Accelerator, parse
+from neps.ledger import results_cache as module
 from neps.ledger.documents import UnreadableDocumentError
 from neps.ledger.layout import Layout
 from neps.ledger.news import News
+from neps.ledger.results_cache import ResultsCache, parse
 from neps.ledger.view import View
 from neps.space import Float, SearchSpace
 from neps.trial import Decision, Result, Status, Trial
@@ -41,17 +41,17 @@ def trial(number: int = 1, **result: object) -> Trial:
 
 
 def known(layout: Layout) -> dict[int, Trial]:
-    return {number: parse(number, payload) for number, payload in News(layout).look()}
+    return {number: parse(number, payload) for number, payload in News(layout).read_on()}
 
 
 def file(layout: Layout, worker: str = "a") -> Path:
-    return Path(layout.accelerator, f"{worker}.jsonl")
+    return Path(layout.results_cache, f"{worker}.jsonl")
 
 
 def remember(layout: Layout, *trials: Trial, worker: str = "a") -> None:
-    accelerator = Accelerator(layout, worker)
+    cache = ResultsCache(layout, worker)
     for one in trials:
-        accelerator.append(one)
+        cache.append(one)
 
 
 def test_nothing_there(layout: Layout) -> None:
@@ -115,7 +115,7 @@ def test_lines_of_another_run(layout: Layout) -> None:
     """As where somebody copies `.neps` about."""
     other = Layout(layout.root, "run1")
     remember(other, trial(1))
-    Path(layout.accelerator).mkdir(parents=True)
+    Path(layout.results_cache).mkdir(parents=True)
     file(layout).write_bytes(file(other).read_bytes())
     assert known(layout) == {}
 
@@ -173,7 +173,7 @@ def test_a_line_of_wrong_types_is_left_to_the_folder(layout: Layout, change: dic
 def test_a_line_whose_trial_is_not_of_the_space_is_left_to_the_folder(scene: Scene) -> None:
     scene.claim(1)
     scene.end(1, loss=4.0)
-    Accelerator(scene.layout, "a").append(scene.view().trials[1])
+    ResultsCache(scene.layout, "a").append(scene.view().trials[1])
     shifted = SearchSpace({"x": Float(0.5, 1)})
     view = View(scene.layout, here(), lease=60.0, poll=1.0, fits=lambda decision: decision.check(shifted))
     view.join()
@@ -194,8 +194,8 @@ def test_what_makes_a_long_line_is_left_to_the_folder(layout: Layout) -> None:
 
 class TestCrowd:
     def test_a_little_is_added_by_anybody(self, layout: Layout) -> None:
-        accelerator = Accelerator(layout, "a")
-        accelerator.add([1, 2, 3], {1: trial(1), 2: trial(2)}.get)
+        cache = ResultsCache(layout, "a")
+        cache.add([1, 2, 3], {1: trial(1), 2: trial(2)}.get)
         assert list(known(layout)) == [1, 2]
 
     def test_a_lot_by_one_at_a_time(self, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +203,9 @@ class TestCrowd:
 
         monkeypatch.setattr(module, "MANY", 2)
         asked: list[int] = []
-        first, second = Accelerator(layout, "a"), Accelerator(layout, "b")
+        first, second = ResultsCache(layout, "a"), ResultsCache(layout, "b")
         first.add([1, 2, 3], trial)
-        with FileLock(f"{layout.accelerator}.lock"):
+        with FileLock(f"{layout.results_cache}.lock"):
             second.add([1, 2, 3], asked.append)
         assert list(known(layout)) == [1, 2, 3]
         assert not file(layout, "b").exists()

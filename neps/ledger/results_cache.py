@@ -1,4 +1,4 @@
-"""The accelerator: finished successful trials as JSON lines, so that a joiner need not open every folder.
+"""The results cache: finished successful trials as JSON lines, so that a joiner need not open every folder.
 
 One file a worker, appended by it alone; a checksum a line, which covers the run's identifier. Torn and foreign
 lines are ignored, and the folders tell the rest: it may be deleted at any time. Not durable, never the truth.
@@ -25,7 +25,7 @@ from neps.ledger.layout import Layout
 from neps.ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps.trial import Status, Trial
 
-__all__ = ["MANY", "Accelerator", "parse", "remembered"]
+__all__ = ["MANY", "ResultsCache", "parse", "remembered"]
 
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
@@ -34,11 +34,11 @@ _NUMBER = re.compile(rb"[1-9][0-9]{0,17}")
 _PLAIN = (str, int, float, bool, type(None))
 
 
-class Accelerator:
-    """The accelerator of a run, and this worker's own file in it."""
+class ResultsCache:
+    """The results cache of a run, and this worker's own file in it."""
 
     def __init__(self, layout: Layout, worker: str) -> None:
-        self._folder = layout.accelerator
+        self._folder = layout.results_cache
         self._run = layout.run
         self._path = f"{self._folder}/{worker}.jsonl"
 
@@ -119,7 +119,7 @@ def _line(run: str, trial: Trial) -> bytes | None:
         return None
     decision, result = decision_fields(trial.decision), result_fields(trial.result)
     fields = {"decision": decision, "result": result, "attempts": trial.attempts, "spent": trial.spent}
-    if not all(_survives_json(value) for value in (trial.decision.reasons, trial.info_dict)):
+    if not all(_survives_json(value) for value in (trial.decision.metadata, trial.info_dict)):
         return None
     rest = b"%d %s" % (trial.number, json.dumps(fields).encode())
     line = b"%s %s\n" % (_checksum(run, rest), rest)

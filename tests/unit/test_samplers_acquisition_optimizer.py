@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.samplers.model_based import maximisation
+from neps.samplers.model_based import acquisition_optimizer
+from neps.samplers.model_based.acquisition_optimizer import candidates
 from neps.samplers.model_based.axes import Axes, axes_of
-from neps.samplers.model_based.maximisation import candidates
 from neps.space import Categorical, Float, Integer, SearchSpace
 
 Array = NDArray[np.float64]
@@ -151,7 +151,7 @@ def test_the_same_generator_gives_the_same_candidates(space: SearchSpace) -> Non
 def test_neighbours_differ_from_their_incumbent_in_some_coordinates() -> None:
     axes = axes_of(FIVE)
     incumbents = np.full((2, 5), 0.5)
-    moved = (maximisation._neighbours(axes, incumbents, _generator()) != 0.5).sum(axis=1)
+    moved = (acquisition_optimizer._neighbours(axes, incumbents, _generator()) != 0.5).sum(axis=1)
     assert moved.min() >= 1
     assert moved.max() <= 5
     assert (moved < 5).mean() > 0.5
@@ -160,7 +160,7 @@ def test_neighbours_differ_from_their_incumbent_in_some_coordinates() -> None:
 def test_neighbours_reach_every_category_and_the_next_integer() -> None:
     axes = axes_of(SearchSpace({"kind": Categorical(list("abcde")), "n": Integer(1, 60), "x": Float(0.0, 1.0)}))
     incumbent = axes.encode([{"kind": "a", "n": 30, "x": 0.5}])
-    near = axes.rounded(maximisation._neighbours(axes, np.repeat(incumbent, 3, axis=0), _generator()))
+    near = axes.rounded(acquisition_optimizer._neighbours(axes, np.repeat(incumbent, 3, axis=0), _generator()))
     kinds, numbers = axes.positions[0], axes.positions[1]
     assert kinds is not None
     assert numbers is not None
@@ -171,5 +171,5 @@ def test_neighbours_reach_every_category_and_the_next_integer() -> None:
 def test_neighbours_of_a_coarse_integer_seldom_round_to_the_incumbent() -> None:
     axes = axes_of(SearchSpace({"n": Integer(1, 20)}))
     incumbent = axes.encode([{"n": 10}])
-    near = axes.rounded(maximisation._neighbours(axes, np.repeat(incumbent, 5, axis=0), _generator()))
+    near = axes.rounded(acquisition_optimizer._neighbours(axes, np.repeat(incumbent, 5, axis=0), _generator()))
     assert (near != incumbent).mean() > 0.55
