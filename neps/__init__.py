@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neps.lazily import importing
+from neps._lazily import importing
 
 if TYPE_CHECKING:
     from neps import callbacks, checkpoint
-    from neps.api.asking import AskAndTell
-    from neps.api.reading import load
-    from neps.api.retrying import retry
-    from neps.api.run import run
-    from neps.api.tell import tell
+    from neps._api.asking import AskAndTell
+    from neps._api.reading import load
+    from neps._api.retrying import retry
+    from neps._api.run import run
+    from neps._api.tell import tell
+    from neps._children import report
+    from neps._evaluation import PENDING
+    from neps._history import History
+    from neps._trial import Status, Trial
+    from neps._views.optuna_study import to_optuna
+    from neps._views.plot import plot
+    from neps._views.status import status
     from neps.callbacks import Callback
-    from neps.children import report
-    from neps.evaluation import PENDING
-    from neps.history import History
     from neps.samplers import Sampler
     from neps.space import (
         Categorical,
@@ -33,16 +37,12 @@ if TYPE_CHECKING:
         Parameter,
         SearchSpace,
     )
-    from neps.trial import Status, Trial
-    from neps.views.optuna_study import to_optuna
-    from neps.views.plot import plot
-    from neps.views.status import status
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "AskAndTell": "api.asking",
-    "PENDING": "evaluation",
+    "AskAndTell": "_api.asking",
+    "PENDING": "_evaluation",
     "Callback": "callbacks",
     "Categorical": "space",
     "CategoricalParameter": "space",
@@ -50,24 +50,24 @@ _HOME = {
     "ConstantParameter": "space",
     "Float": "space",
     "FloatParameter": "space",
-    "History": "history",
+    "History": "_history",
     "Integer": "space",
     "IntegerParameter": "space",
     "Parameter": "space",
     "Sampler": "samplers",
     "SearchSpace": "space",
-    "Status": "trial",
-    "Trial": "trial",
+    "Status": "_trial",
+    "Trial": "_trial",
     "callbacks": "",
     "checkpoint": "",
-    "load": "api.reading",
-    "plot": "views.plot",
-    "report": "children",
-    "retry": "api.retrying",
-    "run": "api.run",
-    "status": "views.status",
-    "tell": "api.tell",
-    "to_optuna": "views.optuna_study",
+    "load": "_api.reading",
+    "plot": "_views.plot",
+    "report": "_children",
+    "retry": "_api.retrying",
+    "run": "_api.run",
+    "status": "_views.status",
+    "tell": "_api.tell",
+    "to_optuna": "_views.optuna_study",
 }
 
 __all__ = [
@@ -103,7 +103,7 @@ __all__ = [
 
 def _hint(name: str) -> str:
     """What to write in the place of what other tools have under that name."""
-    from neps.elsewhere import NAMES
+    from neps._elsewhere import NAMES
 
     return f". {NAMES[name]}" if name in NAMES else ""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neps.views.colours import BEST, GRID, SEVERAL
+from neps._views.colours import BEST, GRID, SEVERAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.coordination.report import Table
 from benchmarks.decisions.pool import SPACE, Pool
-from neps.budget import Budget
-from neps.samplers.registry import resolve
+from neps._budget import Budget
+from neps.samplers._registry import resolve
 from neps.testing.simulation import generator_for
 
 __all__ = ["measure"]

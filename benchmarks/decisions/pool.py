@@ -9,15 +9,15 @@ from types import MappingProxyType
 import numpy as np
 
 from benchmarks.decisions.utilisation import utilisation
-from neps.budget import Budget
-from neps.fidelity import Brackets, FidelityStep
-from neps.history import History
+from neps._budget import Budget
+from neps._fidelity import Brackets, FidelityStep
+from neps._history import History
+from neps._trial import Trial
 from neps.samplers import Sampler
-from neps.samplers.protocol import Suggestion
-from neps.samplers.registry import resolve
+from neps.samplers._protocol import Suggestion
+from neps.samplers._registry import resolve
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Trial
 
 __all__ = ["SPACE", "Pool", "simulated"]
 

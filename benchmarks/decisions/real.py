@@ -54,7 +54,7 @@ def _all_began(history: neps.History) -> float:
 
 def _work(root: str, searcher: str, evaluations: int, seconds: float, started: Barrier) -> None:
     """What each process does."""
-    importlib.import_module("neps.api.run")  # else imported when it is first used
+    importlib.import_module("neps._api.run")  # else imported when it is first used
     started.wait(_PATIENCE)
 
     neps.run(

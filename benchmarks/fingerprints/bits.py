@@ -22,7 +22,7 @@ _SIZES = (5, 33, 140, 400)
 @functools.cache
 def bits_here() -> str:
     """A digest of what a model computes: distances, exponentials, factors, solutions, and a search by gradients."""
-    from neps.models.threads import one_thread
+    from neps._models.threads import one_thread
 
     digest = hashlib.sha256()
     with one_thread():

@@ -14,13 +14,13 @@ import numpy as np
 
 from benchmarks.fingerprints.histories import STORIES, Row, history_of, loss_at, rows_of
 from benchmarks.fingerprints.spaces import SPACES, searched, space_of, unit_of
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Decision, Value, place_fields
 from neps.errors import ArgumentError
-from neps.history import History
-from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
-from neps.samplers.registry import resolve
+from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
+from neps.samplers._registry import resolve
 from neps.testing.simulation import simulate
-from neps.trial import Decision, Value, place_fields
 
 __all__ = ["RUNS", "Decisions", "decisions", "is_by_model", "is_near"]
 

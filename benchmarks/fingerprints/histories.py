@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from benchmarks.fingerprints.places import AT_RUNGS, Placed, place
 from benchmarks.fingerprints.spaces import SPACES, Described, searched, space_of, value_at
-from neps.history import History
-from neps.trial import Decision, Place, Result, Status, Trial
+from neps._history import History
+from neps._trial import Decision, Place, Result, Status, Trial
 
 __all__ = ["STORIES", "Row", "Story", "history_of", "loss_at", "rows_of"]
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.coordination.report import Table
-from neps.budget import Budget
-from neps.fidelity import Brackets
-from neps.history import History
-from neps.samplers.protocol import Suggestion
-from neps.samplers.registry import resolve
+from neps._budget import Budget
+from neps._fidelity import Brackets
+from neps._history import History
+from neps.samplers._protocol import Suggestion
+from neps.samplers._registry import resolve
 from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for, simulate
 

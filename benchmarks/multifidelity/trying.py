@@ -17,8 +17,8 @@ from benchmarks.multifidelity.accounts import BUDGET, Journal, Record
 from benchmarks.multifidelity.methods import parameters
 from benchmarks.problems import Quality, fidelity_problem
 from benchmarks.simulated.running import space_of
-from neps.budget import Budget
-from neps.samplers.registry import resolve
+from neps._budget import Budget
+from neps.samplers._registry import resolve
 from neps.space import Value
 from neps.testing.simulation import simulate
 

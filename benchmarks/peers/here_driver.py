@@ -23,9 +23,9 @@ _FINGERPRINTS = Path(__file__).parents[1] / "fingerprints" / "recorded"
 def main(searcher: str) -> None:
     """Decide and evaluate, as often as the task says. CPU time includes making the history."""
     host = Host()
-    import neps.samplers.model_based.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
-    from neps.budget import Budget
-    from neps.samplers.registry import resolve
+    import neps.samplers._model_based.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
+    from neps._budget import Budget
+    from neps.samplers._registry import resolve
     from neps.testing.simulation import simulate
 
     def objective(config: Mapping[str, Any]) -> Mapping[str, float]:

@@ -23,10 +23,10 @@ def main(first: int) -> None:
     """Decide and evaluate, as often as the task says. CPU time includes making the history."""
     host = Host()
     import neps
-    import neps.samplers.model_based.proposal  # else imported with the first model, and counted as a suggestion's cost
-    from neps.history import History
-    from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
-    from neps.samplers.registry import resolve
+    import neps.samplers._model_based.proposal  # else imported with the first model, and counted as a suggestion's cost
+    from neps._history import History
+    from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
+    from neps.samplers._registry import resolve
     from neps.testing.simulation import simulate
 
     class Late(Sampler):

@@ -64,7 +64,7 @@ def _work(root: str, seconds: float, evaluations: int, started: Barrier) -> None
         time.sleep(seconds)
         return problem.value(config)
 
-    importlib.import_module("neps.samplers.model_based.proposal")  # else imported with the first model
+    importlib.import_module("neps.samplers._model_based.proposal")  # else imported with the first model
     started.wait(_PATIENCE)
     neps.run(
         objective,

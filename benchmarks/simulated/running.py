@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.comparing.study import FLOOR, Array
 from benchmarks.problems import Config, Param
 from benchmarks.problems.synthetic import REPORTED, TUNED, Surface
-from neps.samplers.registry import resolve
+from neps.samplers._registry import resolve
 from neps.space import Categorical, Confidence, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import simulate
 

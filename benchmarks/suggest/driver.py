@@ -45,10 +45,10 @@ def _random_point(task: Task, generator: random.Random) -> Point:
 
 
 def _here(method: str, task: Task, known: Sequence[Point], losses: Sequence[float]) -> Suggestions:
-    from neps.budget import Budget
-    from neps.history import History
+    from neps._budget import Budget
+    from neps._history import History
     from neps.samplers import Suggestion
-    from neps.samplers.registry import resolve
+    from neps.samplers._registry import resolve
     from neps.space import Float, SearchSpace
     from neps.testing.simulation import decided, ended, generator_for
 

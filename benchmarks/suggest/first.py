@@ -34,7 +34,7 @@ READY = since(BEGAN)
 def suggest() -> None:
     """Make results and suggestions, twice."""
     import neps
-    import neps.api  # which `neps.run` is in: files and workers aren't needed here, but any script has them
+    import neps._api  # which `neps.run` is in: files and workers aren't needed here, but any script has them
     from neps.samplers import BayesianOptimization
     from neps.space import SearchSpace
     from neps.testing.simulation import simulate

@@ -19,13 +19,13 @@ from benchmarks.coordination.meeting import crowd, meet, meeting
 from benchmarks.problems import PROBLEMS
 from benchmarks.simulated.running import space_of
 from neps.samplers import Sampler
-from neps.samplers.drawing.initial_design import is_initial
+from neps.samplers._drawing.initial_design import is_initial
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from neps.budget import Budget
-    from neps.history import History
+    from neps._budget import Budget
+    from neps._history import History
     from neps.samplers import Done, Suggestion, Wait
 
 __all__ = ["Lap", "Turn", "measure", "take_turn"]
@@ -33,7 +33,7 @@ __all__ = ["Lap", "Turn", "measure", "take_turn"]
 _PROBLEM = PROBLEMS["hartmann6"]
 _WARM_UP = 3
 """Trials of each worker before the clock runs: right after they meet all decide the same, and all but one anew."""
-_PRELOAD = ("benchmarks.suggest.throughput", "neps.api.run", "neps.samplers.model_based.proposal")
+_PRELOAD = ("benchmarks.suggest.throughput", "neps._api.run", "neps.samplers._model_based.proposal")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neps.callbacks.protocol import Callback, Ending, RunningTrial, TrialEnd, checked
-from neps.lazily import importing
+from neps._lazily import importing
+from neps.callbacks._protocol import Callback, Ending, RunningTrial, TrialEnd, checked
 
 if TYPE_CHECKING:
-    from neps.callbacks.mlflow import MLflow
-    from neps.callbacks.tensorboard import TensorBoard
-    from neps.callbacks.wandb import WeightsAndBiases
+    from neps.callbacks._mlflow import MLflow
+    from neps.callbacks._tensorboard import TensorBoard
+    from neps.callbacks._wandb import WeightsAndBiases
 
 __all__ = ["Callback", "Ending", "MLflow", "RunningTrial", "TensorBoard", "TrialEnd", "WeightsAndBiases", "checked"]
 
-__getattr__ = importing(__name__, {"MLflow": "mlflow", "TensorBoard": "tensorboard", "WeightsAndBiases": "wandb"})
+__getattr__ = importing(__name__, {"MLflow": "_mlflow", "TensorBoard": "_tensorboard", "WeightsAndBiases": "_wandb"})

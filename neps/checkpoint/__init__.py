@@ -10,6 +10,6 @@ and frees the disk of trials that can't be continued any more (`files`). PyTorch
 
 from __future__ import annotations
 
-from neps.checkpoint.saving import load, save
+from neps.checkpoint._saving import load, save
 
 __all__ = ["load", "save"]

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from neps import checkpoint
-from neps.callbacks.extras import require
-from neps.children import report
+from neps._children import report
+from neps.callbacks._extras import require
 from neps.errors import ArgumentError
-from neps.integrations.own_file import OwnFile
+from neps.integrations._own_file import OwnFile
 
 require("lightning.pytorch", extra="lightning", what="neps.integrations.lightning")
 

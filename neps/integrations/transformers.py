@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from neps import checkpoint
-from neps.callbacks.extras import require
-from neps.children import report
+from neps._children import report
+from neps.callbacks._extras import require
 from neps.errors import ArgumentError
-from neps.integrations.own_file import OwnFile
+from neps.integrations._own_file import OwnFile
 
 require("transformers", extra="transformers", what="neps.integrations.transformers")
 

@@ -4,15 +4,15 @@ Pure values and arithmetic: no file, clock, thread or global random state. Every
 imports nothing of neps but `errors` and `calling`.
 """
 
-from neps.space.categorical import Categorical
-from neps.space.constant import Constant
-from neps.space.float import Float
-from neps.space.integer import Integer
-from neps.space.number import Number
-from neps.space.parameter import Parameter
-from neps.space.prior import Confidence
-from neps.space.search_space import SearchSpace
-from neps.space.values import Value
+from neps.space._categorical import Categorical
+from neps.space._constant import Constant
+from neps.space._float import Float
+from neps.space._integer import Integer
+from neps.space._number import Number
+from neps.space._parameter import Parameter
+from neps.space._prior import Confidence
+from neps.space._search_space import SearchSpace
+from neps.space._values import Value
 
 __all__ = [
     "Categorical",

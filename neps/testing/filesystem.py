@@ -1,7 +1,7 @@
 """Is a filesystem fit for neps? A test suite over two views (mounts) of one folder; `neps check` runs it.
 
 The views are one folder as seen by two mounts or, at least, by one. Real processes race on the primitives of
-`neps.ledger.exclusive`, on which all correctness rests. On a cluster each view should be another client's: mount
+`neps._ledger.exclusive`, on which all correctness rests. On a cluster each view should be another client's: mount
 twice, or give the same folder twice on one node first. All that is written lies in a folder of its own and is removed.
 """
 
@@ -23,9 +23,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from neps._ledger.exclusive import make_folder, move_away, publish
+from neps._ledger.foreign import END_MARKER, is_complete, read
 from neps.errors import ArgumentError
-from neps.ledger.exclusive import make_folder, move_away, publish
-from neps.ledger.foreign import END_MARKER, is_complete, read
 
 __all__ = ["CHECKS", "FilesystemContract", "Finding", "Probe", "shown_winners"]
 

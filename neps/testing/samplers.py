@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 import yaml
 
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Result, Status, Trial
 from neps.errors import ArgumentError
-from neps.history import History
-from neps.samplers.protocol import Done, Sampler, Suggestion, Wait
-from neps.samplers.registry import remade
+from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
+from neps.samplers._registry import remade
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Result, Status, Trial
 
 __all__ = ["SPACES", "SamplerContract"]
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from neps.budget import Budget, ExpectedCost, Limit
-from neps.deciding import InMemory, generator_for
-from neps.evaluation import read_return_value
-from neps.history import History
-from neps.outcome import Outcome, Result
-from neps.samplers.protocol import Sampler, Suggestion
+from neps._budget import Budget, ExpectedCost, Limit
+from neps._deciding import InMemory, generator_for
+from neps._evaluation import read_return_value
+from neps._history import History
+from neps._outcome import Outcome, Result
+from neps._trial import Decision, Status, Trial, Value
+from neps._worker.recorded import recorded
+from neps._worker.settings import Settings
+from neps.samplers._protocol import Sampler, Suggestion
 from neps.space import SearchSpace
-from neps.trial import Decision, Status, Trial, Value
-from neps.worker.recorded import recorded
-from neps.worker.settings import Settings
 
 __all__ = ["Objective", "decided", "ended", "generator_for", "simulate"]
 

@@ -16,7 +16,7 @@ from benchmarks.multifidelity.methods import METHODS as METHODS_OF_FIDELITIES
 from benchmarks.multifidelity.plots import _GROUPS as GROUPS_OF_FIDELITIES
 from benchmarks.regret.methods import METHODS
 from benchmarks.regret.plots import _GROUPS as GROUPS
-from neps.views.colours import BEST, SEVERAL
+from neps._views.colours import BEST, SEVERAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

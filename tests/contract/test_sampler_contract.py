@@ -33,8 +33,8 @@ from neps.testing.samplers import SamplerContract
 if TYPE_CHECKING:
     import numpy as np
 
-    from neps.budget import Budget
-    from neps.history import History
+    from neps._budget import Budget
+    from neps._history import History
 
 
 class TestRandomSearch(SamplerContract):

@@ -14,11 +14,11 @@ import pytest
 
 import neps
 from format.writing import SPACE, SPACES, write_run
-from neps.ledger import documents
-from neps.ledger.heartbeat import Heartbeat
-from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
-from neps.ledger.results_cache import ResultsCache
+from neps._ledger import documents
+from neps._ledger.heartbeat import Heartbeat
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.results_cache import ResultsCache
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -104,8 +104,8 @@ class TestGolden:
         assert after.trials[7].status is neps.Status.RUNNING
 
     def test_retries_what_had_failed(self, golden: Path, tmp_path: Path) -> None:
-        from neps.ledger.reading import read_definition, read_trials
-        from neps.ledger.retrying import reopen
+        from neps._ledger.reading import read_definition, read_trials
+        from neps._ledger.retrying import reopen
 
         root = shutil.copytree(golden, tmp_path / "run")
         definition = read_definition(root)

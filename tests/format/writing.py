@@ -16,18 +16,18 @@ from typing import Any
 from unittest import mock
 
 import neps
-from neps.ledger import documents
-from neps.ledger.claims import Hold
-from neps.ledger.definition import Definition, publish_definition
-from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
-from neps.ledger.overwriting import move_aside
-from neps.ledger.pending_mark import PendingMark, mark_pending
-from neps.ledger.records import End, result_fields
-from neps.ledger.retrying import reopen
-from neps.ledger.trial_folder import TrialFolder
-from neps.ledger.trial_state import condemn
-from neps.trial import Decision, Place, Result, Trial
+from neps._ledger import documents
+from neps._ledger.claims import Hold
+from neps._ledger.definition import Definition, publish_definition
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.overwriting import move_aside
+from neps._ledger.pending_mark import PendingMark, mark_pending
+from neps._ledger.records import End, result_fields
+from neps._ledger.retrying import reopen
+from neps._ledger.trial_folder import TrialFolder
+from neps._ledger.trial_state import condemn
+from neps._trial import Decision, Place, Result, Trial
 
 __all__ = ["SPACE", "SPACES", "write_run"]
 

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 import neps
+from neps._trial import Status
 from neps.errors import EvaluationError
-from neps.trial import Status
 from rigs.processes import Fleet
 from rigs.waiting import wait_until
 
@@ -47,7 +47,7 @@ neps.run(lambda x: x, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_sea
 
 RETRY = """
 import sys
-from neps.cli import main
+from neps._cli import main
 from rigs.barrier import await_start
 
 await_start()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import neps
-from neps.samplers import registry
+from neps.samplers import _registry as registry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "coming-from.md").read_text(encoding="utf-8")

@@ -26,10 +26,10 @@ import torch
 
 import neps
 from examples import {module} as example
-from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
-from neps.ledger.records import End
-from neps.ledger.trial_folder import TrialFolder
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.records import End
+from neps._ledger.trial_folder import TrialFolder
 
 torch.set_num_threads(1)
 CONFIG = {config}

@@ -18,7 +18,7 @@ import yaml
 
 import neps
 from examples import digits
-from neps.trial import Status
+from neps._trial import Status
 
 SCRIPT = Path(digits.__file__)
 SECONDS = 240  # far more than any step takes on a busy machine

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 import neps
-from neps.samplers import registry
+from neps.samplers import _registry as registry
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

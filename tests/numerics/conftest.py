@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from neps.models.threads import one_thread
+from neps._models.threads import one_thread
 
 
 @pytest.fixture(autouse=True)

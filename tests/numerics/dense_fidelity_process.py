@@ -9,8 +9,8 @@ import numpy as np
 from numpy.polynomial.legendre import Legendre
 from numpy.typing import NDArray
 
-from neps.models.fidelity_process import FidelityHyperparameters, FidelityProcess
-from neps.models.gaussian_process import Hyperparameters
+from neps._models.fidelity_process import FidelityHyperparameters, FidelityProcess
+from neps._models.gaussian_process import Hyperparameters
 
 __all__ = ["covariance", "from_theta", "noisy", "posterior"]
 

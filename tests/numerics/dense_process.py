@@ -1,4 +1,4 @@
-"""The Gaussian process of `neps.models` once more, in torch: dense, differentiable, written from the formulas alone.
+"""The Gaussian process of `neps._models` once more, in torch: dense, differentiable, written from the formulas alone.
 
 Tests compare with it. Nothing of neps is imported. Shapes: X (n, d), Z (m, d), y (n,), `choices` (d,), and
 theta (d + 6,), the logarithms of length scales, signal, noise, and of the variances of effects of degree 1 to 4.

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
+from neps._trial import Value
 from neps.samplers import BayesianOptimization, RandomSearch, Sampler
 from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.testing.simulation import Objective, simulate
-from neps.trial import Value
 
 Config = Mapping[str, Value]
 BRANIN = SearchSpace({"x": Float(-5.0, 10.0), "y": Float(0.0, 15.0)})

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from scipy.optimize import approx_fprime
 from scipy.stats import lognorm, multivariate_normal, norm
 
-from neps.models import fidelity_fitting
-from neps.models.fidelity_fitting import (
+from neps._models import fidelity_fitting
+from neps._models.fidelity_fitting import (
     FidelityNegativeLogPosterior,
     fidelity_beginnings,
     fidelity_bounded,
     most_probable,
 )
-from neps.models.fidelity_process import FidelityHyperparameters
-from neps.models.fitting import NegativeLogPrior
-from neps.models.gaussian_process import Hyperparameters
+from neps._models.fidelity_process import FidelityHyperparameters
+from neps._models.fitting import NegativeLogPrior
+from neps._models.gaussian_process import Hyperparameters
 from numerics.cube import points
 from numerics.dense_fidelity_process import from_theta, noisy
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.models.fidelity_process import FidelityHyperparameters, FidelityProcess
-from neps.models.gaussian_process import GaussianProcess, Hyperparameters
+from neps._models.fidelity_process import FidelityHyperparameters, FidelityProcess
+from neps._models.gaussian_process import GaussianProcess, Hyperparameters
 from numerics.cube import points
 from numerics.dense_fidelity_process import posterior
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.models.fidelity_process import FidelityHyperparameters
-from neps.models.fidelity_surrogate import FidelitySurrogate, _part, fidelity_surrogate
-from neps.models.gaussian_process import Hyperparameters
-from neps.models.losses import WARPS, Targets
+from neps._models.fidelity_process import FidelityHyperparameters
+from neps._models.fidelity_surrogate import FidelitySurrogate, _part, fidelity_surrogate
+from neps._models.gaussian_process import Hyperparameters
+from neps._models.losses import WARPS, Targets
 from numerics.cube import points
 from numerics.dense_fidelity_process import posterior
 
@@ -150,8 +150,8 @@ def test_of_more_than_1000_results_the_posterior_is_of_a_part() -> None:
 
 
 def test_past_1000_results_hyperparameters_are_still_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neps.models.fidelity_surrogate._BELIEVED", 90)
-    monkeypatch.setattr("neps.models.fidelity_surrogate._SEARCHED", 40)
+    monkeypatch.setattr("neps._models.fidelity_surrogate._BELIEVED", 90)
+    monkeypatch.setattr("neps._models.fidelity_surrogate._SEARCHED", 40)
     for n, kept in ((119, True), (120, False)):
         found = fidelity_surrogate(*_results(n), NUMERIC, _memory())
         assert len(found.process.X) == 90
@@ -163,7 +163,7 @@ def test_the_part_that_hyperparameters_are_found_on_is_all_that_they_depend_on(
     limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, limit in limits.items():
-        monkeypatch.setattr(f"neps.models.fidelity_surrogate.{name}", limit)
+        monkeypatch.setattr(f"neps._models.fidelity_surrogate.{name}", limit)
     X, u, losses = _results(80)
     part = _part(u, losses, 40)
     others = np.setdiff1d(np.arange(80), part)

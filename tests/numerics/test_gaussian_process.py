@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-from neps.models.gaussian_process import GaussianProcess, Hyperparameters
+from neps._models.gaussian_process import GaussianProcess, Hyperparameters
 from numerics.cube import points
 from numerics.dense_process import posterior, tensor
 

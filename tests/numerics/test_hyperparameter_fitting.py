@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.optimize import approx_fprime
 from torch.distributions import LogNormal, Normal
 
-from neps.models import fitting
-from neps.models.fitting import NOISE_FLOOR, NegativeLogPosterior, beginnings, fit, most_probable
-from neps.models.gaussian_process import Hyperparameters
-from neps.models.main_effects import DEGREES
+from neps._models import fitting
+from neps._models.fitting import NOISE_FLOOR, NegativeLogPosterior, beginnings, fit, most_probable
+from neps._models.gaussian_process import Hyperparameters
+from neps._models.main_effects import DEGREES
 from numerics.cube import points
 from numerics.dense_process import log_marginal_likelihood, tensor
 

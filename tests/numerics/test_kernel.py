@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import eval_legendre
 from sklearn.gaussian_process.kernels import Matern
 
-from neps.models.kernel import category, matern52, matern52_slope, one_hot, squared_differences, squared_distances
-from neps.models.main_effects import DEGREES, MainEffects
+from neps._models.kernel import category, matern52, matern52_slope, one_hot, squared_differences, squared_distances
+from neps._models.main_effects import DEGREES, MainEffects
 from numerics.cube import points
 
 Array = NDArray[np.float64]

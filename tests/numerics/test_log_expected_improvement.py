@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from neps.models.acquisition import LogExpectedImprovement, Sum, log_expected_improvement, log_h, log_h_slope
-from neps.models.gaussian_process import GaussianProcess, Hyperparameters
+from neps._models.acquisition import LogExpectedImprovement, Sum, log_expected_improvement, log_h, log_h_slope
+from neps._models.gaussian_process import GaussianProcess, Hyperparameters
 
 Array = NDArray[np.float64]
 FAR_BELOW = [-1e6, -12345.678, -1000.0, -100.1, -100.0, -99.9, -50.0, -10.0, -3.0]

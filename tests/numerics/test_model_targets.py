@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
-from neps.models.losses import WARPS, Targets
+from neps._models.losses import WARPS, Targets
 
 Array = NDArray[np.float64]
 LOSSES = np.array([0.3, 1.2, 0.7, 2.0, 0.5, 1.1])

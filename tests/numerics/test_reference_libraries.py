@@ -12,12 +12,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from neps.models.acquisition import LogExpectedImprovement, log_h, log_h_slope
-from neps.models.fidelity_process import FidelityHyperparameters, FidelityProcess
-from neps.models.fitting import NegativeLogPosterior
-from neps.models.gaussian_process import GaussianProcess, Hyperparameters
-from neps.models.kernel import matern52, one_hot, squared_distances
-from neps.models.main_effects import MainEffects
+from neps._models.acquisition import LogExpectedImprovement, log_h, log_h_slope
+from neps._models.fidelity_process import FidelityHyperparameters, FidelityProcess
+from neps._models.fitting import NegativeLogPosterior
+from neps._models.gaussian_process import GaussianProcess, Hyperparameters
+from neps._models.kernel import matern52, one_hot, squared_distances
+from neps._models.main_effects import MainEffects
 from numerics.cube import points
 from numerics.dense_process import tensor
 

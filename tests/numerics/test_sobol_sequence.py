@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from neps.samplers.drawing.sequences import BITS, TABLE_DIMENSIONS, SobolSequence
+from neps.samplers._drawing.sequences import BITS, TABLE_DIMENSIONS, SobolSequence
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 13, TABLE_DIMENSIONS])

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from neps.models.stopping import Stages
+from neps._models.stopping import Stages
 
 Array = NDArray[np.float64]
 TWO = [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.models.gaussian_process import Hyperparameters
-from neps.models.losses import WARPS, Targets
-from neps.models.surrogate import Surrogate, believed, explanation, surrogate
+from neps._models.gaussian_process import Hyperparameters
+from neps._models.losses import WARPS, Targets
+from neps._models.surrogate import Surrogate, believed, explanation, surrogate
 from numerics.cube import points
 from numerics.dense_process import posterior, tensor
 
@@ -302,8 +302,8 @@ def test_past_400_results_each_decision_makes_one_search(start: int, part: int) 
 
 
 def test_a_part_of_the_results_is_believed_as_if_there_were_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neps.models.surrogate._BELIEVED", 60)
-    monkeypatch.setattr("neps.models.surrogate._SEARCHED", 40)
+    monkeypatch.setattr("neps._models.surrogate._BELIEVED", 60)
+    monkeypatch.setattr("neps._models.surrogate._SEARCHED", 40)
     X, losses = _many(200)
     among = believed(losses)
     memory = (surrogate(X, losses, MIXED).process.hyperparameters, 0.0)

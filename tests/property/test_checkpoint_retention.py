@@ -13,8 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neps.fidelity import Brackets
-from neps.history import History
+from neps._fidelity import Brackets
+from neps._history import History
+from neps._trial import Decision, Result, Status, Trial
+from neps._worker import checkpoint_retention
+from neps._worker.checkpoint_retention import Disk, deletable
+from neps._worker.context import Context
+from neps._worker.settings import Keep
 from neps.samplers import (
     ASHA,
     BayesianOptimization,
@@ -26,14 +31,9 @@ from neps.samplers import (
     Suggestion,
     Wait,
 )
-from neps.samplers.multi_fidelity.asha import AsyncHyperband
+from neps.samplers._multi_fidelity.asha import AsyncHyperband
 from neps.space import Float, SearchSpace
 from neps.testing.simulation import simulate
-from neps.trial import Decision, Result, Status, Trial
-from neps.worker import checkpoint_retention
-from neps.worker.checkpoint_retention import Disk, deletable
-from neps.worker.context import Context
-from neps.worker.settings import Keep
 from rigs.pool import SPACE, Pool
 
 PLAIN = SearchSpace({"x": Float(0, 1)})

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 import neps
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Decision
 from neps.errors import ArgumentError
-from neps.history import History
-from neps.samplers.registry import SEARCHERS, resolve
+from neps.samplers._registry import SEARCHERS, resolve
 from neps.space import SearchSpace
 from neps.testing.simulation import simulate
-from neps.trial import Decision
 
 SEED = 5
 PLAIN = SearchSpace({"x": neps.Float(0, 1), "kind": neps.Categorical(["a", "b", None])})

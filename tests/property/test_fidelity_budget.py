@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neps.budget import Budget, Spending
-from neps.fidelity import FidelityStep, fidelity_run
-from neps.history import History
+from neps._budget import Budget, Spending
+from neps._fidelity import FidelityStep, fidelity_run
+from neps._history import History
+from neps._trial import Trial
 from neps.samplers import Sampler
-from neps.samplers.protocol import Suggestion
-from neps.samplers.registry import resolve
+from neps.samplers._protocol import Suggestion
+from neps.samplers._registry import resolve
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Trial
 
 SPACE = SearchSpace({"x": Float(0.0, 1.0), "epochs": Integer(1, 27, is_fidelity=True)})
 SEARCHERS = ("hyperband", "successive_halving", "asha", "async_hyperband", "random_search")

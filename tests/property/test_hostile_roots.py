@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neps.ledger import definition, reading
+from neps._ledger import definition, reading
 from rigs.endurance import SEARCHERS, assert_endures, found
 from rigs.hostile import spoil
 

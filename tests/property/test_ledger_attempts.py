@@ -12,16 +12,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from neps._ledger import trial_folder
+from neps._ledger.claims import Hold
+from neps._ledger.pending_mark import PendingMark, mark_pending
+from neps._ledger.records import End
+from neps._ledger.retrying import RETRY
+from neps._ledger.trial_state import TrialState, condemn, read_state, trial_of
+from neps._outcome import Outcome
+from neps._trial import Status, Trial
+from neps._worker.untold import Untold
 from neps.errors import NotPendingError
-from neps.ledger import trial_folder
-from neps.ledger.claims import Hold
-from neps.ledger.pending_mark import PendingMark, mark_pending
-from neps.ledger.records import End
-from neps.ledger.retrying import RETRY
-from neps.ledger.trial_state import TrialState, condemn, read_state, trial_of
-from neps.outcome import Outcome
-from neps.trial import Status, Trial
-from neps.worker.untold import Untold
 from unit.ledger_scene import Scene, somewhere
 
 WORKERS = st.sampled_from(["a", "b", "c"])
@@ -122,7 +122,7 @@ class Attempts(RuleBasedStateMachine):
         last, self.loss = self.model.last, self.loss + 1.0
         outcome = Outcome(success=not failed, loss=self.loss, cost=1.0)
         mine = worker is None or attempt is None or (attempt == last and self.model.owners[-1] == worker)
-        with mock.patch.multiple("neps.worker.untold", _PATIENCE=0.0, _OWNERS_LEASES=0.0):
+        with mock.patch.multiple("neps._worker.untold", _PATIENCE=0.0, _OWNERS_LEASES=0.0):
             try:
                 told = untold.tell(outcome)
             except NotPendingError:

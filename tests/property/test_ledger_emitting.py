@@ -7,8 +7,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neps.ledger import emitting
-from neps.ledger.emitting import emit
+from neps._ledger import emitting
+from neps._ledger.emitting import emit
 
 WORDS = ["no", "yes", "null", "~", "1e5", "1_0", "0x1f", "12:30:45", "2026-11-24T08:00:00+00:00", "=", "<<"]
 MARKS = ["- a", "? a", "a: b", "a #b", "#", "&a", "*a", "!a", "%a", "@a", "`a", "'", '"', "{", "[", " a", "a ", ""]

@@ -11,14 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neps.evaluation.plain import clean, plain
-from neps.ledger import documents
-from neps.ledger.foreign import is_complete
-from neps.ledger.identity import Identity
-from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
-from neps.ledger.results_cache import _line, parse
-from neps.outcome import Kind, Origin, Outcome, Result, recorded
-from neps.trial import Decision, Place, Status, Trial
+from neps._evaluation.plain import clean, plain
+from neps._ledger import documents
+from neps._ledger.foreign import is_complete
+from neps._ledger.identity import Identity
+from neps._ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
+from neps._ledger.results_cache import _line, parse
+from neps._outcome import Kind, Origin, Outcome, Result, recorded
+from neps._trial import Decision, Place, Status, Trial
 
 TEXT = st.text(max_size=30).map(clean)
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)

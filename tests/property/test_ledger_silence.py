@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neps.ledger.silence import Silence
+from neps._ledger.silence import Silence
 
 POLL, LEASE = 1.0, 30.0
 GAPS = st.lists(st.floats(0.001, 2 * POLL) | st.floats(2.001 * POLL, 1e6), min_size=1, max_size=60)

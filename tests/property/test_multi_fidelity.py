@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neps.fidelity import Bracket
-from neps.history import History
-from neps.samplers.multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
-from neps.samplers.multi_fidelity.bracket_search import BracketSearch
-from neps.samplers.multi_fidelity.freeze_thaw import FreezeThaw, FreezeThawPrior, FreezeThawSearch
-from neps.samplers.multi_fidelity.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
-from neps.samplers.multi_fidelity.mobster import MOBSTER
-from neps.samplers.multi_fidelity.priorband import PriorBand, PriorBandBO
-from neps.samplers.protocol import Sampler
-from neps.trial import Place, Trial
-from neps.worker.checkpoint_retention import deletable
-from neps.worker.settings import Keep
+from neps._fidelity import Bracket
+from neps._history import History
+from neps._trial import Place, Trial
+from neps._worker.checkpoint_retention import deletable
+from neps._worker.settings import Keep
+from neps.samplers._multi_fidelity.asha import ASHA, ASHAPrior, AsyncHyperband, AsyncHyperbandPrior
+from neps.samplers._multi_fidelity.bracket_search import BracketSearch
+from neps.samplers._multi_fidelity.freeze_thaw import FreezeThaw, FreezeThawPrior, FreezeThawSearch
+from neps.samplers._multi_fidelity.hyperband import Hyperband, HyperbandPrior, SuccessiveHalving, SuccessiveHalvingPrior
+from neps.samplers._multi_fidelity.mobster import MOBSTER
+from neps.samplers._multi_fidelity.priorband import PriorBand, PriorBandBO
+from neps.samplers._protocol import Sampler
 from rigs.pool import SPACE, Pool
 
 SYNCHRONOUS = [

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neps.budget import Budget
-from neps.history import History
+from neps._budget import Budget
+from neps._history import History
 from neps.samplers import Done, GridSearch, Suggestion
-from neps.samplers.single_fidelity.grid_search import axes, spread
+from neps.samplers._single_fidelity.grid_search import axes, spread
 from neps.space import Categorical, Float, Integer, Parameter, SearchSpace
 
 SIZES = st.lists(st.integers(1, 7), max_size=6).filter(lambda sizes: math.prod(sizes) <= 1500)

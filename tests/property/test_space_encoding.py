@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neps.space import Categorical, Float, Integer, SearchSpace, Value
-from neps.space.values import equal_values
+from neps.space._values import equal_values
 
 LARGEST = sys.float_info.max
 TINIEST = 5e-324

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from neps.errors import SpaceError
 from neps.space import Categorical, Confidence, Float, Integer, Parameter, SearchSpace
-from neps.space.values import equal_values
+from neps.space._values import equal_values
 
 confidences: st.SearchStrategy[Confidence] = st.sampled_from(["low", "medium", "high"])
 units = st.floats(0, 1)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import neps
-from neps.cli import main
+from neps._cli import main
+from neps._views.plot import write_plot
 from neps.errors import NepsError
-from neps.samplers.registry import SEARCHERS as KNOWN
-from neps.views.plot import write_plot
+from neps.samplers._registry import SEARCHERS as KNOWN
 
 __all__ = ["SEARCHERS", "assert_endures", "found"]
 

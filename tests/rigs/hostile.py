@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from neps.ledger.foreign import END_MARKER
-from neps.ledger.results_cache import _checksum
+from neps._ledger.foreign import END_MARKER
+from neps._ledger.results_cache import _checksum
 
 __all__ = ["spoil"]
 

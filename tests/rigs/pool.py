@@ -13,13 +13,13 @@ from typing import Any
 import attrs
 import numpy as np
 
-from neps.budget import Budget
-from neps.fidelity import Brackets
-from neps.history import History
-from neps.samplers.protocol import Sampler, Suggestion
+from neps._budget import Budget
+from neps._fidelity import Brackets
+from neps._history import History
+from neps._trial import Trial
+from neps.samplers._protocol import Sampler, Suggestion
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Trial
 
 __all__ = ["SPACE", "Pool"]
 

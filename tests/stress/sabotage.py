@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from neps.ledger.trial_folder import TrialFolder
+from neps._ledger.trial_folder import TrialFolder
 
 __all__ = ["CHANGES", "strike"]
 

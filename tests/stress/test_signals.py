@@ -16,8 +16,8 @@ Start = Callable[..., subprocess.Popen[str]]
 
 WORKER = """
 import os, signal, sys, threading, time
-from neps.evaluation import Evaluated, Fence, Interrupted, Interruption, Signals, evaluate
-from neps.outcome import Outcome
+from neps._evaluation import Evaluated, Fence, Interrupted, Interruption, Signals, evaluate
+from neps._outcome import Outcome
 
 def say(*words):
     print(*words, flush=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from neps.evaluation import Evaluated, Fence, Interrupted, PendingType, Signals, check, evaluate
+from neps._evaluation import Evaluated, Fence, Interrupted, PendingType, Signals, check, evaluate
 
 
 class Strike:

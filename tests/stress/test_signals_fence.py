@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from neps.evaluation import Evaluated, Fence, Interrupted, Signals, check, evaluate
+from neps._evaluation import Evaluated, Fence, Interrupted, Signals, check, evaluate
 
 RACES = 4_000
 

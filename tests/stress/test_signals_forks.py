@@ -20,7 +20,7 @@ def run(program: str, *arguments: object) -> str:
 def test_a_forked_child_has_the_users_own_actions_and_the_parent_the_handler() -> None:
     program = """
 import os, signal
-from neps.evaluation import Signals
+from neps._evaluation import Signals
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 with Signals() as signals:
     mine = signal.getsignal(signal.SIGTERM)
@@ -37,7 +37,7 @@ with Signals() as signals:
 def test_pools_that_are_ended_at_once_end() -> None:
     program = """
 import multiprocessing
-from neps.evaluation import Signals
+from neps._evaluation import Signals
 with Signals():
     for _ in range(40):
         with multiprocessing.get_context("fork").Pool(2):
@@ -50,7 +50,7 @@ print("ended")
 def test_a_handler_that_c_code_has_installed_is_left_alone() -> None:
     program = """
 import faulthandler, os, signal, sys
-from neps.evaluation import Signals
+from neps._evaluation import Signals
 faulthandler.register(signal.SIGUSR1, file=sys.stdout)
 with Signals() as signals:
     os.kill(os.getpid(), signal.SIGUSR1)
@@ -83,7 +83,7 @@ print(len(neps.load(sys.argv[1]).succeeded))
 def test_a_child_ends_by_default_as_it_would_without_us(signum: int) -> None:
     program = f"""
 import os, time
-from neps.evaluation import Signals
+from neps._evaluation import Signals
 with Signals():
     child = os.fork()
     if child == 0:

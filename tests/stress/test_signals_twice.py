@@ -19,7 +19,7 @@ from stress.team import END
 WORKER = """
 import ctypes, os, signal, sys, time, threading
 import neps
-from neps.evaluation import watching
+from neps._evaluation import watching
 
 watching.REPEAT_SECONDS = 0.2
 watching._GRACE = watching._GRACE_OF_SIGINT = 0.3
@@ -197,7 +197,7 @@ def test_an_import_that_lasts_is_interrupted_in_the_end(fleet: Fleet, tmp_path: 
     """By what ends the process anyway."""
     (tmp_path / "slow.py").write_text(SLOW.replace("range(100)", "range(10_000)"))
     before = f"""
-    from neps.evaluation import signals
+    from neps._evaluation import signals
     signals._LONGEST_PUT_OFF = 0.2
     sys.path.insert(0, {str(tmp_path)!r})
     """

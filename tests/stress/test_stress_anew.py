@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import neps
-from neps.ledger.definition import find_definition
-from neps.ledger.identity import process_state
-from neps.ledger.layout import Layout
-from neps.ledger.records import End
-from neps.ledger.trial_folder import TrialFolder
+from neps._ledger.definition import find_definition
+from neps._ledger.identity import process_state
+from neps._ledger.layout import Layout
+from neps._ledger.records import End
+from neps._ledger.trial_folder import TrialFolder
 from rigs.processes import Fleet
 from rigs.waiting import wait_until
 from stress.evidence import leftovers

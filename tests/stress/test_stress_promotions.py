@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from neps.fidelity import hyperband_brackets, rungs
+from neps._fidelity import hyperband_brackets, rungs
 from rigs.processes import Fleet
 from stress.climbing import CHECKPOINT, ETA
 from stress.evidence import document, numbers, result, results

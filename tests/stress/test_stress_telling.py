@@ -42,7 +42,7 @@ for number in range(1, trials + 1):
 DYING = f"""
 import os, signal, sys
 import neps
-from neps.worker import ending
+from neps._worker import ending
 
 root, act = sys.argv[1], sys.argv[2]
 mark, run, tell, _ = ending.mark_pending, neps.run, neps.tell, neps.AskAndTell

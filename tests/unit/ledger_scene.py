@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from neps.ledger import documents, examining, trial_folder, view
-from neps.ledger.definition import Definition
-from neps.ledger.exclusive import publish
-from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
-from neps.ledger.records import AttemptStart, End, result_fields
-from neps.ledger.trial_folder import TrialFolder
-from neps.ledger.trial_state import TrialState
-from neps.ledger.view import View
-from neps.trial import Decision, Result
+from neps._ledger import documents, examining, trial_folder, view
+from neps._ledger.definition import Definition
+from neps._ledger.exclusive import publish
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.records import AttemptStart, End, result_fields
+from neps._ledger.trial_folder import TrialFolder
+from neps._ledger.trial_state import TrialState
+from neps._ledger.view import View
+from neps._trial import Decision, Result
 
 __all__ = ["RUN", "SPACE", "TORN", "Clock", "Scene", "dead", "failing", "here", "somewhere"]
 

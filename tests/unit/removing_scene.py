@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from neps.ledger import liveness
-from neps.ledger.definition import Definition
-from neps.ledger.opening import open_run
+from neps._ledger import liveness
+from neps._ledger.definition import Definition
+from neps._ledger.opening import open_run
 from unit.ledger_scene import SPACE, Scene, dead, here
 
 __all__ = ["NEW", "OLD", "OTHERS"]

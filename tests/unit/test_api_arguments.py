@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import neps
-from neps.api.arguments import root_path
+from neps._api.arguments import root_path
 from neps.errors import ArgumentError
 
 LEADING_OUT = ["../../x", "a/../..", "..", ".", "/etc", "a/b", "a\\b"]

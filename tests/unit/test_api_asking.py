@@ -14,7 +14,7 @@ import pytest
 import neps
 from neps.errors import ArgumentError, NotPendingError, SamplerError
 from neps.samplers import RandomSearch, Sampler
-from neps.samplers.protocol import Wait
+from neps.samplers._protocol import Wait
 
 SPACE = {"x": neps.Float(0, 1)}
 EPOCHS = {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)}

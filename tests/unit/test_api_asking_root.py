@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import neps
-from neps.api import in_root
+from neps._api import in_root
 from neps.errors import ArgumentError, DefinitionMismatchError, DirectoryError, NotPendingError
 
 SPACE = {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)}

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 import neps
-from neps.api.elsewhere import ELSEWHERE
-from neps.calling import own_arguments, unknown_argument
+from neps._api.elsewhere import ELSEWHERE
+from neps._calling import own_arguments, unknown_argument
 from neps.errors import ArgumentError, DirectoryError, EvaluationError, nearest
 from neps.samplers import RandomSearch
-from neps.samplers.registry import _ELSEWHERE, SEARCHERS, searchers_with
-from neps.space.elsewhere import ELSEWHERE as OF_PARAMETERS
+from neps.samplers._registry import _ELSEWHERE, SEARCHERS, searchers_with
+from neps.space._elsewhere import ELSEWHERE as OF_PARAMETERS
 
 SPACE = {"x": neps.Float(0, 1)}
 RUN: Callable[..., Any] = neps.run  # untyped, so that it can be called wrongly

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import neps
-from neps.api.ranks import check_no_rank
+from neps._api.ranks import check_no_rank
 from neps.errors import LaunchError
 
 ELASTIC = {

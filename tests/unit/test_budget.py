@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import neps
-from neps.budget import Budget, Limit, Spending
+from neps._budget import Budget, Limit, Spending
+from neps._fidelity import FidelityStep, fidelity_run, fidelity_spent
+from neps._trial import Decision, Result, Status, Trial
 from neps.errors import ArgumentError
-from neps.fidelity import FidelityStep, fidelity_run, fidelity_spent
-from neps.trial import Decision, Result, Status, Trial
 
 SPACE = {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 27, is_fidelity=True)}
 

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 import neps
+from neps._ledger.layout import Layout
+from neps._ledger.records import End
+from neps._ledger.trial_folder import TrialFolder
 from neps.callbacks import Ending, RunningTrial, TrialEnd
 from neps.errors import ArgumentError, EvaluationError
-from neps.ledger.layout import Layout
-from neps.ledger.records import End
-from neps.ledger.trial_folder import TrialFolder
 from rigs.waiting import wait_until
 from unit.ledger_scene import here
 
@@ -98,7 +98,7 @@ class TestWhatIsTold:
         assert (ended.status, ended.loss, ended.cost, ended.final) == ("failed", None, 3, True)
         assert ended.error is not None
         assert ended.error.startswith("RuntimeError: out of memory\n")
-        assert "neps/worker" not in ended.error
+        assert "neps/_worker" not in ended.error
 
     @pytest.mark.parametrize(
         ("raised", "status"), [(KeyboardInterrupt(), Ending.LEFT), (SystemExit(1), Ending.DIED)], ids=["Ctrl-C", "exit"]
@@ -306,7 +306,7 @@ class TestOneThatIsLongInFailing:
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now = [1000.0]
-        monkeypatch.setattr("neps.worker.telling.time", SimpleNamespace(monotonic=lambda: now[0]))
+        monkeypatch.setattr("neps._worker.telling.time", SimpleNamespace(monotonic=lambda: now[0]))
         return now
 
     def test_is_skipped_for_ten_times_as_long_and_that_is_said_once(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neps.checking import ARGUMENTS, SETTINGS, Checks
+from neps._checking import ARGUMENTS, SETTINGS, Checks
 from neps.errors import ArgumentError
 
 WRONG: list[tuple[Callable[[Checks, Any], object], Any, str]] = [

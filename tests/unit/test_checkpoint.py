@@ -19,7 +19,9 @@ import pytest
 import torch
 
 import neps
-from neps.checkpoint import files, load, save, saving
+from neps.checkpoint import _files as files
+from neps.checkpoint import _saving as saving
+from neps.checkpoint import load, save
 from neps.errors import ArgumentError, CheckpointError
 
 

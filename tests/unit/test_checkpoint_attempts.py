@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import neps
+from neps._evaluation import Fence, Fenced
+from neps._ledger.claims import Hold
+from neps._ledger.records import End
 from neps.checkpoint import load, save
-from neps.checkpoint.attempts import open_attempt
+from neps.checkpoint._attempts import open_attempt
 from neps.errors import CheckpointError
-from neps.evaluation import Fence, Fenced
-from neps.ledger.claims import Hold
-from neps.ledger.records import End
 from unit.ledger_scene import Scene, here, somewhere
 
 ME = here("me")

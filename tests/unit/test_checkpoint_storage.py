@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from neps.checkpoint import files, load, save, saving
-from neps.checkpoint.attempts import Evaluation, open_attempt
+from neps._ledger.claims import Hold
+from neps.checkpoint import _files as files
+from neps.checkpoint import _saving as saving
+from neps.checkpoint import load, save
+from neps.checkpoint._attempts import Evaluation, open_attempt
 from neps.errors import CheckpointError, StorageError
-from neps.ledger.claims import Hold
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import Scene, here, somewhere
 

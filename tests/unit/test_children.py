@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import neps
-from neps.children import ATTEMPT, announced, inherited
-from neps.ledger.claims import Hold
-from neps.ledger.records import End
+from neps._children import ATTEMPT, announced, inherited
+from neps._ledger.claims import Hold
+from neps._ledger.records import End
 from unit.ledger_scene import Scene, here, somewhere
 
 ME = here("this-one")

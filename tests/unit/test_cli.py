@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import neps
-from neps.api import retrying
-from neps.cli import main
-from neps.trial import Status
+from neps._api import retrying
+from neps._cli import main
+from neps._trial import Status
 
 Capture = pytest.CaptureFixture[str]
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_plotted_is_refused_in_one_line(
         root = tmp_path / "failed"
         evaluate(root, failing)
     if reason == "no matplotlib":
-        monkeypatch.setitem(sys.modules, "neps.views.figure", None)
+        monkeypatch.setitem(sys.modules, "neps._views.figure", None)
     output = {"suffix": "a.jpg", "folder": "absent/a.png"}.get(reason, "a.png")
     code = 2 if reason in {"suffix", "folder"} else 1
     assert main(["plot", str(root), "--output", str(tmp_path / output)]) == code

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from neps.cli import main
-from neps.ledger import documents, earlier
-from neps.ledger.definition import find_definition
-from neps.ledger.overwriting import move_aside
+from neps._cli import main
+from neps._ledger import documents, earlier
+from neps._ledger.definition import find_definition
+from neps._ledger.overwriting import move_aside
 from unit.ledger_scene import SPACE, Scene, dead, here
 
 Capture = pytest.CaptureFixture[str]
@@ -165,7 +165,7 @@ def test_two_at_once(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captur
         assert main(["clean", str(root)]) == 0
         return seen
 
-    monkeypatch.setattr("neps.cli.clean.find_runs", slow)
+    monkeypatch.setattr("neps._cli.clean.find_runs", slow)
     assert main(["clean", str(root)]) == 0
     assert capsys.readouterr().out.count("another process is deleting it") == 3
     assert names(root) == []

@@ -23,10 +23,10 @@ from click.testing import CliRunner
 from optuna.visualization import matplotlib as plots
 
 import neps
-from neps.cli.dashboard import dashboard
+from neps._cli.dashboard import dashboard
+from neps._ledger.records import End
+from neps._views.dashboard import application, server
 from neps.errors import ArgumentError, DirectoryError, NepsError
-from neps.ledger.records import End
-from neps.views.dashboard import application, server
 from rigs.waiting import wait_until
 from unit.ledger_scene import Scene, here
 
@@ -206,7 +206,7 @@ def test_a_folder_without_a_run_is_an_error(roots: list[Path], tmp_path: Path) -
 
 @pytest.mark.parametrize("missing", ["optuna_dashboard", "optuna"])
 def test_what_is_missing_is_said(missing: str, roots: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "neps.views.optuna_storage", raising=False)
+    monkeypatch.delitem(sys.modules, "neps._views.optuna_storage", raising=False)
     for name in [name for name in sys.modules if name == missing or name.startswith(f"{missing}.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import neps
-from neps.cli import main
+from neps._cli import main
 from neps.errors import EvaluationError
 
 Capture = pytest.CaptureFixture[str]
@@ -258,7 +258,7 @@ def test_neps_alone_prints_help(capsys: Capture) -> None:
 
 def test_a_command_pays_for_no_other() -> None:
     program = (
-        "import sys; from neps.cli import main; main(['status', '/absent']); "
+        "import sys; from neps._cli import main; main(['status', '/absent']); "
         "print([name for name in ('torch', 'scipy', 'rich', 'pandas', 'matplotlib', 'neps.worker', 'neps.samplers') "
         "if name in sys.modules])"
     )

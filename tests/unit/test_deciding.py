@@ -9,16 +9,16 @@ import attrs
 import numpy as np
 import pytest
 
-from neps.budget import Budget, Limit, Spending
-from neps.deciding import InMemory, Request, decide, generator_for, is_independent
+from neps._budget import Budget, Limit, Spending
+from neps._deciding import InMemory, Request, decide, generator_for, is_independent
+from neps._history import History
+from neps._outcome import Outcome
+from neps._trial import Decision, Trial
 from neps.errors import ArgumentError, NepsError, ReturnValueError, SamplerError, SpaceError
-from neps.history import History
-from neps.outcome import Outcome
 from neps.samplers import ASHA, BayesianOptimization, RandomSearch, Sampler, Suggestion
-from neps.samplers.protocol import Wait
+from neps.samplers._protocol import Wait
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import ended, simulate
-from neps.trial import Decision, Trial
 
 SPACE = SearchSpace({"x": Float(0, 1)})
 EPOCHS = SearchSpace({"x": Float(0, 1), "epochs": Integer(1, 9, is_fidelity=True)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import neps
-from neps.elsewhere import NAMES
+from neps._elsewhere import NAMES
 
 
 @pytest.mark.parametrize("name", ["PipelineSpace", "IntegerFidelity", "create_study", "Ordinal"])

@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from neps.errors import TakenOverError
-from neps.evaluation import (
+from neps._evaluation import (
     Evaluated,
     Fence,
     Fenced,
@@ -27,7 +26,8 @@ from neps.evaluation import (
     evaluate,
     report,
 )
-from neps.outcome import Outcome
+from neps._outcome import Outcome
+from neps.errors import TakenOverError
 
 
 class OwnBaseError(BaseException):
@@ -506,7 +506,7 @@ def test_the_fence_of_an_outer_run_goes_through_an_inner_one(signals: Signals) -
 
 FORKING = """
 import os, sys
-from neps.evaluation import Signals, evaluate
+from neps._evaluation import Signals, evaluate
 
 def run_pipeline():
     if os.fork() == 0:

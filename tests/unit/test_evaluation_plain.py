@@ -22,9 +22,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from neps.evaluation.plain import clean, plain, text
-from neps.ledger import documents
-from neps.ledger.foreign import LARGEST
+from neps._evaluation.plain import clean, plain, text
+from neps._ledger import documents
+from neps._ledger.foreign import LARGEST
 
 
 class Number(enum.IntEnum):

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import neps
+from neps._evaluation import Reports
 from neps.errors import ArgumentError
-from neps.evaluation import Reports
 
 Point = tuple[float, float]
 

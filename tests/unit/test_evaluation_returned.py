@@ -16,9 +16,9 @@ import pytest
 import torch
 import yaml
 
+from neps._evaluation import failure, read_return_value
+from neps._outcome import Outcome
 from neps.errors import ReturnValueError
-from neps.evaluation import failure, read_return_value
-from neps.outcome import Outcome
 
 
 class BadMapping(Mapping[str, int]):

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from neps._evaluation import check_signature, keywords, named_directories
 from neps.errors import ArgumentError
-from neps.evaluation import check_signature, keywords, named_directories
 
 SPACE = ["lr", "width"]
 HERE, BEFORE = Path("/run/config_2"), Path("/run/config_1")

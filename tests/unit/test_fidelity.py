@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from neps.fidelity import (
+from neps._fidelity import (
     Bracket,
     asynchronous_promotion,
     hyperband_brackets,
@@ -16,8 +16,8 @@ from neps.fidelity import (
     successive_halving_bracket,
     synchronous_place,
 )
-from neps.fidelity.rungs import whole_powers
-from neps.trial import Decision, Place, Result, Trial
+from neps._fidelity.rungs import whole_powers
+from neps._trial import Decision, Place, Result, Trial
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 import neps
-from neps.budget import Budget
-from neps.cli import main
-from neps.fidelity import Bracket, BracketMembers, Brackets, Vacancy, synchronous_place, synchronous_places
-from neps.history import History
+from neps._budget import Budget
+from neps._cli import main
+from neps._fidelity import Bracket, BracketMembers, Brackets, Vacancy, synchronous_place, synchronous_places
+from neps._history import History
+from neps._trial import Decision, Place, Status, Trial
 from neps.samplers import Sampler, Suggestion
-from neps.samplers.multi_fidelity.asha import ASHA, AsyncHyperband
-from neps.samplers.multi_fidelity.hyperband import Hyperband, SuccessiveHalving
+from neps.samplers._multi_fidelity.asha import ASHA, AsyncHyperband
+from neps.samplers._multi_fidelity.hyperband import Hyperband, SuccessiveHalving
 from neps.space import SearchSpace
 from neps.testing.simulation import decided, ended, generator_for
-from neps.trial import Decision, Place, Status, Trial
 
 SPACE = SearchSpace({"x": neps.Float(0, 1), "epochs": neps.Integer(1, 27, is_fidelity=True)})
 KINDS = (Bracket(0, (3, 1)), Bracket(1, (2,)))

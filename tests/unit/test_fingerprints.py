@@ -19,8 +19,8 @@ from benchmarks.fingerprints.recorded import FOLDER, Variant, check, differences
 from benchmarks.fingerprints.searchers import SEARCHERS
 from benchmarks.fingerprints.spaces import SPACES, space_of
 from neps.errors import ArgumentError
-from neps.samplers.protocol import Sampler
-from neps.samplers.registry import resolve
+from neps.samplers._protocol import Sampler
+from neps.samplers._registry import resolve
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)

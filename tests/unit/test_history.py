@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import neps
+from neps._history import History
+from neps._trial import Decision, Result, Status, Trial
 from neps.errors import ArgumentError
-from neps.history import History
 from neps.space import SearchSpace
-from neps.trial import Decision, Result, Status, Trial
 
 SPACE = SearchSpace({"rate": neps.Float(0, 1), "kind": neps.Categorical(["a", "b"])})
 STAGED = SearchSpace({"rate": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)})

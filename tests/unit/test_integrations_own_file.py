@@ -10,7 +10,7 @@ import pytest
 
 import neps
 from neps.errors import ArgumentError, EvaluationError
-from neps.integrations.own_file import OwnFile
+from neps.integrations._own_file import OwnFile
 
 SPACE: dict[str, neps.Parameter] = {"x": neps.Float(0, 1)}
 

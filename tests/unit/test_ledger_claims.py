@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.claims import Claim, Hold
-from neps.ledger.records import End, result_fields
-from neps.trial import Decision, Result
+from neps._ledger.claims import Claim, Hold
+from neps._ledger.records import End, result_fields
+from neps._trial import Decision, Result
 from unit.ledger_scene import Scene, here, somewhere
 
 ME, OTHER = here("me"), somewhere("other")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from neps.ledger.curve_file import CurveFile
-from neps.ledger.layout import Layout
-from neps.ledger.trial_folder import TrialFolder
+from neps._ledger.curve_file import CurveFile
+from neps._ledger.layout import Layout
+from neps._ledger.trial_folder import TrialFolder
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from neps._ledger import definition as module
+from neps._ledger import documents
+from neps._ledger.definition import Definition, find_definition, publish_definition
+from neps._ledger.foreign import END_MARKER
 from neps.errors import DirectoryError, FormatVersionError
-from neps.ledger import definition as module
-from neps.ledger import documents
-from neps.ledger.definition import Definition, find_definition, publish_definition
-from neps.ledger.foreign import END_MARKER
 from unit.ledger_scene import SPACE, Scene
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from neps.ledger.documents import UnreadableDocumentError, decode, encode, load, now
-from neps.ledger.fields import moment, whole
-from neps.ledger.foreign import END_MARKER
+from neps._ledger.documents import UnreadableDocumentError, decode, encode, load, now
+from neps._ledger.fields import moment, whole
+from neps._ledger.foreign import END_MARKER
 
 GOOD = encode({"a": 1})
 
@@ -169,7 +169,7 @@ class TestLoad:
         def refuse(_: str) -> bytes:
             raise PermissionError
 
-        monkeypatch.setattr("neps.ledger.documents.read", refuse)
+        monkeypatch.setattr("neps._ledger.documents.read", refuse)
         with pytest.raises(UnreadableDocumentError, match="no permission") as caught:
             load(str(tmp_path))
         assert not caught.value.lasting

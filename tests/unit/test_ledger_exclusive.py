@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import exclusive
-from neps.ledger.exclusive import make_folder, move_away, publish, sync_folder
-from neps.ledger.foreign import END_MARKER, is_complete, read
+from neps._ledger import exclusive
+from neps._ledger.exclusive import make_folder, move_away, publish, sync_folder
+from neps._ledger.foreign import END_MARKER, is_complete, read
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import failing
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import foreign
-from neps.ledger.foreign import END_MARKER, LARGEST, NotAFileError, change_mark, misplaced, piece, read, tail
+from neps._ledger import foreign
+from neps._ledger.foreign import END_MARKER, LARGEST, NotAFileError, change_mark, misplaced, piece, read, tail
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import failing
 
@@ -104,7 +104,7 @@ class TestRead:
             file.truncate(1 << 40)  # sparse: it takes no disk
         program = f"""
 import resource
-from neps.ledger.foreign import NotAFileError, read
+from neps._ledger.foreign import NotAFileError, read
 used = int(open("/proc/self/statm").read().split()[0]) * {resource.getpagesize()}
 resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000, resource.RLIM_INFINITY))
 try:

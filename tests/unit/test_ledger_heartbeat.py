@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.claims import Hold
-from neps.ledger.heartbeat import Heartbeat
-from neps.ledger.records import End
+from neps._ledger.claims import Hold
+from neps._ledger.heartbeat import Heartbeat
+from neps._ledger.records import End
 from rigs.faultfs import Mount, Rule
 from rigs.waiting import wait_until
 from unit.ledger_scene import Scene, here, somewhere

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from neps.ledger import identity as module
-from neps.ledger.identity import Identity
+from neps._ledger import identity as module
+from neps._ledger.identity import Identity
 from rigs.hosts import as_host
 from rigs.waiting import wait_until
 
 ALIVE = (
-    "import json, sys; from neps.ledger.identity import Identity;"
+    "import json, sys; from neps._ledger.identity import Identity;"
     "print(json.dumps(Identity.mine().to_document()), flush=True)"
 )
 
@@ -128,7 +128,7 @@ class TestProvenDead:
     def test_other_hosts_and_boots_prove_nothing(self, name: str, boot: int) -> None:
         done = subprocess.run(as_host("a", [sys.executable, "-c", ALIVE]), capture_output=True, check=True, timeout=30)
         program = (
-            "import json, sys; from neps.ledger.identity import Identity;"
+            "import json, sys; from neps._ledger.identity import Identity;"
             "sys.exit(Identity.from_document(json.loads(sys.argv[1])).proven_dead())"
         )
         argv = [sys.executable, "-c", program, done.stdout.decode()]

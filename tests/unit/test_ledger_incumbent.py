@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import incumbent as module
-from neps.ledger.incumbent import Incumbent
-from neps.ledger.layout import Layout
-from neps.ledger.results_cache import ResultsCache, _checksum
-from neps.trial import Decision, Result, Status, Trial
+from neps._ledger import incumbent as module
+from neps._ledger.incumbent import Incumbent
+from neps._ledger.layout import Layout
+from neps._ledger.results_cache import ResultsCache, _checksum
+from neps._trial import Decision, Result, Status, Trial
 
 
 def success(number: int, loss: float, fidelity: float | None = None) -> Trial:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from neps._ledger import launches, liveness, opening
+from neps._ledger.definition import Definition, find_definition
+from neps._ledger.heartbeat import Heartbeat
+from neps._ledger.identity import Identity
+from neps._ledger.launches import has_had_run, launch_token, remember
+from neps._ledger.opening import open_run
+from neps._ledger.overwriting import move_aside
 from neps.errors import DirectoryError
-from neps.ledger import launches, liveness, opening
-from neps.ledger.definition import Definition, find_definition
-from neps.ledger.heartbeat import Heartbeat
-from neps.ledger.identity import Identity
-from neps.ledger.launches import has_had_run, launch_token, remember
-from neps.ledger.opening import open_run
-from neps.ledger.overwriting import move_aside
 from unit.ledger_scene import SPACE, Scene, here
 from unit.slurm_environments import ENVIRONMENTS, LAUNCHES, SQUEUE
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import neps
+from neps._ledger import definition, trial_folder
+from neps._ledger.exclusive import publish
 from neps.errors import DirectoryError
-from neps.ledger import definition, trial_folder
-from neps.ledger.exclusive import publish
 from rigs.faultfs import Mount, Rule
 
 

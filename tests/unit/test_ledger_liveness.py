@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import documents, liveness
-from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
-from neps.ledger.liveness import live_worker
+from neps._ledger import documents, liveness
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.liveness import live_worker
 
 LEASE = 0.3
 ELSEWHERE = Identity("elsewhere-1-abc", "elsewhere", "another-boot", "pid:[1]", 1, 1)

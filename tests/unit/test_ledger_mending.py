@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import neps
-from neps.api import retrying
-from neps.cli import main
-from neps.ledger import definition, mending, reading
-from neps.ledger.records import End
-from neps.trial import Status, Trial
+from neps._api import retrying
+from neps._cli import main
+from neps._ledger import definition, mending, reading
+from neps._ledger.records import End
+from neps._trial import Status, Trial
 from unit.ledger_scene import Scene, here
 
 LEASE = 0.2

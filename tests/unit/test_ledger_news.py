@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import news as module
-from neps.ledger.layout import Layout
-from neps.ledger.news import News
-from neps.ledger.results_cache import ResultsCache
-from neps.trial import Decision, Result, Status, Trial
+from neps._ledger import news as module
+from neps._ledger.layout import Layout
+from neps._ledger.news import News
+from neps._ledger.results_cache import ResultsCache
+from neps._trial import Decision, Result, Status, Trial
 
 
 def success(number: int, **info: str) -> Trial:

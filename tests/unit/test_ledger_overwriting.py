@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from neps._ledger import documents, liveness, overwriting
+from neps._ledger.definition import Definition, find_definition
+from neps._ledger.heartbeat import Heartbeat
+from neps._ledger.identity import Identity
+from neps._ledger.launches import launch_token
+from neps._ledger.layout import Layout
+from neps._ledger.opening import open_run
+from neps._ledger.overwriting import finish_moves, is_moved, keep_running, move_aside
 from neps.errors import DirectoryError
-from neps.ledger import documents, liveness, overwriting
-from neps.ledger.definition import Definition, find_definition
-from neps.ledger.heartbeat import Heartbeat
-from neps.ledger.identity import Identity
-from neps.ledger.launches import launch_token
-from neps.ledger.layout import Layout
-from neps.ledger.opening import open_run
-from neps.ledger.overwriting import finish_moves, is_moved, keep_running, move_aside
 from rigs.processes import Fleet
 from unit.ledger_scene import SPACE, Scene, dead, here, somewhere
 
@@ -144,9 +144,9 @@ class TestMove:
         before = without_signs(old.snapshot())
         program = (
             "import sys\n"
-            "from neps.ledger.definition import find_definition\n"
-            "from neps.ledger.identity import Identity\n"
-            "from neps.ledger.overwriting import finish_moves, move_aside\n"
+            "from neps._ledger.definition import find_definition\n"
+            "from neps._ledger.identity import Identity\n"
+            "from neps._ledger.overwriting import finish_moves, move_aside\n"
             "from rigs.barrier import await_start\n"
             "root, me = sys.argv[1], Identity.mine()\n"
             "found = find_definition(root)\n"
@@ -428,7 +428,7 @@ class TestOpenRun:
         self, old: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its worker has looked for moves; then a mover comes, takes neps.yaml away, and dies."""
-        from neps.ledger import opening
+        from neps._ledger import opening
 
         def die_before_the_last_rename(root: str, me: Identity) -> None:
             finish_moves(root, me)
@@ -446,7 +446,7 @@ class TestOpenRun:
 
     def test_moved_while_it_joins(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """It starts over, and comes out in the new run."""
-        from neps.ledger import opening
+        from neps._ledger import opening
 
         def lose(root: str, run: str, me: Identity) -> bool:
             if run == OLD:

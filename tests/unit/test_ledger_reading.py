@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from neps._ledger.reading import read_definition, read_trials
+from neps._ledger.records import End
+from neps._trial import Status
 from neps.errors import DirectoryError
-from neps.ledger.reading import read_definition, read_trials
-from neps.ledger.records import End
-from neps.trial import Status
 from unit.ledger_scene import Scene, dead, here, somewhere
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from neps.ledger import documents
-from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
-from neps.trial import Decision, Place, Result
+from neps._ledger import documents
+from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision, result_fields
+from neps._trial import Decision, Place, Result
 from unit.ledger_scene import here
 
 DECISION = Decision(number=3, config={"x": None}, previous=1)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import documents
-from neps.ledger.definition import find_definition
-from neps.ledger.overwriting import finish_moves, is_moved, move_aside
+from neps._ledger import documents
+from neps._ledger.definition import find_definition
+from neps._ledger.overwriting import finish_moves, is_moved, move_aside
 from unit.ledger_scene import Scene, here
 from unit.removing_scene import NEW, OLD, OTHERS, before_operation, files, new_run, old_run, opened, quick
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import neps
-from neps.ledger.overwriting import is_moved
+from neps._ledger.overwriting import is_moved
 from unit.removing_scene import NEW, OLD, OTHERS, before_operation, files, killed, lay, new_run, old_run, opened, quick
 
 __all__ = ["quick"]

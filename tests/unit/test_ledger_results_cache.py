@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import results_cache as module
-from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.layout import Layout
-from neps.ledger.news import News
-from neps.ledger.results_cache import ResultsCache, parse
-from neps.ledger.view import View
+from neps._ledger import results_cache as module
+from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.layout import Layout
+from neps._ledger.news import News
+from neps._ledger.results_cache import ResultsCache, parse
+from neps._ledger.view import View
+from neps._trial import Decision, Result, Status, Trial
 from neps.space import Float, SearchSpace
-from neps.trial import Decision, Result, Status, Trial
 from unit.ledger_scene import Scene, here
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import documents
-from neps.ledger.reading import read_trials
-from neps.ledger.retrying import reopen
-from neps.ledger.trial_state import read_state
-from neps.trial import Status, Trial
+from neps._ledger import documents
+from neps._ledger.reading import read_trials
+from neps._ledger.retrying import reopen
+from neps._ledger.trial_state import read_state
+from neps._trial import Status, Trial
 from unit.ledger_scene import Scene, here, somewhere
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.claims import Hold
-from neps.ledger.records import End
-from neps.ledger.retrying import RETRY
-from neps.ledger.setbacks import Setbacks
-from neps.ledger.trial_folder import TrialFolder
+from neps._ledger.claims import Hold
+from neps._ledger.records import End
+from neps._ledger.retrying import RETRY
+from neps._ledger.setbacks import Setbacks
+from neps._ledger.trial_folder import TrialFolder
 from unit.ledger_scene import Scene, here
 
 Attempt = str

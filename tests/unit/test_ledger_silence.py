@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from neps.ledger.silence import Silence
+from neps._ledger.silence import Silence
 
 LEASE = 10.0
 

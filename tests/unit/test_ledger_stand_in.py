@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import touching
-from neps.ledger.claims import Hold
-from neps.ledger.records import End
-from neps.ledger.stand_in import StandIn
+from neps._ledger import touching
+from neps._ledger.claims import Hold
+from neps._ledger.records import End
+from neps._ledger.stand_in import StandIn
 from rigs.descendants import stand_ins
 from rigs.waiting import wait_until
 from unit.ledger_scene import Scene, here

@@ -19,10 +19,10 @@ import pytest
 import yaml
 
 import neps
-import neps.cli
+import neps._cli
+from neps._ledger.outage import Outage
+from neps._ledger.storage import advice, denial, storage_error, try_to_write
 from neps.errors import DirectoryError
-from neps.ledger.outage import Outage
-from neps.ledger.storage import advice, denial, storage_error, try_to_write
 from rigs import mounts
 from rigs.requirements import require
 from unit.ledger_scene import Scene, dead
@@ -114,7 +114,7 @@ class TestOutage:
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         now = 1000.0
-        monkeypatch.setattr("neps.ledger.outage.time.monotonic", lambda: now)
+        monkeypatch.setattr("neps._ledger.outage.time.monotonic", lambda: now)
         outage, said = Outage(logging.getLogger("test"), 3600.0), list[float]()
         while (pause := outage.failed("notes.txt can't be written", FULL)) is not None:
             if len(caplog.records) > len(said):
@@ -236,9 +236,9 @@ class TestRun:
 
     def test_a_retry_there(self, read_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setattr("neps.api.retrying.Retrying.refusal", lambda *_: None)
-            monkeypatch.setattr("neps.api.retrying.reopen", lambda *_: (tmp_path / "mounted/config_1/x").touch())
-            assert neps.cli.main(["retry", str(read_only), "--trial", "1"]) == 1
+            monkeypatch.setattr("neps._api.retrying.Retrying.refusal", lambda *_: None)
+            monkeypatch.setattr("neps._api.retrying.reopen", lambda *_: (tmp_path / "mounted/config_1/x").touch())
+            assert neps._cli.main(["retry", str(read_only), "--trial", "1"]) == 1
         assert "can't be written by this user" in capsys.readouterr().err
 
     def test_a_root_of_somebody_else(self, in_the_open: Path) -> None:
@@ -287,8 +287,8 @@ def in_the_open() -> Iterator[Path]:
 def as_nobody(statement: str) -> str:
     """What a process of another user writes to stderr. All that it needs is imported before it gives up being root."""
     program = (
-        "import os, neps, neps.api.run, neps.cli, pathlib, pwd, traceback, linecache\n"
-        "from neps.ledger.storage import denial\n"
+        "import os, neps, neps._api.run, neps._cli, pathlib, pwd, traceback, linecache\n"
+        "from neps._ledger.storage import denial\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         f"{statement}\n"
     )

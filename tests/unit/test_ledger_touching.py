@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import touching
-from neps.ledger.claims import Hold
-from neps.ledger.records import End
-from neps.ledger.touching import touch
+from neps._ledger import touching
+from neps._ledger.claims import Hold
+from neps._ledger.records import End
+from neps._ledger.touching import touch
 from unit.ledger_scene import Scene, here, somewhere
 
 ME = here("this-one")

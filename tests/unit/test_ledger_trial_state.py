@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import documents, trial_folder
-from neps.ledger.claims import Hold
-from neps.ledger.documents import UnreadableDocumentError
-from neps.ledger.exclusive import publish
-from neps.ledger.records import End
-from neps.ledger.trial_folder import TrialFolder
-from neps.ledger.trial_state import TrialState, condemn, read_state, trial_of
-from neps.trial import Status
+from neps._ledger import documents, trial_folder
+from neps._ledger.claims import Hold
+from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.exclusive import publish
+from neps._ledger.records import End
+from neps._ledger.trial_folder import TrialFolder
+from neps._ledger.trial_state import TrialState, condemn, read_state, trial_of
+from neps._trial import Status
 from unit.ledger_scene import Scene, dead, here, somewhere
 
 RESULT, FIRST_RESULT = "result.yaml", "result_1.yaml"

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.layout import Layout
-from neps.ledger.news import News
-from neps.ledger.records import End
-from neps.ledger.results_cache import parse
-from neps.ledger.retrying import reopen
-from neps.ledger.trial_state import read_state
-from neps.ledger.view import View
-from neps.trial import Trial
+from neps._ledger.layout import Layout
+from neps._ledger.news import News
+from neps._ledger.records import End
+from neps._ledger.results_cache import parse
+from neps._ledger.retrying import reopen
+from neps._ledger.trial_state import read_state
+from neps._ledger.view import View
+from neps._trial import Trial
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import Clock, Scene, dead, failing, here, somewhere
 
@@ -274,7 +274,7 @@ class TestWithoutDetails:
     def test_the_results_cache_is_rebuilt_where_much_is_lacking(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neps.ledger.recalling.MANY", 3)
+        monkeypatch.setattr("neps._ledger.recalling.MANY", 3)
         for number in range(1, 5):
             scene.claim(number)
             if number > 1:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger import trial_folder, trust
-from neps.ledger.records import End
-from neps.ledger.trial_state import condemn
-from neps.ledger.view import View
-from neps.trial import Status, Trial
+from neps._ledger import trial_folder, trust
+from neps._ledger.records import End
+from neps._ledger.trial_state import condemn
+from neps._ledger.view import View
+from neps._trial import Status, Trial
 from unit.ledger_scene import TORN, Clock, Scene, here, somewhere
 
 LEASE = 60.0

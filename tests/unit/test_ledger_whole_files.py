@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.whole_files import Staged, replace
+from neps._ledger.whole_files import Staged, replace
 
 
 def names(folder: Path) -> list[str]:

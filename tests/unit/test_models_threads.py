@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from neps.models.acquisition import Acquisition
-from neps.models.threads import one_thread
+from neps._models.acquisition import Acquisition
+from neps._models.threads import one_thread
+from neps._trial import Trial
 from neps.samplers import Sobol
-from neps.samplers.model_based.axes import Axes
-from neps.samplers.model_based.proposal import propose
+from neps.samplers._model_based.axes import Axes
+from neps.samplers._model_based.proposal import propose
 from neps.space import Float, SearchSpace
 from neps.testing.simulation import generator_for, simulate
-from neps.trial import Trial
 
 
 def _threads() -> set[int]:

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 import neps
-from neps.cli import main
-from neps.evaluation import read_return_value
-from neps.ledger import documents
-from neps.ledger.records import result_fields
-from neps.ledger.results_cache import parse, remembered
-from neps.outcome import MEASURES, Kind, Origin, Outcome, Result, recorded
+from neps._cli import main
+from neps._evaluation import read_return_value
+from neps._ledger import documents
+from neps._ledger.records import result_fields
+from neps._ledger.results_cache import parse, remembered
+from neps._outcome import MEASURES, Kind, Origin, Outcome, Result, recorded
 
 BEGAN = dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
 SUCCESS = Result.of(

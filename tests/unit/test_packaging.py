@@ -55,7 +55,7 @@ def test_runtime_dependencies_are_the_promised_ones() -> None:
 def test_installed_metadata_agrees_with_pyproject() -> None:
     assert metadata.version("neps") == PROJECT["version"]
     commands = {command.name: command.value for command in metadata.entry_points(group="console_scripts")}
-    assert commands["neps"] == PROJECT["scripts"]["neps"] == "neps.cli:main"
+    assert commands["neps"] == PROJECT["scripts"]["neps"] == "neps._cli:main"
 
 
 def test_changelog_knows_the_version() -> None:

@@ -8,9 +8,9 @@ import random
 
 import pytest
 
-from neps import ranking
-from neps.outcome import Result
-from neps.trial import Decision, Status, Trial
+from neps import _ranking as ranking
+from neps._outcome import Result
+from neps._trial import Decision, Status, Trial
 
 
 def trial(number: int, loss: float | None, fidelity: float | None = None, *, success: bool = True) -> Trial:

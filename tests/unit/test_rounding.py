@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from neps.rounding import has_reached, just_above, rounded_down, rounded_up
+from neps._rounding import has_reached, just_above, rounded_down, rounded_up
 
 
 @pytest.mark.parametrize("count", [1, 5, 243])

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Trial, Value
 from neps.errors import ArgumentError
-from neps.history import History
 from neps.samplers import (
     ASHA,
     BayesianOptimization,
@@ -33,7 +34,6 @@ from neps.samplers import (
 )
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Trial, Value
 
 PLANE = SearchSpace({"x": Float(0.0, 1.0), "y": Float(-1.0, 1.0)})
 

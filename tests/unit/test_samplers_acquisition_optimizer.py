@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.samplers.model_based import acquisition_optimizer
-from neps.samplers.model_based.acquisition_optimizer import candidates
-from neps.samplers.model_based.axes import Axes, axes_of
+from neps.samplers._model_based import acquisition_optimizer
+from neps.samplers._model_based.acquisition_optimizer import candidates
+from neps.samplers._model_based.axes import Axes, axes_of
 from neps.space import Categorical, Float, Integer, SearchSpace
 
 Array = NDArray[np.float64]

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
+from neps._trial import Value
 from neps.errors import SpaceError
-from neps.samplers.model_based import axes as module
-from neps.samplers.model_based.axes import EXHAUSTIVE, axes_of
+from neps.samplers._model_based import axes as module
+from neps.samplers._model_based.axes import EXHAUSTIVE, axes_of
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
-from neps.trial import Value
 
 MIXED = SearchSpace(
     {

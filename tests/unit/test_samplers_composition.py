@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from neps import samplers
-from neps.samplers import Sampler, multi_fidelity
-from neps.samplers.model_based.model_search import ModelSearch
-from neps.samplers.multi_fidelity.bracket_search import BracketSearch
-from neps.samplers.multi_fidelity.freeze_thaw import FreezeThawSearch
-from neps.samplers.multi_fidelity.modelled import Model
-from neps.samplers.registry import SEARCHERS, constructor, remade, searcher_definition
+from neps.samplers import Sampler
+from neps.samplers import _multi_fidelity as multi_fidelity
+from neps.samplers._model_based.model_search import ModelSearch
+from neps.samplers._multi_fidelity.bracket_search import BracketSearch
+from neps.samplers._multi_fidelity.freeze_thaw import FreezeThawSearch
+from neps.samplers._multi_fidelity.modelled import Model
+from neps.samplers._registry import SEARCHERS, constructor, remade, searcher_definition
 
 ROWS = [tuple(row.split()) for row in re.findall(r"^    (\w+ +\w+ +O.*)$", multi_fidelity.__doc__ or "", re.MULTILINE)]
 COMPOSED = {name: made for name in SEARCHERS if not inspect.isclass(made := constructor(name))}

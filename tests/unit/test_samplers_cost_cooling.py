@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 import neps
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._models import fitting
+from neps._models.gaussian_process import GaussianProcess, Hyperparameters
+from neps._models.terms import PredictedMean
+from neps._trial import Result, Status, Trial
 from neps.errors import ArgumentError
-from neps.history import History
-from neps.models import fitting
-from neps.models.gaussian_process import GaussianProcess, Hyperparameters
-from neps.models.terms import PredictedMean
 from neps.samplers import BayesianOptimization, CostCooling, Sampler, Sobol, Suggestion
-from neps.samplers.model_based import proposal
-from neps.samplers.model_based.axes import axes_of
+from neps.samplers._model_based import proposal
+from neps.samplers._model_based.axes import axes_of
 from neps.space import Float, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Result, Status, Trial
 
 PLANE = SearchSpace({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
 Outcome = tuple[float | None, float | None]

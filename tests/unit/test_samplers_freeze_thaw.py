@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._models.fidelity_process import FidelityProcess
+from neps._models.stopping import Stages
+from neps._trial import Result, Trial
 from neps.errors import ArgumentError
-from neps.history import History
-from neps.models.fidelity_process import FidelityProcess
-from neps.models.stopping import Stages
 from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, PriorBandBO, Sampler, Suggestion, Wait
-from neps.samplers.model_based.fidelity_proposal import _Beliefs, continuation
-from neps.samplers.model_based.step_costs import step_costs
-from neps.samplers.multi_fidelity.sources import Beginning
+from neps.samplers._model_based.fidelity_proposal import _Beliefs, continuation
+from neps.samplers._model_based.step_costs import step_costs
+from neps.samplers._multi_fidelity.sources import Beginning
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Result, Trial
 
 Array = NDArray[np.float64]
 EPOCHS = Integer(1, 27, is_fidelity=True)
@@ -342,7 +342,7 @@ class TestFreezeThaw:
             return joint(process, Z, u)
 
         monkeypatch.setattr(FidelityProcess, "joint", counted)
-        monkeypatch.setattr("neps.samplers.model_based.fidelity_proposal._BLOCK", 100)
+        monkeypatch.setattr("neps.samplers._model_based.fidelity_proposal._BLOCK", 100)
         parts = _Beliefs(known, levels).stages(points, begun, first, rungs)
         assert max(asked) <= 100
         for name in ("means", "deviations", "costs"):

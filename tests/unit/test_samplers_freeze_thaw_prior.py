@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from neps._history import History
+from neps._trial import Trial
 from neps.errors import ArgumentError
-from neps.history import History
 from neps.samplers import FreezeThaw, FreezeThawPrior, Sampler, Sobol
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import simulate
-from neps.trial import Trial
 
 EPOCHS = Integer(1, 27, is_fidelity=True)
 TARGET = (0.3, 0.7)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Trial
 from neps.errors import ArgumentError
-from neps.history import History
 from neps.samplers import BayesianOptimization, CostCooling, PiBO, RegularizedEvolution, Sampler, Sobol, Suggestion
-from neps.samplers.drawing.claimed import Claimed
-from neps.samplers.drawing.initial_design import interleaved
+from neps.samplers._drawing.claimed import Claimed
+from neps.samplers._drawing.initial_design import interleaved
 from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, generator_for, simulate
-from neps.trial import Trial
 
 PRIOR = SearchSpace({"x": Float(0.0, 1.0, default=0.25), "y": Float(-1.0, 1.0)})
 MODEL_BASED = [BayesianOptimization, PiBO, CostCooling]

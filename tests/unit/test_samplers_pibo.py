@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 
 import neps
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._models.acquisition import Acquisition
+from neps._models.terms import LogPrior
+from neps._trial import Trial
 from neps.errors import ArgumentError
-from neps.history import History
-from neps.models.acquisition import Acquisition
-from neps.models.terms import LogPrior
 from neps.samplers import BayesianOptimization, PiBO, Sampler, Suggestion
-from neps.samplers.model_based import proposal
-from neps.samplers.model_based.axes import axes_of
-from neps.samplers.model_based.priors import log_prior, promise, with_confidence
+from neps.samplers._model_based import proposal
+from neps.samplers._model_based.axes import axes_of
+from neps.samplers._model_based.priors import log_prior, promise, with_confidence
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Trial
 
 MIXED = SearchSpace(
     {

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from scipy.stats import truncnorm
 
-from neps.budget import Budget
-from neps.history import History
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Place, Trial
 from neps.samplers import (
     ASHA,
     ASHAPrior,
@@ -24,13 +25,12 @@ from neps.samplers import (
     SuccessiveHalvingPrior,
     Suggestion,
 )
-from neps.samplers.drawing.mutation import mutated_in_some
-from neps.samplers.multi_fidelity.bracket_search import BracketSearch
-from neps.samplers.multi_fidelity.ensemble import followed
-from neps.samplers.multi_fidelity.sources import Beginning, Drawn
+from neps.samplers._drawing.mutation import mutated_in_some
+from neps.samplers._multi_fidelity.bracket_search import BracketSearch
+from neps.samplers._multi_fidelity.ensemble import followed
+from neps.samplers._multi_fidelity.sources import Beginning, Drawn
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Place, Trial
 
 EPOCHS = Integer(1, 9, is_fidelity=True)
 LINE = SearchSpace({"x": Float(0, 1, default=0.5, default_confidence="medium"), "epochs": EPOCHS})

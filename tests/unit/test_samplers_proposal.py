@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neps.history import History
-from neps.models.acquisition import Acquisition
-from neps.models.gaussian_process import GaussianProcess, Hyperparameters
-from neps.models.losses import WARPS
-from neps.models.surrogate import Surrogate, surrogate
+from neps._history import History
+from neps._models.acquisition import Acquisition
+from neps._models.gaussian_process import GaussianProcess, Hyperparameters
+from neps._models.losses import WARPS
+from neps._models.surrogate import Surrogate, surrogate
+from neps._trial import Trial, Value
 from neps.samplers import BayesianOptimization, Suggestion
-from neps.samplers.model_based import axes, proposal
-from neps.samplers.model_based.axes import Axes
-from neps.samplers.model_based.proposal import propose
+from neps.samplers._model_based import axes, proposal
+from neps.samplers._model_based.axes import Axes
+from neps.samplers._model_based.proposal import propose
 from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Trial, Value
 
 Config = Mapping[str, Value]
 PLANE = SearchSpace({"x": Float(0.0, 1.0), "y": Float(-1.0, 1.0)})
@@ -185,7 +185,7 @@ def test_the_last_configurations_of_a_large_space_are_found(pending: int, monkey
 def test_past_what_is_believed_a_decision_costs_no_more(
     fitted: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neps.models.surrogate._BELIEVED", 30)
+    monkeypatch.setattr("neps._models.surrogate._BELIEVED", 30)
     monkeypatch.setattr(proposal, "PENDING", 4)
     believing: list[int] = []
     monkeypatch.setattr(
@@ -201,7 +201,7 @@ def test_past_what_is_believed_a_decision_costs_no_more(
 
 
 def test_what_is_claimed_and_not_believed_is_not_proposed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neps.models.surrogate._BELIEVED", 4)
+    monkeypatch.setattr("neps._models.surrogate._BELIEVED", 4)
     history = simulate(BayesianOptimization(), SMALL, _bowl, 100)
     assert len({tuple(trial.config.values()) for trial in history.trials}) == len(history.trials) == 15
 

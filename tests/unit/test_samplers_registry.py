@@ -24,7 +24,7 @@ from neps.samplers import (
     Sobol,
     Suggestion,
 )
-from neps.samplers.registry import SEARCHERS, constructor, default_name, resolve, searcher_definition
+from neps.samplers._registry import SEARCHERS, constructor, default_name, resolve, searcher_definition
 from neps.space import Float, Integer, SearchSpace
 
 PLAIN = SearchSpace({"x": Float(0.0, 1.0)})
@@ -174,7 +174,7 @@ def _of_fidelities(name: str) -> bool:
 def test_scipy_and_torch_are_not_imported_before_a_model_is_fitted(name: str) -> None:
     code = (
         "import sys\n"
-        "from neps.samplers.registry import resolve\n"
+        "from neps.samplers._registry import resolve\n"
         "from neps.space import Float, SearchSpace\n"
         "from neps.testing.simulation import simulate\n"
         f"fidelity = {{'z': Float(1, 9, is_fidelity=True)}} if {_of_fidelities(name)} else {{}}\n"

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Result, Status, Trial, Value
 from neps.errors import ArgumentError
-from neps.history import History
 from neps.samplers import Done, RandomSearch, Sampler, Sobol, Suggestion
-from neps.samplers.single_fidelity.regularized_evolution import RegularizedEvolution
+from neps.samplers._single_fidelity.regularized_evolution import RegularizedEvolution
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 from neps.testing.samplers import SamplerContract
 from neps.testing.simulation import decided, ended, generator_for, simulate
-from neps.trial import Result, Status, Trial, Value
 
 Config = Mapping[str, Value]
 PLANE = SearchSpace({"x": Float(0.0, 1.0), "y": Float(-1.0, 1.0)})

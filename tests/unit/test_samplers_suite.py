@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._history import History
+from neps._trial import Place
 from neps.errors import ArgumentError
-from neps.history import History
 from neps.samplers import Done, RandomSearch, Sampler, Suggestion, Wait
 from neps.space import Float, SearchSpace
 from neps.testing.samplers import SamplerContract
 from neps.testing.simulation import generator_for, simulate
-from neps.trial import Place
 
 SPACE = SearchSpace({"x": Float(0.0, 1.0)})
 

@@ -10,15 +10,15 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 import neps
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._views.optuna_trials import distributions
 from neps.errors import SpaceError
-from neps.samplers.registry import resolve
-from neps.samplers.single_fidelity.grid_search import axes as grid
+from neps.samplers._registry import resolve
+from neps.samplers._single_fidelity.grid_search import axes as grid
 from neps.space import Confidence, Float, Integer, Parameter, SearchSpace, Value
-from neps.space.definition import KINDS
-from neps.space.scale import Row
+from neps.space._definition import KINDS
+from neps.space._scale import Row
 from neps.testing.simulation import simulate
-from neps.views.optuna_trials import distributions
 
 SETTINGS = {
     "random_search": {},

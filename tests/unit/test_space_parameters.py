@@ -25,7 +25,7 @@ from neps.space import (
     IntegerParameter,
     Parameter,
 )
-from neps.space.parameter import arguments_of
+from neps.space._parameter import arguments_of
 
 
 class Activation(str, enum.Enum):  # noqa: UP042 - users have them, and their str() is not their value

@@ -10,7 +10,7 @@ import pytest
 from scipy import integrate, stats
 
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
-from neps.space.prior import TruncatedNormal
+from neps.space._prior import TruncatedNormal
 
 Confidence = Literal["low", "medium", "high"]
 DEVIATIONS: dict[Confidence, float] = {"low": 0.5, "medium": 0.25, "high": 0.125}

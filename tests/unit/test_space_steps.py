@@ -11,13 +11,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 import neps
+from neps._views.optuna_trials import distributions
 from neps.errors import ArgumentError, FormatVersionError, SpaceError
-from neps.samplers.drawing.mutation import mutated_in_one
-from neps.samplers.model_based.axes import axes_of
-from neps.samplers.model_based.priors import log_prior
-from neps.samplers.single_fidelity.grid_search import axes as grid
+from neps.samplers._drawing.mutation import mutated_in_one
+from neps.samplers._model_based.axes import axes_of
+from neps.samplers._model_based.priors import log_prior
+from neps.samplers._single_fidelity.grid_search import axes as grid
 from neps.space import Categorical, Float, Integer, SearchSpace
-from neps.views.optuna_trials import distributions
 
 SPACE = SearchSpace(
     {

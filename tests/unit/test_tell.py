@@ -21,19 +21,19 @@ from typing import Any
 import pytest
 
 import neps
-from neps.api import told as api_told
+from neps._api import told as api_told
+from neps._cli import main
+from neps._ledger.layout import Layout
+from neps._ledger.news import News
+from neps._ledger.pending_mark import PendingMark, mark_pending
+from neps._ledger.reading import read_definition
+from neps._ledger.records import End
+from neps._ledger.trial_folder import TrialFolder
+from neps._views.details import details
+from neps._worker import untold
+from neps._worker.resuming import resume
 from neps.callbacks import RunningTrial, TrialEnd
-from neps.cli import main
 from neps.errors import ArgumentError, EvaluationError, NotPendingError
-from neps.ledger.layout import Layout
-from neps.ledger.news import News
-from neps.ledger.pending_mark import PendingMark, mark_pending
-from neps.ledger.reading import read_definition
-from neps.ledger.records import End
-from neps.ledger.trial_folder import TrialFolder
-from neps.views.details import details
-from neps.worker import untold
-from neps.worker.resuming import resume
 from rigs.waiting import wait_until
 from unit.ledger_scene import Scene, dead, here, somewhere
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import neps
+from neps._worker import anew
 from neps.errors import EvaluationError
-from neps.worker import anew
 
 Capture = pytest.CaptureFixture[str]
 

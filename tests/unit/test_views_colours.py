@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from neps.views.colours import BEST, GREY, LIGHT_GREY, LINE, SEVERAL
+from neps._views.colours import BEST, GREY, LIGHT_GREY, LINE, SEVERAL
 
 Array = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from neps.views.columns import cells, columns
+from neps._views.columns import cells, columns
 
 
 @pytest.mark.parametrize("info", [{"a.b": 1, "a": {"b": 2}}, {1: 1, "1": 2}])

@@ -10,9 +10,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 import neps
-from neps.history import History
-from neps.trial import Status
-from neps.views.figure import draw, draw_several
+from neps._history import History
+from neps._trial import Status
+from neps._views.figure import draw, draw_several
 from unit.reading_figures import dots, drawn, illegible, legend, line, points
 from unit.trial_stories import story, trial
 

@@ -17,13 +17,13 @@ from typing import Any, cast
 
 import pytest
 
-from neps.budget import Budget
-from neps.ledger.layout import Layout
-from neps.ledger.view import View
-from neps.views.live_line import LiveLine
-from neps.views.progress import progress_display
-from neps.views.saying import say
-from neps.views.sharing import Row
+from neps._budget import Budget
+from neps._ledger.layout import Layout
+from neps._ledger.view import View
+from neps._views.live_line import LiveLine
+from neps._views.progress import progress_display
+from neps._views.saying import say
+from neps._views.sharing import Row
 from rigs.screens import Terminal
 from rigs.waiting import wait_until
 
@@ -68,8 +68,8 @@ def test_a_thousand_records_from_two_threads_are_whole_and_in_order(terminal: Te
             display.update(view, f"evaluating trial {number}")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("neps.views.progress._SECONDS_ON_TERMINAL", 0)
-        patch.setattr("neps.views.progress._SHARE", 0)
+        patch.setattr("neps._views.progress._SECONDS_ON_TERMINAL", 0)
+        patch.setattr("neps._views.progress._SHARE", 0)
         patch.setattr(sys, "stdout", terminal.another_stream())
         patch.setattr(sys, "stderr", terminal.stream)
         handler = logging.StreamHandler(sys.stderr)
@@ -216,7 +216,7 @@ class TestTwoProcessesInOneTerminal:
 
 
 def test_it_comes_back_once_it_has_a_place_again(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neps.views.progress._SECONDS_WITHOUT_PLACE", 0.01)
+    monkeypatch.setattr("neps._views.progress._SECONDS_WITHOUT_PLACE", 0.01)
     other, view = Row(terminal.slave), View(Layout("nowhere"), None, lease=1.0, poll=1.0)
     assert other.hold()
     with pytest.MonkeyPatch.context() as patch:
@@ -232,7 +232,7 @@ def test_it_comes_back_once_it_has_a_place_again(terminal: Terminal, monkeypatch
 def test_what_an_evaluation_leaves_unfinished_is_ended_and_what_the_next_begins_is_not(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neps.views.progress._SECONDS_WITHOUT_PLACE", 0.05)
+    monkeypatch.setattr("neps._views.progress._SECONDS_WITHOUT_PLACE", 0.05)
     view = View(Layout("nowhere"), None, lease=1.0, poll=1.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", terminal.stream)

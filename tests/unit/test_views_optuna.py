@@ -22,11 +22,11 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as plots
 
 import neps
+from neps._trial import Status
+from neps._views.optuna_storage import RunStorage, study_names
+from neps._views.optuna_trials import Place, curve_of, distributions, frozen, state_of
 from neps.errors import DirectoryError, NepsError
 from neps.space import SearchSpace
-from neps.trial import Status
-from neps.views.optuna_storage import RunStorage, study_names
-from neps.views.optuna_trials import Place, curve_of, distributions, frozen, state_of
 from unit.trial_stories import at, trial
 
 mpl.use("Agg")
@@ -384,7 +384,7 @@ def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
 
 
 def test_without_optuna_it_says_what_to_install(flat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "neps.views.optuna_storage")
+    monkeypatch.delitem(sys.modules, "neps._views.optuna_storage")
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(NepsError, match=r"pip install 'neps\[optuna\]'"):
         neps.to_optuna(flat)

@@ -12,8 +12,8 @@ import pytest
 from optuna.trial import TrialState
 
 import neps
-from neps.ledger import documents
-from neps.ledger.records import End
+from neps._ledger import documents
+from neps._ledger.records import End
 from rigs.mounts import read_only
 from rigs.waiting import wait_until
 from unit.ledger_scene import TORN, Scene, dead, here, somewhere

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 import neps
+from neps._trial import Status
+from neps._views.figure import draw
+from neps._views.plot import write_plot
 from neps.errors import ArgumentError, DirectoryError, NepsError
-from neps.trial import Status
-from neps.views.figure import draw
-from neps.views.plot import write_plot
 from unit.reading_figures import drawn, legend, line, points
 from unit.trial_stories import story, trial
 
@@ -221,7 +221,7 @@ def test_where_there_is_no_run_it_says_so(tmp_path: Path) -> None:
 
 def test_without_matplotlib_it_says_what_to_install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "neps.views.figure")
+    monkeypatch.delitem(sys.modules, "neps._views.figure")
     before = contents(root)
     for act in (neps.plot, write_plot):
         with pytest.raises(NepsError, match=r"pip install 'neps\[plots\]'$"):

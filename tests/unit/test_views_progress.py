@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._ledger import incumbent as incumbent_module
+from neps._ledger.incumbent import Incumbent
+from neps._ledger.layout import Layout
+from neps._ledger.results_cache import ResultsCache
+from neps._ledger.view import View
+from neps._trial import Decision, Result, Status, Trial
+from neps._views import progress
+from neps._views.progress import _State, check_progress, progress_display
 from neps.errors import ArgumentError
-from neps.ledger import incumbent as incumbent_module
-from neps.ledger.incumbent import Incumbent
-from neps.ledger.layout import Layout
-from neps.ledger.results_cache import ResultsCache
-from neps.ledger.view import View
-from neps.trial import Decision, Result, Status, Trial
-from neps.views import progress
-from neps.views.progress import _State, check_progress, progress_display
 from rigs.screens import Terminal
 from rigs.waiting import wait_until
 
@@ -343,7 +343,7 @@ def test_anything_else_is_refused(value: object) -> None:
 
 def test_rich_is_loaded_only_for_a_terminal() -> None:
     program = (
-        "import sys; from neps.views.progress import progress_display; from neps.budget import Budget\n"
+        "import sys; from neps._views.progress import progress_display; from neps._budget import Budget\n"
         "with progress_display(True, Budget()): pass\n"
         "assert 'rich' not in sys.modules"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from neps.views.sharing import Row
+from neps._views.sharing import Row
 from rigs.screens import Terminal
 
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 import neps
+from neps._ledger.definition import Definition, publish_definition
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.records import End, result_fields
+from neps._ledger.trial_folder import TrialFolder
+from neps._trial import Decision, Result
 from neps.errors import DirectoryError
-from neps.ledger.definition import Definition, publish_definition
-from neps.ledger.identity import Identity
-from neps.ledger.layout import Layout
-from neps.ledger.records import End, result_fields
-from neps.ledger.trial_folder import TrialFolder
 from neps.space import SearchSpace
-from neps.trial import Decision, Result
 from rigs.mounts import read_only
 
 HERE = dataclasses.replace(Identity.mine(), worker="here-1-a")
@@ -71,7 +71,7 @@ def root(tmp_path: Path) -> Root:
 @pytest.fixture
 def dead() -> Identity:
     """A worker on this host whose process has ended."""
-    program = "from neps.ledger.identity import Identity; print(dict(Identity.mine().to_document()))"
+    program = "from neps._ledger.identity import Identity; print(dict(Identity.mine().to_document()))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return Identity.from_document(eval(done.stdout))  # noqa: S307 - printed by the line above
 

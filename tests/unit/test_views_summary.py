@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 import neps
+from neps._ledger.reading import read_history
+from neps._views.summary import write_summary, write_summary_within
 from neps.errors import DirectoryError, EvaluationError
-from neps.ledger.reading import read_history
 from neps.space import Parameter
-from neps.views.summary import write_summary, write_summary_within
 from rigs.processes import Fleet
 from rigs.waiting import wait_until
 
@@ -207,7 +207,7 @@ def test_a_filesystem_that_hangs_delays_no_end(tmp_path: Path, monkeypatch: pyte
         done.set()
         return read_history(*arguments)
 
-    monkeypatch.setattr("neps.views.summary.read_history", hang)
+    monkeypatch.setattr("neps._views.summary.read_history", hang)
     write_summary_within(str(tmp_path), 0.01)
     goes_on.set()
     assert done.wait(60)

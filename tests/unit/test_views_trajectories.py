@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from neps.history import History
-from neps.outcome import Result
-from neps.trial import Status
-from neps.views.trajectories import anytime, best_first, learning_curves, longest
+from neps._history import History
+from neps._outcome import Result
+from neps._trial import Status
+from neps._views.trajectories import anytime, best_first, learning_curves, longest
 from unit.trial_stories import at, story, trial
 
 FAILED, RUNNING, WAITING = Status.FAILED, Status.RUNNING, Status.WAITING

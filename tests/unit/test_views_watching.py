@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from neps.ledger.records import End
-from neps.ledger.results_cache import ResultsCache
-from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Status
-from neps.views.watching import Watched, watch
+from neps._ledger.records import End
+from neps._ledger.results_cache import ResultsCache
+from neps._ledger.trial_folder import TrialFolder
+from neps._trial import Status
+from neps._views.watching import Watched, watch
 from rigs.waiting import wait_until
 from unit.ledger_scene import Scene, dead, here
 

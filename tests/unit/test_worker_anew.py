@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 ASK = """
-from neps.worker import anew
-from neps.worker.settings import Settings
-from neps.budget import Budget
+from neps._worker import anew
+from neps._worker.settings import Settings
+from neps._budget import Budget
 def ask(*, overwrite=False, main_thread=True, **settings):
     with anew.working(Settings(budget=Budget(), **settings), overwrite=overwrite):
         return anew.obstacle(main_thread=main_thread)
@@ -115,7 +115,7 @@ def test_a_signal_ends_the_process_instead(script: Path, came: str) -> None:
     where = {"before": "kill()", "while children end": "anew._flush = kill", "while nobody looks": "os.execve = kill"}
     done = run_to_its_end(
         script,
-        "import os, signal, sys, threading, time\nfrom neps.evaluation import Signals\n"
+        "import os, signal, sys, threading, time\nfrom neps._evaluation import Signals\n"
         "def kill(*_): os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)\n"
         "def start(): anew.start(signals.give_back)\n"
         "with Signals() as signals:\n"

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import neps
-from neps.budget import Budget, Spending
+from neps._budget import Budget, Spending
+from neps._history import History
+from neps._trial import Place, Status, Trial
 from neps.errors import ArgumentError, NepsError, SpaceError
-from neps.history import History
 from neps.samplers import Sampler, Suggestion
-from neps.trial import Place, Status, Trial
 from rigs.processes import Fleet
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -112,7 +112,9 @@ def test_a_place_that_no_reader_believes_is_refused(tmp_path: Path, name: str, p
 
 @pytest.mark.parametrize("place", [2, (2, 0, 0), Place(None, bracket=1)])  # type: ignore[arg-type]
 def test_a_place_is_a_place_with_a_rung(tmp_path: Path, place: object) -> None:
-    with pytest.raises(NepsError, match=r"Odd.decide gives trial 1 the place .*; it must be a neps.trial.Place with a"):
+    with pytest.raises(
+        NepsError, match=r"Odd.decide gives trial 1 the place .*; it must be a neps.samplers.Place with a"
+    ):
         run(tmp_path / "root", Odd({"place": place}))
     assert not (tmp_path / "root/config_1").exists()
 

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 import neps
-from neps.budget import Budget
+from neps._budget import Budget
+from neps._fidelity import Brackets
+from neps._history import History
+from neps._trial import Decision, Result, Status, Trial
 from neps.errors import ArgumentError, EvaluationError
-from neps.fidelity import Brackets
-from neps.history import History
-from neps.samplers.single_fidelity.cost_cooling import _cooled
+from neps.samplers._single_fidelity.cost_cooling import _cooled
 from neps.space import SearchSpace
-from neps.trial import Decision, Result, Status, Trial
 from rigs.waiting import wait_until
 
 SPACE = {"x": neps.Float(0, 1)}

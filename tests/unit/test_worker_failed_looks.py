@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from neps.budget import Budget
-from neps.ledger.claims import Claim
-from neps.ledger.heartbeat import Heartbeat
-from neps.ledger.opening import OpenedRun
-from neps.ledger.pending import Pending
-from neps.ledger.records import AttemptStart, End
-from neps.ledger.trial_state import TrialState
+from neps._budget import Budget
+from neps._ledger.claims import Claim
+from neps._ledger.heartbeat import Heartbeat
+from neps._ledger.opening import OpenedRun
+from neps._ledger.pending import Pending
+from neps._ledger.records import AttemptStart, End
+from neps._ledger.trial_state import TrialState
+from neps._trial import Result
+from neps._worker.context import Context
+from neps._worker.resuming import resume
+from neps._worker.session import prepare
+from neps._worker.settings import Settings
 from neps.samplers import RandomSearch
 from neps.space import Float, SearchSpace
-from neps.trial import Result
-from neps.worker.context import Context
-from neps.worker.resuming import resume
-from neps.worker.session import prepare
-from neps.worker.settings import Settings
 from unit.ledger_scene import Scene, here
 
 
@@ -100,7 +100,7 @@ def test_what_is_published_is_known_though_nothing_can_be_read_then(
     view.begun(scene.folder(1), state)
     monkeypatch.undo()
     assert scene.end(1, 3, me, cost=1.5)
-    monkeypatch.setattr("neps.ledger.exclusive.read", lambda path: pytest.fail(f"{path} is read"))
+    monkeypatch.setattr("neps._ledger.exclusive.read", lambda path: pytest.fail(f"{path} is read"))
     result = Result.of(success=True, loss=1.0, cost=1.5, attempt=3)
     trial = view.finished(scene.folder(1), TrialState(state.decision, state.start, End.RESULT, result))
     assert trial.spent == 5.5

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 import neps
+from neps._cli import main
+from neps._history import History
+from neps._trial import Decision, Place, Result, Status, Trial
+from neps._worker.checkpoint_retention import deletable
+from neps._worker.settings import Keep
+from neps._worker.tenure import Tenure
 from neps.checkpoint import load, save
-from neps.cli import main
 from neps.errors import ArgumentError, DirectoryError, EvaluationError
-from neps.history import History
-from neps.samplers.multi_fidelity.asha import ASHA
-from neps.samplers.multi_fidelity.hyperband import SuccessiveHalving
-from neps.trial import Decision, Place, Result, Status, Trial
-from neps.worker.checkpoint_retention import deletable
-from neps.worker.settings import Keep
-from neps.worker.tenure import Tenure
+from neps.samplers._multi_fidelity.asha import ASHA
+from neps.samplers._multi_fidelity.hyperband import SuccessiveHalving
 
 EPOCHS = neps.SearchSpace({"x": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)})
 PLAIN = neps.SearchSpace({"x": neps.Float(0, 1)})
@@ -210,7 +210,7 @@ def test_what_can_not_be_deleted_is_said_and_stops_nobody(
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("neps.checkpoint.files.delete", refuse)
+        patch.setattr("neps.checkpoint._files.delete", refuse)
         assert len(run(tmp_path, keep_checkpoints="best").succeeded) == 13
     assert kept(tmp_path) == set(range(1, 14))
     warnings = [text for text in caplog.messages if "can't be deleted" in text]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import neps
-from neps.cli import main
+from neps._cli import main
+from neps._trial import Place
 from neps.samplers import Done, Sampler, Suggestion
-from neps.trial import Place
 
 SPACE = {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 3, is_fidelity=True)}
 

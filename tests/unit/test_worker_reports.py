@@ -16,12 +16,12 @@ import pytest
 import yaml
 
 import neps
-from neps.ledger.claims import Claim
-from neps.ledger.layout import Layout
-from neps.ledger.records import End
-from neps.ledger.trial_folder import TrialFolder
-from neps.trial import Decision, Result, Trial
-from neps.worker import reports as module
+from neps._ledger.claims import Claim
+from neps._ledger.layout import Layout
+from neps._ledger.records import End
+from neps._ledger.trial_folder import TrialFolder
+from neps._trial import Decision, Result, Trial
+from neps._worker import reports as module
 from unit.ledger_scene import Scene, dead, here
 
 SPACE: dict[str, neps.Parameter] = {"x": neps.Float(0, 1)}

@@ -15,13 +15,13 @@ import pytest
 import yaml
 
 import neps
-from neps.checkpoint import files
-from neps.checkpoint.attempts import attempt_in
+from neps._ledger import storage
+from neps._ledger.records import End
+from neps._worker import shortage
+from neps._worker.room import guess
+from neps.checkpoint import _files as files
+from neps.checkpoint._attempts import attempt_in
 from neps.errors import EvaluationError, StorageError
-from neps.ledger import storage
-from neps.ledger.records import End
-from neps.worker import shortage
-from neps.worker.room import guess
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import Scene, dead
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import neps
-from neps.history import History
+from neps._history import History
+from neps._trial import Decision, Result, Status, Trial
 from neps.space import Parameter, SearchSpace
-from neps.trial import Decision, Result, Status, Trial
 
 __all__ = ["at", "story", "trial"]
 

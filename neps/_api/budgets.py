@@ -1,0 +1,44 @@
+"""Whether the budgets of a search fit its space and its sampler: `neps.run` and `neps.AskAndTell` ask first."""
+
+from __future__ import annotations
+
+from neps._budget import Budget
+from neps.errors import ArgumentError, shown
+from neps.samplers import Sampler
+from neps.samplers._registry import searcher_definition
+from neps.space import SearchSpace
+
+__all__ = ["check_cost_budget", "check_fidelity_budget"]
+
+
+def check_fidelity_budget(most: float | None, space: SearchSpace) -> None:
+    """Refuse one that counts nothing, and would never be spent.
+
+    Raises:
+        ArgumentError: if it is one.
+    """
+    if most is None or (space.highest_fidelity or 0) > 0:
+        return
+    several = f"the fidelities {shown(list(space.fidelities))}" if space.fidelities else "none"
+    has = f"one with the upper bound {space.highest_fidelity:g}" if space.fidelity else several
+    message = (
+        f"max_fidelity_total is {most:g}. It counts the fidelity that is run, so pipeline_space needs exactly one "
+        f"fidelity, with an upper bound above 0, but has {has}. Mark one parameter, as in neps.Integer(1, 81, "
+        "is_fidelity=True), or use max_evaluations_total or max_cost_total."
+    )
+    raise ArgumentError(message)
+
+
+def check_cost_budget(sampler: Sampler, budget: Budget) -> None:
+    """Refuse a sampler that needs a budget which this call doesn't have; of a restart too, and one of a hook.
+
+    Raises:
+        ArgumentError: if it does.
+    """
+    if sampler.needs_max_cost_total and budget.max_cost_total is None:
+        name = searcher_definition(sampler)["name"]
+        message = (
+            f"searcher {name!r} needs max_cost_total, the budget by which it weighs costs, but none is given. Pass "
+            'max_cost_total=… (a number above 0), and have run_pipeline return a cost, or pass cost="duration", too.'
+        )
+        raise ArgumentError(message)

@@ -1,0 +1,195 @@
+"""The decision: budgets first, then the sampler, whose answer is checked as if it came from a stranger.
+
+Samplers may be users' own: what they answer is made plain, or refused with a message that names them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+from neps._budget import Budget, Limit
+from neps._deciding.request import Request
+from neps._deciding.seeding import generator_for, trial_seed
+from neps._evaluation.plain import as_number, plain
+from neps._outcome import Outcome
+from neps._trial import MOST_PLACES, Decision, Place, place_fields
+from neps.errors import ArgumentError, NepsError, SamplerError, shown
+from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
+
+__all__ = ["decide", "is_independent", "lacks_cost"]
+
+
+def is_independent(sampler: Sampler, budget: Budget) -> bool:
+    """Whether numbers may be decided in any order: the sampler looks at no trial, and no budget makes it.
+
+    One of cost or of fidelity is exact only where each decision knows all earlier ones.
+    """
+    return sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
+
+
+def decide(sampler: Sampler, request: Request) -> Decision | Limit:
+    """What a trial evaluates, or why none may start, for now or for good.
+
+    A pure function of its arguments, if the sampler and the user's `expected_cost` are. Who commits the decision adds
+    what only he knows, his name and the time.
+
+    Raises:
+        SamplerError: if the sampler fails, or its answer is wrong.
+        SpaceError: if the configuration that it suggests doesn't belong to the space.
+        NepsError: if `expected_cost` fails; ArgumentError: if what it returns is no cost.
+
+    Example:
+        >>> from neps._budget import Spending
+        >>> from neps._history import History
+        >>> from neps.samplers import Sobol
+        >>> from neps.space import Float, SearchSpace
+        >>> history = History(SearchSpace({"x": Float(0, 1)}), {}, seed=1)
+        >>> request = Request(history=history, number=2, budget=Budget(max_evaluations_total=1), spending=Spending())
+        >>> decide(Sobol(), request)
+        Limit(done=True, reason='max_evaluations_total=1 is reached', first_cost_of=None)
+    """
+    if (limit := _limit(request)) is not None:
+        return limit
+    name, answer = type(sampler).__qualname__, _spare(request) or _ask(sampler, request)
+    match answer:
+        case Suggestion():
+            return _checked(name, request, answer)
+        case Wait():
+            return Limit(done=False, reason=answer.reason)
+        case Done():
+            return Limit(done=True, reason=answer.reason)
+    message = f"{name}.decide returned {answer!r}; it must be a Suggestion, Wait or Done."
+    raise SamplerError(message)
+
+
+# Budgets
+
+
+def _limit(request: Request) -> Limit | None:
+    """Why no trial may start on account of a budget: the number first, then the fidelity, then the cost."""
+    budget, spending = request.budget, request.spending
+    if budget.max_evaluations_total is not None and request.number > budget.max_evaluations_total:
+        return Limit(done=True, reason=f"max_evaluations_total={budget.max_evaluations_total} is reached")
+    awaited = request.history.by_number.get(request.awaited) if request.awaited is not None else None
+    if awaited is not None and spending.mean is None and lacks_cost(awaited.outcome):  # so would what is tried next
+        reason = (
+            f"trial {awaited.number} returned no cost, which max_cost_total={budget.max_cost_total:g} needs. Have "
+            'run_pipeline return {"loss": …, "cost": …}, or pass cost="duration" or cost_value_on_error=…'
+        )
+        return Limit(done=True, reason=reason)
+    return spending.limit(budget, request.pending, expected=request.expected_cost is not None)
+
+
+def lacks_cost(outcome: Outcome | None) -> bool:
+    """Whether it is of a success that returned no cost, and counts towards budgets."""
+    return outcome is not None and outcome.success and outcome.account_for_cost and outcome.cost is None
+
+
+# The sampler
+
+
+def _spare(request: Request) -> Suggestion | None:
+    """The suggestion that lost its number, unless somebody has decided the same since."""
+    spare = request.spare
+    if spare is None or any(trial.config == spare.config for trial in request.history.by_number.values()):
+        return None
+    return Suggestion(config=spare.config, metadata=spare.metadata)
+
+
+def _ask(sampler: Sampler, request: Request) -> object:
+    generator = generator_for(request.history.seed, request.number)
+    try:
+        return sampler.decide(request.history, request.number, request.budget, generator)
+    except OSError as error:  # not the run's filesystem, for which a worker would wait
+        message = f"{type(sampler).__qualname__}.decide failed for trial {request.number}: {error}"
+        raise SamplerError(message) from error
+
+
+# Its answer
+
+
+def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
+    """The decision that a suggestion of the sampler of this name becomes."""
+    history, number, previous = request.history, request.number, suggestion.previous
+    if not isinstance(suggestion.config, Mapping):
+        message = (
+            f"{name}.decide gives trial {number} the config {shown(suggestion.config)}; it must be a mapping with a "
+            "value for each parameter."
+        )
+        raise SamplerError(message)
+    config = history.space.validate(suggestion.config)
+    if previous is not None and not request.independent and previous not in history.by_number:
+        message = f"{name}.decide has trial {number} continue trial {previous}, which doesn't exist."
+        raise SamplerError(message)
+    fields: dict[str, Any] = {
+        "number": number,
+        "config": config,
+        "fidelity": config[history.space.fidelity] if history.space.fidelity is not None else None,
+        "place": _place(name, number, suggestion.place),
+        "previous": _counted(name, number, "previous", previous, number - 1),
+        "seed": trial_seed(history.seed, number),
+        "metadata": _metadata(name, number, suggestion.metadata),
+        "seen_results": request.seen_results,
+    }
+    return Decision(**fields, reserved_cost=_expected_cost(request, Decision(**fields)))
+
+
+def _metadata(name: str, number: int, given: object) -> dict[Any, Any]:
+    metadata = plain(given)
+    if isinstance(given, Mapping) and isinstance(metadata, dict):
+        return metadata
+    message = (
+        f"{name}.decide gives trial {number} the metadata {shown(metadata)} ({type(given).__name__}); it "
+        "must be a mapping, {} for none."
+    )
+    raise SamplerError(message)
+
+
+def _place(name: str, number: int, place: Place | None) -> Place | None:
+    if place is None:
+        return None
+    if not isinstance(place, Place) or place.rung is None:
+        rule = "it must be a neps.samplers.Place with a rung, or None"
+        message = f"{name}.decide gives trial {number} the place {shown(place)}; {rule}."
+        raise SamplerError(message)
+    counted = {what: _counted(name, number, what, at, MOST_PLACES) for what, at in place_fields(place).items()}
+    return Place(counted["rung"] or 0, counted["bracket"], counted["slot"])
+
+
+def _counted(name: str, number: int, what: str, value: int | None, most: int) -> int | None:
+    """What readers will believe: a place that somebody may have counted to, an earlier trial."""
+    if value is None:
+        return None
+    with contextlib.suppress(TypeError):  # no whole number
+        if 0 <= operator.index(value) <= most:
+            return operator.index(value)
+    rule = f"it must be a whole number from 0 to {most}"
+    message = f"{name}.decide gives trial {number} the {what} {shown(value)}; {rule}."
+    raise SamplerError(message)
+
+
+# What it is expected to cost
+
+
+def _expected_cost(request: Request, decision: Decision) -> float | None:
+    expected, config = request.expected_cost, decision.config
+    if not callable(expected):
+        return expected if expected is not None else request.spending.expected_cost(decision)
+    try:
+        answer = expected(request.history.space.handed(config))
+    except OSError as error:
+        message = f"expected_cost failed for {dict(config)}: {error}"
+        raise NepsError(message) from error
+    cost = None
+    with contextlib.suppress(OverflowError):  # an integer beyond all floats
+        cost = as_number(answer)
+    if cost is None or not (math.isfinite(cost) and cost >= 0):
+        message = (
+            f"expected_cost returned {shown(answer)} for {dict(config)}; it must be a finite number of at least 0."
+        )
+        raise ArgumentError(message)
+    return cost

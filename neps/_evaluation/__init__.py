@@ -1,0 +1,36 @@
+"""One call of run_pipeline: its signature, the signals that may interrupt it, and what it returned.
+
+The worker calls it. It writes no file and knows neither the ledger nor samplers.
+"""
+
+from __future__ import annotations
+
+from neps._evaluation.call import Interrupted, evaluate
+from neps._evaluation.fence import Fence, Fenced, check
+from neps._evaluation.pending import PENDING, PendingType
+from neps._evaluation.plain import plain
+from neps._evaluation.reporting import Reports, report
+from neps._evaluation.returned import Evaluated, failure, read_return_value
+from neps._evaluation.signals import Interruption, Signals
+from neps._evaluation.signature import check_signature, keywords, named_directories
+
+__all__ = [
+    "PENDING",
+    "Evaluated",
+    "Fence",
+    "Fenced",
+    "Interrupted",
+    "Interruption",
+    "PendingType",
+    "Reports",
+    "Signals",
+    "check",
+    "check_signature",
+    "evaluate",
+    "failure",
+    "keywords",
+    "named_directories",
+    "plain",
+    "read_return_value",
+    "report",
+]

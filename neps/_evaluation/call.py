@@ -1,0 +1,127 @@
+"""Evaluates: calls run_pipeline once, and tells a result from a failure from an interruption.
+
+The worker calls `evaluate` and acts on what comes back. Nothing is published here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NoReturn
+
+from neps._evaluation.fence import Fence, Fenced
+from neps._evaluation.pending import PendingType
+from neps._evaluation.returned import Evaluated, failure, read_return_value
+from neps._evaluation.signals import Signals
+from neps.errors import ReturnValueError
+
+__all__ = ["Interrupted", "evaluate"]
+
+Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """An evaluation that has no result: the attempt was left, or lost.
+
+    `reason`: a `signal` came (`signum`; SIGINT too); run_pipeline raised KeyboardInterrupt (`keyboard`) or SystemExit
+    (`exit`) of its own; the attempt was taken over (`fenced`); or it failed since the storage did, or the
+    terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell).
+    `exception` is what came out of run_pipeline.
+    """
+
+    reason: Reason
+    exception: BaseException
+    signum: int | None = None
+
+    @property
+    def counts_as_death(self) -> bool:
+        """Whether the attempt died, rather than was left: else `sys.exit(1)` would be repeated for ever."""
+        return self.reason == "exit"
+
+
+def evaluate(
+    run_pipeline: Callable[..., Any],
+    keywords: Mapping[str, Any],
+    signals: Signals,
+    fence: Fence | None = None,
+    before: Callable[[], object] | None = None,
+) -> Evaluated | Interrupted | PendingType:
+    """Call `run_pipeline(**keywords)` and say what came of it.
+
+    A value that was returned counts, whatever signals came meanwhile. An exception after a signal or a takeover is
+    taken to be caused by that (it often reaches us as some other exception); each other one, BaseException
+    included, is a failure, but for KeyboardInterrupt and SystemExit. `neps.PENDING` is handed on. A child process that
+    run_pipeline forked and that comes back here is ended.
+
+    Args:
+        run_pipeline: what the user passed.
+        keywords: what to call it with; see `neps._evaluation.keywords`.
+        signals: the worker's signals.
+        fence: lets another thread interrupt this evaluation; None if nobody does.
+        before: called first, as a part of the evaluation: interrupted like that.
+
+    Example:
+        >>> evaluate(lambda x: x * 2, {"x": 1.5}, Signals()).outcome.loss
+        3.0
+        >>> evaluate(lambda x: 1 / x, {"x": 0}, Signals()).outcome.success
+        False
+    """
+    fence = fence or Fence()
+    try:
+        value = fence.call(signals.interruptible, _call, run_pipeline, keywords, before)
+    except BaseException as raised:
+        reason = _reason(raised, signals, fence)
+        if reason is not None:
+            return Interrupted(reason=reason, exception=raised, signum=signals.received)
+        if isinstance(raised, Fenced):
+            raise  # meant for an evaluation around this one: run_pipeline may itself call neps.run
+        return failure(raised)
+    if isinstance(value, PendingType):
+        return value
+    try:
+        return Evaluated(read_return_value(value))
+    except ReturnValueError as error:
+        return failure(error)
+
+
+def _reason(raised: BaseException, signals: Signals, fence: Fence) -> Reason | None:
+    if signals.received is not None:
+        return "signal"
+    if fence.broken:
+        return "fenced"
+    if isinstance(raised, KeyboardInterrupt):
+        return "keyboard"
+    return "exit" if isinstance(raised, SystemExit) else None
+
+
+def _call(run_pipeline: Callable[..., Any], keywords: Mapping[str, Any], before: Callable[[], object] | None) -> Any:
+    process = os.getpid()
+    try:
+        if before is not None:
+            before()
+        value = run_pipeline(**keywords)
+    except BaseException as raised:
+        if os.getpid() != process:
+            _end_child(raised)
+        raise
+    if os.getpid() != process:
+        _end_child(None)
+    return value
+
+
+def _end_child(raised: BaseException | None) -> NoReturn:
+    # It isn't the worker: what it returned or raised must not become the parent's result.
+    status = 0 if raised is None else 1
+    try:
+        if isinstance(raised, SystemExit):
+            status = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+        elif raised is not None:
+            traceback.print_exception(raised)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status & 0xFF)

@@ -1,0 +1,105 @@
+"""Does any worker of a run live? Asked before the run is moved aside; the answer may take a lease.
+
+Told by the presence of workers and by the heartbeats of attempts, either of which may be missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from neps._ledger import documents
+from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.foreign import change_mark
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.records import parsed
+from neps._ledger.silence import Silence
+from neps._ledger.view import View
+
+__all__ = ["live_worker"]
+
+_logger = logging.getLogger("neps.ledger")
+_POLL = 0.5
+
+
+@dataclasses.dataclass(slots=True)
+class _Suspect:
+    """A worker that may live. `mark` reads what it touches: None where there is nothing (any more)."""
+
+    identity: Identity
+    mark: Callable[[], int | None]
+    silence: Silence
+    last: int | None = None
+
+    def shows_life(self, now: float) -> bool:
+        """Look once: whether it has touched something since the last look."""
+        seen, before = self.mark(), self.last
+        changed = self.silence.looks > 0 and seen is not None and seen != before
+        self.last = seen
+        self.silence.observe(now, None if seen is None else 0)  # a presence that goes away is no sign of life
+        return changed
+
+
+def live_worker(layout: Layout, me: Identity, lease: float) -> Identity | None:
+    """A worker of the run that lives, or None once all are proven dead or were silent for a lease."""
+    suspects = [suspect for suspect in _suspects(layout, lease) if not suspect.identity.proven_dead()]
+    neighbours = [suspect.identity for suspect in suspects if suspect.identity.is_neighbour_of(me)]
+    if neighbours or not suspects:
+        return next(iter(neighbours), None)
+    names = ", ".join(sorted({suspect.identity.worker for suspect in suspects}))
+    _logger.warning(
+        "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s is still alive. "
+        "If so, this worker joins its run. Otherwise it moves the run aside.",
+        lease,
+        names,
+    )
+    return _first_to_show_life(suspects, lease)
+
+
+def _first_to_show_life(suspects: Sequence[_Suspect], lease: float) -> Identity | None:
+    while not all(suspect.silence.longer_than(lease) for suspect in suspects):
+        for suspect in suspects:
+            if suspect.shows_life(time.monotonic()):
+                return suspect.identity
+        time.sleep(_POLL)
+    return None
+
+
+def _suspects(layout: Layout, lease: float) -> Iterator[_Suspect]:
+    for identity, mark in [*_present(layout), *_holding(layout, lease)]:
+        yield _Suspect(identity, mark, Silence(_POLL))
+
+
+def _present(layout: Layout) -> Iterator[tuple[Identity, Callable[[], int | None]]]:
+    names: list[str] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        names = os.listdir(layout.presence)  # noqa: PTH208
+    for name in names:
+        path = f"{layout.presence}/{name}"
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            fields = documents.load(path)
+            if fields is not None:
+                identity = parsed(path, functools.partial(Identity.from_document, fields))
+                yield identity, functools.partial(_time_of_change, path)
+
+
+def _time_of_change(path: str) -> int | None:
+    with contextlib.suppress(OSError):
+        return change_mark(path)
+    return None
+
+
+def _holding(layout: Layout, lease: float) -> Iterator[tuple[Identity, Callable[[], int | None]]]:
+    """Whoever holds an attempt: `.neps/` with the presences may have been deleted."""
+    view = View(layout, None, lease=lease, poll=_POLL)
+    view.join()
+    for pending in view.pending.values():
+        if not pending.waits and not pending.awaits_tell:  # what goes on without a worker keeps no run alive
+            start = pending.state.start
+            yield start.identity, functools.partial(pending.folder.heartbeat, start.attempt)

@@ -1,0 +1,109 @@
+"""Reading a run without taking part in it: needs no write permission, and writes nothing."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from neps._history import History
+from neps._ledger.definition import Definition, find_definition
+from neps._ledger.layout import DEFINITION, Layout
+from neps._ledger.view import View
+from neps._trial import Decision, Trial
+from neps.errors import ArgumentError, DirectoryError, shown
+from neps.space import SearchSpace
+
+__all__ = ["history_of", "no_run", "read_definition", "read_history", "read_trials", "read_view", "root_of"]
+
+_PATIENCE = 0.5
+_BELOW = ("task_*", "dev_*", "task_*/dev_*")
+_MOST_NAMED = 5
+
+
+def root_of(root_directory: str | Path) -> str:
+    """The absolute path of a run, from how a user names it: links stay, but for those before a `..`.
+
+    Raises:
+        ArgumentError: if that is no path, or empty, as by a variable that isn't set: it would mean the current folder.
+    """
+    if not isinstance(root_directory, str | os.PathLike) or not os.fspath(root_directory):
+        message = (
+            f"root_directory is {root_directory!r}; it must be a path, the root_directory of a run. Write '.' for the "
+            "current folder."
+        )
+        raise ArgumentError(message)
+    path = Path(root_directory).expanduser().absolute()
+    return os.path.realpath(path) if ".." in path.parts else str(path)
+
+
+def read_definition(root: str | Path) -> Definition:
+    """The definition of the run in `root`.
+
+    Raises:
+        DirectoryError: if there is none.
+    """
+    definition = find_definition(os.path.abspath(root))  # noqa: PTH100
+    if definition is None:
+        raise no_run(str(root), f"holds no run: there is no {DEFINITION} in it")
+    return definition
+
+
+def no_run(root: str, why: str) -> DirectoryError:
+    """The error for a folder without a run; it names the runs below it, as of `task_id`, if there are some."""
+    if not os.path.lexists(root):
+        return DirectoryError(f"{root} does not exist. Give the root_directory of a run.")
+    paths = sorted(path.parent for pattern in _BELOW for path in Path(root).glob(f"{pattern}/{DEFINITION}"))
+    names = ", ".join(shown(str(path.relative_to(root))).strip("'\"") for path in paths[:_MOST_NAMED])
+    if not names:
+        return DirectoryError(f"{root} {why}. Give the root_directory of a run.")
+    more = ", …" if len(paths) > _MOST_NAMED else ""
+    return DirectoryError(f"{root} {why}. There are runs in {names}{more}: give one of these.")
+
+
+def read_history(root: str | Path, definition: Definition | None = None) -> History:
+    """All that there is of a run.
+
+    Args:
+        root: where it lies.
+        definition: the run's, if that was read already.
+
+    Raises:
+        DirectoryError: if there is no run, or it can't be read.
+    """
+    definition = definition or read_definition(root)
+    return history_of(definition, read_trials(root, definition))
+
+
+def history_of(definition: Definition, trials: Mapping[int, Trial]) -> History:
+    """These trials as the history of a run."""
+    return History(SearchSpace.from_definition(definition.space), trials, definition.seed)
+
+
+def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
+    """All trials of a run by number; numbers that are reserved but not committed wait, without a decision."""
+    return read_view(root, definition).everything()
+
+
+def read_view(root: str | Path, definition: Definition) -> View:
+    """What there is. What can't be read is looked at again for a moment, lest one failure hide a result.
+
+    What is damaged is said once, of what is returned.
+    """
+    layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
+    fits = functools.partial(Decision.check, space=SearchSpace.from_definition(definition.space))
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        view = View(layout, None, lease=definition.lease_seconds, poll=1.0, fits=fits)
+        over = time.monotonic() > deadline
+        try:
+            view.join()
+            if over or not any(reserved.torn.looks for reserved in view.numbers.reserved.values()):
+                view.say_damage()
+                return view
+        except OSError:
+            if over:
+                raise
+        time.sleep(0.05)

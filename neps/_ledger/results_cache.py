@@ -1,0 +1,161 @@
+"""The results cache: finished successful trials as JSON lines, so that a joiner need not open every folder.
+
+One file a worker, appended by it alone; a checksum a line, which covers the run's identifier. Torn and foreign
+lines are ignored, and the folders tell the rest: it may be deleted at any time. Not durable, never the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+import os
+import re
+import shutil
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from neps._ledger import fields as typed
+from neps._ledger.documents import FORMAT_VERSION
+from neps._ledger.foreign import LONGEST_LINE
+from neps._ledger.layout import Layout
+from neps._ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
+from neps._trial import Status, Trial
+
+__all__ = ["MANY", "ResultsCache", "parse", "remembered"]
+
+_logger = logging.getLogger("neps.ledger")
+MANY = 100
+"""From so many lines on, one joiner of a crowd writes them."""
+_NUMBER = re.compile(rb"[1-9][0-9]{0,17}")
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class ResultsCache:
+    """The results cache of a run, and this worker's own file in it."""
+
+    def __init__(self, layout: Layout, worker: str) -> None:
+        self._folder = layout.results_cache
+        self._run = layout.run
+        self._path = f"{self._folder}/{worker}.jsonl"
+
+    def append(self, trial: Trial) -> None:
+        """Remember a success. Never fails: the folder has it all."""
+        with contextlib.suppress(OSError):
+            self._write(self._content([trial]))
+
+    def add(self, numbers: Sequence[int], find: Callable[[int], Trial | None]) -> None:
+        """Remember what a joiner found in the folders alone; where that is much, one joiner of a crowd does it.
+
+        Args:
+            numbers: of the trials.
+            find: each one's, or None; asked by whoever writes the lines, and only then.
+        """
+        if len(numbers) < MANY:
+            self._add_some(numbers, find)
+            return
+        from filelock import FileLock, Timeout
+
+        with contextlib.suppress(OSError, Timeout):
+            os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
+            with FileLock(f"{self._folder}.lock").acquire(timeout=0):
+                for first in range(0, len(numbers), MANY):
+                    self._add_some(numbers[first : first + MANY], find)
+
+    def _add_some(self, numbers: Sequence[int], find: Callable[[int], Trial | None]) -> None:
+        with contextlib.suppress(OSError):
+            self._write(self._content(filter(None, map(find, numbers))))
+
+    def _content(self, trials: Iterable[Trial]) -> bytes:
+        lines: list[bytes] = []
+        for trial in trials:
+            with contextlib.suppress(TypeError, ValueError):  # what somebody has edited by hand
+                if (line := _line(self._run, trial)) is not None:
+                    lines.append(line)
+        return b"".join(lines)
+
+    def _write(self, content: bytes) -> None:
+        """Opened for each line: run_pipeline may close every descriptor that it finds, and get its number itself."""
+        if not content:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self._path, flags, 0o666)
+        except FileNotFoundError:
+            os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
+            descriptor = os.open(self._path, flags, 0o666)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Remove what all workers have remembered: it is rebuilt from the folders."""
+        old = f"{self._folder}.{uuid.uuid4().hex}"
+        with contextlib.suppress(OSError):
+            os.rename(self._folder, old)  # noqa: PTH104
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def remembered(run: str, line: bytes) -> tuple[int, bytes] | None:
+    """The number and the unparsed trial of a line; None where it isn't whole, or another run's."""
+    checksum, _, rest = line.rstrip(b"\n").partition(b" ")
+    number, _, payload = rest.partition(b" ")
+    if checksum == _checksum(run, rest) and _NUMBER.fullmatch(number):
+        return int(number), payload
+    return None
+
+
+def _checksum(run: str, rest: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(rest, zlib.crc32(b"%d %s" % (FORMAT_VERSION, run.encode())))
+
+
+def _line(run: str, trial: Trial) -> bytes | None:
+    """The line of a success, or None where JSON can't hold it as YAML does."""
+    if trial.decision is None or trial.result is None or not trial.succeeded:
+        return None
+    decision, result = decision_fields(trial.decision), result_fields(trial.result)
+    fields = {"decision": decision, "result": result, "attempts": trial.attempts, "spent": trial.spent}
+    if not all(_survives_json(value) for value in (trial.decision.metadata, trial.info_dict)):
+        return None
+    rest = b"%d %s" % (trial.number, json.dumps(fields).encode())
+    line = b"%s %s\n" % (_checksum(run, rest), rest)
+    return line if len(line) <= LONGEST_LINE else None
+
+
+def _survives_json(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _survives_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(_survives_json(item) for item in value)
+    return isinstance(value, _PLAIN)
+
+
+def parse(number: int, payload: bytes) -> Trial:
+    """The trial of a line whose checksum was right, read as strictly as a document: anybody may have written it.
+
+    Raises:
+        UnreadableDocumentError: if it isn't the line of a success.
+    """
+    return parsed(f"line of trial {number}", functools.partial(_parse, number, payload))
+
+
+def _parse(number: int, payload: bytes) -> Trial:
+    try:
+        fields = typed.mapping(json.loads(payload))
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deep") from error
+    decision, end = typed.present(fields["decision"]), AttemptEnd.from_fields(typed.present(fields["result"]))
+    if end.result is None or not end.result.outcome.success:
+        raise ValueError("result is no success")
+    return Trial(
+        number=number,
+        decision=read_decision(decision, number),
+        result=end.result,
+        status=Status.SUCCESS,
+        attempts=typed.need(fields, "attempts", typed.counted),
+        spent=typed.need(fields, "spent", typed.cost),
+    )

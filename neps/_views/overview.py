@@ -1,0 +1,147 @@
+"""How a run stands, as values: what `neps status` says in text and in JSON is derived from here.
+
+Ages are differences between file times and this host's clock: a guess where clocks differ, and for display only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from neps._history import History
+from neps._ledger.definition import Definition
+from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.layout import start_name
+from neps._ledger.pending import Pending
+from neps._ledger.reading import history_of
+from neps._ledger.view import View
+from neps._trial import Trial
+
+__all__ = ["Overview", "Running", "overview"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """A trial that a worker evaluates, or did when it died (`dead`: that is proven), or that waits for `neps.tell`.
+
+    The last sign of life is a `heartbeat`, or that the attempt was `started`, or `pending` without a worker, so many
+    seconds ago. `report` is the last step and loss that were reported.
+    """
+
+    number: int
+    attempt: int
+    worker: str
+    host: str
+    dead: bool
+    sign: str
+    seconds: float
+    report: tuple[float, float] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overview:
+    """A run at one moment.
+
+    `running` lists the dead first, and perhaps not all of them. `short` maps trials that were handed back since the
+    storage failed to the bytes that they need. `unreadable` says of numbers why they can't be read now.
+    """
+
+    root: str
+    definition: Definition
+    history: History
+    running: Sequence[Running]
+    running_count: int
+    dead_count: int
+    untold_count: int
+    reserved: int
+    resumable: int
+    short: Mapping[int, int]
+    failed: Sequence[Trial]
+    damaged: Sequence[Trial]
+    unreadable: Mapping[int, str]
+
+    @property
+    def waiting(self) -> int:
+        """How many trials wait, for whatever reason."""
+        return self.resumable + self.reserved + len(self.unreadable)
+
+    @property
+    def began(self) -> datetime | None:
+        """When the first trial was claimed."""
+        return min((trial.claimed for trial in self.history if trial.claimed), default=None)
+
+    @property
+    def last_result(self) -> datetime | None:
+        """When the last evaluation ended."""
+        return max((trial.finished for trial in self.history if trial.finished), default=None)
+
+    @property
+    def cost(self) -> float | None:
+        """What all trials have cost; None where none returned a cost."""
+        costs = any(trial.cost is not None for trial in self.history)
+        return self.history.total_cost if costs or self.history.total_cost else None
+
+
+def overview(root: str, definition: Definition, view: View, most_running: int | None = None) -> Overview:
+    """How a run stands, by what a reader's view knows; a few looks at each running trial, of so many at most."""
+    pending = sorted(view.pending.items())
+    running = {number: each for number, each in pending if not each.waits}
+    held = {number: each for number, each in running.items() if not each.awaits_tell}
+    dead = {number for number, each in held.items() if each.state.start.identity.proven_dead()}
+    shown = sorted(running, key=lambda number: (number not in dead, number))[:most_running]
+    failed = [view.trials[number] for number in sorted(view.trials) if not view.trials[number].succeeded]
+    damaged = [trial for trial in failed if trial.damaged]
+    unreadable = {
+        number: reserved.why for number, reserved in sorted(view.numbers.reserved.items()) if reserved.torn.looks
+    }
+    return Overview(
+        root=root,
+        definition=definition,
+        history=history_of(definition, view.known()),
+        running=[_running(running[number], dead=number in dead) for number in shown],
+        running_count=len(running),
+        dead_count=len(dead),
+        untold_count=len(running) - len(held),
+        reserved=len(view.numbers.reserved) - len(unreadable),
+        resumable=len(pending) - len(running),
+        short=_short(pending),
+        failed=[trial for trial in failed if not trial.damaged],
+        damaged=damaged,
+        unreadable=unreadable,
+    )
+
+
+def _running(pending: Pending, *, dead: bool) -> Running:
+    start = pending.state.start
+    sign, seconds = _sign_of_life(pending)
+    report = pending.folder.last_report(start.attempt)
+    identity = start.identity
+    return Running(pending.folder.number, start.attempt, identity.worker, identity.host, dead, sign, seconds, report)
+
+
+def _sign_of_life(pending: Pending) -> tuple[str, float]:
+    attempt, mark = pending.state.start.attempt, pending.state.mark
+    if mark is not None:
+        return "pending", 0.0 if mark.marked is None else max(0.0, time.time() - mark.marked.timestamp())
+    beat = pending.folder.heartbeat(attempt)
+    if beat is not None:
+        return "heartbeat", max(0.0, time.time() - beat / 1e9)
+    when = time.time()
+    with contextlib.suppress(FileNotFoundError):
+        when = os.stat(f"{pending.folder.path}/{start_name(attempt)}").st_mtime  # noqa: PTH116
+    return "started", max(0.0, time.time() - when)
+
+
+def _short(waiting: Sequence[tuple[int, Pending]]) -> dict[int, int]:
+    """The bytes that each trial needs which was handed back since the storage failed."""
+    needs: dict[int, int] = {}
+    for number, pending in waiting:
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            end = pending.folder.end(pending.state.start.attempt) if pending.waits else None
+            if end is not None and end.needs_bytes is not None:
+                needs[number] = end.needs_bytes
+    return needs

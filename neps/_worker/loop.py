@@ -1,0 +1,271 @@
+"""The worker's loop: resume what is dead, claim what is next, evaluate, wait, leave. It owns the order, no rule.
+
+Called by `neps.run`; everything that it does to the directory is done through the ledger.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from neps._evaluation import Interrupted
+from neps._ledger.claims import Claim
+from neps._ledger.links import without_links
+from neps._ledger.outage import Outage
+from neps._ledger.pending import Pending
+from neps._ledger.storage import SPACE, advice, denial
+from neps._ledger.view import View
+from neps._trial import Trial
+from neps._worker.checkpoint_retention import Disk
+from neps._worker.claiming import Claims
+from neps._worker.context import Context
+from neps._worker.evaluating import Evaluations
+from neps._worker.resuming import resume
+from neps._worker.settings import Keep
+from neps._worker.shortage import Shortage
+from neps._worker.steps import Leave, Pause, Step
+from neps.errors import DirectoryError, EvaluationError
+
+__all__ = ["Worker"]
+
+_logger = logging.getLogger("neps.worker")
+_FIRST_PAUSE = 0.002
+_BRIEF_PAUSE = 0.05
+_SAY_AGAIN = 60.0
+_LEASES_OF_OUTAGE = 10
+_MOST_NAMED = 5
+_BORNE = {"fenced", "storage"}
+
+
+@dataclasses.dataclass(slots=True)
+class _Waiting:
+    """For what it waits, and since when."""
+
+    reason: str
+    since: float
+    say_at: float = 0.0
+
+
+class Worker:
+    """Works until nothing is left, its share is done, or a signal comes.
+
+    Args:
+        context: what it has at hand; its signals are looked at between any two steps.
+        run_pipeline: what to call with each configuration.
+        on_change: called with a line on what it does now, for progress displays.
+    """
+
+    def __init__(
+        self, context: Context, run_pipeline: Callable[..., Any], on_change: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._context = context
+        self._view, self._signals, self._settings = context.view, context.signals, context.settings
+        self._claims = Claims(context)
+        self._shortage = Shortage(context)
+        self._evaluations = Evaluations(context, run_pipeline, self._shortage)
+        self._disk = Disk(context)
+        if context.settings.keep_checkpoints is not Keep.ALL:
+            self._view.observe(self._disk)
+        self._on_change = on_change
+        self._began = time.monotonic()
+        self.evaluated = 0
+        """How many evaluations it has begun."""
+        self._outage = Outage(_logger, _LEASES_OF_OUTAGE * context.lease, context.poll)
+        self._joined = False
+        self._unusable: set[int] = set()
+        self._waiting = _Waiting("", self._began)
+
+    def work(self) -> Interrupted | None:
+        """Work; how it was interrupted, if it was.
+
+        Raises:
+            EvaluationError: as `Evaluations.run`.
+        """
+        while self._signals.received is None:
+            step = self._through_outages(self._next)
+            match step:
+                case Claim():
+                    self._shortage.begun()
+                    if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason not in _BORNE:
+                        return ended
+                    self._disk.free()
+                case Pause():
+                    self._pause(step)
+                case Leave():
+                    self._disk.free()
+                    self._say_leaving(step)
+                    return None
+        return None
+
+    def _say_leaving(self, step: Leave) -> None:
+        failures, root = self._view.failures, self._context.layout.root
+        failed = "1 trial failed. To retry it" if failures == 1 else f"{failures} trials failed. To retry them"
+        hint = f". {failed}, run `neps retry {root} --failed`" if failures else ""
+        if untold := self._view.untold:
+            hint += f". Trials that wait for neps.tell: {', '.join(map(str, untold[:_MOST_NAMED]))}"
+            hint += f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
+        _logger.info("Worker %s leaves: %s%s", self._context.me.worker, step.reason, hint)
+        self._on_change(step.reason)
+
+    def _through_outages(self, operation: Callable[[], Step]) -> Step:
+        """Where the filesystem fails, try again for long: nothing is held now that could be lost by waiting."""
+        root = self._context.layout.root
+        try:
+            step = operation()
+        except DirectoryError:
+            raise
+        except OSError as error:
+            if (refused := without_links(root, error) or denial(root, error)) is not None:
+                raise refused from error
+            if error.errno in SPACE:
+                return self._shortage.refuse(error)
+            if self._outage.failed(f"{root} can't be used", error) is None:
+                message = (
+                    f"{root} can't be used: {error}. Tried for {self._outage.seconds:.0f} s. {advice(error)} "
+                    "Nothing is lost. Start again later."
+                )
+                raise DirectoryError(message) from error
+            return Pause(f"{root} to work again")
+        self._outage.worked()
+        return step
+
+    def _next(self) -> Step:
+        if not self._joined:
+            self._view.join()
+            self._joined = True
+            self._on_change("choosing the first trial")
+            self._disk.free()  # it may be full, so that the first evaluation would fail
+        if (share := self._share_done()) is not None:
+            return share
+        self._context.tenure.check()
+        if self._context.independent:
+            self._view.update_reserved()
+        else:
+            self._view.refresh()
+        self._view.check_for_retries()
+        if (step := self._resume_one(self._view.update_some())) is not None:
+            return step
+        step = self._claims.next()
+        if isinstance(step, Leave):
+            step = self._before_leaving() or step
+        return _with_untold(step, self._view, self._context.layout.root)
+
+    def _resume_one(self, resumable: Sequence[Pending]) -> Step | None:
+        """Resume one of these trials; or what keeps this worker from beginning anything."""
+        for pending in resumable:
+            self._shortage.see(pending)
+        if (short := self._shortage.pause()) is not None:
+            return short
+        for pending in resumable:
+            if held := self._try_to_resume(pending):
+                return held
+        return None
+
+    def _before_leaving(self) -> Step | None:
+        """What keeps a worker that has nothing left to claim: what it may resume, and, if it stays, what runs."""
+        if self._settings.wait_for_all:
+            return self._wait_for_all()
+        self._view.update_all()
+        resumable = [p for p in self._view.pending.values() if p.is_resumable(math.inf, self._context.me)]
+        if (step := self._resume_one(resumable)) is not None:
+            return step
+        if any(pending.folder.number not in self._unusable for pending in resumable):
+            return Pause("trials that another worker is resuming", brief=True)
+        return None
+
+    def _try_to_resume(self, pending: Pending) -> Claim | None:
+        """Resume a trial if its folder allows it: one that can't be written to keeps nobody from the others."""
+        number, path = pending.folder.number, pending.folder.path
+        try:
+            return resume(pending, self._context)
+        except DirectoryError:
+            raise
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not pending.folder.is_reserved():
+                _logger.warning("%s is gone, so trial %d is decided again.", path, number)
+                self._view.forget(number)
+            elif (denied := denial(self._context.layout.root, error, self._context.layout.root)) is not None:
+                raise denied from error
+            elif number not in self._unusable:
+                self._unusable.add(number)
+                _logger.warning("Trial %d can't be resumed: %s. See %s", number, error, path)
+        return None
+
+    def _wait_for_all(self) -> Step | None:
+        """With continue_until_max_evaluation_completed: wait for what runs elsewhere, a few looked at in each turn."""
+        self._view.refresh()
+        if not self._view.pending:
+            return None
+        numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
+        running = f"{len(self._view.pending)} running trial{'s' * (len(self._view.pending) > 1)}"
+        return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
+
+    def _share_done(self) -> Leave | None:
+        most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
+        if most is not None and self.evaluated >= most:
+            return Leave(f"max_evaluations_per_run={most} is reached")
+        if seconds is not None and time.monotonic() - self._began >= seconds:
+            return Leave(f"max_seconds_per_run={seconds:g} has passed")
+        return None
+
+    def _evaluate(self, held: Claim) -> Trial | Interrupted | None:
+        self._waiting = _Waiting("", time.monotonic())
+        self.evaluated += 1
+        number, what = held.number, "trial {} ended early"
+        self._on_change(f"evaluating trial {number}")
+        try:
+            ended = self._evaluations.run(held)
+            what = _what_came(ended)
+        except EvaluationError:
+            what = "trial {} failed"
+            raise
+        finally:
+            self._on_change(what.format(number))
+        return ended
+
+    def _pause(self, pause: Pause) -> None:
+        now = time.monotonic()
+        if pause.reason != self._waiting.reason:
+            self._waiting = _Waiting(pause.reason, now)
+        waited = now - self._waiting.since
+        seconds = min(max(_FIRST_PAUSE, waited / 2), _BRIEF_PAUSE if pause.brief else self._context.poll)
+        if not pause.brief:
+            self._say(waited, now)
+        if self._settings.max_seconds_per_run is not None:
+            left = self._began + self._settings.max_seconds_per_run - now
+            seconds = max(0.0, min(seconds, left))
+        self._signals.wait(seconds)
+
+    def _say(self, waited: float, now: float) -> None:
+        waiting = self._waiting
+        if now >= waiting.say_at:
+            waiting.say_at = now + _SAY_AGAIN
+            self._on_change(f"waiting for {waiting.reason}")
+            _logger.info("Waiting for %s; for %.0f s so far", waiting.reason, waited)
+
+
+def _with_untold(step: Step, view: View, root: str) -> Step:
+    """What a worker waits for may be that somebody tells: it says of which trials, and where."""
+    if not isinstance(step, Pause) or step.brief or not (untold := view.untold):
+        return step
+    folders = ", ".join(f"config_{number}" for number in untold[:_MOST_NAMED])
+    more = f" and {len(untold) - _MOST_NAMED} more" if len(untold) > _MOST_NAMED else ""
+    return Pause(f"{step.reason}; waiting for neps.tell: {folders}{more} in {root}")
+
+
+def _what_came(ended: Trial | Interrupted | None) -> str:
+    """Of an evaluation, with a place for its number."""
+    match ended:
+        case Trial(awaits_tell=True):
+            return "trial {} goes on elsewhere"
+        case Trial():
+            return "evaluated trial {}" if ended.succeeded else "trial {} failed"
+        case Interrupted(reason="fenced") | None:
+            return "trial {} was taken over by another worker"
+        case Interrupted(counts_as_death=True):
+            return "trial {} will be tried again, until max_attempts of its attempts have ended like this"
+    return "trial {} was handed back"

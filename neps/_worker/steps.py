@@ -1,0 +1,27 @@
+"""What a worker may do next: evaluate a trial that it holds, pause, or leave."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from neps._ledger.claims import Claim
+
+__all__ = ["Leave", "Pause", "Step"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing to do for now. `reason` completes "waiting for …"; `brief` where it is a matter of milliseconds."""
+
+    reason: str
+    brief: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leave:
+    """Nothing left to claim. `reason` says why."""
+
+    reason: str
+
+
+Step = Claim | Pause | Leave

@@ -1,9 +1,0 @@
-"""Budgets of a run, as arithmetic: may another trial start, and what is it expected to cost?
-
-No files, no clock. The worker asks before it asks its sampler; samplers see the limits.
-"""
-
-from neps.budget.limits import Budget, ExpectedCost, Limit
-from neps.budget.spending import Spending
-
-__all__ = ["Budget", "ExpectedCost", "Limit", "Spending"]

@@ -1,0 +1,107 @@
+"""What is evaluated without asking a model: an initial design, and now and then a configuration drawn at random.
+
+NumPy only. The samplers that learn from results are composed with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from neps._history import History
+from neps._trial import Trial, Value
+from neps.errors import ArgumentError
+from neps.samplers import _settings as settings
+from neps.samplers._drawing.claimed import Claimed
+from neps.samplers._drawing.sequences import sobol_sequence
+from neps.samplers._protocol import Done, Suggestion
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps.space import SearchSpace
+
+__all__ = ["InitialDesign", "interleaved", "is_initial", "sobol_point", "usual_size"]
+
+_BY = "initial design"
+_LARGEST = 8
+
+
+def sobol_point(history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG001
+    """Point `number - 1` of the run's scrambled Sobol sequence."""
+    space = history.space
+    return space.decode(sobol_sequence(space.dimensions, history.seed).point(number - 1))
+
+
+@attrs.frozen
+class InitialDesign:
+    """The trials before there are results enough to learn from.
+
+    It goes on while fewer results are in than it has trials, so that no worker waits for the others'.
+
+    Args:
+        size: `initial_design_size`, at least 1. None: one more than the space has dimensions, but 8 at most. A model's
+            prior is good enough to learn from few trials, and a short run should profit from it.
+        default_first: `sample_default_first`: whether the first trial is the default configuration.
+        draw: what the others evaluate, from the history, a number and its generator.
+
+    Raises:
+        ArgumentError: if an argument isn't of its kind; from `check`, if `default_first` is True and there is no
+            default.
+    """
+
+    size: int | None = attrs.field(converter=settings.initial_design_size)
+    default_first: bool = attrs.field(converter=settings.sample_default_first)
+    draw: Callable[[History, int, np.random.Generator], dict[str, Value]] = sobol_point
+
+    def settings(self) -> dict[str, Any]:
+        """See `Sampler.settings`; a size of None stays None, and follows the space."""
+        return {"initial_design_size": self.size, "sample_default_first": self.default_first}
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space without a default where that is to come first."""
+        if self.default_first and not space.has_prior:
+            raise ArgumentError(
+                "sample_default_first=True needs a default, but no parameter of the search space has one. "
+                "Give at least one a default, as in Float(0, 1, default=0.3), or leave sample_default_first out."
+            )
+
+    def decide(self, history: History, number: int, generator: np.random.Generator) -> Suggestion | Done | None:
+        """A trial of the design, or that all configurations are claimed; None once its results are in."""
+        claimed = Claimed.of(history) if history.space.is_finite else None
+        if claimed is not None and (done := claimed.exhausted) is not None:
+            return done
+        if self.is_over(history):
+            return None
+        config = self._configuration(history, number, generator)
+        if claimed is not None and config in claimed:
+            config = claimed.another(generator)
+        return Suggestion(config=config, metadata={"by": _BY})
+
+    def _configuration(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:
+        default = history.space.default_config() if self.default_first and number == 1 else None
+        return default or self.draw(history, number, generator)
+
+    def is_over(self, history: History) -> bool:
+        """Whether as many results are in as it has trials."""
+        results = sum(trial.ended and trial.decision is not None for trial in history.trials)
+        return results >= (self.size or usual_size(history.space))
+
+
+def usual_size(space: SearchSpace) -> int:
+    """How many trials an initial design has where a user doesn't say."""
+    return min(space.dimensions + 1, _LARGEST)
+
+
+def is_initial(trial: Trial) -> bool:
+    """Whether a trial belongs to the initial design."""
+    return trial.decision is not None and trial.decision.metadata.get("by") == _BY
+
+
+def interleaved(history: History, probability: float, generator: np.random.Generator) -> Suggestion | None:
+    """With this probability a configuration that nobody has claimed, drawn uniformly; else None."""
+    if not probability or generator.random() >= probability:
+        return None
+    return Suggestion(config=Claimed.of(history).another(generator), metadata={"by": "random"})

@@ -1,0 +1,128 @@
+"""The unit cube of a search space as a model sees it: which axes hold numbers, categories, few values, or many.
+
+NumPy only. Built once for a space; the model-based samplers use it to encode trials, to round candidates to what the
+space has, and to tell what is claimed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from neps._trial import Value
+    from neps.samplers._drawing.claimed import Claimed
+    from neps.space import SearchSpace
+
+__all__ = ["EXHAUSTIVE", "Axes", "axes_of"]
+
+_Array = NDArray[np.float64]
+
+EXHAUSTIVE = 4096
+"""The largest finite space of which every configuration is looked at."""
+
+_WIDEST = 64
+_REMEMBERED = 16384
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Axes:
+    """The axes of a space's unit cube, d of them.
+
+    Args:
+        space: the search space.
+        choices: (d,), how many categories an axis holds; 0 where it holds numbers.
+        positions: for each axis with few values, where they stand in [0, 1]; None for the others, which have
+            gradients to follow, and are rounded by the space at the end.
+    """
+
+    space: SearchSpace
+    choices: NDArray[np.intp]
+    positions: tuple[_Array | None, ...]
+
+    @functools.cached_property
+    def continuous(self) -> NDArray[np.bool_]:
+        """The axes with gradients to follow: (d,)."""
+        return np.array([positions is None for positions in self.positions])
+
+    @functools.cached_property
+    def spacing(self) -> _Array:
+        """The least step that reaches another value, 0 where any does: (d,)."""
+        return np.array([0.0 if positions is None else 1.0 / len(positions) for positions in self.positions])
+
+    @property
+    def dimensions(self) -> int:
+        """How many there are, d."""
+        return len(self.positions)
+
+    @property
+    def few(self) -> bool:
+        """Whether the space has so few configurations that all can be looked at."""
+        return self.space.size is not None and self.space.size <= EXHAUSTIVE
+
+    @functools.cached_property
+    def everything(self) -> _Array:
+        """All points of a space with few configurations: (size, d)."""
+        narrow = [positions for positions in self.positions if positions is not None]
+        return np.stack(np.meshgrid(*narrow, indexing="ij"), axis=-1).reshape(-1, self.dimensions)
+
+    def encode(self, configs: Iterable[Mapping[str, Value]]) -> _Array:
+        """Points of configurations: (n, d). Those seen before are remembered."""
+        points = [self._encode(config) for config in configs]
+        return np.array(points).reshape(len(points), self.dimensions)
+
+    def rounded(self, Z: _Array) -> _Array:
+        """Z (m, d), clipped to the cube, with each coordinate that has few values moved to the nearest one."""
+        Z = np.clip(Z, 0.0, 1.0)
+        for j, positions in enumerate(self.positions):
+            if positions is not None:
+                edges = 0.5 * (positions[1:] + positions[:-1])
+                Z[:, j] = positions[np.searchsorted(edges, Z[:, j])]
+        return Z
+
+    def first_unclaimed(self, Z: _Array, points: _Array, others: Claimed | None = None) -> dict[str, Value] | None:
+        """What the space makes of the first of Z (m, d) that is unclaimed; None if all are claimed.
+
+        Args:
+            Z: candidates.
+            points: of claimed configurations, (n, d).
+            others: more that are claimed.
+        """
+        taken = {point.tobytes() for point in points}
+        for z in Z:
+            config = self.space.decode(z)
+            if self._encode(config).tobytes() not in taken and (others is None or config not in others):
+                return config
+        return None
+
+    @functools.cached_property
+    def _known(self) -> dict[tuple[object, ...], _Array]:
+        return {}
+
+    def _encode(self, config: Mapping[str, Value]) -> _Array:
+        values = [config[name] for name in self.space.searched]
+        key = (*values, *map(type, values))  # True is 1 and 1 is 1.0 to a dictionary, but not to a category
+        point = self._known.get(key)
+        if point is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = point = self.space.encode(config)
+        return point
+
+
+@functools.lru_cache(maxsize=16)
+def axes_of(space: SearchSpace) -> Axes:
+    """The axes of a space."""
+    centre = space.decode(np.full(space.dimensions, 0.5))
+    most = EXHAUSTIVE if space.size is not None and space.size <= EXHAUSTIVE else _WIDEST
+    positions: list[_Array | None] = []
+    for j, name in enumerate(space.searched):
+        values = space.parameters[name].every_value(most)
+        positions.append(None if values is None else np.array([space.encode(centre | {name: v})[j] for v in values]))
+    choices = [space.parameters[name].categories for name in space.searched]
+    return Axes(space, np.array(choices, dtype=np.intp), tuple(positions))

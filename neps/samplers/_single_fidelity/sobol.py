@@ -1,0 +1,52 @@
+"""Sobol search: trials fill the space evenly, without looking at results.
+
+Used through `searcher="sobol"`. The sequence itself is in `neps.samplers._drawing.sequences`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from neps.samplers._drawing.sequences import sobol_sequence
+from neps.samplers._protocol import Sampler, Suggestion
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neps._budget import Budget
+    from neps._history import History
+
+__all__ = ["Sobol"]
+
+
+@attrs.frozen
+class Sobol(Sampler):
+    """Trial N is point N - 1 of a Sobol sequence, scrambled by the run's seed.
+
+    It covers the space more evenly than random search with the same number of trials: among the first 2^m trials, each
+    numerical parameter has one value in each of 2^m equal parts of its scale. Priors are ignored.
+
+    Example:
+        >>> Sobol().settings()
+        {}
+    """
+
+    independent: ClassVar[bool] = True
+
+    def settings(self) -> dict[str, Any]:
+        """It has none."""
+        return {}
+
+    def decide(
+        self,
+        history: History,
+        number: int,
+        budget: Budget,  # noqa: ARG002
+        generator: np.random.Generator,  # noqa: ARG002 - the run's seed scrambles the whole sequence
+    ) -> Suggestion:
+        """The configuration at point `number - 1`."""
+        space = history.space
+        point = sobol_sequence(space.dimensions, history.seed).point(number - 1)
+        return Suggestion(config=space.decode(point))

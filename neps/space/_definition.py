@@ -1,0 +1,102 @@
+"""Parameters as plain data, for neps.yaml and for messages about it.
+
+Only the translation of single parameters lives here, in both directions, and their comparison; `SearchSpace` calls it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from neps.errors import SpaceError, nearest, shown
+from neps.space._categorical import Categorical
+from neps.space._constant import Constant
+from neps.space._float import Float
+from neps.space._integer import Integer
+from neps.space._parameter import Parameter, arguments_of
+
+__all__ = ["KINDS", "REQUIREMENTS", "differing", "parameters_from"]
+
+KINDS: dict[str, type[Parameter]] = {kind.kind: kind for kind in (Float, Integer, Categorical, Constant)}
+"""All types of parameters, by their names in neps.yaml. A new one is added here, and has a file of its own."""
+
+REQUIREMENTS = frozenset(name for kind in KINDS.values() for name in kind.later)
+"""What a definition may require of its readers, and this version can do."""
+
+
+def parameters_from(definition: Mapping[str, Mapping[str, object]]) -> dict[str, Parameter]:
+    """The parameters whose definitions these are, by name.
+
+    Raises:
+        SpaceError: if a type or a key is unknown or missing, or the values make no parameter.
+    """
+    if not isinstance(definition, Mapping):
+        msg = f"The space's definition is {shown(definition)}, but it must map names to parameters."
+        raise SpaceError(msg)
+    return {name: _parameter_from(name, described) for name, described in definition.items()}
+
+
+def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
+    if not isinstance(described, Mapping):
+        msg = f"Parameter {name!r} is described by {shown(described)}, but it must be a mapping with a type."
+        raise SpaceError(msg)
+    arguments: dict[str, Any] = dict(described)
+    kind = str(arguments.pop("type", None))
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, KINDS)}"
+        raise SpaceError(msg)
+    _check_keys(name, kind, arguments)
+    try:
+        return KINDS[kind](**arguments)
+    except SpaceError as error:
+        msg = f"Parameter {name!r}: {error}"
+        raise SpaceError(msg) from error
+
+
+def differing(here: Mapping[str, Parameter], there: Mapping[str, Parameter]) -> list[str]:
+    """What differs between two sets of parameters, a line each.
+
+    Example:
+        >>> differing({"lr": Float(0, 0.2)}, {"lr": Float(0, 0.1), "w": Integer(1, 2)})
+        ['lr: upper is 0.1 in the run and 0.2 in this call', 'w: only in the run']
+    """
+    names = dict.fromkeys([*here, *there])
+    differences = {name: _difference(here.get(name), there.get(name)) for name in names}
+    lines = [f"{name}: {difference}" for name, difference in differences.items() if difference]
+    if not lines and list(here) != list(there):
+        lines.append(f"the order of the parameters is {', '.join(there)} in the run and {', '.join(here)} in this call")
+    return lines
+
+
+def _difference(mine: Parameter | None, theirs: Parameter | None) -> str:
+    """What differs, as text; empty for nothing."""
+    if mine is None or theirs is None:
+        return f"only in {'the run' if mine is None else 'this call'}"
+    if mine.kind != theirs.kind:
+        return f"type is {theirs.kind} in the run and {mine.kind} in this call"
+    return _differing_arguments(mine.definition(), theirs.definition())
+
+
+def _differing_arguments(here: Mapping[str, object], there: Mapping[str, object]) -> str:
+    """Compared as written, since 1 == 1.0 == True in Python."""
+    texts = []
+    for key in dict.fromkeys([*here, *there]):
+        new, old = (repr(side[key]) if key in side else "not given" for side in (here, there))
+        if new != old:
+            texts.append(f"{key} is {old} in the run and {new} in this call")
+    return ", ".join(texts)
+
+
+def _check_keys(name: str, kind: str, arguments: Mapping[str, object]) -> None:
+    known = arguments_of(KINDS[kind])
+    for key in arguments:
+        if key not in known:
+            has = f"a {kind} has {', '.join(known)}"
+            msg = f"Parameter {name!r}: {shown(key)} is unknown: {has}.{nearest(str(key), known)}"
+            raise SpaceError(msg)
+    for key, argument in known.items():
+        if argument.default is inspect.Parameter.empty and key not in arguments:
+            msg = f"Parameter {name!r}: {key!r} is missing: add it."
+            raise SpaceError(msg)
