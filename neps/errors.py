@@ -25,9 +25,6 @@ __all__ = [
     "SpaceError",
     "StorageError",
     "TakenOverError",
-    "gist",
-    "nearest",
-    "shown",
 ]
 
 

@@ -31,7 +31,8 @@ from neps._views.summary import try_to_write_summary, write_summary_within
 from neps._worker import anew
 from neps._worker.session import prepare, work
 from neps._worker.settings import Keep, Settings
-from neps.callbacks import Callback, checked
+from neps.callbacks import Callback
+from neps.callbacks._protocol import checked
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
 from neps.space import Parameter, SearchSpace

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neps._lazily import importing
-from neps.callbacks._protocol import Callback, Ending, RunningTrial, TrialEnd, checked
+from neps.callbacks._protocol import Callback, Ending, RunningTrial, TrialEnd
 
 if TYPE_CHECKING:
     from neps.callbacks._mlflow import MLflow
     from neps.callbacks._tensorboard import TensorBoard
     from neps.callbacks._wandb import WeightsAndBiases
 
-__all__ = ["Callback", "Ending", "MLflow", "RunningTrial", "TensorBoard", "TrialEnd", "WeightsAndBiases", "checked"]
+__all__ = ["Callback", "Ending", "MLflow", "RunningTrial", "TensorBoard", "TrialEnd", "WeightsAndBiases"]
 
 __getattr__ = importing(__name__, {"MLflow": "_mlflow", "TensorBoard": "_tensorboard", "WeightsAndBiases": "_wandb"})
