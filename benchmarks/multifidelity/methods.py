@@ -84,6 +84,11 @@ PAIRS: tuple[tuple[str, str], ...] = (
         for form in ("", "-bo")
         for version in ("0.17", "0.12.2")
     ),
+    *(
+        (f"neps-freeze-thaw-prior@{prior}", other)
+        for prior in _PRIORS
+        for other in (BEST, f"neps-priorband@{prior}", f"neps-asha-prior@{prior}", f"neps-0.17-priorband@{prior}")
+    ),
     ("neps-priorband", "neps-0.17-priorband"),
     ("neps-priorband", "neps-hyperband"),
     ("neps-priorband@bad", "neps-hyperband"),
