@@ -31,19 +31,20 @@ def resume(pending: Pending, context: Context) -> Claim | None:
     if pending.is_mine(me):  # opened without learning it: a reply was lost
         view.update(number)
         return _go_on(pending, context) if number in view.pending and pending.is_mine(me) else None
-    if not (pending.waits or _ended_for_dead(pending, context)) or pending.state.start.attempt != attempt:
-        return None
-    return _open_next(pending, context)
+    if not pending.waits:
+        _end_for_dead(pending, context)
+    is_next = number in view.pending and pending.waits and pending.state.start.attempt == attempt
+    return _open_next(pending, context) if is_next else None
 
 
-def _ended_for_dead(pending: Pending, context: Context) -> bool:
-    """End the attempt of a worker that is thought dead; whether anybody may open the next one."""
-    view, number = context.view, pending.folder.number
-    view.update(number)  # once more: the last that it did may have been to mark the attempt as pending
-    if number in view.pending and not (pending.waits or pending.awaits_tell):
-        pending.folder.end_attempt(pending.state.start.attempt, End.DIED, context.me, _why(pending))
+def _end_for_dead(pending: Pending, context: Context) -> None:
+    """End the attempt of a worker that is thought dead, unless there is more to see: an end, a mark, or a successor."""
+    view, number, attempt = context.view, pending.folder.number, pending.state.start.attempt
+    view.update(number)  # the last that it did may have been to mark the attempt as pending
+    ended = pending.waits or pending.awaits_tell or pending.state.start.attempt != attempt
+    if number in view.pending and not ended:
+        pending.folder.end_attempt(attempt, End.DIED, context.me, _why(pending))
         view.update(number)  # whose end it was; a result, if the owner lived after all
-    return number in view.pending and pending.waits
 
 
 def _open_next(pending: Pending, context: Context) -> Claim | None:

@@ -24,7 +24,7 @@ from neps._worker.session import prepare
 from neps._worker.settings import Settings
 from neps.samplers import RandomSearch
 from neps.space import Float, SearchSpace
-from unit.ledger_scene import Scene, here
+from unit.ledger_scene import Scene, dead, here
 
 
 @pytest.fixture
@@ -82,6 +82,16 @@ def test_it_does_not_go_on_where_somebody_has_taken_over(scene: Scene) -> None:
     context.view.join()
     scene.take_over(1, 1, here("other"))
     assert resume(context.view.pending[1], context) is None
+
+
+def test_who_takes_over_for_the_dead_leaves_alone_who_was_quicker(scene: Scene) -> None:
+    """By its last look, another worker evaluates the next attempt already."""
+    context = context_of(scene, "me")
+    scene.claim(1, dead())
+    context.view.join()
+    scene.take_over(1, 1, here("quicker"))
+    assert resume(context.view.pending[1], context) is None
+    assert scene.folder(1).end(2) is None
 
 
 def test_what_is_published_is_known_though_nothing_can_be_read_then(
