@@ -1,1 +1,3 @@
-"""The public functions that take part in a run or read one, each in a module: `run`, `load`, `retry`."""
+"""The public functions that take part in a run or read one: `run`, `tell`, `AskAndTell` (`asking`), `load` (`reading`),
+and `retry` (`retrying`).
+"""

@@ -35,7 +35,7 @@ def decide(sampler: Sampler, request: Request) -> Decision | Limit:
     """What a trial evaluates, or why none may start, for now or for good.
 
     A pure function of its arguments, if the sampler and the user's `expected_cost` are. Who commits the decision adds
-    what only he knows, his name and the time.
+    what only the worker knows, its name and the time.
 
     Raises:
         SamplerError: if the sampler fails, or its answer is wrong.

@@ -28,7 +28,7 @@ END_MARKER = b"\n...\n"
 file may be seen short or zero-filled for a moment, even where it was synced."""
 
 LARGEST = 1 << 25
-"""Bytes of a document at most. What is written is bounded far below (`evaluation.plain`, `publish_definition`)."""
+"""Bytes of a document at most. What is written is bounded far below (`_evaluation.plain`, `publish_definition`)."""
 
 LONGEST_LINE = 1 << 20
 _STALE_TRIES = 20

@@ -128,7 +128,7 @@ def _say_own(root: str, launch: str, most: int | None) -> None:
         "moves nothing aside.%s To start a new run, set the environment variable NEPS_RUN_TOKEN to a new name.",
         root,
         launch,
-        f" All its {most} trials (max_evaluations_total) are taken: nothing is left to start." if over else "",
+        f" All its {most} trials (max_evaluations_total) are started: nothing is left to start." if over else "",
     )
 
 

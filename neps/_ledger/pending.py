@@ -1,4 +1,7 @@
-"""A committed trial without a result, as one observer watches it. In memory only; part of the view."""
+"""A committed trial without a result, as one observer watches it. In memory only; part of the view.
+
+Whether its worker evaluates it or it waits for `neps.tell` (`pending_mark`): to the history both are pending.
+"""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def try_to_write(folder: str, size: int, until: Callable[[], object] = lambda: F
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            with contextlib.suppress(OSError):  # at once: who is killed while he writes leaves no GiB on a full disk
+            with contextlib.suppress(OSError):  # at once: who is killed while writing leaves no GiB on a full disk
                 os.unlink(path)  # noqa: PTH108
             _fill(descriptor, block, size, until)
             os.fsync(descriptor)

@@ -1,6 +1,6 @@
 """One config_N: what is read and published in a trial's folder, one method each. It decides nothing.
 
-`state` reads what the files mean together; what an attempt's own processes leave is in `claims`, and what `neps
+`trial_state` reads what the files mean together; what an attempt's own processes leave is in `claims`, and what `neps
 retry` takes out of the way in `mending`.
 """
 

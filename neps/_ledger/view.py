@@ -160,7 +160,7 @@ class View:
             self._examiner.examine_failed(trial)
 
     def say_damage(self) -> None:
-        """Say of each damaged trial that it is, where that was not said yet: a reader, once he has chosen a view."""
+        """Say of each damaged trial that it is, where that was not said yet: a reader, once it has chosen a view."""
         self._trust.notices.say()
 
     # Own trials

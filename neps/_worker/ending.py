@@ -125,7 +125,7 @@ class Endings:
         self._context.view.update(folder.number)
 
     def _end(self, held: Claim, fields: Mapping[str, Any]) -> bool:
-        """End the attempt with its result. Who may have been thought dead first looks whether it is still his."""
+        """End the attempt with its result. Who may have been thought dead first looks whether it still holds it."""
         return not self._is_lost(held) and held.publish(fields)
 
     def _is_lost(self, held: Claim) -> bool:

@@ -1,4 +1,8 @@
-"""Evaluating a trial that this worker holds, and publishing what came of it."""
+"""Evaluating a trial that this worker holds, and publishing what came of it.
+
+From `evaluation.keywords` over `evaluation.evaluate` and `recorded` to `ending.Endings`, which publishes through the
+claim: `TrialFolder.end_with_result`.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +32,11 @@ from neps._trial import Trial
 from neps._worker import anew
 from neps._worker.context import Context
 from neps._worker.ending import Endings, origin_of
+from neps._worker.notifying import Audience, Telling
 from neps._worker.previous import Previous
 from neps._worker.recorded import error_of, recorded
 from neps._worker.reports import reports_of, with_reports
 from neps._worker.shortage import Shortage
-from neps._worker.telling import Audience, Telling
 from neps.checkpoint._attempts import open_attempt
 from neps.checkpoint._files import discard_unfinished
 from neps.errors import DirectoryError

@@ -24,7 +24,7 @@ def reports_of(held: Claim, context: Context, tell: Take | None = None) -> Repor
 
 
 class _Appending:
-    """Appends to an attempt's file. Who may have been thought dead first looks whether it is still open, and his.
+    """Appends to an attempt's file. Who may have been thought dead first looks whether it is still open, and its own.
 
     Else a worker that was frozen would add to the curve of the trial that another one took over, or, where the run was
     moved aside and another began in its place, write there.

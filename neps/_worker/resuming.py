@@ -1,6 +1,6 @@
 """Resuming a trial whose last attempt was left or died: end it if need be, open the next, or give the trial up.
 
-The end of an attempt is one exclusive name for which its owner, if he lives after all, competes too.
+The end of an attempt is one exclusive name for which its owner, if it lives after all, competes too.
 """
 
 from __future__ import annotations

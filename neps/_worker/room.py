@@ -65,7 +65,7 @@ def _written(error: OSError) -> Iterator[object]:
 def guess(error: BaseException, folder: str, files_in: Iterable[str], stalls: int) -> int:
     """About how many bytes it was that the user's own code could not write to `folder`, where that has failed.
 
-    As many as the largest file has, and more than is free now: whoever removes what he has half written leaves as much
+    As many as the largest file has, and more than is free now: whoever removes what is half written leaves as much
     as didn't suffice. But no more than 16 MiB, 64 MiB, 256 MiB and 1 GiB for that, after so many stalls: somebody else
     may have made room meanwhile, and a quota shows nothing that is free.
 

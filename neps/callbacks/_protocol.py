@@ -1,6 +1,6 @@
 """What a callback of `neps.run` is, and what it is told: values only, and checks before anything is written.
 
-The worker calls callbacks (`neps._worker.telling`); the ready ones beside this module are callbacks like any other.
+The worker calls callbacks (`neps._worker.notifying`); the ready ones beside this module are callbacks like any other.
 """
 
 from __future__ import annotations

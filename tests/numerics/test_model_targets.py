@@ -11,7 +11,7 @@ from neps._models.losses import WARPS, Targets
 
 Array = NDArray[np.float64]
 LOSSES = np.array([0.3, 1.2, 0.7, 2.0, 0.5, 1.1])
-warps = pytest.mark.parametrize("bend", sorted({*WARPS, -0.9, 0.0, 5.0}))
+warps = pytest.mark.parametrize("warp", sorted({*WARPS, -0.9, 0.0, 5.0}))
 
 
 def _exploding(n: int = 30) -> Array:

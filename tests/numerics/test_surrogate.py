@@ -87,7 +87,7 @@ def test_the_unit_of_the_losses_does_not_matter(unit: float) -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("bend", WARPS)
+@pytest.mark.parametrize("warp", WARPS)
 def test_wild_memories_do_no_harm(warp: float) -> None:
     for value in (1e-300, 1e300, np.inf):
         wild = Hyperparameters(np.full(3, value), value, value, np.full(4, value))
@@ -105,7 +105,7 @@ def test_it_predicts_what_it_has_not_seen() -> None:
     assert np.sqrt(np.mean((found.process.predict(Z)[0] - truth) ** 2)) < 0.1
 
 
-@pytest.mark.parametrize("bend", [0.0, 5.0, -0.9])
+@pytest.mark.parametrize("warp", [0.0, 5.0, -0.9])
 def test_the_warp_under_which_losses_are_simple_is_found(warp: float) -> None:
     X = points(60, NUMERIC)
     v = X.sum(axis=1)
@@ -114,7 +114,7 @@ def test_the_warp_under_which_losses_are_simple_is_found(warp: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("bend", [0.0, 5.0, -0.9])
+@pytest.mark.parametrize("warp", [0.0, 5.0, -0.9])
 def test_of_losses_that_are_noise_the_warp_that_makes_them_normal_is_found(warp: float, seed: int) -> None:
     # What any process says of the targets is about the same: their slopes decide.
     noise = np.random.default_rng(seed).normal(size=100)
@@ -163,7 +163,7 @@ def _explained(
     return found, targets.warp, searches
 
 
-def test_without_a_memory_all_bends_are_compared_from_the_beginnings() -> None:
+def test_without_a_memory_all_warps_are_compared_from_the_beginnings() -> None:
     found, warp, searches = _explained(30, None)
     assert searches == [(["short", "long"], 50), *[(["found 1"], 10)] * (len(WARPS) - 1)]
     assert (found, warp) == ("found 3", WARPS[2])

@@ -306,7 +306,7 @@ class TestOneThatIsLongInFailing:
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now = [1000.0]
-        monkeypatch.setattr("neps._worker.telling.time", SimpleNamespace(monotonic=lambda: now[0]))
+        monkeypatch.setattr("neps._worker.notifying.time", SimpleNamespace(monotonic=lambda: now[0]))
         return now
 
     def test_is_skipped_for_ten_times_as_long_and_that_is_said_once(

@@ -36,7 +36,7 @@ def test_the_table_has_all_with_brackets() -> None:
 def test_a_search_in_brackets_is_composed_as_its_row_says(row: tuple[str, ...]) -> None:
     search = constructor(row[0])()
     assert isinstance(search, BracketSearch)
-    module = SEARCHERS[row[0]][0].removeprefix("multi_fidelity.")
+    module = SEARCHERS[row[0]][0].removeprefix("_multi_fidelity.")
     assert (row[0], module, *map(called, (search.kinds, search.promotion, search.source))) == row
 
 

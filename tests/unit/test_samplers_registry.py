@@ -167,7 +167,7 @@ def test_a_sampler_of_ones_own_is_described_by_its_class() -> None:
 
 
 def _of_fidelities(name: str) -> bool:
-    return SEARCHERS[name][0].startswith("multi_fidelity.")
+    return SEARCHERS[name][0].startswith("_multi_fidelity.")
 
 
 @pytest.mark.parametrize("name", sorted(SEARCHERS))

@@ -1,6 +1,6 @@
 """Which configurations of a run are claimed, and which others there are: in a finite space none is suggested twice.
 
-NumPy only. Samplers that look at the history use it; a model's candidates are told apart in `model_based.axes`.
+NumPy only. Samplers that look at the history use it; a model's candidates are told apart in `_model_based.axes`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Bayesian optimization, composed: an initial design × what the model's expected improvement is weighed with.
 
-The searchers are `bayesian_optimization`, `pibo` and `cost_cooling` in `single_fidelity`, each one composition. The
+The searchers are `bayesian_optimization`, `pibo` and `cost_cooling` in `_single_fidelity`, each one composition. The
 model-based step is in `proposal`, which needs scipy and is imported when the first model is fitted.
 """
 

@@ -1,7 +1,7 @@
 """Freeze-thaw Bayesian optimization: after each step of fidelity, a model says what to continue or to begin.
 
 Used through `searcher="freeze_thaw"` and `"freeze_thaw_prior"`, and by default where there is a fidelity. The
-model-based step is in `model_based.fidelity_proposal`, which needs scipy and is imported when the first model is
+model-based step is in `_model_based.fidelity_proposal`, which needs scipy and is imported when the first model is
 fitted.
 """
 
