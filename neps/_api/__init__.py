@@ -1,3 +1,4 @@
-"""The public functions that take part in a run or read one: `run`, `tell`, `AskAndTell` (`asking`), `load` (`reading`),
-and `retry` (`retrying`).
+"""The public functions that take part in a run or read one.
+
+`run`, `tell`, `AskAndTell` in `asking`, `load` in `reading`, and `retry` in `retrying`.
 """

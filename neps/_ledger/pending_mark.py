@@ -1,6 +1,6 @@
 """attempt_K.pending.yaml: an attempt goes on without its worker, until `neps.tell` publishes what came of it.
 
-The worker that opened the attempt makes it; an end of the attempt outweighs it. Read by `trial_state`, and by `neps.tell`.
+The worker that opened the attempt makes it; an end of the attempt outweighs it. `trial_state` and `neps.tell` read it.
 """
 
 from __future__ import annotations

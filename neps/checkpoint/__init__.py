@@ -4,8 +4,9 @@
     …
     neps.checkpoint.save(pipeline_directory, state)
 
-Users call `save` and `load`, inside run_pipeline or anywhere. The worker says which attempts it evaluates (`_attempts`),
-and frees the disk of trials that can't be continued any more (`_files`). PyTorch is imported when it is needed.
+Users call `save` and `load`, inside run_pipeline or anywhere. The worker says which attempts it evaluates
+(`_attempts`), and frees the disk of trials that can't be continued any more (`_files`). PyTorch is imported when it is
+needed.
 """
 
 from __future__ import annotations

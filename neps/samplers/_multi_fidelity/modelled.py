@@ -1,7 +1,7 @@
 """A model's source of new configurations: those that promise most at the highest fidelity, once results are enough.
 
-`mobster` and `priorband` compose it. The model is in `_model_based.fidelity_proposal`, which needs scipy and is imported
-when it is first asked.
+`mobster` and `priorband` compose it. The model is in `_model_based.fidelity_proposal`, which needs scipy and is
+imported when it is first asked.
 """
 
 from __future__ import annotations
