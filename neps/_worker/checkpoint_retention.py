@@ -23,7 +23,6 @@ from neps._worker.settings import Keep
 from neps.checkpoint import _files as files
 from neps.errors import DirectoryError
 from neps.samplers import Sampler
-from neps.samplers._multi_fidelity.bracket_search import BracketSearch
 
 __all__ = ["Disk", "deletable"]
 
@@ -65,6 +64,8 @@ class _Reach(enum.Enum):
 def _reach_of(sampler: Sampler, brackets: Brackets | None) -> _Reach:
     if type(sampler).continuable is Sampler.continuable:  # a class that overrides it may go by anything
         return _Reach.FAMILY
+    from neps.samplers._multi_fidelity.bracket_search import BracketSearch  # not before somebody searches in brackets
+
     if type(sampler) is not BracketSearch:
         return _Reach.RUN
     if not sampler.promotion.gives_up:
