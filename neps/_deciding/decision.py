@@ -6,6 +6,7 @@ Samplers may be users' own: what they answer is made plain, or refused with a me
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import operator
 from collections.abc import Mapping
@@ -135,7 +136,9 @@ def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
         "metadata": _metadata(name, number, suggestion.metadata),
         "seen_results": request.seen_results,
     }
-    return Decision(**fields, reserved_cost=_expected_cost(request, Decision(**fields)))
+    decision = Decision(**fields)
+    reserved = _expected_cost(request, decision)
+    return decision if reserved is None else dataclasses.replace(decision, reserved_cost=reserved)
 
 
 def _metadata(name: str, number: int, given: object) -> dict[Any, Any]:

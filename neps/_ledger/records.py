@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from neps._ledger import fields as typed
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.identity import Identity
-from neps._outcome import Field, Kind, Origin, Outcome, Result, recorded
+from neps._outcome import Kind, Origin, Outcome, Result, recorded
 from neps._trial import Decision, Place, place_fields
 from neps.errors import shown
 
@@ -189,13 +189,19 @@ def _read(cls: type[Outcome | Origin], fields: Mapping[str, Any]) -> dict[str, A
     return {field.name: typed.need(fields, field.name, _READERS[field.kind]) for field in there}
 
 
+_WRITTEN = {
+    cls: tuple(
+        (each.name, _WRITERS.get(each.kind), each.default if each.kind is Kind.FLAG else None) for each in fields
+    )
+    for cls, fields in _RECORDED.items()
+}
+"""Each field's name, how it is written (None: as it is), and what is left out: None, or what a flag is by default."""
+
+
 def _written(part: Outcome | Origin) -> dict[str, Any]:
-    return {field.name: _plain(field, getattr(part, field.name)) for field in _RECORDED[type(part)]}
-
-
-def _plain(field: Field, value: Any) -> Any:
-    """A value as a document holds it: None where it is left out."""
-    if value is None or (field.kind is Kind.FLAG and value is field.default):
-        return None
-    write = _WRITERS.get(field.kind)
-    return value if write is None else write(value)
+    """What a document holds: None where a value is left out."""
+    written = {}
+    for name, write, left_out in _WRITTEN[type(part)]:
+        value = getattr(part, name)
+        written[name] = None if value is None or value is left_out else value if write is None else write(value)
+    return written
