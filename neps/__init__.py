@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from neps._lazily import importing
 
 if TYPE_CHECKING:
-    from neps import callbacks, checkpoint
+    from neps import callbacks, checkpoint, errors, samplers, space, testing
     from neps._api.asking import AskAndTell
     from neps._api.reading import load
     from neps._api.retrying import retry
@@ -60,13 +60,17 @@ _HOME = {
     "Trial": "_trial",
     "callbacks": "",
     "checkpoint": "",
+    "errors": "",
     "load": "_api.reading",
     "plot": "_views.plot",
     "report": "_children",
     "retry": "_api.retrying",
     "run": "_api.run",
+    "samplers": "",
+    "space": "",
     "status": "_views.status",
     "tell": "_api.tell",
+    "testing": "",
     "to_optuna": "_views.optuna_study",
 }
 
@@ -90,13 +94,17 @@ __all__ = [
     "Trial",
     "callbacks",
     "checkpoint",
+    "errors",
     "load",
     "plot",
     "report",
     "retry",
     "run",
+    "samplers",
+    "space",
     "status",
     "tell",
+    "testing",
     "to_optuna",
 ]
 

@@ -94,7 +94,8 @@ class _Interface:
         by_position = self._by_position[: len(args)]
         twice = [f"{self.name} got {argument} twice." for argument in by_position if argument in kwargs]
         problems = [*self._unknown(kwargs), *twice, *self._too_many(len(args)), *self._missing({*by_position, *kwargs})]
-        raise ArgumentError("\n".join([*problems, f"{self.name} takes {', '.join(self._names)}."]))
+        takes = [f"{self.name} takes {', '.join(self._names)}."] if self._names else []
+        raise ArgumentError("\n".join([*problems, *takes]))
 
     def _unknown(self, kwargs: Mapping[str, object]) -> Iterator[str]:
         takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self._parameters)
@@ -107,7 +108,8 @@ class _Interface:
         if given > len(taken):
             by_name = [each for each in self._names if each not in taken]
             advice = f"Pass the others by name, as in {by_name[0]}=…." if by_name else "Leave the others out."
-            yield f"{self.name} takes {_listed(taken)} by position, but {given} are given. {advice}"
+            takes = _listed(taken) if taken else "nothing"
+            yield f"{self.name} takes {takes} by position, but {given} are given. {advice}"
 
     def _missing(self, given: Container[str]) -> Iterator[str]:
         missing = [each.name for each in self._parameters if _is_needed(each) and each.name not in given]

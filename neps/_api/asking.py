@@ -143,6 +143,7 @@ class AskAndTell:
         drawn = ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED)
         check_fidelity_budget(budget.max_fidelity_total, space)
         check_cost_budget(resolve(searcher, space, searcher_kwargs), budget)
+        self._space = space
         self._trials: Trials
         if root_directory is not None:
             self._trials = _in_root(root_path(root_directory), space, searcher, searcher_kwargs, drawn, self._settings)
@@ -175,7 +176,7 @@ class AskAndTell:
             <Trial 1: success, loss 0.5>
         """
         with self._one_at_a_time:
-            return tuple(trial for _, trial in sorted(self._trials.pending.items()))
+            return tuple(self._handed_out(trial) for _, trial in sorted(self._trials.pending.items()))
 
     @property
     def done(self) -> bool:
@@ -195,8 +196,9 @@ class AskAndTell:
         says whether it is at an end in any case, and `reason` why there is no trial.
 
         Returns:
-            A trial with its `number`, its `config`, and with a fidelity its `fidelity` and `previous`: the number of
-            the trial whose checkpoint it continues, None where it begins anew.
+            A trial with its `number`, its `config` (as run_pipeline gets it: with objects for their names), and with a
+            fidelity its `fidelity` and `previous`: the number of the trial whose checkpoint it continues, None where it
+            begins anew.
 
         Raises:
             neps.errors.SamplerError: if a sampler of your own answers what none may answer.
@@ -204,7 +206,7 @@ class AskAndTell:
         with self._one_at_a_time:
             answer = self._trials.claim()
             self._limit = answer if isinstance(answer, Limit) else None
-        return None if isinstance(answer, Limit) else _handed_out(answer)
+        return None if isinstance(answer, Limit) else self._handed_out(answer)
 
     @public("neps.AskAndTell.tell", hidden=1)
     def tell(self, trial: Trial | int, result: Any) -> Trial:
@@ -240,6 +242,11 @@ class AskAndTell:
                 return self._trials.publish(told, outcome)
             except ReturnValueError as error:
                 raise ArgumentError(f"Nothing was told of trial {told}, which is still pending: {error}") from error
+
+    def _handed_out(self, trial: Trial) -> Trial:
+        """With a configuration of its own, which the user may change, and as run_pipeline would get it."""
+        own = trial.decision and dataclasses.replace(trial.decision, config=self._space.handed(trial.config))
+        return dataclasses.replace(trial, decision=own)
 
     def _pending(self, given: Trial | int) -> Trial:
         """The pending trial that is meant."""
@@ -302,9 +309,3 @@ def _number_of(given: object) -> int:
 def _seed_of(trial: Trial) -> int | None:
     """What tells searches apart: it follows from the search's seed and the number."""
     return trial.decision.seed if trial.decision is not None else None
-
-
-def _handed_out(trial: Trial) -> Trial:
-    """With a configuration of its own, which the user may change."""
-    own = trial.decision and dataclasses.replace(trial.decision, config=dict(trial.config))
-    return dataclasses.replace(trial, decision=own)

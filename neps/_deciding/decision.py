@@ -18,7 +18,7 @@ from neps._deciding.seeding import generator_for, trial_seed
 from neps._evaluation.plain import as_number, plain
 from neps._outcome import Outcome
 from neps._trial import MOST_PLACES, Decision, Place, place_fields
-from neps.errors import ArgumentError, NepsError, SamplerError, shown
+from neps.errors import ArgumentError, NepsError, SamplerError, SpaceError, shown
 from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 
 __all__ = ["decide", "is_independent", "lacks_cost"]
@@ -122,7 +122,11 @@ def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
             "value for each parameter."
         )
         raise SamplerError(message)
-    config = history.space.validate(suggestion.config)
+    try:
+        config = history.space.validate(suggestion.config)
+    except SpaceError as error:
+        message = f"{name}.decide gives trial {number} a configuration that isn't of the space: {error}"
+        raise SpaceError(message) from error
     if previous is not None and not request.independent and previous not in history.by_number:
         message = f"{name}.decide has trial {number} continue trial {previous}, which doesn't exist."
         raise SamplerError(message)

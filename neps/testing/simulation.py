@@ -14,7 +14,7 @@ from neps._deciding import InMemory, generator_for
 from neps._evaluation import read_return_value
 from neps._history import History
 from neps._outcome import Outcome, Result
-from neps._trial import Decision, Status, Trial, Value
+from neps._trial import Decision, Status, Trial
 from neps._worker.recorded import recorded
 from neps._worker.settings import Settings
 from neps.samplers._protocol import Sampler, Suggestion
@@ -24,7 +24,7 @@ __all__ = ["Objective", "decided", "ended", "generator_for", "simulate"]
 
 _FAILED = "the objective failed"
 
-Objective = Callable[[Mapping[str, Value]], float | Mapping[str, Any] | None]
+Objective = Callable[[Mapping[str, Any]], float | Mapping[str, Any] | None]
 """What `run_pipeline` would return for a configuration, or None for an evaluation that fails."""
 
 
@@ -57,6 +57,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
         The history after all evaluations.
 
     Raises:
+        neps.errors.ArgumentError: if the sampler can't search the space.
         neps.errors.SamplerError: if the sampler waits though nothing is pending, or its answer is wrong.
         neps.errors.ReturnValueError: if the objective returns what isn't a loss, or lacks a cost that `budget` needs.
 
@@ -68,6 +69,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
         (16, True)
     """
     limits = Budget(max_evaluations_total=budget) if isinstance(budget, int) else budget
+    sampler.check(space)
     run = InMemory(sampler, space, seed, limits, expected_cost)
     while not isinstance(answer := run.claim(), Limit) or not answer.done:
         if isinstance(answer, Limit) or len(run.pending) == workers:
@@ -80,7 +82,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
 def _finish(run: InMemory, objective: Objective) -> None:
     """Evaluate what has been pending for longest."""
     trial = next(iter(run.pending.values()))
-    returned = objective(trial.config)
+    returned = objective(run.space.handed(trial.config))
     outcome = Outcome(success=False, error=_FAILED) if returned is None else read_return_value(returned)
     run.publish(
         trial.number,

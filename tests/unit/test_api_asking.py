@@ -7,7 +7,8 @@ import math
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -262,3 +263,20 @@ def test_its_own_repr_is_short() -> None:
     asked(running)
     assert repr(running) == "<AskAndTell: 1 trials, 1 pending>"
     assert "1 running" in str(running.history)
+
+
+class TestNamedObjects:
+    SPACE: ClassVar[dict[str, neps.Parameter]] = {"net": neps.Categorical({"small": list, "large": dict})}
+
+    @pytest.mark.parametrize("with_root", [False, True])
+    def test_the_loop_gets_objects_and_the_history_names(self, with_root: bool, tmp_path: Path) -> None:  # noqa: FBT001
+        search = neps.AskAndTell(
+            self.SPACE, root_directory=tmp_path if with_root else None, searcher="grid_search", seed=1
+        )
+        trial = search.ask()
+        assert trial is not None
+        net: Any = trial.config["net"]
+        assert net in {list, dict}
+        assert search.pending[0].config == trial.config
+        search.tell(trial, 0.5)
+        assert search.history.trials[0].config["net"] in {"small", "large"}

@@ -15,9 +15,9 @@ from neps._history import History
 from neps._outcome import Outcome
 from neps._trial import Decision, Trial
 from neps.errors import ArgumentError, NepsError, ReturnValueError, SamplerError, SpaceError
-from neps.samplers import ASHA, BayesianOptimization, RandomSearch, Sampler, Suggestion
+from neps.samplers import ASHA, BayesianOptimization, RandomSearch, Sampler, Sobol, Suggestion
 from neps.samplers._protocol import Wait
-from neps.space import Float, Integer, SearchSpace
+from neps.space import Categorical, Float, Integer, SearchSpace
 from neps.testing.simulation import ended, simulate
 
 SPACE = SearchSpace({"x": Float(0, 1)})
@@ -227,3 +227,29 @@ def test_a_sampler_cannot_change_what_is_known() -> None:
 def test_an_expected_cost_that_is_none_is_refused_in_memory_too(answer: Any) -> None:
     with pytest.raises(ArgumentError, match="expected_cost returned"):
         InMemory(RandomSearch(), SPACE, 1, Budget(), expected_cost=lambda _: answer).claim()
+
+
+def test_a_configuration_that_is_not_of_the_space_names_sampler_and_trial() -> None:
+    class OffGrid(Sobol):
+        def decide(self, *_: Any) -> Suggestion:
+            return Suggestion(config={"x": 0.65})
+
+    with pytest.raises(SpaceError, match=r"OffGrid\.decide gives trial 1 .*: Parameter .x.: the value is 0.65"):
+        simulate(OffGrid(), SearchSpace({"x": Float(0, 1, step=0.1)}), lambda config: config["x"], 1)
+
+
+def test_a_simulation_refuses_what_a_run_refuses() -> None:
+    with pytest.raises(ArgumentError, match="a multi-fidelity searcher needs one fidelity"):
+        simulate(ASHA(), SearchSpace({"x": Float(0, 1)}), lambda config: config["x"], 1)
+
+
+def test_a_simulated_objective_gets_named_objects() -> None:
+    space = SearchSpace({"net": Categorical({"small": list, "large": dict})})
+    got: list[Any] = []
+
+    def objective(config: Any) -> float:
+        got.append(config["net"])
+        return 0.5
+
+    simulate(Sobol(), space, objective, 4)
+    assert set(got) == {list, dict}
