@@ -28,6 +28,10 @@ NAMES = {
     **dict.fromkeys(("create_study", "optimize", "minimize", "fmin", "tune", "Tuner"), _RUN),
     **dict.fromkeys(("import_trials", "warmstart_neps"), "Trials that were evaluated elsewhere can't be imported yet."),
     **dict.fromkeys(("save_pipeline_results", "convert_operation_to_callable"), "There is nothing like it."),
+    **dict.fromkeys(("Suggestion", "Wait", "Done", "Place", "Brackets", "Budget"), "It is in neps.samplers."),
+    **dict.fromkeys(
+        ("trial", "history", "budget", "fidelity"), "It is private. See docs/public.md for what is public."
+    ),
     "Operation": "Spaces are flat: there are no operations. Search their choices as neps.Categorical.",
     "Resampled": "Spaces are flat: give each parameter a name of its own.",
     "ConfidenceLevel": "Write default_confidence='low', 'medium' or 'high'.",

@@ -88,14 +88,9 @@ def _check_bounds(name: str, lower: float, upper: float, *, log: bool) -> None:
 
 
 def _check_last(kind: type[Number], lower: float, upper: float, step: float) -> None:
-    if step > upper - lower > 0:
-        msg = f"{kind.__name__}: step is {step}, but lower and upper are {upper - lower} apart: write a smaller step."
-        raise SpaceError(msg)
     if (last := kind.spaced(lower, upper, step)[-1]) != upper:
-        msg = (
-            f"{kind.__name__}: upper is {upper}, but steps of {step} from {lower} lead to {last} and then beyond: "
-            f"write upper={last}, or another step."
-        )
+        msg = f"{kind.__name__}: upper is {upper}, but steps of {step} from {lower} lead to {last} and then beyond: "
+        msg += "write a smaller step." if last == lower else f"write upper={last}, or another step."
         raise SpaceError(msg)
 
 

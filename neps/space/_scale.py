@@ -13,6 +13,7 @@ from __future__ import annotations
 import abc
 import bisect
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -210,6 +211,7 @@ class Multiples(Sequence[float]):
     denominator: int
 
     @classmethod
+    @functools.lru_cache(maxsize=64)
     def between(cls, lower: float, upper: float, step: float) -> Multiples:
         """Those from `lower` to `upper`, or to the last one before."""
         written = [Fraction(repr(number)) for number in (lower, upper, step)]

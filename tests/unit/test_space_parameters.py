@@ -77,7 +77,7 @@ def test_aliases_are_the_same_classes() -> None:
         (lambda: Float(0, 1, step=0), "step is 0.0, but it must be above 0"),
         (lambda: Float(0, 1, step=math.nan), "step is nan, but it must be finite"),
         (lambda: Float(0, 1, step=0.3), "upper is 1.0, but steps of 0.3 from 0.0 lead to 0.9 .* write upper=0.9"),
-        (lambda: Float(0, 1, step=2), "step is 2.0, but lower and upper are 1.0 apart"),
+        (lambda: Float(0, 1, step=2), "lead to 0.0 and then beyond: write a smaller step"),
         (lambda: Float(0, 1, step=1e-16), "step is 1e-16, but numbers up to 1.0 can't be told apart"),
         (lambda: Float(-1e308, 1e308, step=1), "step is 1.0, but numbers up to 1e.308 can't be told apart"),
         (lambda: Float(1, 2, log=True, step=1), "step is 1.0, but steps are even, and a log scale is not"),
