@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from neps._rounding import rounded_down, rounded_up
@@ -9,6 +10,7 @@ from neps._rounding import rounded_down, rounded_up
 __all__ = ["evenly_spaced", "rungs", "whole_powers"]
 
 
+@functools.lru_cache(maxsize=64, typed=True)
 def rungs(lower: float, upper: float, eta: float, *, whole: bool = False) -> tuple[float, ...]:
     """Geometric from the top: upper, upper / eta, upper / eta², …, and the lower bound as the lowest.
 
