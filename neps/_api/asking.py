@@ -5,6 +5,7 @@ Where its trials live is behind `Trials`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import operator
@@ -34,7 +35,7 @@ from neps._outcome import Outcome
 from neps._trial import Trial
 from neps._worker.recorded import recorded
 from neps._worker.settings import Settings
-from neps.errors import ArgumentError, NotPendingError, ReturnValueError, shown
+from neps.errors import ArgumentError, NepsError, NotPendingError, ReturnValueError, shown
 from neps.samplers import Sampler
 from neps.samplers._registry import default_name, resolve
 from neps.space import Parameter, SearchSpace
@@ -153,7 +154,9 @@ class AskAndTell:
         self._one_at_a_time = threading.RLock()
 
     def __repr__(self) -> str:
-        return f"<AskAndTell: {len(self.history)} trials, {len(self._trials.pending)} pending>"
+        with contextlib.suppress(NepsError, OSError):  # of a root that is gone, say
+            return f"<AskAndTell: {len(self.history)} trials, {len(self._trials.pending)} pending>"
+        return "<AskAndTell>"
 
     @property
     def history(self) -> History:
@@ -202,6 +205,7 @@ class AskAndTell:
 
         Raises:
             neps.errors.SamplerError: if a sampler of your own answers what none may answer.
+            neps.errors.DirectoryError: if the run was moved aside.
         """
         with self._one_at_a_time:
             answer = self._trials.claim()
@@ -222,7 +226,8 @@ class AskAndTell:
             The trial with its result.
 
         Raises:
-            neps.errors.NotPendingError: if the trial was told already, or never asked for.
+            neps.errors.NotPendingError: if the trial was told already, was retried meanwhile, or was never asked for.
+            neps.errors.DirectoryError: if the run was moved aside.
             neps.errors.ArgumentError: if `result` can't be read, or has no cost though max_cost_total needs one. The
                 trial is still pending then: tell it again.
 
@@ -251,14 +256,19 @@ class AskAndTell:
     def _pending(self, given: Trial | int) -> Trial:
         """The pending trial that is meant."""
         known, asked = self._trials.pending, _number_of(given)
-        trial = known.get(asked)
-        if trial is not None and (not isinstance(given, Trial) or _seed_of(given) == _seed_of(trial)):
-            return trial
-        if trial is not None:
+        trial = known.get(asked) or self._trials.history.by_number.get(asked)
+        if trial is not None and isinstance(given, Trial) and _seed_of(given) != _seed_of(trial):
             raise NotPendingError(f"trial is {given!r} of another search. Tell it to the one that you asked.")
-        ended = self._trials.history.by_number.get(asked)
-        if ended is not None:
-            raise NotPendingError(f"trial {asked} was told already, and stays as it is: {ended!r}.")
+        if asked in known and isinstance(given, Trial) and given.attempts != known[asked].attempts:
+            raise NotPendingError(
+                f"trial {asked} was asked for in attempt {given.attempts}, and is in attempt {known[asked].attempts} "
+                "since it was retried. Tell what came of that one, from `pending` or by its number."
+            )
+        if asked in known:
+            return known[asked]
+        if trial is not None:
+            why = "was told already, and stays as it is" if trial.ended else "doesn't wait to be told"
+            raise NotPendingError(f"trial {asked} {why}: {trial!r}.")
         listed = ", ".join(map(str, list(known)[:_FEW])) + (", …" if len(known) > _FEW else "")
         are = f"the pending trials are {listed}" if known else "no trial is pending"
         raise NotPendingError(f"trial {shown(asked)} was never asked for; {are}. Ask first.")

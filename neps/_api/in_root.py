@@ -53,8 +53,15 @@ class InRoot:
     @property
     def pending(self) -> Mapping[int, Trial]:
         """The trials of the run that wait to be told, whoever has claimed them."""
+        view = self._view
         self._refresh()
-        return {number: self._view.pending[number].trial for number in self._view.untold}
+        for number in view.untold:  # somebody may have reopened or removed it
+            if view.pending[number].folder.has_start(1):
+                view.update(number)
+            else:
+                view.forget(number)
+        view.reopen_retried(most=view.failures)
+        return {number: view.pending[number].trial for number in view.untold}
 
     @property
     def history(self) -> History:
@@ -69,7 +76,6 @@ class InRoot:
             OSError: if the directory can't be used.
         """
         while True:
-            self._context.tenure.check()
             self._refresh()
             match self._claims.next():
                 case Claim() as held:
@@ -98,7 +104,12 @@ class InRoot:
             self._view.update(number)
 
     def _refresh(self) -> None:
-        """Learn of new trials, of results, and of marks; a few are looked at for whether they were retried."""
+        """Learn of new trials, of results, and of marks; a few are looked at for whether they were retried.
+
+        Raises:
+            DirectoryError: if the run was moved aside: what is there now is not to be judged by what is known of it.
+        """
+        self._context.tenure.check()
         self._view.refresh()
         self._view.check_for_retries()
         for number, pending in list(self._view.pending.items()):

@@ -38,6 +38,8 @@ def _read(result: object) -> Outcome:
     try:
         return read_return_value(result)
     except ReturnValueError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
         raise ReturnValueError(f"{error} If it has failed, tell the exception, or a text that says why.") from error
 
 

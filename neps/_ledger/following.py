@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 
-from neps._ledger.definition import Definition
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.reading import read_definition, read_view
-from neps._ledger.view import View
 from neps.errors import DirectoryError
 
 __all__ = ["Follower"]
@@ -37,9 +35,9 @@ class Follower:
         self._join()
 
     def _join(self) -> None:
-        self._mark = self._definition_mark()
-        self.definition: Definition = read_definition(self.root)
-        self.view: View = read_view(self.root, self.definition)
+        mark, definition = self._definition_mark(), read_definition(self.root)
+        view = read_view(self.root, definition)
+        self._mark, self.definition, self.view = mark, definition, view  # all of one run, or none if reading fails
 
     def update(self) -> None:
         """Learn what is new: of what runs or has failed, a few are looked at each time, in turn.

@@ -63,7 +63,8 @@ class Endings:
         if self._through(held, what, lambda: self._mark(held, mark), self._patience):
             view.begun(held.folder, state := dataclasses.replace(held.state, mark=mark))
             view.update(number)  # a takeover may have been quicker, or the job that tells
-            if number not in view.pending or view.pending[number].awaits_tell:
+            pending = view.pending.get(number)
+            if pending is None or (pending.awaits_tell and pending.state.start.attempt == held.attempt):
                 message = (
                     "Trial %d goes on elsewhere: run_pipeline returned neps.PENDING. It waits for neps.tell. See %s"
                 )
@@ -74,7 +75,8 @@ class Endings:
 
     def _mark(self, held: Claim, mark: PendingMark) -> bool:
         if held.folder.superseded(mark.attempt) or self._is_lost(held):
-            return held.folder.has_result()  # its job was quicker than this worker, and has told already
+            end = held.folder.end(mark.attempt)  # a result if its job was quicker, and has told already
+            return end is not None and end.result is not None
         mark_pending(held.folder, mark, self._context.me)
         return True
 

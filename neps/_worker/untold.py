@@ -38,7 +38,7 @@ __all__ = ["Untold"]
 
 _PATIENCE = 1.0
 _POLL = 0.05
-_OWNERS_LEASES = 1.5
+_OWNERS_LEASES = 5.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

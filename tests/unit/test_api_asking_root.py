@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,8 +128,9 @@ def test_a_run_that_was_moved_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(running._trials._context.tenure, "_period", 0.0)  # type: ignore[attr-defined]
     with pytest.raises(DirectoryError, match="was moved to"):
         running.ask()
-    with pytest.raises(NotPendingError):
+    with pytest.raises(DirectoryError, match="was moved to"):
         running.tell(1, 0.5)
+    assert repr(running) == "<AskAndTell>"
     assert neps.load(tmp_path).trials[0].loss != 0.5
 
 
@@ -143,3 +146,41 @@ def test_what_can_not_be_marked_is_left_to_workers(tmp_path: Path, monkeypatch: 
     assert running.pending == ()
     assert asked(running).number == 2, "it resumes nothing by itself"
     assert run(tmp_path, max_evaluations_total=2).by_number[1].loss is not None
+
+
+def test_a_trial_is_told_of_the_attempt_in_which_it_was_asked_for(tmp_path: Path) -> None:
+    """It was retried, and a worker has returned neps.PENDING in the next attempt."""
+    running = search(tmp_path, max_evaluations_total=1)
+    first = asked(running)
+    neps.retry(tmp_path, 1)
+    neps.run(lambda **_: neps.PENDING, tmp_path, SPACE, **QUIET, max_evaluations_per_run=1)
+    for _ in range(2):
+        with pytest.raises(NotPendingError, match="trial 1 was asked for in attempt 1, and is in attempt 2 since"):
+            running.tell(first, 0.5)
+    assert [trial.attempts for trial in running.pending] == [2]
+    assert running.tell(running.pending[0], 0.25).loss == 0.25
+
+
+def test_pending_ones_are_those_that_wait_now(tmp_path: Path) -> None:
+    running = search(tmp_path, max_evaluations_total=3)
+    for _ in range(3):
+        asked(running)
+    neps.retry(tmp_path, 1)
+    shutil.rmtree(tmp_path / "config_3")
+    assert [trial.number for trial in running.pending] == [2]
+    with pytest.raises(NotPendingError, match="trial 1 doesn't wait to be told: <Trial 1: waiting"):
+        running.tell(1, 0.5)
+
+
+def test_what_is_there_now_is_not_judged_by_a_run_that_was_moved_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = search(tmp_path / "root", max_evaluations_total=2)
+    asked(running)
+    shutil.rmtree(tmp_path / "root" / ".neps")
+    monkeypatch.setattr("neps._worker.tenure.is_moved", lambda *_: True)
+    monkeypatch.setattr(running._trials._context.tenure, "_looked", -math.inf)  # type: ignore[attr-defined]
+    for use in (lambda: running.pending, running.ask, lambda: running.tell(1, 0.5)):
+        with pytest.raises(DirectoryError, match="was moved to"):
+            use()
+    assert not (tmp_path / "root/config_1/attempt_1.end.yaml").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neps._ledger.following import Follower
 from neps._ledger.records import End
 from neps._ledger.results_cache import ResultsCache
 from neps._ledger.trial_folder import TrialFolder
@@ -100,3 +101,20 @@ def test_each_state_is_shown_once_where_there_is_no_terminal(scene: Scene, capsy
     watch([str(scene.root)], as_json=True, sleep=pause)
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["trials"]["running"], each["trials"]["succeeded"]) for each in shown] == [(0, 0), (1, 0), (0, 1)]
+
+
+def test_where_the_next_run_can_not_be_read_yet_it_stays_with_what_it_knows(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.claim(1)
+    follower = Follower(str(scene.root))
+    view, definition = follower.view, follower.definition
+    monkeypatch.setattr(follower, "_is_another", lambda: True)
+    monkeypatch.setattr("neps._ledger.following.read_view", lambda *_: (_ for _ in ()).throw(OSError("an outage")))
+    with pytest.raises(OSError, match="an outage"):
+        follower.update()
+    assert (follower.view, follower.definition) == (view, definition)
+    monkeypatch.undo()
+    monkeypatch.setattr(follower, "_is_another", lambda: True)
+    follower.update()
+    assert follower.view is not view
