@@ -27,7 +27,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from neps._ledger.following import Follower
 from neps._trial import Trial
-from neps._views.optuna_trials import Curve, Place, curve_of, distributions, frozen, plain, state_of, top_fidelity
+from neps._views.optuna_trials import (
+    Curve,
+    Place,
+    as_attribute,
+    curve_of,
+    distributions,
+    frozen,
+    state_of,
+    top_fidelity,
+)
 from neps.errors import NepsError
 from neps.space import SearchSpace
 
@@ -104,7 +113,7 @@ class _Study:
             "seed": str(definition.seed),  # it may have more digits than a page's numbers hold
             "run": definition.run,
         }
-        return {name: plain(value) for name, value in found.items() if value not in (None, {})}
+        return {name: as_attribute(value) for name, value in found.items() if value not in (None, {})}
 
     def current(self) -> list[FrozenTrial]:
         """All trials, as they stand now."""

@@ -165,10 +165,10 @@ def attributes(trial: Trial, searched: Mapping[str, BaseDistribution]) -> Iterat
     yield "config", f"config_{trial.number}"
     for name, value in trial.config.items():
         if name not in searched:
-            yield f"config.{name}", plain(value)
-    yield from ((name, plain(value)) for name, value in _facts(trial).items() if value is not None)
+            yield f"config.{name}", as_attribute(value)
+    yield from ((name, as_attribute(value)) for name, value in _facts(trial).items() if value is not None)
     for name, value in itertools.islice(trial.info_dict.items(), _MOST_ATTRIBUTES):
-        yield f"info.{clean(str(name), _LONGEST_TEXT)}", plain(value)
+        yield f"info.{clean(str(name), _LONGEST_TEXT)}", as_attribute(value)
     if len(trial.info_dict) > _MOST_ATTRIBUTES:
         yield "info", f"<left out: {len(trial.info_dict) - _MOST_ATTRIBUTES} more values>"
 
@@ -188,7 +188,7 @@ def _facts(trial: Trial) -> dict[str, object]:
     }
 
 
-def plain(value: object) -> Any:
+def as_attribute(value: object) -> Any:
     """A value of a file as JSON can hold it: numbers that it has no word for, and whatever else, become text."""
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
@@ -203,4 +203,4 @@ def _jsonable(value: object) -> Any:
         return {str(name): _jsonable(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_jsonable(item) for item in value]
-    return plain(value)
+    return as_attribute(value)

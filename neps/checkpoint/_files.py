@@ -19,7 +19,7 @@ from neps._ledger.layout import is_ledger_name
 from neps._ledger.storage import storage_error
 from neps._ledger.whole_files import Staged
 
-__all__ = ["WriteError", "delete", "discard_unfinished", "is_checkpoint_name", "open_to_read", "replace"]
+__all__ = ["WriteError", "delete", "discard_unfinished", "is_checkpoint_name", "open_to_read", "replace_checkpoint"]
 
 _SIGN = re.compile(r"\.([^.].*)\.neps")
 _LEAST = 1 << 16
@@ -37,7 +37,7 @@ class WriteError(Exception):
         self.failure, self.size = failure, size
 
 
-def replace(
+def replace_checkpoint(
     folder: str,
     name: str,
     write: Callable[[IO[bytes]], object],

@@ -182,7 +182,7 @@ def _try_to_replace(
     outage = Outage(_logger, 0.0 if attempt is None or interrupted is not None else attempt.patience_left)
     while True:
         try:
-            return files.replace(folder, path.name, write, lambda: check_open(folder), compare=compare)
+            return files.replace_checkpoint(folder, path.name, write, lambda: check_open(folder), compare=compare)
         except files.WriteError as error:
             _let_out(error, interrupted)
             pause = outage.failed(f"{path} can't be saved", error.failure)

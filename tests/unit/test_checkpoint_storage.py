@@ -250,4 +250,4 @@ class TestProgress:
 
 def earlier(folder: Path) -> None:
     """The checkpoint of an earlier attempt."""
-    files.replace(str(folder), "checkpoint.pt", lambda file: torch.save({"epoch": 1}, file), lambda: None)
+    files.replace_checkpoint(str(folder), "checkpoint.pt", lambda file: torch.save({"epoch": 1}, file), lambda: None)
