@@ -16,6 +16,11 @@ Those with brackets are a `BracketSearch` each, of parts from `promotion`, and a
     priorband                       priorband    OfEachKind  Synchronous   Ensemble
     priorband_bo                    priorband    OfEachKind  Synchronous   Model(Ensemble)
 
+With new configurations of the prior or the ensemble, the default configuration is the first. `BracketSearch.decide`
+asks `promotion` which place is filled next: `Synchronous` takes promotions of the oldest bracket first, then free
+places, then a new bracket; `Asynchronous` whatever may be promoted at once, then a new configuration. Who is promoted,
+`neps._fidelity.promotion` says.
+
 Without brackets there are `freeze_thaw` and `freeze_thaw_prior`. Rungs, brackets and promotions as such are in
 `neps._fidelity`.
 """
