@@ -257,21 +257,11 @@ class AskAndTell:
         """The pending trial that is meant."""
         known, asked = self._trials.pending, _number_of(given)
         trial = known.get(asked) or self._trials.history.by_number.get(asked)
-        if trial is not None and isinstance(given, Trial) and _seed_of(given) != _seed_of(trial):
-            raise NotPendingError(f"trial is {given!r} of another search. Tell it to the one that you asked.")
-        if asked in known and isinstance(given, Trial) and given.attempts != known[asked].attempts:
-            raise NotPendingError(
-                f"trial {asked} was asked for in attempt {given.attempts}, and is in attempt {known[asked].attempts} "
-                "since it was retried. Tell what came of that one, from `pending` or by its number."
-            )
-        if asked in known:
-            return known[asked]
-        if trial is not None:
-            why = "was told already, and stays as it is" if trial.ended else "doesn't wait to be told"
-            raise NotPendingError(f"trial {asked} {why}: {trial!r}.")
-        listed = ", ".join(map(str, list(known)[:_FEW])) + (", …" if len(known) > _FEW else "")
-        are = f"the pending trials are {listed}" if known else "no trial is pending"
-        raise NotPendingError(f"trial {shown(asked)} was never asked for; {are}. Ask first.")
+        if trial is None:
+            raise NotPendingError(_never_asked_for(asked, list(known)))
+        if (why := _refusal(given if isinstance(given, Trial) else trial, trial, waits=asked in known)) is not None:
+            raise NotPendingError(why)
+        return trial
 
 
 def _in_memory(
@@ -314,6 +304,27 @@ def _number_of(given: object) -> int:
         return given.number if isinstance(given, Trial) else operator.index(given)  # type: ignore[arg-type]
     except TypeError:
         raise ArgumentError(f"trial is {shown(given)}; it must be a trial that ask returned, or its number.") from None
+
+
+def _never_asked_for(number: int, pending: list[int]) -> str:
+    listed = ", ".join(map(str, pending[:_FEW])) + (", …" if len(pending) > _FEW else "")
+    are = f"the pending trials are {listed}" if pending else "no trial is pending"
+    return f"trial {shown(number)} was never asked for; {are}. Ask first."
+
+
+def _refusal(given: Trial, known: Trial, *, waits: bool) -> str | None:
+    """Why a trial can't be told, of which this is known now, and whether it waits for that; None if it can."""
+    if _seed_of(given) != _seed_of(known):
+        return f"trial is {given!r} of another search. Tell it to the one that you asked."
+    if not waits:
+        why = "was told already, and stays as it is" if known.ended else "doesn't wait to be told"
+        return f"trial {known.number} {why}: {known!r}."
+    if given.attempts != known.attempts:
+        return (
+            f"trial {given.number} was asked for in attempt {given.attempts}, and is in attempt {known.attempts} since "
+            "it was retried. Tell what came of that one, from `pending` or by its number."
+        )
+    return None
 
 
 def _seed_of(trial: Trial) -> int | None:

@@ -27,8 +27,9 @@ from neps._ledger.layout import Layout
 from neps._ledger.news import News
 from neps._ledger.pending_mark import PendingMark, mark_pending
 from neps._ledger.reading import read_definition
-from neps._ledger.records import End
+from neps._ledger.records import End, result_fields
 from neps._ledger.trial_folder import TrialFolder
+from neps._outcome import Result
 from neps._views.details import details
 from neps._worker import untold
 from neps._worker.resuming import resume
@@ -130,6 +131,25 @@ class TestPending:
         result = scene.view().trials[1].result
         assert result is not None
         assert result.origin.damaged
+
+    def test_of_an_attempt_that_another_worker_has_ended_it_marks_nothing(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A worker that was frozen meanwhile: another one has the result of the next attempt."""
+
+        def run_pipeline(**_: Any) -> Any:
+            folder, other = TrialFolder(Layout(tmp_path, read_definition(tmp_path).run), 1), somewhere("other")
+            folder.end_attempt(1, End.DIED, other, "silent for longer than lease_seconds")
+            folder.open_attempt(2, other, "died")
+            result = Result.of(success=True, loss=0.7, worker=other.worker, attempt=2)
+            folder.end_with_result(2, result_fields(result), other)
+            return neps.PENDING
+
+        caplog.set_level("INFO", "neps.worker")
+        history = run(tmp_path, run_pipeline, most=1)
+        assert (history.trials[0].loss, history.trials[0].worker) == (0.7, somewhere("other").worker)
+        assert "what is told of this attempt will be refused" in caplog.text
+        assert "goes on elsewhere" not in caplog.text
 
     def test_is_one_object_wherever_it_is_sent(self) -> None:
         assert pickle.loads(pickle.dumps(neps.PENDING)) is neps.PENDING  # noqa: S301
