@@ -65,9 +65,7 @@ class Endings:
             view.update(number)  # a takeover may have been quicker, or the job that tells
             pending = view.pending.get(number)
             if pending is None or (pending.awaits_tell and pending.state.start.attempt == held.attempt):
-                message = (
-                    "Trial %d goes on elsewhere: run_pipeline returned neps.PENDING. It waits for neps.tell. See %s"
-                )
+                message = "Trial %d goes on elsewhere: run_pipeline returned neps.PENDING. neps.tell ends it. See %s"
                 _logger.info(message, number, held.folder.path)
                 return trial_with(held.folder, state, 0.0)
         self._drop(held, "run_pipeline returned neps.PENDING; what is told of this attempt will be refused")
