@@ -131,7 +131,7 @@ def test_the_error_of_a_save_does_not_promise_what_is_over(tmp_path: Path, monke
         raise files.WriteError(FULL, 1000)
 
     def run_pipeline(pipeline_directory: Path, x: float) -> float:
-        monkeypatch.setattr(files, "replace", unable)
+        monkeypatch.setattr(files, "replace_checkpoint", unable)
         neps.checkpoint.save(pipeline_directory, {"weights": x})
         return x
 
