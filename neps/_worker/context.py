@@ -6,6 +6,7 @@ import dataclasses
 
 from neps._budget import Spending
 from neps._evaluation import Signals
+from neps._evaluation.walltime import Walltime
 from neps._fidelity import Brackets
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
@@ -13,6 +14,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.view import View
 from neps._worker.settings import Settings
 from neps._worker.tenure import Tenure
+from neps._worker.time_left import TimeLeft
 from neps.samplers import Sampler
 from neps.space import SearchSpace
 
@@ -42,3 +44,5 @@ class Context:
     heartbeat: Heartbeat
     signals: Signals
     tenure: Tenure
+    walltime: Walltime
+    time_left: TimeLeft

@@ -9,23 +9,31 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from neps._evaluation import (
+    CurrentTrial,
     Evaluated,
     Fence,
     Interrupted,
     PendingType,
     Reports,
+    Stopping,
+    WalltimeOver,
+    active,
     evaluate,
     keywords,
     named_directories,
+    out_of_time,
 )
-from neps._ledger.claims import Claim
+from neps._ledger.claims import Claim, Hold
 from neps._ledger.trial_folder import TrialFolder
 from neps._outcome import Result
 from neps._trial import Trial
@@ -37,6 +45,7 @@ from neps._worker.previous import Previous
 from neps._worker.recorded import error_of, recorded
 from neps._worker.reports import reports_of, with_reports
 from neps._worker.shortage import Shortage
+from neps._worker.time_limit import ends_of, limited
 from neps.checkpoint._attempts import open_attempt
 from neps.checkpoint._files import discard_unfinished
 from neps.errors import DirectoryError
@@ -59,6 +68,7 @@ class Evaluations:
         self._previous = Previous(context, wanted="previous_pipeline_directory" in self._directories)
         self._endings = Endings(context, shortage)
         self._patience = 10 * context.lease
+        self._limit = context.settings.max_seconds_per_trial or math.inf
 
     def run(self, held: Claim) -> Trial | Interrupted | None:
         """Evaluate; the trial with its result or pending, how it was interrupted, or None if somebody else decided it.
@@ -93,46 +103,64 @@ class Evaluations:
         self, held: Claim, telling: Telling | None
     ) -> tuple[Evaluated | Interrupted | PendingType, Trial | Interrupted | None]:
         """What came of it, and how the attempt stands then, as `run` returns it."""
-        started, clock = datetime.now(UTC), time.monotonic()
+        began = _Began()
         reports = reports_of(held, self._context, None if telling is None else telling.reported)
-        evaluated = self._evaluate(held, reports, None if telling is None else telling.started)
+        evaluated = self._evaluate(held, reports, began, None if telling is None else telling.started)
         if isinstance(evaluated, Interrupted):
             if evaluated.reason != "storage":  # else it was left already
                 self._endings.leave(held, evaluated)
             return evaluated, evaluated
         anew.evaluated()
         if isinstance(evaluated, PendingType):
-            return evaluated, self._endings.mark(held, started)
-        seconds = round(time.monotonic() - clock - (telling.seconds_before if telling else 0.0), 6)
-        outcome = recorded(with_reports(evaluated.outcome, held, reports.points), self._context.settings, seconds)
-        result = Result(outcome, origin_of(self._context.me.worker, held.attempt, started, seconds))
-        return dataclasses.replace(evaluated, outcome=outcome), self._endings.publish(held, result)
+            return evaluated, self._endings.mark(held, began.date)
+        began.clock += telling.seconds_before if telling else 0.0
+        result = self._result(held, evaluated, reports, began)
+        return dataclasses.replace(evaluated, outcome=result.outcome), self._endings.publish(held, result)
+
+    def _result(self, held: Claim, evaluated: Evaluated, reports: Reports, began: _Began) -> Result:
+        seconds, settings = round(time.monotonic() - began.clock, 6), self._context.settings
+        outcome = limited(evaluated, with_reports(evaluated.outcome, held, reports.points), settings)
+        outcome = recorded(outcome, settings, seconds)
+        return Result(outcome, origin_of(self._context.me.worker, held.attempt, began.date, seconds))
 
     def _evaluate(
-        self, held: Claim, reports: Reports, before: Callable[[], object] | None = None
+        self, held: Claim, reports: Reports, began: _Began, before: Callable[[], object] | None = None
     ) -> Evaluated | Interrupted | PendingType:
         folder, decision = held.folder, held.decision
-        try:
-            folder.write_config(decision, self._context.me)
-        except OSError as error:  # derived, for people: no reason to lose an evaluation
-            _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
-        given = self._context.space.handed(decision.config)
-        arguments = keywords(self._directories, given, folder.directory, self._previous.of(decision))
-        fence = Fence(lambda: self._abandon(folder), grace=self._context.lease)  # as long as others waited for it
-        hold, view = held.hold, self._context.view
+        self._write_config(held)
+        given, previous = self._context.space.handed(decision.config), self._previous.of(decision)
+        arguments = keywords(self._directories, given, folder.directory, previous)
+        hold, view, signals = held.hold, self._context.view, self._context.signals
+        ends = ends_of(held, self._context.settings)
+        stopping = Stopping(
+            lambda: signals.noticed,
+            lambda: fence.broken,
+            limit=self._limit,
+            ends=ends,
+            walltime=self._context.walltime,
+        )
+        # It has as long as others waited for it.
+        fence = Fence(lambda: self._abandon(held, fence, late), self._context.lease, lambda: stopping.is_overdue)
+
+        def late() -> Result:
+            return self._result(held, out_of_time(self._limit), reports, began)
 
         def on_beat() -> None:
             reports.flush()
             view.check_heartbeats()
+            if stopping.is_overdue:
+                fence.await_end()
 
         self._context.heartbeat.hold(hold, fence.interrupt, on_beat)
         if hold.attempt > 1:
             self._discard_unfinished(folder)
         # What a checkpoint has seen is never reported again: so its reports are written first.
-        signals = self._context.signals
-        opened = open_attempt(hold, fence.interrupt, reports.flush, self._patience)
-        with reports, opened as mine, signals.last_words(lambda: held.leave_hastily(_LAST_WORDS)):
-            evaluated = evaluate(self._run_pipeline, arguments, signals, fence, before)
+        current = active(_current(held, previous, stopping))
+        opened = open_attempt(hold, fence.interrupt, reports.flush, self._patience, ends)
+        last_words = signals.last_words(lambda: held.leave_hastily(_LAST_WORDS))
+        with reports, current, opened as mine, last_words:
+            evaluated = evaluate(self._run_pipeline, arguments, signals, fence, before, stopping)
+        evaluated = self._told_in_a_child(hold, evaluated)
         if not isinstance(evaluated, Evaluated) or not evaluated.outcome.success:
             reports.flush()
         if isinstance(evaluated, PendingType):
@@ -142,19 +170,44 @@ class Evaluations:
             self._endings.leave_short(held, evaluated, mine)
         return evaluated
 
-    def _abandon(self, folder: TrialFolder) -> None:
-        """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks."""
-        signals, heartbeat = self._context.signals, self._context.heartbeat
+    def _write_config(self, held: Claim) -> None:
+        folder = held.folder
+        try:
+            folder.write_config(held.decision, self._context.me)
+        except OSError as error:  # derived, for people: no reason to lose an evaluation
+            _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
+
+    def _told_in_a_child(
+        self, hold: Hold, evaluated: Evaluated | Interrupted | PendingType
+    ) -> Evaluated | Interrupted | PendingType:
+        """Where a process that run_pipeline has started was told to stop, what this one made of that is no result."""
+        if not isinstance(evaluated, Evaluated) or self._context.walltime.known is None or not hold.was_stopped():
+            return evaluated
+        return Interrupted(reason="walltime", exception=WalltimeOver("a child process was told to stop"))
+
+    def _abandon(self, held: Claim, fence: Fence, late: Callable[[], Result]) -> None:
+        """Make an end of an evaluation that was taken over, or whose time was over, a lease ago; it doesn't ask."""
+        signals, heartbeat, folder = self._context.signals, self._context.heartbeat, held.folder
         if signals.noticed:
             return  # it ends by that
-        said = (
-            f"Trial {folder.number} was taken over by another worker, because this one was silent for longer than "
-            f"lease_seconds. Its run_pipeline still runs, and has called neither neps.report nor neps.checkpoint for "
-            f"another {self._context.lease:g} s. Its result will be dropped."
-        )
+        lease = f"{self._context.lease:g} s"
+        if fence.broken:
+            said = (
+                f"Trial {folder.number} was taken over by another worker, because this one was silent for longer than "
+                f"lease_seconds. Its run_pipeline still runs, and has called neither neps.report nor neps.checkpoint "
+                f"for another {lease}. Its result will be dropped."
+            )
+        else:
+            said = (
+                f"Trial {folder.number} has taken longer than max_seconds_per_trial={self._limit:g}. Its run_pipeline "
+                f"still runs, and has called neither neps.report nor neps.checkpoint for another {lease}."
+            )
         if (why := anew.obstacle(main_thread=signals.active)) is not None:
             _logger.warning("%s It is left to end by itself. This process can't be restarted: %s.", said, why)
             return
+        if not fence.broken:
+            self._endings.publish_late(held, late())
+            anew.evaluated()
         _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
         anew.start(signals.give_back)
@@ -164,3 +217,24 @@ class Evaluations:
         """What earlier attempts were saving when they died may be large."""
         with contextlib.suppress(OSError):
             discard_unfinished(folder.path)
+
+
+@dataclasses.dataclass(slots=True)
+class _Began:
+    """When an evaluation began, by the wall clock and by the monotonic one."""
+
+    date: datetime = dataclasses.field(default_factory=lambda: datetime.now(UTC))
+    clock: float = dataclasses.field(default_factory=time.monotonic)
+
+
+def _current(held: Claim, previous: Path | None, stopping: Stopping) -> CurrentTrial:
+    decision = held.decision
+    return CurrentTrial(
+        number=decision.number,
+        attempt=held.attempt,
+        seed=decision.seed,
+        config=MappingProxyType(dict(decision.config)),
+        pipeline_directory=held.folder.directory,
+        previous_pipeline_directory=previous,
+        when=stopping,
+    )
