@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from neps._evaluation.call import Interrupted, evaluate, out_of_time
 from neps._evaluation.current import CurrentTrial, active, current_trial
-from neps._evaluation.fence import Fence, Fenced, check
+from neps._evaluation.fence import Fence, Fenced, TimeOver, check
 from neps._evaluation.pending import PENDING, PendingType
 from neps._evaluation.plain import plain
 from neps._evaluation.reporting import Reports, report
@@ -28,6 +28,7 @@ __all__ = [
     "Reports",
     "Signals",
     "Stopping",
+    "TimeOver",
     "WalltimeOver",
     "active",
     "check",

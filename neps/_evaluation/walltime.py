@@ -88,13 +88,13 @@ class Walltime:
     def _ask(self, job: str) -> None:
         if not self._looking.acquire(blocking=False):
             return
-        self._look_at = time.monotonic() + _LOOK_AGAIN_IN_VAIN
         try:
             threading.Thread(target=self._look, args=(job,), name="neps-walltime", daemon=True).start()
         except (RuntimeError, MemoryError):  # no more threads
             self._looking.release()
 
     def _look(self, job: str) -> None:
+        self._look_at = time.monotonic() + _LOOK_AGAIN_IN_VAIN
         try:
             start, end = _of_slurm(job)
             self._set(start, end)
