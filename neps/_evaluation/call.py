@@ -20,7 +20,7 @@ from neps.errors import ReturnValueError
 
 __all__ = ["Interrupted", "evaluate"]
 
-Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal"]
+Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal", "rank", "unreachable"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,8 @@ class Interrupted:
 
     `reason`: a `signal` came (`signum`; SIGINT too); run_pipeline raised KeyboardInterrupt (`keyboard`) or SystemExit
     (`exit`) of its own; the attempt was taken over (`fenced`); or it failed since the storage did, or the
-    terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell).
+    terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell); or another `rank` of
+    the same training died, or is `unreachable`.
     `exception` is what came out of run_pipeline.
     """
 
@@ -40,7 +41,7 @@ class Interrupted:
     @property
     def counts_as_death(self) -> bool:
         """Whether the attempt died, rather than was left: else `sys.exit(1)` would be repeated for ever."""
-        return self.reason == "exit"
+        return self.reason in {"exit", "rank"}
 
 
 def evaluate(

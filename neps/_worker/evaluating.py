@@ -33,6 +33,7 @@ from neps._worker import anew
 from neps._worker.context import Context
 from neps._worker.ending import Endings, origin_of
 from neps._worker.notifying import Audience, Telling
+from neps._worker.peers import Ended
 from neps._worker.previous import Previous
 from neps._worker.recorded import error_of, recorded
 from neps._worker.reports import reports_of, with_reports
@@ -41,10 +42,32 @@ from neps.checkpoint._attempts import open_attempt
 from neps.checkpoint._files import discard_unfinished
 from neps.errors import DirectoryError
 
-__all__ = ["Evaluations"]
+__all__ = ["BORNE", "Evaluations"]
 
 _logger = logging.getLogger("neps.worker")
 _LAST_WORDS = "a second signal ended the process"
+BORNE = {"fenced", "storage"}
+"""After what interruptions of an evaluation a worker goes on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Begun:
+    """When an evaluation began, by the calendar and by the clock, and who is told of it."""
+
+    at: datetime
+    clock: float
+    telling: Telling | None
+
+    @property
+    def before(self) -> Callable[[], object] | None:
+        """What is called before run_pipeline."""
+        return None if self.telling is None else self.telling.started
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        before = self.telling.seconds_before if self.telling else 0.0
+        return round(time.monotonic() - self.clock - before, 6)
 
 
 class Evaluations:
@@ -89,50 +112,60 @@ class Evaluations:
         if telling is not None:
             telling.ended(ended)
 
-    def _evaluate_and_end(
-        self, held: Claim, telling: Telling | None
-    ) -> tuple[Evaluated | Interrupted | PendingType, Trial | Interrupted | None]:
+    def _evaluate_and_end(self, held: Claim, telling: Telling | None) -> tuple[Ended, Trial | Interrupted | None]:
         """What came of it, and how the attempt stands then, as `run` returns it."""
-        started, clock = datetime.now(UTC), time.monotonic()
+        began = _Begun(datetime.now(UTC), time.monotonic(), telling)
         reports = reports_of(held, self._context, None if telling is None else telling.reported)
-        evaluated = self._evaluate(held, reports, None if telling is None else telling.started)
+
+        def abandon() -> None:
+            self._abandon(held, lambda evaluated: self._end(held, evaluated, reports, began))
+
+        return self._end(held, self._evaluate(held, reports, began.before, abandon), reports, began)
+
+    def _end(
+        self, held: Claim, evaluated: Ended, reports: Reports, began: _Begun
+    ) -> tuple[Ended, Trial | Interrupted | None]:
+        """End the attempt as it has to be after what came of it."""
         if isinstance(evaluated, Interrupted):
             if evaluated.reason != "storage":  # else it was left already
                 self._endings.leave(held, evaluated)
             return evaluated, evaluated
         anew.evaluated()
         if isinstance(evaluated, PendingType):
-            return evaluated, self._endings.mark(held, started)
-        seconds = round(time.monotonic() - clock - (telling.seconds_before if telling else 0.0), 6)
+            return evaluated, self._endings.mark(held, began.at)
+        seconds = began.seconds
         outcome = recorded(with_reports(evaluated.outcome, held, reports.points), self._context.settings, seconds)
-        result = Result(outcome, origin_of(self._context.me.worker, held.attempt, started, seconds))
+        result = Result(outcome, origin_of(self._context.me.worker, held.attempt, began.at, seconds))
         return dataclasses.replace(evaluated, outcome=outcome), self._endings.publish(held, result)
 
     def _evaluate(
-        self, held: Claim, reports: Reports, before: Callable[[], object] | None = None
-    ) -> Evaluated | Interrupted | PendingType:
+        self, held: Claim, reports: Reports, before: Callable[[], object] | None, abandon: Callable[[], None]
+    ) -> Ended:
         folder, decision = held.folder, held.decision
         try:
             folder.write_config(decision, self._context.me)
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
         given = self._context.space.handed(decision.config)
-        arguments = keywords(self._directories, given, folder.directory, self._previous.of(decision))
-        fence = Fence(lambda: self._abandon(folder), grace=self._context.lease)  # as long as others waited for it
+        previous = self._previous.of(decision)
+        arguments = keywords(self._directories, given, folder.directory, previous)
+        peers = self._context.peers
+        fence = Fence(abandon, grace=peers.grace(self._context.lease))
         hold, view = held.hold, self._context.view
 
         def on_beat() -> None:
             reports.flush()
             view.check_heartbeats()
 
-        self._context.heartbeat.hold(hold, fence.interrupt, on_beat)
-        if hold.attempt > 1:
-            self._discard_unfinished(folder)
-        # What a checkpoint has seen is never reported again: so its reports are written first.
-        signals = self._context.signals
-        opened = open_attempt(hold, fence.interrupt, reports.flush, self._patience)
-        with reports, opened as mine, signals.last_words(lambda: held.leave_hastily(_LAST_WORDS)):
-            evaluated = evaluate(self._run_pipeline, arguments, signals, fence, before)
+        with peers.evaluating(held, previous, fence, reports) as taken_over:
+            self._context.heartbeat.hold(hold, taken_over, on_beat)
+            if hold.attempt > 1:
+                self._discard_unfinished(folder)
+            # What a checkpoint has seen is never reported again: so its reports are written first.
+            signals = self._context.signals
+            opened = open_attempt(hold, taken_over, reports.flush, self._patience)
+            with reports, opened as mine, signals.last_words(lambda: held.leave_hastily(_LAST_WORDS)):
+                evaluated = peers.settle(evaluate(self._run_pipeline, arguments, signals, fence, before))
         if not isinstance(evaluated, Evaluated) or not evaluated.outcome.success:
             reports.flush()
         if isinstance(evaluated, PendingType):
@@ -142,9 +175,13 @@ class Evaluations:
             self._endings.leave_short(held, evaluated, mine)
         return evaluated
 
-    def _abandon(self, folder: TrialFolder) -> None:
-        """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks."""
-        signals, heartbeat = self._context.signals, self._context.heartbeat
+    def _abandon(self, held: Claim, end: Callable[[Ended], tuple[Ended, Trial | Interrupted | None]]) -> None:
+        """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks; or of all ranks."""
+        signals, heartbeat, folder = self._context.signals, self._context.heartbeat, held.folder
+        if (peers := self._context.peers).stopped:
+            evaluated, ended = end(peers.settle(None))
+            heartbeat.stop()
+            peers.end(self._raised(held, evaluated, ended))
         if signals.noticed:
             return  # it ends by that
         said = (
@@ -158,6 +195,14 @@ class Evaluations:
         _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
         anew.start(signals.give_back)
+
+    def _raised(self, held: Claim, evaluated: Ended, ended: Trial | Interrupted | None) -> BaseException | None:
+        """What this worker would raise after that; None where it would go on."""
+        if isinstance(evaluated, Interrupted):
+            return None if evaluated.reason in BORNE else evaluated.exception
+        if isinstance(evaluated, PendingType) or ended is None:
+            return None
+        return error_of(evaluated, self._context.settings, held.folder)
 
     @staticmethod
     def _discard_unfinished(folder: TrialFolder) -> None:

@@ -23,7 +23,7 @@ from neps._trial import Trial
 from neps._worker.checkpoint_retention import Disk
 from neps._worker.claiming import Claims
 from neps._worker.context import Context
-from neps._worker.evaluating import Evaluations
+from neps._worker.evaluating import BORNE, Evaluations
 from neps._worker.resuming import resume
 from neps._worker.settings import Keep
 from neps._worker.shortage import Shortage
@@ -38,7 +38,6 @@ _BRIEF_PAUSE = 0.05
 _SAY_AGAIN = 60.0
 _LEASES_OF_OUTAGE = 10
 _MOST_NAMED = 5
-_BORNE = {"fenced", "storage"}
 
 
 @dataclasses.dataclass(slots=True)
@@ -90,8 +89,9 @@ class Worker:
             match step:
                 case Claim():
                     self._shortage.begun()
-                    if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason not in _BORNE:
+                    if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason not in BORNE:
                         return ended
+                    self._context.peers.conclude()
                     self._disk.free()
                 case Pause():
                     self._pause(step)

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 from neps._budget import Spending
 from neps._deciding import is_independent
-from neps._evaluation import Interrupted, Signals
+from neps._evaluation import Interrupted
 from neps._fidelity import Brackets
 from neps._ledger.opening import OpenedRun
 from neps._ledger.view import View
 from neps._trial import Decision
 from neps._worker.context import Context
 from neps._worker.loop import Worker
+from neps._worker.peers import Alone, Peers
 from neps._worker.settings import Keep, Settings
 from neps._worker.tenure import Tenure
 from neps.errors import DirectoryError
@@ -29,7 +30,9 @@ _SHORTEST_POLL = 0.05
 _POLLS_A_LEASE = 12
 
 
-def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Settings) -> Context:
+def prepare(
+    run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Settings, peers: Peers | None = None
+) -> Context:
     """What a worker has at hand in a run that it has opened; nothing is read or written yet."""
     lease = run.definition.lease_seconds
     poll = max(_SHORTEST_POLL, min(_LONGEST_POLL, lease / _POLLS_A_LEASE))
@@ -40,6 +43,7 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
     view.observe(spending, *([] if brackets is None else [brackets]))
+    peers = peers or Alone()
     return Context(
         me=run.me,
         layout=run.layout,
@@ -54,8 +58,9 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
         spending=spending,
         brackets=brackets,
         heartbeat=run.heartbeat,
-        signals=Signals(),
+        signals=peers.signals,
         tenure=Tenure(run.layout, lease),
+        peers=peers,
     )
 
 
