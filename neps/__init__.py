@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from neps._api.retrying import retry
     from neps._api.run import run
     from neps._api.tell import tell
-    from neps._children import report
-    from neps._evaluation import PENDING
+    from neps._children import current_trial, report
+    from neps._evaluation import PENDING, CurrentTrial
     from neps._history import History
     from neps._trial import Status, Trial
     from neps._views.optuna_study import to_optuna
@@ -48,6 +48,7 @@ _HOME = {
     "CategoricalParameter": "space",
     "Constant": "space",
     "ConstantParameter": "space",
+    "CurrentTrial": "_evaluation",
     "Float": "space",
     "FloatParameter": "space",
     "History": "_history",
@@ -60,6 +61,7 @@ _HOME = {
     "Trial": "_trial",
     "callbacks": "",
     "checkpoint": "",
+    "current_trial": "_children",
     "errors": "",
     "load": "_api.reading",
     "plot": "_views.plot",
@@ -82,6 +84,7 @@ __all__ = [
     "CategoricalParameter",
     "Constant",
     "ConstantParameter",
+    "CurrentTrial",
     "Float",
     "FloatParameter",
     "History",
@@ -94,6 +97,7 @@ __all__ = [
     "Trial",
     "callbacks",
     "checkpoint",
+    "current_trial",
     "errors",
     "load",
     "plot",

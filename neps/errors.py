@@ -26,6 +26,7 @@ __all__ = [
     "SpaceError",
     "StorageError",
     "TakenOverError",
+    "TimeLimitError",
 ]
 
 
@@ -99,6 +100,13 @@ class EvaluationError(NepsError, RuntimeError):
 
 class TakenOverError(NepsError, RuntimeError):
     """Another worker has taken over the trial that is evaluated here; raised in other threads than run_pipeline's."""
+
+
+class TimeLimitError(NepsError, RuntimeError):
+    """max_seconds_per_trial is over; raised in other threads than run_pipeline's, and in processes that it started.
+
+    A trial that ends as failed for that names this error, too.
+    """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

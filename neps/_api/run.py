@@ -34,7 +34,7 @@ from neps._views.progress import check_progress, progress_display
 from neps._views.summary import try_to_write_summary, write_summary_within
 from neps._worker import anew
 from neps._worker.session import prepare, work
-from neps._worker.settings import Keep, Settings
+from neps._worker.settings import Keep, OnTimeLimit, Settings
 from neps.callbacks import Callback
 from neps.callbacks._protocol import checked
 from neps.errors import ArgumentError, shown
@@ -64,6 +64,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     max_cost_total: float | None = None,
     max_fidelity_total: float | None = None,
     max_seconds_per_run: float | None = None,
+    max_seconds_per_trial: float | None = None,
+    on_time_limit: Literal["fail", "last_report"] = "fail",
     continue_until_max_evaluation_completed: bool = False,
     cost: Literal["returned", "duration"] = "returned",
     expected_cost: ExpectedCost | None = None,
@@ -112,6 +114,13 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             from k to m counts m - k. A trial starts while the sum over all decided ones, failed ones included, is below
             it, so the sum exceeds it by less than the last one's part. Needs a space with one fidelity. None: no limit.
         max_seconds_per_run: claim nothing new after so many seconds of this call. None: no limit.
+        max_seconds_per_trial: after so many seconds, an evaluation ends at its next call of `neps.report` or
+            `neps.checkpoint`, and the worker goes on with the next trial. Attempts that were handed back count, too. A
+            loss that is returned later counts all the same: so `neps.current_trial().should_stop()`, which is True from
+            then on, is a way to end with one. Without any of these calls for another lease_seconds, the trial ends as
+            failed, and the process restarts with its command line; where that isn't safe, it runs on. None: no limit.
+        on_time_limit: "fail": it is recorded as failed. "last_report": with the loss of its last report, whatever its
+            step, at the trial's own fidelity; as failed if it has reported nothing.
         continue_until_max_evaluation_completed: stay until every trial has ended, ready to resume dead ones, instead
             of leaving once nothing is left to claim.
         cost: "returned": what run_pipeline returns as its cost. "duration": the seconds that the evaluation took, also
@@ -190,6 +199,10 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         ),
         max_evaluations_per_run=ARGUMENTS.whole_or_none("max_evaluations_per_run", max_evaluations_per_run),
         max_seconds_per_run=ARGUMENTS.number_or_none("max_seconds_per_run", max_seconds_per_run, above=0),
+        max_seconds_per_trial=ARGUMENTS.number_or_none("max_seconds_per_trial", max_seconds_per_trial, above=0),
+        on_time_limit=OnTimeLimit(
+            ARGUMENTS.choice("on_time_limit", on_time_limit, [str(each) for each in OnTimeLimit])
+        ),
         wait_for_all=ARGUMENTS.flag("continue_until_max_evaluation_completed", continue_until_max_evaluation_completed),
         expected_cost=expected_cost
         if callable(expected_cost)
@@ -304,10 +317,11 @@ def _notes(settings: Settings, space: SearchSpace, moved: str | None) -> Iterato
 
 def _check_together(settings: Settings) -> None:
     """Refuse what would silently do nothing, or end badly."""
-    needs_cost = settings.budget.max_cost_total is not None and settings.ignore_errors
-    if needs_cost and not settings.knows_cost_of_failures:
+    tolerating = "ignore_errors=True" if settings.ignore_errors else "max_seconds_per_trial"
+    goes_on = settings.ignore_errors or settings.max_seconds_per_trial is not None
+    if settings.budget.max_cost_total is not None and goes_on and not settings.knows_cost_of_failures:
         message = (
-            'ignore_errors=True with max_cost_total needs cost_value_on_error=…, or cost="duration": a failed trial '
+            f'{tolerating} with max_cost_total needs cost_value_on_error=…, or cost="duration": a failed trial '
             "returns no cost, so the budget might never be reached."
         )
         raise ArgumentError(message)

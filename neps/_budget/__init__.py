@@ -3,7 +3,8 @@
 No files, no clock. The worker asks before it asks its sampler; samplers see the limits.
 """
 
+from neps._budget.costs import KnownCosts
 from neps._budget.limits import Budget, ExpectedCost, Limit
 from neps._budget.spending import Spending
 
-__all__ = ["Budget", "ExpectedCost", "Limit", "Spending"]
+__all__ = ["Budget", "ExpectedCost", "KnownCosts", "Limit", "Spending"]

@@ -15,17 +15,25 @@ from neps._outcome import Outcome
 from neps._worker.peers import Ended
 from neps.errors import RankError
 
-__all__ = ["Ending", "How", "died", "outcome"]
+__all__ = ["ALWAYS", "Ending", "How", "asked", "died", "outcome"]
 
-How = Literal["returned", "failed", "signal", "exit", "keyboard", "fenced", "stopped", "stuck"]
+How = Literal["returned", "failed", "signal", "walltime", "exit", "keyboard", "fenced", "stopped", "stuck"]
+ALWAYS = 1 << 60
+"""More often than `should_stop` is called."""
+
+
+def asked(number: int) -> str:
+    """Under which name rank 0's answers of `should_stop` are: how many, and from which on it said to stop."""
+    return f"asked/{number}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How it ended on one rank.
 
-    `how`: it returned, failed (`error`), was interrupted by a signal (`signum`), left by SystemExit (`code`) or
-    KeyboardInterrupt, found the trial taken over, was stopped because of another rank, or doesn't return though it was.
+    `how`: it returned, failed (`error`), was interrupted by a signal (`signum`) or told that the walltime is over, left
+    by SystemExit (`code`) or KeyboardInterrupt, found the trial taken over, was stopped because of another rank, or
+    doesn't return though it was.
     `order` counts all but those that returned. `grouped`: torch's default process group is there still. `obstacle`: why
     this process can't be started anew, if it can't.
     """
@@ -61,8 +69,8 @@ class Ending:
                 return cls(how="signal", signum=signum)
             case Interrupted(reason="exit", exception=SystemExit(code=code)):
                 return cls(how="exit", code=code if isinstance(code, int | str) else None)
-            case Interrupted(reason="keyboard"):
-                return cls(how="keyboard")
+            case Interrupted(reason="keyboard" | "walltime" as how):
+                return cls(how=how)
         return cls(how="stopped" if stopped else "fenced")
 
     def message(self) -> dict[str, Any]:
@@ -74,6 +82,11 @@ class Ending:
         """Whether run_pipeline has come to its end, so that this process can go on as it is."""
         return self.how != "stuck"
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether run_pipeline has returned, so that nothing of it goes on."""
+        return self.how in {"returned", "walltime"}
+
 
 def died(rank: int, size: int, why: str) -> Interrupted:
     """What came of an evaluation one of whose ranks has died."""
@@ -84,8 +97,8 @@ def died(rank: int, size: int, why: str) -> Interrupted:
     return Interrupted(reason="rank", exception=error)
 
 
-def outcome(own: Ended | None, endings: Mapping[int, Ending], size: int) -> Ended | None:
-    """What came of an evaluation that is over on all ranks; None where nothing says so.
+def outcome(own: Ended | None, endings: Mapping[int, Ending], size: int, signum: int | None = None) -> Ended:
+    """What came of an evaluation that is over on all ranks.
 
     What has ended rank after rank has one cause: a takeover or a signal may well show as some error elsewhere, and so
     may a rank that failed, on those which then failed later.
@@ -94,27 +107,39 @@ def outcome(own: Ended | None, endings: Mapping[int, Ending], size: int) -> Ende
         own: what came of it on rank 0.
         endings: how it ended, by rank.
         size: how many ranks there are.
+        signum: a signal that has come, be it that run_pipeline has noticed it nowhere.
     """
     by_how: dict[str, tuple[int, Ending]] = {}
     for rank, ending in sorted(endings.items(), key=lambda item: item[1].order):
         by_how.setdefault(ending.how, (rank, ending))
+    if set(by_how) == {"returned"} and own is not None:
+        return own
+    if signum is None and "signal" in by_how:
+        signum = by_how["signal"][1].signum or signal.SIGTERM
     if "fenced" in by_how:
         return Interrupted(reason="fenced", exception=RankError("the trial was taken over"))
-    if "signal" in by_how:
-        signum = by_how["signal"][1].signum or signal.SIGTERM
+    if signum is not None:
         raised = KeyboardInterrupt() if signum == signal.SIGINT else Interruption(signum)
         return Interrupted(reason="signal", exception=raised, signum=signum)
+    return _without_signal(own, by_how, size)
+
+
+def _without_signal(own: Ended | None, by_how: Mapping[str, tuple[int, Ending]], size: int) -> Ended:
     if "exit" in by_how:
         return Interrupted(reason="exit", exception=SystemExit(by_how["exit"][1].code))
     if "keyboard" in by_how:
         return Interrupted(reason="keyboard", exception=KeyboardInterrupt())
     if "failed" in by_how:
         return _failed(own, *by_how["failed"], size)
-    return own if set(by_how) == {"returned"} else None
+    if isinstance(own, Interrupted) and own.reason == "walltime":
+        return own
+    raise RankError(f"an evaluation ended on some ranks, and nobody knows why: {sorted(by_how)}.")
 
 
 def _failed(own: Ended | None, rank: int, ending: Ending, size: int) -> Evaluated:
     error = f"rank {rank} of {size}: {ending.error}"
+    if rank == 0 and isinstance(own, Evaluated) and own.out_of_time:
+        return own
     if rank == 0 and isinstance(own, Evaluated):
         return dataclasses.replace(own, outcome=dataclasses.replace(own.outcome, error=error))
     return Evaluated(Outcome(success=False, error=error))

@@ -10,17 +10,29 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from neps import errors
 from neps._distributed import rendezvous
 from neps._distributed.carrier import Carrier
-from neps._distributed.endings import Ending
+from neps._distributed.endings import Ending, asked
 from neps._distributed.histories import read_trials
 from neps._distributed.joining import call_of, join, see_run
 from neps._distributed.launched import Group
 from neps._distributed.watching import GRACE, Watch
-from neps._evaluation import Evaluated, Fence, Reports, Signals, evaluate, keywords, named_directories
+from neps._evaluation import (
+    CurrentTrial,
+    Evaluated,
+    Fence,
+    Reports,
+    Signals,
+    Stopping,
+    active,
+    evaluate,
+    keywords,
+    named_directories,
+)
 from neps._evaluation.actions import end_by
 from neps._history import History
 from neps._ledger.claims import Hold
@@ -156,14 +168,25 @@ class _Follower:
         arguments = keywords(self._directories, given, folder.directory, previous)
         number = step["evaluation"]
         fence = Fence(lambda: self._abandon(number), grace=GRACE)
+        stopping = Stopping(lambda: False, lambda: fence.broken)
+        stopping.agree = _RankZerosAnswers(self._carrier, number, fence, stopping)
+        current = CurrentTrial(
+            number=folder.number,
+            attempt=hold.attempt,
+            seed=step["seed"],
+            config=MappingProxyType(dict(step["config"])),
+            pipeline_directory=folder.directory,
+            previous_pipeline_directory=previous,
+            when=stopping,
+        )
         taken_over = _TakenOver(fence, self._watch)
         reports = Reports(lambda points: self._report(number, list(points)))
         self._watch.on_tick = reports.flush
-        self._watch.begin(number, fence)
+        self._watch.begin(number, fence, stopping.patience)
         opened = open_attempt(hold, taken_over, reports.flush, self._patience)
         try:
-            with reports, opened:
-                ended = evaluate(self._called, arguments, self._signals, fence)
+            with reports, active(current), opened:
+                ended = evaluate(self._called, arguments, self._signals, fence, stopping=stopping)
             reports.flush()
             stopped = self._watch.stopped is not None and not taken_over.seen
             self._tell(number, Ending.of(ended, stopped=stopped))
@@ -239,6 +262,29 @@ class _Follower:
             if (signum := self._signals.first) is not None:
                 end_by(signum)
             os._exit(1)
+
+
+class _RankZerosAnswers:
+    """What rank 0 answered at the same call of `should_stop`: this rank waits for it."""
+
+    def __init__(self, carrier: Carrier, number: int, fence: Fence, stopping: Stopping) -> None:
+        self._carrier, self._name = carrier, asked(number)
+        self._fence, self._stopping = fence, stopping
+        self._calls = 0
+
+    def __call__(self, _told: bool) -> bool:  # noqa: FBT001 - an answer
+        self._calls += 1
+        self._stopping.leaving = False  # what becomes of the trial, rank 0 says
+        pause = 0.0005
+        while not self._fence.broken:
+            calls, first = self._carrier.find(self._name) or (0, None)
+            if first is not None and first <= self._calls:
+                return True
+            if calls >= self._calls:
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return True
 
 
 class _TakenOver:

@@ -18,12 +18,12 @@ from typing import Any, NoReturn
 
 from neps._distributed import rendezvous
 from neps._distributed.carrier import Carrier
-from neps._distributed.endings import Ending, died, outcome
+from neps._distributed.endings import ALWAYS, Ending, asked, died, outcome
 from neps._distributed.histories import trials_as_message
 from neps._distributed.joining import await_ready, call_of, join
 from neps._distributed.launched import Group
 from neps._distributed.watching import GRACE, Watch
-from neps._evaluation import Fence, Interrupted, Reports, Signals
+from neps._evaluation import Fence, Interrupted, Reports, Signals, Stopping
 from neps._evaluation.actions import end_by
 from neps._history import History
 from neps._ledger.claims import Claim
@@ -76,6 +76,7 @@ class Leader:
         self._endings: dict[int, Ending] = {}
         self._taken_over = False
         self._fetched = 0
+        self._stopping = Stopping()
         self._before_new_start: Callable[[], object] = lambda: None
 
     def opened(self, run: str, lease: float, before_new_start: Callable[[], object]) -> None:
@@ -106,9 +107,9 @@ class Leader:
         return self._signals
 
     @property
-    def stopped(self) -> bool:
-        """Whether all ranks were interrupted."""
-        return self._watch.stopped is not None
+    def are_there(self) -> bool:
+        """Two ranks at least."""
+        return True
 
     def grace(self, lease: float) -> float:  # noqa: ARG002 - that of one worker
         """Seconds: what a rank does alone is in vain, and the others wait for it."""
@@ -116,7 +117,7 @@ class Leader:
 
     @contextlib.contextmanager
     def evaluating(
-        self, held: Claim, previous: Path | None, fence: Fence, reports: Reports
+        self, held: Claim, previous: Path | None, fence: Fence, stopping: Stopping, reports: Reports
     ) -> Iterator[Callable[[], None]]:
         """Have all others evaluate it, too."""
         if self._watch.lost is not None:
@@ -128,7 +129,9 @@ class Leader:
         decision = held.decision
         hold = held.hold
         self._watch.on_tick = lambda: self._fetch(held, reports)
-        self._watch.begin(self._number, fence)
+        self._watch.begin(self._number, fence, stopping.patience)
+        self._stopping = stopping
+        stopping.agree = _Answers(self._carrier, self._number)
         self._say(
             kind="trial",
             evaluation=self._number,
@@ -162,6 +165,7 @@ class Leader:
     def _settle(self, own: Ended | None) -> Ended:
         stopped = self._watch.stopped is not None and not self._taken_over
         mine = Ending.of(own, stopped=stopped)
+        self._carrier.put(asked(self._number), [ALWAYS, None])  # whoever still asks isn't told to stop by this
         if mine.how != "returned":
             mine = self._ordered(mine)
             self._watch.end_everywhere(f"{mine.how} on rank 0")
@@ -170,9 +174,9 @@ class Leader:
         if (dead := self._death(missing)) is not None:
             self._watch.end_everywhere("a rank died")
             return dead
-        settled = outcome(own, self._endings, self._group.size)
-        if settled is None:
-            return died(0, self._group.size, f"stopped, and nobody knows why: {self._endings}")
+        if self._taken_over:
+            return Interrupted(reason="fenced", exception=RankError("the trial was taken over"))
+        settled = outcome(own, self._endings, self._group.size, self._signals.first)
         if isinstance(settled, Interrupted) and settled.signum is not None:
             self._be_interrupted(settled.signum)
         return settled
@@ -180,7 +184,7 @@ class Leader:
     def conclude(self) -> None:
         """Go on together: as these processes, where nothing of the last evaluation is left in them."""
         endings = self._endings.values()
-        failed = any(ending.how != "returned" for ending in endings)
+        failed = any(not ending.is_clean for ending in endings)
         if failed and any(ending.grouped or not ending.is_over for ending in endings):
             self._start_anew()
         self._say(kind="on")
@@ -234,7 +238,9 @@ class Leader:
                 break
             if wrong_since is None and (self._watch.stopped is not None or self.signals.noticed):
                 wrong_since = now
-            longest = _SECONDS_TO_LEAVE if self.signals.noticed else _SECONDS_TO_END
+            signum, longest = self.signals.first, _SECONDS_TO_END
+            if signum is not None:
+                longest = _SECONDS_TO_LEAVE + self._stopping.patience(signum)
             if wrong_since is not None and now - wrong_since > longest:
                 break
             if now > say_at:
@@ -313,6 +319,23 @@ class Leader:
             theirs = [(step, loss) for step, loss in points if step not in reports.points]
             with contextlib.suppress(OSError):
                 held.hold.curve(begun=True).append(theirs)
+
+
+class _Answers:
+    """Rank 0's answers of `should_stop` in one evaluation, for the same calls of the other ranks."""
+
+    def __init__(self, carrier: Carrier, number: int) -> None:
+        self._carrier, self._name = carrier, asked(number)
+        self._calls = 0
+        self._first: int | None = None
+
+    def __call__(self, told: bool) -> bool:  # noqa: FBT001 - an answer
+        self._calls += 1
+        if told and self._first is None:
+            self._first = self._calls
+        with contextlib.suppress(RankError):  # the evaluation ends by that
+            self._carrier.put(self._name, [self._calls, self._first])
+        return told
 
 
 def _words(error: BaseException | None) -> dict[str, Any]:

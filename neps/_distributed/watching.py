@@ -31,10 +31,11 @@ _SECONDS_TO_HANDLE, _SECONDS_TO_LEAVE = 2.0, 20.0
 
 @dataclasses.dataclass(slots=True)
 class _Watched:
-    """The evaluation that runs: its number, and what interrupts it. `stopped`: why it was."""
+    """The evaluation that runs: its number, what interrupts it, and for how long a signal waits. `stopped`: why."""
 
     number: int
     fence: Fence
+    patience: Callable[[int], float]
     stopped: str | None = None
 
 
@@ -89,10 +90,10 @@ class Watch:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
-    def begin(self, number: int, fence: Fence) -> None:
+    def begin(self, number: int, fence: Fence, patience: Callable[[int], float]) -> None:
         """Evaluation `number` begins; what is known already interrupts it at once."""
         with self._changing:
-            self._watched = _Watched(number, fence)
+            self._watched = _Watched(number, fence, patience)
             self._news = -1
 
     def over(self) -> None:
@@ -197,8 +198,9 @@ class Watch:
 
     def _hurry(self) -> None:
         """Interrupt an evaluation that a signal should have ended."""
-        if not self._told_of_signal:
+        watched, signum = self._watched, self._signals.received
+        if not self._told_of_signal or watched is None:
             return
-        waited = time.monotonic() - self._signalled_at
-        if waited > (_SECONDS_TO_HANDLE if self._signals.received is None else _SECONDS_TO_LEAVE):
+        longest = _SECONDS_TO_HANDLE if signum is None else _SECONDS_TO_LEAVE + watched.patience(signum)
+        if time.monotonic() - self._signalled_at > longest:
             self._interrupt("a signal came")

@@ -12,15 +12,16 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn
 
-from neps._evaluation.fence import Fence, Fenced
+from neps._evaluation.fence import Fence, Fenced, TimeOver
 from neps._evaluation.pending import PendingType
 from neps._evaluation.returned import Evaluated, failure, read_return_value
 from neps._evaluation.signals import Signals
-from neps.errors import ReturnValueError
+from neps._evaluation.stopping import Stopping, WalltimeOver
+from neps.errors import ReturnValueError, TimeLimitError
 
-__all__ = ["Interrupted", "evaluate"]
+__all__ = ["Interrupted", "evaluate", "out_of_time"]
 
-Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal", "rank", "unreachable"]
+Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal", "walltime", "rank", "unreachable"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,9 @@ class Interrupted:
     """An evaluation that has no result: the attempt was left, or lost.
 
     `reason`: a `signal` came (`signum`; SIGINT too); run_pipeline raised KeyboardInterrupt (`keyboard`) or SystemExit
-    (`exit`) of its own; the attempt was taken over (`fenced`); or it failed since the storage did, or the
-    terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell); or another `rank` of
-    the same training died, or is `unreachable`.
+    (`exit`) of its own; the attempt was taken over (`fenced`); it was told to stop, since the walltime of the job is
+    nearly over (`walltime`); or it failed since the storage did, or the terminal that it prints to is gone (`storage`,
+    `terminal`, which only the worker can tell); or another `rank` of the same training died, or is `unreachable`.
     `exception` is what came out of run_pipeline.
     """
 
@@ -50,10 +51,12 @@ def evaluate(
     signals: Signals,
     fence: Fence | None = None,
     before: Callable[[], object] | None = None,
+    stopping: Stopping | None = None,
 ) -> Evaluated | Interrupted | PendingType:
     """Call `run_pipeline(**keywords)` and say what came of it.
 
-    A value that was returned counts, whatever signals came meanwhile. An exception after a signal or a takeover is
+    A value that was returned counts, whatever signals came meanwhile, unless run_pipeline was told to stop and hand the
+    trial back (`should_stop`). An exception after a signal or a takeover is
     taken to be caused by that (it often reaches us as some other exception); each other one, BaseException
     included, is a failure, but for KeyboardInterrupt and SystemExit. `neps.PENDING` is handed on. A child process that
     run_pipeline forked and that comes back here is ended.
@@ -64,6 +67,7 @@ def evaluate(
         signals: the worker's signals.
         fence: lets another thread interrupt this evaluation; None if nobody does.
         before: called first, as a part of the evaluation: interrupted like that.
+        stopping: when it should stop; None: when a signal comes.
 
     Example:
         >>> evaluate(lambda x: x * 2, {"x": 1.5}, Signals()).outcome.loss
@@ -71,32 +75,55 @@ def evaluate(
         >>> evaluate(lambda x: 1 / x, {"x": 0}, Signals()).outcome.success
         False
     """
-    fence = fence or Fence()
+    fence, stopping = fence or Fence(), stopping or Stopping(lambda: signals.received is not None)
+    signals.be_patient(stopping.patience)
     try:
         value = fence.call(signals.interruptible, _call, run_pipeline, keywords, before)
     except BaseException as raised:
-        reason = _reason(raised, signals, fence)
+        reason = _reason(raised, signals, fence, stopping)
         if reason is not None:
             return Interrupted(reason=reason, exception=raised, signum=signals.received)
-        if isinstance(raised, Fenced):
+        if isinstance(raised, Fenced) or (isinstance(raised, TimeOver) and raised.fence is not fence):
             raise  # meant for an evaluation around this one: run_pipeline may itself call neps.run
-        return failure(raised)
+        return out_of_time(stopping.limit, raised) if stopping.is_over else failure(raised)
+    finally:
+        signals.be_patient(None)
     if isinstance(value, PendingType):
         return value
+    if stopping.leaving:
+        return _left(signals, fence)
     try:
         return Evaluated(read_return_value(value))
     except ReturnValueError as error:
         return failure(error)
 
 
-def _reason(raised: BaseException, signals: Signals, fence: Fence) -> Reason | None:
+def out_of_time(limit: float, raised: BaseException | None = None) -> Evaluated:
+    """An evaluation that failed after its time was over, by this exception if by any, which the error names, too."""
+    error = TimeLimitError(f"the evaluation took longer than max_seconds_per_trial={limit:g}")
+    error.__cause__ = raised
+    return dataclasses.replace(failure(error), out_of_time=True)
+
+
+def _left(signals: Signals, fence: Fence) -> Interrupted:
+    """run_pipeline has returned since it was told to."""
+    if signals.received is not None:
+        return Interrupted(reason="signal", exception=signals.interruption(signals.received), signum=signals.received)
+    if fence.broken:
+        return Interrupted(reason="fenced", exception=Fenced())
+    return Interrupted(reason="walltime", exception=WalltimeOver("the walltime of the job is nearly over"))
+
+
+def _reason(raised: BaseException, signals: Signals, fence: Fence, stopping: Stopping) -> Reason | None:
     if signals.received is not None:
         return "signal"
     if fence.broken:
         return "fenced"
     if isinstance(raised, KeyboardInterrupt):
         return "keyboard"
-    return "exit" if isinstance(raised, SystemExit) else None
+    if stopping.leaving:
+        return "walltime"
+    return "exit" if isinstance(raised, SystemExit) and not stopping.is_over else None
 
 
 def _call(run_pipeline: Callable[..., Any], keywords: Mapping[str, Any], before: Callable[[], object] | None) -> Any:

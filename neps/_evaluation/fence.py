@@ -1,6 +1,7 @@
-"""Fencing: an evaluation whose attempt somebody else has taken over ends at its next report, `save` or `load`.
+"""Fencing: an evaluation that is taken over, or whose time is over, ends at its next report, `save` or `load`.
 
-Who notices the takeover, and what becomes of an evaluation that does none of these for long, is decided elsewhere.
+Who notices the takeover, when the time is over, and what becomes of an evaluation that does none of these for long, is
+decided elsewhere.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from neps.errors import TakenOverError
+from neps.errors import TakenOverError, TimeLimitError
 
-__all__ = ["Fence", "Fenced", "check"]
+__all__ = ["Fence", "Fenced", "TimeOver", "check"]
 
 _logger = logging.getLogger("neps.evaluation")
 T = TypeVar("T")
@@ -21,6 +22,14 @@ T = TypeVar("T")
 
 class Fenced(BaseException):
     """Raised inside run_pipeline: this attempt has been taken over, so nothing that it does counts any more."""
+
+
+class TimeOver(BaseException):
+    """Raised inside run_pipeline: max_seconds_per_trial is over. Let it pass: the trial then ends as failed."""
+
+    def __init__(self, fence: Fence) -> None:
+        super().__init__("max_seconds_per_trial is over")
+        self.fence = fence
 
 
 class Fence:
@@ -33,6 +42,7 @@ class Fence:
         abandon: called in a thread of its own where the call goes on for `grace` seconds after `interrupt`, once. The
             call doesn't return meanwhile: so whatever `abandon` does to the process strikes nothing but this call.
         grace: in seconds.
+        is_overdue: whether its time is over, and `check` is to raise for that.
 
     Example:
         >>> fence = Fence()
@@ -41,9 +51,16 @@ class Fence:
         >>> fence.interrupt()  # too late: nothing happens
     """
 
-    def __init__(self, abandon: Callable[[], object] | None = None, grace: float = 0.0) -> None:
+    def __init__(
+        self,
+        abandon: Callable[[], object] | None = None,
+        grace: float = 0.0,
+        is_overdue: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.broken = False
         """Whether the call was interrupted, or will be as soon as it begins."""
+        self.is_overdue = is_overdue
+        self._waits = False
         self.process, self.thread = os.getpid(), threading.get_ident()
         self._abandon, self._grace = abandon, grace
         self._goes_on = threading.Lock()  # held until the call is over: an Event costs more than all the rest
@@ -55,14 +72,20 @@ class Fence:
         if not self._goes_on.locked() or self.broken or self.process != os.getpid():
             return
         self.broken = True
-        if self._abandon is None:
+        self.await_end()
+
+    def await_end(self) -> None:
+        """Have the call abandoned if it goes on for the grace from now on; do nothing at a second time."""
+        if self._abandon is None or self._waits:
             return
+        self._waits = True
         try:
             threading.Thread(target=self._wait, args=(self._abandon,), name="neps-fence", daemon=True).start()
         except (RuntimeError, MemoryError) as error:
             _logger.warning(
-                "Another worker has taken over the trial that this one evaluates. Its next call of neps.report "
-                "or neps.checkpoint ends it. Without one, it runs to its end, because no thread can be started: %s.",
+                "Another worker has taken over the trial that this one evaluates, or its time is over. Its next call "
+                "of neps.report or neps.checkpoint ends it. Without one, it runs to its end, because no thread can be "
+                "started: %s.",
                 error,
             )
 
@@ -92,21 +115,35 @@ _running: list[Fence] = []
 
 
 def check() -> None:
-    """Go on only where the evaluation that calls has not been taken over; anywhere else it does nothing.
+    """Go on only where the evaluation that calls goes on, too; anywhere else it does nothing.
 
     Raises:
-        Fenced: in the evaluating thread, if it has.
-        neps.errors.TakenOverError: in another thread of the process, where all that it evaluates is of one thread.
+        Fenced: in the evaluating thread, if it was taken over.
+        TimeOver: in the evaluating thread, if its time is over.
+        neps.errors.TakenOverError, neps.errors.TimeLimitError: in another thread of the process, where all that it
+            evaluates is of one thread.
     """
     mine = [fence for fence in _running if fence.process == os.getpid()]  # a forked child inherits its parent's
     broken = [fence for fence in mine if fence.broken]
-    if not broken:
+    late = [fence for fence in mine if fence.is_overdue()]
+    if not (broken or late):
         return
-    if any(fence.thread == threading.get_ident() for fence in broken):
+    thread = threading.get_ident()
+    if any(fence.thread == thread for fence in broken):
         raise Fenced
+    for fence in late:
+        if fence.thread == thread:
+            raise TimeOver(fence)
     if len({fence.thread for fence in mine}) == 1:
-        raise TakenOverError(
+        raise _elsewhere(taken_over=bool(broken))
+
+
+def _elsewhere(*, taken_over: bool) -> TakenOverError | TimeLimitError:
+    """What is raised in other threads."""
+    if taken_over:
+        return TakenOverError(
             "another worker has taken over the trial that this process evaluates, because this one was silent for "
             "longer than lease_seconds. Its result will be dropped. End this thread. A longer lease_seconds tolerates "
             "longer silences."
         )
+    return TimeLimitError("max_seconds_per_trial is over for the trial that this process evaluates. End this thread.")

@@ -54,6 +54,7 @@ def report(step: float, loss: float) -> None:
         neps.errors.ArgumentError: if one of them isn't such a number, inside an evaluation or not.
         neps.errors.TakenOverError: in other threads than run_pipeline's, if another worker has taken the trial over.
             run_pipeline itself is interrupted then.
+        neps.errors.TimeLimitError: there and in child processes, if max_seconds_per_trial is over; the same.
 
     Example:
         >>> import neps, tempfile

@@ -27,11 +27,12 @@ class Evaluated:
     """An evaluation that ended by itself: its outcome, and the exception that it raised, to chain.
 
     The exception's traceback keeps run_pipeline's variables alive, a model on a GPU included: drop it before the next
-    evaluation. So it is no part of the outcome, which is kept.
+    evaluation. So it is no part of the outcome, which is kept. `out_of_time`: it ended for its max_seconds_per_trial.
     """
 
     outcome: Outcome
     exception: BaseException | None = None
+    out_of_time: bool = False
 
 
 def read_return_value(value: object) -> Outcome:

@@ -75,8 +75,10 @@ class Signals:
         self.received: int | None = None
         """The first signal that came, which stays: look at it wherever leaving is safe."""
         self._watch: Watch | None = None
+        self._patience: Callable[[int], float] | None = None
         self._put_off: int | None = None
-        self._raise_at = 0.0
+        self._raise_from = self._raise_at = 0.0
+        self._first_at: float | None = None
         self._raised: BaseException | None = None
         self._region: FrameType | None = None
         self._process = os.getpid()
@@ -138,6 +140,10 @@ class Signals:
         self._watch.catch_up(_SECONDS_TO_CATCH_UP)
         return self.first
 
+    def be_patient(self, patience: Callable[[int], float] | None) -> None:
+        """Ask `patience`, from now on, for how many seconds the first signal waits before it interrupts; None: not."""
+        self._patience = patience
+
     @contextlib.contextmanager
     def last_words(self, words: Callable[[], object]) -> Iterator[None]:
         """Have `words` called, meanwhile, in another thread before a second signal ends the process."""
@@ -163,7 +169,7 @@ class Signals:
         self._region = sys._getframe()  # noqa: SLF001
         try:
             if self.received is not None:
-                raise self._interruption(self.received)
+                raise self.interruption(self.received)
             return function(*args)
         finally:
             self._region = self._put_off = None
@@ -204,7 +210,7 @@ class Signals:
         if self._watch is not None and self is _active[-1]:  # else the watch of the run inside hands it on
             self._watch.tell(signum)
         if self._is_new(signum) and _is_inside(self._region, frame) and not self._is_put_off(signum, frame):
-            raise self._interruption(signum)
+            raise self.interruption(signum)
 
     def _call_users(self, signum: int, frame: FrameType | None) -> None:
         """Call the handler that the user had installed."""
@@ -216,34 +222,46 @@ class Signals:
                 self._raised = self._raised or raised
 
     def _is_put_off(self, signum: int, frame: FrameType | None) -> bool:
-        """Put an interruption off where it would do harm."""
+        """Put an interruption off where it would do harm, or where run_pipeline is about to end by itself."""
         # The handler of a run inside run_pipeline calls this one, and puts off itself.
-        if (
-            self is not _active[-1]
-            or self._watch is None
-            or not _is_delicate(self._region, frame)
-            or not self._watch.ask_again()
-        ):
+        if self is not _active[-1] or self._watch is None:
+            return False
+        now, patience = time.monotonic(), self._patience_with(signum)
+        if not (patience or _is_delicate(self._region, frame)) or not self._watch.ask_again():
             return False
         # Who goes on after a KeyboardInterrupt goes on with whole modules; the others end the process.
         seconds = math.inf if signum == signal.SIGINT else _LONGEST_PUT_OFF
-        self._put_off, self._raise_at = signum, time.monotonic() + seconds
+        self._put_off, self._raise_from, self._raise_at = signum, now + patience, now + max(seconds, patience)
+        self._watch.patience = patience
         return True
+
+    def _patience_with(self, signum: int) -> float:
+        """Seconds that a signal waits: only the first one does, and what comes at the same time."""
+        now = time.monotonic()
+        self._first_at = now if self._first_at is None else self._first_at
+        if self._patience is None or now - self._first_at >= REPEAT_SECONDS:
+            return 0.0
+        return self._patience(signum)
 
     def _check_again(self, signum: int, frame: FrameType | None) -> None:
         """Raise what was put off, or let it be asked again; see `Watch.ask_again`."""
         if self._put_off is not None and _is_inside(self._region, frame):
-            if _is_delicate(self._region, frame) and time.monotonic() < self._raise_at:
-                return  # that was a moment ago
+            if not self._is_time_for(frame):
+                return  # it was a moment ago
             signum, self._put_off = self._put_off, None
             self._asked()
-            raise self._interruption(signum)
+            raise self.interruption(signum)
         self._asked()
 
     def _may_raise(self) -> bool:
         """Whether it seems so to another thread."""
         frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
-        return time.monotonic() >= self._raise_at or not _is_delicate(self._region, frame)
+        return self._is_time_for(frame)
+
+    def _is_time_for(self, frame: FrameType | None) -> bool:
+        """Whether to raise now what was put off."""
+        now = time.monotonic()
+        return now >= self._raise_at or (now >= self._raise_from and not _is_delicate(self._region, frame))
 
     def _asked(self) -> None:
         if self._watch is not None:
@@ -255,7 +273,8 @@ class Signals:
         last, self._last[signum] = self._last.get(signum), now
         return last is None or now - last >= REPEAT_SECONDS
 
-    def _interruption(self, signum: int) -> BaseException:
+    def interruption(self, signum: int) -> BaseException:
+        """What a signal raises."""
         if self._raised is not None:
             return self._raised
         return KeyboardInterrupt() if signum == signal.SIGINT else Interruption(signum)

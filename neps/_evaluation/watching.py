@@ -51,6 +51,8 @@ class Watch:
         """The first signal that came."""
         self.last_words: Callable[[], object] | None = None
         """Called in a thread of its own before the process is ended; it has a few seconds."""
+        self.patience = 0.0
+        """For how many seconds run_pipeline, which asks whether to stop, isn't interrupted by the first signal."""
         self._counts, self._poke, self._is_ready = counts, poke, is_ready
         self._asking = self._stopping = False
         self._caught_up = threading.Event()
@@ -170,10 +172,13 @@ class Watch:
             signal.pthread_kill(main, self._poke)  # a real one: it may have gone on to a call that waits
 
     def _say_first(self) -> None:
+        does = "interrupting run_pipeline"
+        if self.patience:
+            does = f"run_pipeline is asked to stop (should_stop), and interrupted in {self.patience:.0f} s"
         _say(
-            f"{signal.Signals(self.first or 0).name} received: interrupting run_pipeline; another worker will resume "
-            "its trial. If it takes long (an import, C code), send a second signal: Ctrl-C then ends this process "
-            f"within {_GRACE_OF_SIGINT:g} s, any other signal within {_GRACE:g} s."
+            f"{signal.Signals(self.first or 0).name} received: {does}; another worker will resume its trial. If it "
+            "takes long (an import, C code), send a second signal: Ctrl-C then ends this process within "
+            f"{_GRACE_OF_SIGINT:g} s, any other signal within {_GRACE:g} s."
         )
 
     def _end(self) -> None:

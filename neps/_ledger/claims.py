@@ -17,7 +17,7 @@ from typing import Any
 from neps._ledger.curve_file import CurveFile
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.identity import Identity
-from neps._ledger.layout import end_name, lock_name, saved_name, stalled_bytes, stalled_name, start_name
+from neps._ledger.layout import end_name, lock_name, saved_name, stalled_bytes, stalled_name, start_name, stopped_name
 from neps._ledger.records import AttemptStart, End
 from neps._ledger.touching import Lock
 from neps._ledger.trial_folder import TrialFolder
@@ -57,6 +57,15 @@ class Hold:
     def mark_saved(self) -> None:
         """Leave the sign that it has saved a checkpoint: an empty file, made by its own processes alone."""
         self._mark(saved_name(self.attempt))
+
+    def mark_stopped(self) -> None:
+        """Leave the sign that one of its processes was told to stop, since the walltime of the job is nearly over."""
+        with contextlib.suppress(OSError):  # its worker knows by itself that little is left
+            self._mark(stopped_name(self.attempt))
+
+    def was_stopped(self) -> bool:
+        """Whether there is such a sign of it."""
+        return os.path.lexists(f"{self.folder.path}/{stopped_name(self.attempt)}")
 
     def mark_stalled(self, size: int) -> None:
         """Leave the sign that one of its processes had no room to save: its name says all, since that fits."""
@@ -126,14 +135,15 @@ class Claim:
         """End the attempt with its result, the trial's: True if it was ours, and durable then."""
         return self.folder.end_with_result(self.attempt, fields, self._me)
 
-    def leave(self, why: str, *, needs_bytes: int | None = None) -> bool:
+    def leave(self, why: str, *, needs_bytes: int | None = None, seconds: float | None = None) -> bool:
         """Hand the attempt back, to be resumed by any worker: True if this end was ours."""
-        return self.folder.end_attempt(self.attempt, End.LEFT, self._me, why, needs_bytes=needs_bytes)
+        more = {"needs_bytes": needs_bytes, "seconds": seconds}
+        return self.folder.end_attempt(self.attempt, End.LEFT, self._me, why, **more)
 
-    def leave_hastily(self, why: str) -> bool:
+    def leave_hastily(self, why: str, seconds: float | None = None) -> bool:
         """The same in another thread than the evaluating one, which may just be ending it, too."""
         me = dataclasses.replace(self._me, worker=f"{self._me.worker}-signal")
-        return self.folder.end_attempt(self.attempt, End.LEFT, me, why)
+        return self.folder.end_attempt(self.attempt, End.LEFT, me, why, seconds=seconds)
 
     def die(self, why: str) -> bool:
         """End the attempt, so that it counts as a death of its worker: True if this end was ours."""

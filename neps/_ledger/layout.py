@@ -26,6 +26,7 @@ __all__ = [
     "stalled_bytes",
     "stalled_name",
     "start_name",
+    "stopped_name",
     "void_name",
 ]
 
@@ -36,7 +37,7 @@ RESULT = "result.yaml"
 
 _OWN_NAME = re.compile(
     r"(neps|trial|config|result(_\d+)?|attempt_\d+(\.end|\.pending)?)\.yaml(\.damaged-.*)?"
-    r"|attempt_\d+\.(lock|saved|curve\.jsonl|stalled_\d+)"
+    r"|attempt_\d+\.(lock|saved|stopped|curve\.jsonl|stalled_\d+)"
 )
 _ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,17})(?:\.end)?\.yaml")
 _STALLED = re.compile(r"attempt_([1-9][0-9]{0,17})\.stalled_([1-9][0-9]{0,17})")
@@ -82,6 +83,11 @@ def curve_name(attempt: int) -> str:
 def saved_name(attempt: int) -> str:
     """The sign that an attempt has saved a checkpoint which is further on."""
     return f"attempt_{attempt}.saved"
+
+
+def stopped_name(attempt: int) -> str:
+    """The sign that a process of an attempt was told to stop, since the walltime of its job is nearly over."""
+    return f"attempt_{attempt}.stopped"
 
 
 def stalled_name(attempt: int, size: int) -> str:

@@ -57,13 +57,15 @@ class AttemptStart:
 class AttemptEnd:
     """How attempt `attempt` ended; `result` is there where that decides the trial.
 
-    `needs_bytes`: it was left since the storage failed, and needs room for about so many.
+    `needs_bytes`: it was left since the storage failed, and needs room for about so many. `seconds`: how long it was
+    evaluated until it was left.
     """
 
     attempt: int
     end: End
     result: Result | None = None
     needs_bytes: int | None = None
+    seconds: float | None = None
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> AttemptEnd:
@@ -71,7 +73,10 @@ class AttemptEnd:
         attempt, end = typed.need(fields, "attempt", typed.counted), typed.need(fields, "end", _how)
         if end in (End.RESULT, End.DAMAGED):
             return cls(attempt, end, _read_result(fields, attempt, damaged=end is End.DAMAGED))
-        return cls(attempt, end, None, typed.get(fields, "needs_bytes", typed.whole) if end is End.LEFT else None)
+        if end is not End.LEFT:
+            return cls(attempt, end)
+        needs, seconds = typed.get(fields, "needs_bytes", typed.whole), typed.get(fields, "seconds", typed.cost)
+        return cls(attempt, end, needs_bytes=needs, seconds=seconds)
 
 
 def _how(value: object) -> End:

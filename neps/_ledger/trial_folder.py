@@ -178,11 +178,9 @@ class TrialFolder:
         fields = AttemptStart(attempt, me, after).fields(time=documents.now())
         return publish(self.path, start_name(attempt), documents.encode(fields), me.token)
 
-    def end_attempt(
-        self, attempt: int, end: End, me: Identity, why: str | None = None, *, needs_bytes: int | None = None
-    ) -> bool:
-        """End an attempt without a result: True if this end was ours."""
-        fields = {"attempt": attempt, "end": str(end), "by": me.worker, "why": why, "needs_bytes": needs_bytes}
+    def end_attempt(self, attempt: int, end: End, me: Identity, why: str | None = None, **more: float | None) -> bool:
+        """End an attempt without a result: True if this end was ours. `more`: other fields of `AttemptEnd`."""
+        fields = {"attempt": attempt, "end": str(end), "by": me.worker, "why": why, **more}
         fields["time"] = documents.now()
         return publish(self.path, end_name(attempt), documents.encode(fields), me.token)
 

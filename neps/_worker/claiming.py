@@ -114,6 +114,8 @@ class Claims:
                 return Pause(reason)
             case decision:
                 self._spare = None
+                if (lacks := context.time_left.lacks(decision)) is not None:
+                    return Leave(lacks, at_once=True)
                 return dataclasses.replace(decision, worker=context.me.worker, claimed=datetime.now(UTC))
 
     # Reserving and committing

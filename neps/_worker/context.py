@@ -6,6 +6,7 @@ import dataclasses
 
 from neps._budget import Spending
 from neps._evaluation import Signals
+from neps._evaluation.walltime import Walltime
 from neps._fidelity import Brackets
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
@@ -14,6 +15,7 @@ from neps._ledger.view import View
 from neps._worker.peers import Peers
 from neps._worker.settings import Settings
 from neps._worker.tenure import Tenure
+from neps._worker.time_left import TimeLeft
 from neps.samplers import Sampler
 from neps.space import SearchSpace
 
@@ -44,3 +46,5 @@ class Context:
     signals: Signals
     tenure: Tenure
     peers: Peers
+    walltime: Walltime
+    time_left: TimeLeft

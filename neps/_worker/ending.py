@@ -55,6 +55,11 @@ class Endings:
             return None
         return self._published(held, result)
 
+    def publish_late(self, held: Claim, result: Result) -> None:
+        """The same for an evaluation that still runs; in another thread, so nothing that this worker knows changes."""
+        what, fields = f"The result of trial {held.number}", result_fields(result)
+        self._through(held, what, lambda: self._end(held, fields), self._patience)
+
     def mark(self, held: Claim, started: datetime) -> Trial | None:
         """Mark the attempt as pending, so that it goes on without this worker; None if it is another's by now."""
         number, view = held.number, self._context.view
@@ -108,6 +113,7 @@ class Endings:
         folder = held.folder
         why = f"the storage failed: {interrupted.exception!r}"
         needs = self._shortage.needed(held, interrupted.exception, mine)
+        seconds = round(self._context.heartbeat.held_for(), 3)
         _logger.warning(
             "Trial %d is handed back, to be resumed by any worker: %s. %s.",
             folder.number,
@@ -119,7 +125,7 @@ class Endings:
         def publish() -> bool:
             if self._context.signals.received is not None:
                 return False
-            return held.leave(why, needs_bytes=needs)
+            return held.leave(why, needs_bytes=needs, seconds=seconds)
 
         self._through(held, f"The end of an attempt at trial {folder.number}", publish, math.inf)
         self._context.view.update(folder.number)
@@ -181,7 +187,7 @@ class Endings:
             if died:
                 held.die(why)
             else:
-                held.leave(why)
+                held.leave(why, seconds=round(self._context.heartbeat.held_for(), 3))
         except OSError as error:
             _logger.warning(
                 "Trial %d can't be handed back: %s. Another worker resumes it after lease_seconds.",
@@ -229,6 +235,8 @@ def _why(interrupted: Interrupted) -> str:
 
 def _interruption(interrupted: Interrupted) -> str:
     """What interrupted run_pipeline, by name."""
+    if interrupted.reason == "walltime":
+        return "the end of the job's walltime, which is near"
     if interrupted.signum is None:
         return type(interrupted.exception).__name__
     return signal.Signals(interrupted.signum).name

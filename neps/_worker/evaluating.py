@@ -9,23 +9,31 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from neps._evaluation import (
+    CurrentTrial,
     Evaluated,
     Fence,
     Interrupted,
     PendingType,
     Reports,
+    Stopping,
+    WalltimeOver,
+    active,
     evaluate,
     keywords,
     named_directories,
+    out_of_time,
 )
-from neps._ledger.claims import Claim
+from neps._ledger.claims import Claim, Hold
 from neps._ledger.trial_folder import TrialFolder
 from neps._outcome import Result
 from neps._trial import Trial
@@ -38,6 +46,7 @@ from neps._worker.previous import Previous
 from neps._worker.recorded import error_of, recorded
 from neps._worker.reports import reports_of, with_reports
 from neps._worker.shortage import Shortage
+from neps._worker.time_limit import ends_of, limited
 from neps.checkpoint._attempts import open_attempt
 from neps.checkpoint._files import discard_unfinished
 from neps.errors import DirectoryError
@@ -46,28 +55,8 @@ __all__ = ["BORNE", "Evaluations"]
 
 _logger = logging.getLogger("neps.worker")
 _LAST_WORDS = "a second signal ended the process"
-BORNE = {"fenced", "storage"}
+BORNE = {"fenced", "storage", "walltime"}
 """After what interruptions of an evaluation a worker goes on."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Begun:
-    """When an evaluation began, by the calendar and by the clock, and who is told of it."""
-
-    at: datetime
-    clock: float
-    telling: Telling | None
-
-    @property
-    def before(self) -> Callable[[], object] | None:
-        """What is called before run_pipeline."""
-        return None if self.telling is None else self.telling.started
-
-    @property
-    def seconds(self) -> float:
-        """How long it has taken so far."""
-        before = self.telling.seconds_before if self.telling else 0.0
-        return round(time.monotonic() - self.clock - before, 6)
 
 
 class Evaluations:
@@ -82,6 +71,7 @@ class Evaluations:
         self._previous = Previous(context, wanted="previous_pipeline_directory" in self._directories)
         self._endings = Endings(context, shortage)
         self._patience = 10 * context.lease
+        self._limit = context.settings.max_seconds_per_trial or math.inf
 
     def run(self, held: Claim) -> Trial | Interrupted | None:
         """Evaluate; the trial with its result or pending, how it was interrupted, or None if somebody else decided it.
@@ -114,58 +104,64 @@ class Evaluations:
 
     def _evaluate_and_end(self, held: Claim, telling: Telling | None) -> tuple[Ended, Trial | Interrupted | None]:
         """What came of it, and how the attempt stands then, as `run` returns it."""
-        began = _Begun(datetime.now(UTC), time.monotonic(), telling)
+        began = _Began(telling)
         reports = reports_of(held, self._context, None if telling is None else telling.reported)
-
-        def abandon() -> None:
-            self._abandon(held, lambda evaluated: self._end(held, evaluated, reports, began))
-
-        return self._end(held, self._evaluate(held, reports, began.before, abandon), reports, began)
+        return self._end(held, self._evaluate(held, reports, began), reports, began)
 
     def _end(
-        self, held: Claim, evaluated: Ended, reports: Reports, began: _Begun
+        self, held: Claim, evaluated: Ended, reports: Reports, began: _Began
     ) -> tuple[Ended, Trial | Interrupted | None]:
-        """End the attempt as it has to be after what came of it."""
+        """End the attempt as what came of it demands."""
         if isinstance(evaluated, Interrupted):
             if evaluated.reason != "storage":  # else it was left already
                 self._endings.leave(held, evaluated)
             return evaluated, evaluated
         anew.evaluated()
         if isinstance(evaluated, PendingType):
-            return evaluated, self._endings.mark(held, began.at)
-        seconds = began.seconds
-        outcome = recorded(with_reports(evaluated.outcome, held, reports.points), self._context.settings, seconds)
-        result = Result(outcome, origin_of(self._context.me.worker, held.attempt, began.at, seconds))
-        return dataclasses.replace(evaluated, outcome=outcome), self._endings.publish(held, result)
+            return evaluated, self._endings.mark(held, began.date)
+        result = self._result(held, evaluated, reports, began)
+        return dataclasses.replace(evaluated, outcome=result.outcome), self._endings.publish(held, result)
 
-    def _evaluate(
-        self, held: Claim, reports: Reports, before: Callable[[], object] | None, abandon: Callable[[], None]
-    ) -> Ended:
+    def _result(self, held: Claim, evaluated: Evaluated, reports: Reports, began: _Began) -> Result:
+        seconds, settings = began.seconds, self._context.settings
+        outcome = limited(evaluated, with_reports(evaluated.outcome, held, reports.points), settings)
+        outcome = recorded(outcome, settings, seconds)
+        return Result(outcome, origin_of(self._context.me.worker, held.attempt, began.date, seconds))
+
+    def _evaluate(self, held: Claim, reports: Reports, began: _Began) -> Ended:
         folder, decision = held.folder, held.decision
-        try:
-            folder.write_config(decision, self._context.me)
-        except OSError as error:  # derived, for people: no reason to lose an evaluation
-            _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
-        given = self._context.space.handed(decision.config)
-        previous = self._previous.of(decision)
+        self._write_config(held)
+        given, previous = self._context.space.handed(decision.config), self._previous.of(decision)
         arguments = keywords(self._directories, given, folder.directory, previous)
-        peers = self._context.peers
-        fence = Fence(abandon, grace=peers.grace(self._context.lease))
-        hold, view = held.hold, self._context.view
+        hold, view, signals = held.hold, self._context.view, self._context.signals
+        ends, peers = ends_of(held, self._context.settings), self._context.peers
+        stopping = Stopping(
+            lambda: signals.noticed,
+            lambda: fence.broken,
+            limit=self._limit,
+            ends=ends,
+            walltime=self._context.walltime,
+        )
+        grace = peers.grace(self._context.lease)
+        fence = Fence(lambda: self._abandon(held, fence, reports, began), grace, lambda: stopping.is_overdue)
 
         def on_beat() -> None:
             reports.flush()
             view.check_heartbeats()
+            if stopping.is_overdue:
+                fence.await_end()
 
-        with peers.evaluating(held, previous, fence, reports) as taken_over:
+        with peers.evaluating(held, previous, fence, stopping, reports) as taken_over:
             self._context.heartbeat.hold(hold, taken_over, on_beat)
             if hold.attempt > 1:
                 self._discard_unfinished(folder)
             # What a checkpoint has seen is never reported again: so its reports are written first.
-            signals = self._context.signals
-            opened = open_attempt(hold, taken_over, reports.flush, self._patience)
-            with reports, opened as mine, signals.last_words(lambda: held.leave_hastily(_LAST_WORDS)):
-                evaluated = peers.settle(evaluate(self._run_pipeline, arguments, signals, fence, before))
+            current = active(_current(held, previous, stopping))
+            opened = open_attempt(hold, taken_over, reports.flush, self._patience, ends)
+            last_words = signals.last_words(lambda: held.leave_hastily(_LAST_WORDS))
+            with reports, current, opened as mine, last_words:
+                own = evaluate(self._run_pipeline, arguments, signals, fence, began.before, stopping)
+                evaluated = self._told_in_a_child(hold, peers.settle(own))
         if not isinstance(evaluated, Evaluated) or not evaluated.outcome.success:
             reports.flush()
         if isinstance(evaluated, PendingType):
@@ -175,23 +171,47 @@ class Evaluations:
             self._endings.leave_short(held, evaluated, mine)
         return evaluated
 
-    def _abandon(self, held: Claim, end: Callable[[Ended], tuple[Ended, Trial | Interrupted | None]]) -> None:
-        """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks; or of all ranks."""
+    def _write_config(self, held: Claim) -> None:
+        folder = held.folder
+        try:
+            folder.write_config(held.decision, self._context.me)
+        except OSError as error:  # derived, for people: no reason to lose an evaluation
+            _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
+
+    def _told_in_a_child(self, hold: Hold, evaluated: Ended) -> Ended:
+        """Where a process that run_pipeline has started was told to stop, what this one made of that is no result."""
+        if not isinstance(evaluated, Evaluated) or self._context.walltime.known is None or not hold.was_stopped():
+            return evaluated
+        return Interrupted(reason="walltime", exception=WalltimeOver("a child process was told to stop"))
+
+    def _abandon(self, held: Claim, fence: Fence, reports: Reports, began: _Began) -> None:
+        """Make an end of an evaluation that was taken over, or whose time was over, a while ago; it doesn't ask."""
         signals, heartbeat, folder = self._context.signals, self._context.heartbeat, held.folder
-        if (peers := self._context.peers).stopped:
-            evaluated, ended = end(peers.settle(None))
+        late, peers = out_of_time(self._limit), self._context.peers
+        if peers.are_there:
+            evaluated, ended = self._end(held, peers.settle(None if fence.broken else late), reports, began)
             heartbeat.stop()
             peers.end(self._raised(held, evaluated, ended))
         if signals.noticed:
             return  # it ends by that
-        said = (
-            f"Trial {folder.number} was taken over by another worker, because this one was silent for longer than "
-            f"lease_seconds. Its run_pipeline still runs, and has called neither neps.report nor neps.checkpoint for "
-            f"another {self._context.lease:g} s. Its result will be dropped."
-        )
+        lease = f"{self._context.lease:g} s"
+        if fence.broken:
+            said = (
+                f"Trial {folder.number} was taken over by another worker, because this one was silent for longer than "
+                f"lease_seconds. Its run_pipeline still runs, and has called neither neps.report nor neps.checkpoint "
+                f"for another {lease}. Its result will be dropped."
+            )
+        else:
+            said = (
+                f"Trial {folder.number} has taken longer than max_seconds_per_trial={self._limit:g}. Its run_pipeline "
+                f"still runs, and has called neither neps.report nor neps.checkpoint for another {lease}."
+            )
         if (why := anew.obstacle(main_thread=signals.active)) is not None:
             _logger.warning("%s It is left to end by itself. This process can't be restarted: %s.", said, why)
             return
+        if not fence.broken:
+            self._endings.publish_late(held, self._result(held, late, reports, began))
+            anew.evaluated()
         _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
         anew.start(signals.give_back)
@@ -209,3 +229,36 @@ class Evaluations:
         """What earlier attempts were saving when they died may be large."""
         with contextlib.suppress(OSError):
             discard_unfinished(folder.path)
+
+
+@dataclasses.dataclass(slots=True)
+class _Began:
+    """When an evaluation began, by the wall clock and by the monotonic one, and who is told of it."""
+
+    telling: Telling | None
+    date: datetime = dataclasses.field(default_factory=lambda: datetime.now(UTC))
+    clock: float = dataclasses.field(default_factory=time.monotonic)
+
+    @property
+    def before(self) -> Callable[[], object] | None:
+        """What is called before run_pipeline."""
+        return None if self.telling is None else self.telling.started
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far, without that."""
+        before = self.telling.seconds_before if self.telling else 0.0
+        return round(time.monotonic() - self.clock - before, 6)
+
+
+def _current(held: Claim, previous: Path | None, stopping: Stopping) -> CurrentTrial:
+    decision = held.decision
+    return CurrentTrial(
+        number=decision.number,
+        attempt=held.attempt,
+        seed=decision.seed,
+        config=MappingProxyType(dict(decision.config)),
+        pipeline_directory=held.folder.directory,
+        previous_pipeline_directory=previous,
+        when=stopping,
+    )

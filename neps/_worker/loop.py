@@ -74,7 +74,7 @@ class Worker:
         self.evaluated = 0
         """How many evaluations it has begun."""
         self._outage = Outage(_logger, _LEASES_OF_OUTAGE * context.lease, context.poll)
-        self._joined = False
+        self._joined = self._out_of_walltime = False
         self._unusable: set[int] = set()
         self._waiting = _Waiting("", self._began)
 
@@ -89,7 +89,8 @@ class Worker:
             match step:
                 case Claim():
                     self._shortage.begun()
-                    if isinstance(ended := self._evaluate(step), Interrupted) and ended.reason not in BORNE:
+                    ended = self._evaluate(step)
+                    if isinstance(ended, Interrupted) and self._ends_by(ended):
                         return ended
                     self._context.peers.conclude()
                     self._disk.free()
@@ -100,6 +101,13 @@ class Worker:
                     self._say_leaving(step)
                     return None
         return None
+
+    def _ends_by(self, ended: Interrupted) -> bool:
+        """Whether an interruption ends this worker, and goes through `neps.run`; one by the walltime lets it leave."""
+        if ended.reason == "walltime":
+            self._out_of_walltime = True
+            return isinstance(ended.exception, SystemExit)
+        return ended.reason not in BORNE
 
     def _say_leaving(self, step: Leave) -> None:
         failures, root = self._view.failures, self._context.layout.root
@@ -150,7 +158,7 @@ class Worker:
         if (step := self._resume_one(self._view.update_some())) is not None:
             return step
         step = self._claims.next()
-        if isinstance(step, Leave):
+        if isinstance(step, Leave) and not step.at_once:
             step = self._before_leaving() or step
         return _with_untold(step, self._view, self._context.layout.root)
 
@@ -161,7 +169,7 @@ class Worker:
         if (short := self._shortage.pause()) is not None:
             return short
         for pending in resumable:
-            if held := self._try_to_resume(pending):
+            if self._has_time_for(pending) and (held := self._try_to_resume(pending)):
                 return held
         return None
 
@@ -173,9 +181,12 @@ class Worker:
         resumable = [p for p in self._view.pending.values() if p.is_resumable(math.inf, self._context.me)]
         if (step := self._resume_one(resumable)) is not None:
             return step
-        if any(pending.folder.number not in self._unusable for pending in resumable):
+        if any(pending.folder.number not in self._unusable and self._has_time_for(pending) for pending in resumable):
             return Pause("trials that another worker is resuming", brief=True)
         return None
+
+    def _has_time_for(self, pending: Pending) -> bool:
+        return self._context.time_left.lacks(pending.state.decision) is None
 
     def _try_to_resume(self, pending: Pending) -> Claim | None:
         """Resume a trial if its folder allows it: one that can't be written to keeps nobody from the others."""
@@ -205,6 +216,8 @@ class Worker:
         return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
 
     def _share_done(self) -> Leave | None:
+        if self._out_of_walltime:
+            return Leave("the walltime of the job is nearly over")
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
         if most is not None and self.evaluated >= most:
             return Leave(f"max_evaluations_per_run={most} is reached")
@@ -215,6 +228,7 @@ class Worker:
     def _evaluate(self, held: Claim) -> Trial | Interrupted | None:
         self._waiting = _Waiting("", time.monotonic())
         self.evaluated += 1
+        self._context.time_left.begun = True
         number, what = held.number, "trial {} ended early"
         self._on_change(f"evaluating trial {number}")
         try:

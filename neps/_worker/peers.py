@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-from neps._evaluation import Evaluated, Fence, Interrupted, PendingType, Reports, Signals
+from neps._evaluation import Evaluated, Fence, Interrupted, PendingType, Reports, Signals, Stopping
 from neps._ledger.claims import Claim
 
 __all__ = ["Alone", "Ended", "Peers"]
@@ -26,14 +26,14 @@ class Peers(Protocol):
         """Those of this process, which the others learn of."""
 
     @property
-    def stopped(self) -> bool:
-        """Whether the evaluation that runs was interrupted for all of them, rather than taken over from one worker."""
+    def are_there(self) -> bool:
+        """Whether there are any."""
 
     def grace(self, lease: float) -> float:
         """For how many seconds a call of run_pipeline that was interrupted may go on."""
 
     def evaluating(
-        self, held: Claim, previous: Path | None, fence: Fence, reports: Reports
+        self, held: Claim, previous: Path | None, fence: Fence, stopping: Stopping, reports: Reports
     ) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """While it lasts, all evaluate this trial. Gives what to call where it was taken over."""
 
@@ -58,7 +58,7 @@ class Peers(Protocol):
 class Alone:
     """No others."""
 
-    stopped = False
+    are_there = False
 
     def __init__(self) -> None:
         self.signals = Signals()
@@ -74,6 +74,7 @@ class Alone:
         held: Claim,  # noqa: ARG002 - for others
         previous: Path | None,  # noqa: ARG002 - for others
         fence: Fence,
+        stopping: Stopping,  # noqa: ARG002 - for others
         reports: Reports,  # noqa: ARG002 - for others
     ) -> Iterator[Callable[[], None]]:
         """Nobody else does."""

@@ -41,7 +41,8 @@ def error_of(evaluated: Evaluated, settings: Settings, folder: TrialFolder) -> E
     outcome = evaluated.outcome
     if outcome.success:
         return _missing_cost(outcome, settings, folder) if _lacks_cost(outcome, settings) else None
-    return None if settings.tolerates_errors else _failure(evaluated, folder)
+    tolerated = settings.tolerates_errors or evaluated.out_of_time  # the user has set the limit
+    return None if tolerated else _failure(evaluated, folder)
 
 
 def _timed(outcome: Outcome, seconds: float) -> Outcome:

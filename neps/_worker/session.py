@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from neps._budget import Spending
 from neps._deciding import is_independent
 from neps._evaluation import Interrupted
+from neps._evaluation.walltime import WALLTIME
 from neps._fidelity import Brackets
 from neps._ledger.opening import OpenedRun
 from neps._ledger.view import View
@@ -19,6 +20,7 @@ from neps._worker.loop import Worker
 from neps._worker.peers import Alone, Peers
 from neps._worker.settings import Keep, Settings
 from neps._worker.tenure import Tenure
+from neps._worker.time_left import TimeLeft
 from neps.errors import DirectoryError
 from neps.samplers import Sampler
 from neps.space import SearchSpace
@@ -44,6 +46,10 @@ def prepare(
     brackets = None if independent else Brackets()
     view.observe(spending, *([] if brackets is None else [brackets]))
     peers = peers or Alone()
+    time_left = TimeLeft(WALLTIME, settings.max_seconds_per_trial)
+    if WALLTIME.may_end:  # else nobody asks, and each trial would pay for it
+        view.observe(time_left)
+        WALLTIME.left()  # SLURM has until the first evaluation ends to answer
     return Context(
         me=run.me,
         layout=run.layout,
@@ -61,6 +67,8 @@ def prepare(
         signals=peers.signals,
         tenure=Tenure(run.layout, lease),
         peers=peers,
+        walltime=WALLTIME,
+        time_left=time_left,
     )
 
 

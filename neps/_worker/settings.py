@@ -8,7 +8,7 @@ import enum
 from neps._budget import Budget, ExpectedCost
 from neps.callbacks import Callback
 
-__all__ = ["Keep", "Settings"]
+__all__ = ["Keep", "OnTimeLimit", "Settings"]
 
 
 class Keep(enum.StrEnum):
@@ -21,6 +21,14 @@ class Keep(enum.StrEnum):
     """The incumbent's alone."""
 
 
+class OnTimeLimit(enum.StrEnum):
+    """What an evaluation comes to whose max_seconds_per_trial is over."""
+
+    FAIL = "fail"
+    LAST_REPORT = "last_report"
+    """The loss of its last report; a failure where it has none."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The arguments of `neps.run` that are this worker's own: they may differ between workers and restarts."""
@@ -28,6 +36,8 @@ class Settings:
     budget: Budget
     max_evaluations_per_run: int | None = None
     max_seconds_per_run: float | None = None
+    max_seconds_per_trial: float | None = None
+    on_time_limit: OnTimeLimit = OnTimeLimit.FAIL
     wait_for_all: bool = False
     expected_cost: ExpectedCost | None = None
     cost_is_duration: bool = False

@@ -19,9 +19,10 @@ class Pause:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leave:
-    """Nothing left to claim. `reason` says why."""
+    """Nothing left to claim. `reason` says why. `at_once`: nothing else is worth waiting for, either."""
 
     reason: str
+    at_once: bool = False
 
 
 Step = Claim | Pause | Leave

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,7 @@ def open_attempt(
     on_superseded: Callable[[], object],
     before_saving: Callable[[], object] = lambda: None,
     patience: float = 0.0,
+    ends: float = math.inf,
 ) -> Iterator[Evaluation]:
     """While this lasts, checkpoints in the trial's folder are replaced only as long as the attempt is the open one.
 
@@ -83,11 +85,12 @@ def open_attempt(
         on_superseded: called by a `save` that finds the attempt taken over, in whichever thread that is.
         before_saving: called by any other `save`, before the checkpoint is replaced.
         patience: for how many seconds a `save` tries again where the storage fails.
+        ends: when max_seconds_per_trial is over, by the monotonic clock.
     """
     path = hold.folder.path
     _evaluations[path] = mine = Evaluation(hold, on_superseded, before_saving, patience)
     try:
-        with announced(hold):
+        with announced(hold, ends):
             yield mine
     finally:
         if _evaluations.get(path) is mine:

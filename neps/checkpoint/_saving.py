@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from neps._children import check_time
 from neps._evaluation import check
 from neps._ledger.layout import is_ledger_name
 from neps._ledger.outage import Outage
@@ -66,6 +67,7 @@ def save(
         neps.errors.CheckpointError: if it can't be written, or, in a child process, another worker has taken the trial
             over. The last one stays.
         neps.errors.TakenOverError: in other threads than run_pipeline's, if another worker has taken the trial over.
+        neps.errors.TimeLimitError: there and in child processes, if max_seconds_per_trial is over.
         neps.errors.ArgumentError: if `pipeline_directory` isn't a path, `name` isn't a plain file name, or it is one
             that neps itself uses.
 
@@ -81,7 +83,7 @@ def save(
         b'notes'
     """
     path = Path(_folder(pipeline_directory), _checked(name))
-    check()
+    _go_on()
     with _said_why_not_saved(path):
         _replace(path, lambda file: (write or _torch_save)(state, file))
     if write is None:
@@ -118,7 +120,7 @@ def load(
 
     Raises:
         neps.errors.CheckpointError: if a checkpoint is there and can't be read.
-        neps.errors.ArgumentError, neps.errors.TakenOverError: as `save`.
+        neps.errors.ArgumentError, neps.errors.TakenOverError, neps.errors.TimeLimitError: as `save`.
 
     Example:
         >>> import tempfile
@@ -136,7 +138,7 @@ def load(
     folders = [_folder(pipeline_directory)]
     if previous_pipeline_directory is not None:
         folders.append(_folder(previous_pipeline_directory))
-    check()
+    _go_on()
     for folder in folders:
         with _said_why_not_read(Path(folder, name)):
             found = _read(folder, name, read or functools.partial(_torch_load, weights_only=weights_only))
@@ -148,6 +150,12 @@ def load(
         )
         _logger.warning(message, name, previous_pipeline_directory)
     return default
+
+
+def _go_on() -> None:
+    """Go on only where the evaluation does, here or in the process that has started this one."""
+    check()
+    check_time()
 
 
 def _read(folder: str, name: str, read: Callable[[IO[bytes]], Any]) -> tuple[Any] | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from neps import checkpoint
-from neps._children import report
+from neps._children import current_trial, report
 from neps.callbacks._extras import require
 from neps.errors import ArgumentError
 from neps.integrations._own_file import OwnFile
@@ -33,6 +33,9 @@ Directory = str | os.PathLike[str]
 
 class NepsCallback(Callback):
     """Reports `monitor` to neps after each epoch, then saves a checkpoint in the trial's folder.
+
+    Then it stops the training if `neps.current_trial().should_stop()` says so: no epoch is lost to a signal that comes
+    early enough. Lightning honours that from its `min_epochs` on.
 
     Pass it to the trainer, and `ckpt_path` to `fit`, which then goes on from where the trial, or the one which it
     continues, has stopped: with the model, the optimizers, schedulers, loops, and random states of the main process.
@@ -128,6 +131,8 @@ class NepsCallback(Callback):
             )
             raise ArgumentError(message)
         trainer.save_checkpoint(self._files.paths[0])
+        if trainer.strategy.reduce_boolean_decision(current_trial().should_stop(), all=False):
+            trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
         """What the checkpoint holds of this callback."""

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from neps import checkpoint
-from neps._children import report
+from neps._children import current_trial, report
 from neps.callbacks._extras import require
 from neps.errors import ArgumentError
 from neps.integrations._own_file import OwnFile
 
 require("transformers", extra="transformers", what="neps.integrations.transformers")
 
+import torch  # noqa: E402
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments  # noqa: E402
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR  # noqa: E402
 
@@ -35,7 +36,8 @@ class NepsCallback(TrainerCallback):
 
     Pass it to the trainer, and `resume_from_checkpoint` to `train`, which then goes on from where the trial, or the one
     which it continues, has stopped: with the model, optimizer, scheduler, and random states. Have the trainer evaluate
-    and save at the same time, such as after each epoch.
+    and save at the same time, such as after each epoch. After a checkpoint, it stops the training if
+    `neps.current_trial().should_stop()` says so.
 
     Args:
         pipeline_directory: as run_pipeline gets it.
@@ -151,10 +153,21 @@ class NepsCallback(TrainerCallback):
         control: TrainerControl,
         **_: Any,
     ) -> None:
-        """Keep the folder that the trainer has just written, as one file."""
+        """Keep the folder that the trainer has just written, as one file, and stop where it is time to."""
         if state.is_world_process_zero:
             written = Path(args.output_dir or ".", f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}")
             checkpoint.save(self._folder, written, self._name, write=_pack)
+        if _on_all_ranks(args, stop=current_trial().should_stop()):
+            control.should_training_stop = True
+
+
+def _on_all_ranks(args: TrainingArguments, *, stop: bool) -> bool:
+    """What the first rank says: one that went on alone would wait for the others for ever."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return stop
+    said = torch.tensor(int(stop), device=args.device)
+    torch.distributed.broadcast(said, 0)
+    return bool(said.item())
 
 
 def _pack(folder: Path, file: IO[bytes]) -> None:

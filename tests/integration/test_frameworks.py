@@ -179,6 +179,7 @@ callback.on_train_epoch_end(trainer, None)
         """
 trainer = types.SimpleNamespace(callback_metrics={"val_loss": 1.0}, is_global_zero=True, current_epoch=0)
 trainer.save_checkpoint = lambda path: None
+trainer.strategy = types.SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision)
 callback = example.NepsCallback(pipeline_directory, report=False)
 callback.on_train_epoch_end(trainer, None)
 assert callback.loss == 1
@@ -227,6 +228,8 @@ def test_a_training_that_was_killed_and_preempted_comes_to_the_same_bits(example
     assert seen["ends"] == ["attempt_1.end.yaml"]
     reported = (tmp_path / "root" / "config_1" / "attempt_2.curve.jsonl").read_text().splitlines()
     assert [json.loads(line)[0] for line in reported if line] == [3, 4]
+    last_reported = (tmp_path / "root" / "config_1" / "attempt_3.curve.jsonl").read_text().splitlines()
+    assert [json.loads(line)[0] for line in last_reported if line] == [5], "the fourth epoch was saved after the signal"
     for attempt in (1, 2, 3):  # through neps.checkpoint
         assert (tmp_path / "root" / "config_1" / f"attempt_{attempt}.saved").exists()
     assert seen["misnamed"].startswith(example.refusal)

@@ -1,0 +1,119 @@
+"""When one evaluation should stop, and whether it was told: behind `should_stop`, signals, and the limit of its time.
+
+`Signals` asks it how long to wait before the first one interrupts, `Fence` whether the time is over, and `evaluate`
+whether what run_pipeline returns is a result. Whoever evaluates makes one for each evaluation.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from neps._evaluation.current import MARGIN
+from neps._evaluation.walltime import WALLTIME, Walltime
+
+__all__ = ["Stopping", "WalltimeOver"]
+
+_PATIENCE = 20.0
+"""SLURM kills 30 s after SIGTERM, and handing the trial back takes some time, too."""
+_BEFORE_THE_END = 30.0
+_IMPATIENT = (signal.SIGTERM, signal.SIGINT)
+"""Those after which little time is left, or somebody waits; others are sent a while before the end."""
+
+
+class WalltimeOver(Exception):  # noqa: N818 - what an evaluation ended by, which is no error
+    """Stands for what ended an evaluation whose run_pipeline was told that the walltime of its job is nearly over."""
+
+
+class Stopping:
+    """When an evaluation, which begins now, should stop.
+
+    Args:
+        signalled: whether a signal asks this worker to end.
+        lost: whether the attempt is another's by now.
+        limit: max_seconds_per_trial.
+        ends: when that is over, by the monotonic clock.
+        walltime: that of the job.
+        on_short: called once where it says that the walltime is short.
+    """
+
+    def __init__(
+        self,
+        signalled: Callable[[], bool] = lambda: False,
+        lost: Callable[[], bool] = lambda: False,
+        *,
+        limit: float = math.inf,
+        ends: float = math.inf,
+        walltime: Walltime = WALLTIME,
+        on_short: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.leaving = False
+        """Whether it was told to stop, and what it returns is no result."""
+        self.agree: Callable[[bool], bool] = lambda told: told
+        """Called with each answer of `should_stop`, for the one that several processes give."""
+        self.limit = limit
+        self._signalled, self._lost, self._on_short = signalled, lost, on_short
+        self._ends, self._walltime = ends, walltime
+        self._process = os.getpid()
+        self._asks = self._told = False
+        self._asked_at = time.monotonic()
+        self._longest, self._margin = 0.0, MARGIN
+
+    # For run_pipeline
+
+    def seconds_left(self) -> float | None:
+        """Until the job or the time of the trial ends."""
+        left = self._walltime.left()
+        if math.isinf(self._ends):
+            return left
+        of_trial = self._ends - time.monotonic()
+        return of_trial if left is None else min(left, of_trial)
+
+    def should_stop(self, margin: float) -> bool:
+        """Whether to save and return, which takes `margin` seconds. Once True, it stays so."""
+        now = time.monotonic()
+        self._longest, self._asked_at = max(self._longest, now - self._asked_at), now
+        self._margin, self._asks = margin, True
+        if not self.leaving and self._must_leave():
+            self.leaving = self._told = True
+        elif now >= self._ends:
+            self._told = True
+        return self.agree(self._told)
+
+    def _must_leave(self) -> bool:
+        if self._signalled() or self._lost():
+            return True
+        left = self._walltime.left()
+        if left is None or left > self._needed:
+            return False
+        self._on_short()
+        return True
+
+    @property
+    def _needed(self) -> float:
+        """Seconds from when it should stop until it has returned: it asks, and then it saves."""
+        return self._longest + self._margin
+
+    # For who evaluates
+
+    def patience(self, signum: int) -> float:
+        """For how many seconds a signal may wait before it interrupts: not at all where nobody asks. In its handler."""
+        if not self._asks or self._process != os.getpid():
+            return 0.0
+        left = self._walltime.known
+        if signum in _IMPATIENT or left is None:
+            return _PATIENCE
+        return max(_PATIENCE, min(self._needed, left - _BEFORE_THE_END))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of the trial is over."""
+        return time.monotonic() >= self._ends
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it has gone on beyond that: who asks may first save and return."""
+        return time.monotonic() >= self._ends + (self._needed if self._asks else 0.0)

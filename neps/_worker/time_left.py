@@ -1,0 +1,72 @@
+"""Whether what is left of the job's walltime suffices for another evaluation, by what others like it have taken.
+
+`Claims` and the loop ask before they begin one. What an evaluation that runs does about it is in `neps._evaluation`.
+"""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+
+from neps._budget import KnownCosts
+from neps._evaluation.walltime import Walltime
+from neps._fidelity import FidelityStep
+from neps._trial import Decision, Trial
+
+__all__ = ["TimeLeft"]
+
+
+class TimeLeft:
+    """What one worker knows of it. Call `seen` for each trial that becomes known, and again when it has a result.
+
+    An evaluation is begun all the same
+
+    - if it is this worker's first: else a job that is hardly longer than a trial would never begin one, and neither
+      would the next job;
+    - if it takes longer than the whole job: such trials go on from checkpoints, in one job after the other;
+    - while nobody knows how long one takes.
+
+    Args:
+        walltime: the job's.
+        most: max_seconds_per_trial, None without.
+    """
+
+    def __init__(self, walltime: Walltime, most: float | None = None) -> None:
+        self._walltime = walltime
+        self._trials: dict[int, Trial] = {}
+        self._most = sys.float_info.max if most is None else most
+        self._durations = KnownCosts()
+        self._counted: set[int] = set()
+        self.begun = False
+        """Whether this worker has begun an evaluation."""
+
+    def seen(self, trial: Trial) -> None:
+        """A trial is known, or stands differently now."""
+        self._trials[trial.number] = trial
+        if trial.duration is None or not trial.succeeded or trial.number in self._counted:
+            return
+        self._counted.add(trial.number)
+        seconds = Fraction(min(max(trial.duration, 0.0), self._most))
+        self._durations.add(FidelityStep.of(trial.decision, self._trials), seconds)
+
+    def gone(self, number: int) -> None:
+        """The folder of a trial was removed: how long it took is as true as before."""
+
+    def lacks(self, decision: Decision) -> str | None:
+        """Why an evaluation of this isn't begun, for all that is left; None if it may be."""
+        if not self.begun or self._walltime.known is None:
+            return None
+        expected = self._durations.expected(FidelityStep.of(decision, self._trials))
+        if expected is None or self._suffices(expected) or expected > self._walltime.whole:
+            return None
+        left = self._walltime.latest() or 0.0
+        if left >= expected:
+            return None
+        return (
+            f"{max(0.0, left):.0f} s of the job's walltime are left, and a trial like the next one takes "
+            f"{float(expected):.0f} s on average"
+        )
+
+    def _suffices(self, seconds: Fraction) -> bool:
+        left = self._walltime.left()
+        return left is None or left >= seconds
