@@ -14,7 +14,16 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from neps.errors import ArgumentError, DirectoryError, EvaluationError, LaunchError, NepsError, nearest, shown
+from neps.errors import (
+    ArgumentError,
+    DirectoryError,
+    EvaluationError,
+    LaunchError,
+    NepsError,
+    RankError,
+    nearest,
+    shown,
+)
 
 __all__ = ["own_arguments", "public", "unknown_argument"]
 
@@ -50,7 +59,7 @@ def public(
             try:
                 interface.check(args[hidden:], kwargs)
                 return function(*args, **kwargs)
-            except (ArgumentError, LaunchError, DirectoryError, EvaluationError) as error:
+            except (ArgumentError, LaunchError, RankError, DirectoryError, EvaluationError) as error:
                 raise _without_our_frames(error) from error.__cause__
             except KeyboardInterrupt as interrupt:
                 raise interrupt.with_traceback(_frames_of_others(interrupt.__traceback__)) from None

@@ -20,6 +20,7 @@ __all__ = [
     "LaunchError",
     "NepsError",
     "NotPendingError",
+    "RankError",
     "ReturnValueError",
     "SamplerError",
     "SpaceError",
@@ -64,6 +65,10 @@ class FormatVersionError(DirectoryError):
 
 class LaunchError(NepsError, RuntimeError):
     """This process was started in a way that `neps.run` can't work with; nothing has been written."""
+
+
+class RankError(NepsError, RuntimeError):
+    """A rank that torchrun has started can't go on: another one died, say. Its trial is resumed; see the message."""
 
 
 class ReturnValueError(NepsError, ValueError):

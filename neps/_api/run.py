@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from neps._api.arguments import root_path
 from neps._api.budgets import check_cost_budget, check_fidelity_budget
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.keywords import check_keywords
-from neps._api.ranks import check_no_rank
 from neps._api.reading import load
 from neps._budget import Budget, ExpectedCost
 from neps._calling import own_arguments, public
 from neps._checking import ARGUMENTS
+from neps._distributed.launched import group_of
 from neps._evaluation import check_signature
 from neps._history import History
 from neps._ledger.definition import LARGEST_SEED, LONGEST_LEASE_SECONDS
@@ -36,6 +40,9 @@ from neps.callbacks._protocol import checked
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
 from neps.space import Parameter, SearchSpace
+
+if TYPE_CHECKING:
+    from neps._distributed.leading import Leader
 
 __all__ = ["run"]
 
@@ -178,7 +185,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         >>> len(history.trials), history.best.status
         (3, <Status.SUCCESS: 'success'>)
     """
-    check_no_rank(os.environ)
+    group = group_of(os.environ)
     root = root_path(root_directory, task_id, development_stage_id)
     space = SearchSpace(pipeline_space)
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
@@ -227,7 +234,17 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     if overwrite:
         proposal.check()
 
-    with progress_display(progress, settings.budget, space.fidelity) as display:
+    leading: AbstractContextManager[Leader | None] = contextlib.nullcontext()
+    if group is not None:
+        from neps._distributed.following import follow
+        from neps._distributed.leading import leading as lead
+
+        alike = _alike(root, space, proposal, settings)
+        if group.rank:
+            return follow(group, alike, run_pipeline, root, space, settings)
+        leading = lead(group, alike)
+
+    with leading as leader, progress_display(progress, settings.budget, space.fidelity) as display:
         opened = open_run(
             root, Identity.mine(), proposal.define, overwrite=overwrite, most=settings.budget.max_evaluations_total
         )
@@ -239,16 +256,36 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             check_cost_budget(sampler, settings.budget)
             with anew.working(settings, overwrite=overwrite):
                 last = functools.partial(write_summary_within, root, _SECONDS_FOR_SUMMARY) if summarise else None
-                context = prepare(opened, space, sampler, settings)
+                context = prepare(opened, space, sampler, settings, peers=leader)
+                if leader is not None:
+                    leader.opened(opened.definition.run, context.lease, opened.heartbeat.stop)
                 if context.independent:
                     display.follow(Incumbent(opened.layout))
                 evaluated = work(context, run_pipeline, announcer, last)
         finally:
             opened.heartbeat.stop()
         history = load(root)
+        if leader is not None:
+            leader.share(history)
         announcer.left(history, evaluated)
     _conclude(root, history, summarise=summarise)
     return history
+
+
+def _alike(root: str, space: SearchSpace, proposal: Proposal, settings: Settings) -> dict[str, str]:
+    """What all ranks of one training have to be called with, as text."""
+    searcher = proposal.searcher if isinstance(proposal.searcher, str) else type(proposal.searcher).__qualname__
+    budget = dataclasses.asdict(settings.budget)
+    own = ("max_evaluations_per_run", "max_seconds_per_run", "ignore_errors", "max_attempts")
+    return {
+        "root_directory": root,
+        "pipeline_space": json.dumps(space.definition(), default=str),
+        "searcher": f"{searcher} {sorted(proposal.searcher_settings)}",
+        "seed": str(proposal.seed),
+        "lease_seconds": str(proposal.lease_seconds),
+        **{name: str(value) for name, value in budget.items()},
+        **{name: str(getattr(settings, name)) for name in own},
+    }
 
 
 def _conclude(root: str, history: History, *, summarise: bool) -> None:

@@ -21,7 +21,7 @@ from neps.errors import ReturnValueError, TimeLimitError
 
 __all__ = ["Interrupted", "evaluate", "out_of_time"]
 
-Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal", "walltime"]
+Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal", "walltime", "rank", "unreachable"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Interrupted:
     `reason`: a `signal` came (`signum`; SIGINT too); run_pipeline raised KeyboardInterrupt (`keyboard`) or SystemExit
     (`exit`) of its own; the attempt was taken over (`fenced`); it was told to stop, since the walltime of the job is
     nearly over (`walltime`); or it failed since the storage did, or the terminal that it prints to is gone (`storage`,
-    `terminal`, which only the worker can tell).
+    `terminal`, which only the worker can tell); or another `rank` of the same training died, or is `unreachable`.
     `exception` is what came out of run_pipeline.
     """
 
@@ -42,7 +42,7 @@ class Interrupted:
     @property
     def counts_as_death(self) -> bool:
         """Whether the attempt died, rather than was left: else `sys.exit(1)` would be repeated for ever."""
-        return self.reason == "exit"
+        return self.reason in {"exit", "rank"}
 
 
 def evaluate(

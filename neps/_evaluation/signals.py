@@ -118,9 +118,14 @@ class Signals:
             _active.remove(self)
 
     @property
+    def first(self) -> int | None:
+        """The first signal that has come, be it that the main thread hasn't handled it yet."""
+        return self._watch.first if self.received is None and self._watch is not None else self.received
+
+    @property
     def noticed(self) -> bool:
-        """Whether a signal has come, be it that the main thread hasn't handled it yet."""
-        return self.received is not None or (self._watch is not None and self._watch.first is not None)
+        """Whether there was one."""
+        return self.first is not None
 
     def give_back(self) -> int | None:
         """For good, have each signal do what it did before this context; from any thread. The first that has come.
@@ -133,7 +138,7 @@ class Signals:
         if self._watch is None:
             return self.received
         self._watch.catch_up(_SECONDS_TO_CATCH_UP)
-        return self._watch.first if self.received is None else self.received
+        return self.first
 
     def be_patient(self, patience: Callable[[int], float] | None) -> None:
         """Ask `patience`, from now on, for how many seconds the first signal waits before it interrupts; None: not."""

@@ -52,6 +52,8 @@ class Stopping:
     ) -> None:
         self.leaving = False
         """Whether it was told to stop, and what it returns is no result."""
+        self.agree: Callable[[bool], bool] = lambda told: told
+        """Called with each answer of `should_stop`, for the one that several processes give."""
         self.limit = limit
         self._signalled, self._lost, self._on_short = signalled, lost, on_short
         self._ends, self._walltime = ends, walltime
@@ -79,7 +81,7 @@ class Stopping:
             self.leaving = self._told = True
         elif now >= self._ends:
             self._told = True
-        return self._told
+        return self.agree(self._told)
 
     def _must_leave(self) -> bool:
         if self._signalled() or self._lost():

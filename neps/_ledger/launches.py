@@ -16,7 +16,7 @@ import os
 from neps._ledger import documents
 from neps._ledger.exclusive import publish, sync_folder
 from neps._ledger.fields import LONGEST_TEXT
-from neps._ledger.identity import Identity
+from neps._ledger.identity import Identity, process_state
 from neps._ledger.layout import Layout
 from neps.errors import ArgumentError, DirectoryError, shown
 
@@ -27,7 +27,7 @@ _PATIENCE = 10.0
 
 
 def launch_token() -> str | None:
-    """What all workers of one launch have in common: NEPS_RUN_TOKEN, else SLURM's array or job, else None.
+    """What all workers of one launch have in common: NEPS_RUN_TOKEN, else SLURM's array or job, or torchrun, else None.
 
     Raises:
         ArgumentError: if it is longer than neps.yaml takes.
@@ -44,7 +44,16 @@ def launch_token() -> str | None:
     job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
     if array and (not job or job == array or _is_task_of(job, array)):
         return f"SLURM_ARRAY_JOB_ID={array}"
-    return f"SLURM_JOB_ID={job}" if job else None
+    return f"SLURM_JOB_ID={job}" if job else _torchrun()
+
+
+def _torchrun() -> str | None:
+    """The torchrun that has started this process as a rank: its restarts belong to the launch. Run ids may repeat."""
+    run = os.environ.get("TORCHELASTIC_RUN_ID")
+    if not run or os.environ.get("WORLD_SIZE", "1") == "1":
+        return None
+    parent = os.getppid()
+    return f"TORCHELASTIC_RUN_ID={shown(run)} of {parent}-{process_state(parent)[1]}"
 
 
 @functools.cache

@@ -25,7 +25,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps._trial import Status, Trial
 
-__all__ = ["MANY", "ResultsCache", "parse", "remembered"]
+__all__ = ["MANY", "ResultsCache", "parse", "remembered", "survives_json"]
 
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
@@ -119,18 +119,19 @@ def _line(run: str, trial: Trial) -> bytes | None:
         return None
     decision, result = decision_fields(trial.decision), result_fields(trial.result)
     fields = {"decision": decision, "result": result, "attempts": trial.attempts, "spent": trial.spent}
-    if not all(_survives_json(value) for value in (trial.decision.metadata, trial.info_dict)):
+    if not all(survives_json(value) for value in (trial.decision.metadata, trial.info_dict)):
         return None
     rest = b"%d %s" % (trial.number, json.dumps(fields).encode())
     line = b"%s %s\n" % (_checksum(run, rest), rest)
     return line if len(line) <= LONGEST_LINE else None
 
 
-def _survives_json(value: Any) -> bool:
+def survives_json(value: Any) -> bool:
+    """Whether JSON gives this value back as it is."""
     if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _survives_json(item) for key, item in value.items())
+        return all(isinstance(key, str) and survives_json(item) for key, item in value.items())
     if isinstance(value, list):
-        return all(_survives_json(item) for item in value)
+        return all(survives_json(item) for item in value)
     return isinstance(value, _PLAIN)
 
 

@@ -17,7 +17,7 @@ import site
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -100,17 +100,20 @@ def obstacle(*, main_thread: bool) -> str | None:
     return next((why for holds, why in _OBSTACLES if holds()), None)
 
 
-def start(end_of_handling: Callable[[], int | None] = lambda: None) -> NoReturn:
+def start(
+    end_of_handling: Callable[[], int | None] = lambda: None, environment: Mapping[str, str] | None = None
+) -> NoReturn:
     """Replace this process by a new start of its command line. What its evaluations have started is ended before.
 
     Args:
         end_of_handling: called last of all, to have signals act as if nobody handled them; returns one that has come
             until then: the process then ends by that.
+        environment: variables that the new one has instead.
     """
     try:
         _patiently(_flush)
         _process.descendants.end()
-        _replace(end_of_handling)
+        _replace(end_of_handling, environment or {})
     except Exception as failure:  # noqa: BLE001 - whatever it is, the process has no heartbeat by now
         error = failure
         _patiently(lambda: _logger.critical("This process can't be restarted, so it ends: %r", error))
@@ -119,8 +122,9 @@ def start(end_of_handling: Callable[[], int | None] = lambda: None) -> NoReturn:
         os._exit(128 + signal.SIGKILL)  # the first process of a container survives that
 
 
-def _replace(end_of_handling: Callable[[], int | None]) -> NoReturn:
+def _replace(end_of_handling: Callable[[], int | None], other: Mapping[str, str]) -> NoReturn:
     environment = {**_process.beginning.environment, _VARIABLE.encode(): b"%d:%d" % (os.getpid(), _process.times + 1)}
+    environment |= {os.fsencode(name): os.fsencode(value) for name, value in other.items()}
     _process.beginning.restore()
     if (signum := end_of_handling()) is not None:
         end_by(signum)

@@ -12,6 +12,7 @@ from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.view import View
+from neps._worker.peers import Peers
 from neps._worker.settings import Settings
 from neps._worker.tenure import Tenure
 from neps._worker.time_left import TimeLeft
@@ -44,5 +45,6 @@ class Context:
     heartbeat: Heartbeat
     signals: Signals
     tenure: Tenure
+    peers: Peers
     walltime: Walltime
     time_left: TimeLeft

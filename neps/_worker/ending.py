@@ -182,9 +182,7 @@ class Endings:
             if not died
             else "ended, and counts as a death of its worker (see max_attempts)"
         )
-        why = (
-            f"run_pipeline raised {interrupted.exception!r}" if died else f"interrupted by {_interruption(interrupted)}"
-        )
+        why = _why(interrupted)
         try:
             if died:
                 held.die(why)
@@ -225,6 +223,14 @@ def origin_of(worker: str, attempt: int, started: datetime | None, seconds: floa
         seconds: how long it took; None if nobody knows.
     """
     return Origin(worker=worker, attempt=attempt, started=started, finished=datetime.now(UTC), duration=seconds)
+
+
+def _why(interrupted: Interrupted) -> str:
+    if interrupted.reason == "rank":
+        return str(interrupted.exception)
+    if interrupted.counts_as_death:
+        return f"run_pipeline raised {interrupted.exception!r}"
+    return f"interrupted by {_interruption(interrupted)}"
 
 
 def _interruption(interrupted: Interrupted) -> str:

@@ -41,6 +41,7 @@ from neps._worker import anew
 from neps._worker.context import Context
 from neps._worker.ending import Endings, origin_of
 from neps._worker.notifying import Audience, Telling
+from neps._worker.peers import Ended
 from neps._worker.previous import Previous
 from neps._worker.recorded import error_of, recorded
 from neps._worker.reports import reports_of, with_reports
@@ -50,10 +51,12 @@ from neps.checkpoint._attempts import open_attempt
 from neps.checkpoint._files import discard_unfinished
 from neps.errors import DirectoryError
 
-__all__ = ["Evaluations"]
+__all__ = ["BORNE", "Evaluations"]
 
 _logger = logging.getLogger("neps.worker")
 _LAST_WORDS = "a second signal ended the process"
+BORNE = {"fenced", "storage", "walltime"}
+"""After what interruptions of an evaluation a worker goes on."""
 
 
 class Evaluations:
@@ -99,13 +102,16 @@ class Evaluations:
         if telling is not None:
             telling.ended(ended)
 
-    def _evaluate_and_end(
-        self, held: Claim, telling: Telling | None
-    ) -> tuple[Evaluated | Interrupted | PendingType, Trial | Interrupted | None]:
+    def _evaluate_and_end(self, held: Claim, telling: Telling | None) -> tuple[Ended, Trial | Interrupted | None]:
         """What came of it, and how the attempt stands then, as `run` returns it."""
-        began = _Began()
+        began = _Began(telling)
         reports = reports_of(held, self._context, None if telling is None else telling.reported)
-        evaluated = self._evaluate(held, reports, began, None if telling is None else telling.started)
+        return self._end(held, self._evaluate(held, reports, began), reports, began)
+
+    def _end(
+        self, held: Claim, evaluated: Ended, reports: Reports, began: _Began
+    ) -> tuple[Ended, Trial | Interrupted | None]:
+        """End the attempt as what came of it demands."""
         if isinstance(evaluated, Interrupted):
             if evaluated.reason != "storage":  # else it was left already
                 self._endings.leave(held, evaluated)
@@ -113,25 +119,22 @@ class Evaluations:
         anew.evaluated()
         if isinstance(evaluated, PendingType):
             return evaluated, self._endings.mark(held, began.date)
-        began.clock += telling.seconds_before if telling else 0.0
         result = self._result(held, evaluated, reports, began)
         return dataclasses.replace(evaluated, outcome=result.outcome), self._endings.publish(held, result)
 
     def _result(self, held: Claim, evaluated: Evaluated, reports: Reports, began: _Began) -> Result:
-        seconds, settings = round(time.monotonic() - began.clock, 6), self._context.settings
+        seconds, settings = began.seconds, self._context.settings
         outcome = limited(evaluated, with_reports(evaluated.outcome, held, reports.points), settings)
         outcome = recorded(outcome, settings, seconds)
         return Result(outcome, origin_of(self._context.me.worker, held.attempt, began.date, seconds))
 
-    def _evaluate(
-        self, held: Claim, reports: Reports, began: _Began, before: Callable[[], object] | None = None
-    ) -> Evaluated | Interrupted | PendingType:
+    def _evaluate(self, held: Claim, reports: Reports, began: _Began) -> Ended:
         folder, decision = held.folder, held.decision
         self._write_config(held)
         given, previous = self._context.space.handed(decision.config), self._previous.of(decision)
         arguments = keywords(self._directories, given, folder.directory, previous)
         hold, view, signals = held.hold, self._context.view, self._context.signals
-        ends = ends_of(held, self._context.settings)
+        ends, peers = ends_of(held, self._context.settings), self._context.peers
         stopping = Stopping(
             lambda: signals.noticed,
             lambda: fence.broken,
@@ -139,11 +142,8 @@ class Evaluations:
             ends=ends,
             walltime=self._context.walltime,
         )
-        # It has as long as others waited for it.
-        fence = Fence(lambda: self._abandon(held, fence, late), self._context.lease, lambda: stopping.is_overdue)
-
-        def late() -> Result:
-            return self._result(held, out_of_time(self._limit), reports, began)
+        grace = peers.grace(self._context.lease)
+        fence = Fence(lambda: self._abandon(held, fence, reports, began), grace, lambda: stopping.is_overdue)
 
         def on_beat() -> None:
             reports.flush()
@@ -151,16 +151,17 @@ class Evaluations:
             if stopping.is_overdue:
                 fence.await_end()
 
-        self._context.heartbeat.hold(hold, fence.interrupt, on_beat)
-        if hold.attempt > 1:
-            self._discard_unfinished(folder)
-        # What a checkpoint has seen is never reported again: so its reports are written first.
-        current = active(_current(held, previous, stopping))
-        opened = open_attempt(hold, fence.interrupt, reports.flush, self._patience, ends)
-        last_words = signals.last_words(lambda: held.leave_hastily(_LAST_WORDS))
-        with reports, current, opened as mine, last_words:
-            evaluated = evaluate(self._run_pipeline, arguments, signals, fence, before, stopping)
-        evaluated = self._told_in_a_child(hold, evaluated)
+        with peers.evaluating(held, previous, fence, stopping, reports) as taken_over:
+            self._context.heartbeat.hold(hold, taken_over, on_beat)
+            if hold.attempt > 1:
+                self._discard_unfinished(folder)
+            # What a checkpoint has seen is never reported again: so its reports are written first.
+            current = active(_current(held, previous, stopping))
+            opened = open_attempt(hold, taken_over, reports.flush, self._patience, ends)
+            last_words = signals.last_words(lambda: held.leave_hastily(_LAST_WORDS))
+            with reports, current, opened as mine, last_words:
+                own = evaluate(self._run_pipeline, arguments, signals, fence, began.before, stopping)
+                evaluated = self._told_in_a_child(hold, peers.settle(own))
         if not isinstance(evaluated, Evaluated) or not evaluated.outcome.success:
             reports.flush()
         if isinstance(evaluated, PendingType):
@@ -177,17 +178,20 @@ class Evaluations:
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
 
-    def _told_in_a_child(
-        self, hold: Hold, evaluated: Evaluated | Interrupted | PendingType
-    ) -> Evaluated | Interrupted | PendingType:
+    def _told_in_a_child(self, hold: Hold, evaluated: Ended) -> Ended:
         """Where a process that run_pipeline has started was told to stop, what this one made of that is no result."""
         if not isinstance(evaluated, Evaluated) or not self._context.walltime.may_end or not hold.was_stopped():
             return evaluated
         return Interrupted(reason="walltime", exception=WalltimeOver("a child process was told to stop"))
 
-    def _abandon(self, held: Claim, fence: Fence, late: Callable[[], Result]) -> None:
-        """Make an end of an evaluation that was taken over, or whose time was over, a lease ago; it doesn't ask."""
+    def _abandon(self, held: Claim, fence: Fence, reports: Reports, began: _Began) -> None:
+        """Make an end of an evaluation that was taken over, or whose time was over, a while ago; it doesn't ask."""
         signals, heartbeat, folder = self._context.signals, self._context.heartbeat, held.folder
+        late, peers = out_of_time(self._limit), self._context.peers
+        if peers.are_there:
+            evaluated, ended = self._end(held, peers.settle(None if fence.broken else late), reports, began)
+            heartbeat.stop()
+            peers.end(self._raised(held, evaluated, ended))
         if signals.noticed:
             return  # it ends by that
         lease = f"{self._context.lease:g} s"
@@ -206,11 +210,19 @@ class Evaluations:
             _logger.warning("%s It is left to end by itself. This process can't be restarted: %s.", said, why)
             return
         if not fence.broken:
-            self._endings.publish_late(held, late())
+            self._endings.publish_late(held, self._result(held, late, reports, began))
             anew.evaluated()
         _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
         anew.start(signals.give_back)
+
+    def _raised(self, held: Claim, evaluated: Ended, ended: Trial | Interrupted | None) -> BaseException | None:
+        """What this worker would raise after that; None where it would go on."""
+        if isinstance(evaluated, Interrupted):
+            return None if evaluated.reason in BORNE else evaluated.exception
+        if isinstance(evaluated, PendingType) or ended is None:
+            return None
+        return error_of(evaluated, self._context.settings, held.folder)
 
     @staticmethod
     def _discard_unfinished(folder: TrialFolder) -> None:
@@ -221,10 +233,22 @@ class Evaluations:
 
 @dataclasses.dataclass(slots=True)
 class _Began:
-    """When an evaluation began, by the wall clock and by the monotonic one."""
+    """When an evaluation began, by the wall clock and by the monotonic one, and who is told of it."""
 
+    telling: Telling | None
     date: datetime = dataclasses.field(default_factory=lambda: datetime.now(UTC))
     clock: float = dataclasses.field(default_factory=time.monotonic)
+
+    @property
+    def before(self) -> Callable[[], object] | None:
+        """What is called before run_pipeline."""
+        return None if self.telling is None else self.telling.started
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far, without that."""
+        before = self.telling.seconds_before if self.telling else 0.0
+        return round(time.monotonic() - self.clock - before, 6)
 
 
 def _current(held: Claim, previous: Path | None, stopping: Stopping) -> CurrentTrial:

@@ -23,7 +23,7 @@ from neps._trial import Trial
 from neps._worker.checkpoint_retention import Disk
 from neps._worker.claiming import Claims
 from neps._worker.context import Context
-from neps._worker.evaluating import Evaluations
+from neps._worker.evaluating import BORNE, Evaluations
 from neps._worker.resuming import resume
 from neps._worker.settings import Keep
 from neps._worker.shortage import Shortage
@@ -38,7 +38,6 @@ _BRIEF_PAUSE = 0.05
 _SAY_AGAIN = 60.0
 _LEASES_OF_OUTAGE = 10
 _MOST_NAMED = 5
-_BORNE = {"fenced", "storage", "walltime"}
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,6 +92,7 @@ class Worker:
                     ended = self._evaluate(step)
                     if isinstance(ended, Interrupted) and self._ends_by(ended):
                         return ended
+                    self._context.peers.conclude()
                     self._disk.free()
                 case Pause():
                     self._pause(step)
@@ -107,7 +107,7 @@ class Worker:
         if ended.reason == "walltime":
             self._out_of_walltime = True
             return isinstance(ended.exception, SystemExit)
-        return ended.reason not in _BORNE
+        return ended.reason not in BORNE
 
     def _say_leaving(self, step: Leave) -> None:
         failures, root = self._view.failures, self._context.layout.root

@@ -29,7 +29,7 @@ __all__ = ["Audience", "Telling"]
 _logger = logging.getLogger("neps.worker")
 _LONG = 5  # seconds
 _TIMES_AS_LONG = 10
-_ENDINGS = {"fenced": Ending.DROPPED, "exit": Ending.DIED}
+_ENDINGS = {"fenced": Ending.DROPPED, "exit": Ending.DIED, "rank": Ending.DIED}
 
 
 class Audience:

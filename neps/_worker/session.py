@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from neps._budget import Spending
 from neps._deciding import is_independent
-from neps._evaluation import Interrupted, Signals
+from neps._evaluation import Interrupted
 from neps._evaluation.walltime import WALLTIME
 from neps._fidelity import Brackets
 from neps._ledger.opening import OpenedRun
@@ -17,6 +17,7 @@ from neps._ledger.view import View
 from neps._trial import Decision
 from neps._worker.context import Context
 from neps._worker.loop import Worker
+from neps._worker.peers import Alone, Peers
 from neps._worker.settings import Keep, Settings
 from neps._worker.tenure import Tenure
 from neps._worker.time_left import TimeLeft
@@ -31,7 +32,9 @@ _SHORTEST_POLL = 0.05
 _POLLS_A_LEASE = 12
 
 
-def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Settings) -> Context:
+def prepare(
+    run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Settings, peers: Peers | None = None
+) -> Context:
     """What a worker has at hand in a run that it has opened; nothing is read or written yet."""
     lease = run.definition.lease_seconds
     poll = max(_SHORTEST_POLL, min(_LONGEST_POLL, lease / _POLLS_A_LEASE))
@@ -42,6 +45,7 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
     spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
     view.observe(spending, *([] if brackets is None else [brackets]))
+    peers = peers or Alone()
     time_left = TimeLeft(WALLTIME, settings.max_seconds_per_trial)
     if WALLTIME.may_end:  # else nobody asks, and each trial would pay for it
         view.observe(time_left)
@@ -60,8 +64,9 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
         spending=spending,
         brackets=brackets,
         heartbeat=run.heartbeat,
-        signals=Signals(),
+        signals=peers.signals,
         tenure=Tenure(run.layout, lease),
+        peers=peers,
         walltime=WALLTIME,
         time_left=time_left,
     )
