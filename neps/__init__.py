@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
+    from neps._api.stopping import stop
     from neps._api.tell import tell
     from neps._children import report
     from neps._evaluation import PENDING
@@ -69,6 +70,7 @@ _HOME = {
     "samplers": "",
     "space": "",
     "status": "_views.status",
+    "stop": "_api.stopping",
     "tell": "_api.tell",
     "testing": "",
     "to_optuna": "_views.optuna_study",
@@ -103,6 +105,7 @@ __all__ = [
     "samplers",
     "space",
     "status",
+    "stop",
     "tell",
     "testing",
     "to_optuna",

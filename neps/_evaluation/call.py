@@ -20,16 +20,17 @@ from neps.errors import ReturnValueError
 
 __all__ = ["Interrupted", "evaluate"]
 
-Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal"]
+Reason = Literal["signal", "stop", "keyboard", "exit", "fenced", "storage", "terminal"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
     """An evaluation that has no result: the attempt was left, or lost.
 
-    `reason`: a `signal` came (`signum`; SIGINT too); run_pipeline raised KeyboardInterrupt (`keyboard`) or SystemExit
-    (`exit`) of its own; the attempt was taken over (`fenced`); or it failed since the storage did, or the
-    terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell).
+    `reason`: a `signal` came (`signum`; SIGINT too); the worker was asked to `stop`; run_pipeline raised
+    KeyboardInterrupt (`keyboard`) or SystemExit (`exit`) of its own; the attempt was taken over (`fenced`); or it
+    failed since the storage did, or the terminal that it prints to is gone (`storage`, `terminal`, which only the
+    worker can tell).
     `exception` is what came out of run_pipeline.
     """
 
@@ -91,6 +92,8 @@ def evaluate(
 def _reason(raised: BaseException, signals: Signals, fence: Fence) -> Reason | None:
     if signals.received is not None:
         return "signal"
+    if signals.stopping:
+        return "stop"
     if fence.broken:
         return "fenced"
     if isinstance(raised, KeyboardInterrupt):

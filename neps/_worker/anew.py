@@ -27,7 +27,7 @@ from neps._worker.descendants import Descendants
 from neps._worker.fresh import Beginning
 from neps._worker.settings import Settings
 
-__all__ = ["evaluated", "obstacle", "restarted", "start", "working"]
+__all__ = ["evaluated", "known_stops", "obstacle", "restarted", "start", "working"]
 
 _logger = logging.getLogger("neps.worker")
 _MOST_IN_A_ROW = 3
@@ -48,8 +48,9 @@ class _Process:
         self.workers = 0
         self.mask: set[int] = set()
         self.unrepeatable: str | None = None
-        pid, _, times = os.environ.get(_VARIABLE, "").partition(":")
+        pid, times, self.run, stops = [*os.environ.get(_VARIABLE, "").split(":"), "", "", ""][:4]
         self.times = int(times) if pid == str(os.getpid()) and times.isdecimal() else 0
+        self.stops = int(stops) if self.times and stops.isdecimal() else None
 
     def mark_forked(self) -> None:
         self.forked, self.times = True, 0
@@ -85,6 +86,11 @@ def restarted() -> bool:
     return _process.times > 0
 
 
+def known_stops(run: str) -> int | None:
+    """The last stop request in this run that the process knew before it was restarted; None if it wasn't."""
+    return _process.stops if _process.run == run else None
+
+
 def obstacle(*, main_thread: bool) -> str | None:
     """Why this process can't be restarted, as a sentence without its full stop; None if it can.
 
@@ -100,17 +106,19 @@ def obstacle(*, main_thread: bool) -> str | None:
     return next((why for holds, why in _OBSTACLES if holds()), None)
 
 
-def start(end_of_handling: Callable[[], int | None] = lambda: None) -> NoReturn:
+def start(end_of_handling: Callable[[], int | None] = lambda: None, run: str = "", stops: int = 0) -> NoReturn:
     """Replace this process by a new start of its command line. What its evaluations have started is ended before.
 
     Args:
         end_of_handling: called last of all, to have signals act as if nobody handled them; returns one that has come
             until then: the process then ends by that.
+        run: the run in which it works.
+        stops: the last stop request in that run which came before this process, or which it need not heed.
     """
     try:
         _patiently(_flush)
         _process.descendants.end()
-        _replace(end_of_handling)
+        _replace(end_of_handling, f"{_process.times + 1}:{run}:{stops}")
     except Exception as failure:  # noqa: BLE001 - whatever it is, the process has no heartbeat by now
         error = failure
         _patiently(lambda: _logger.critical("This process can't be restarted, so it ends: %r", error))
@@ -119,8 +127,8 @@ def start(end_of_handling: Callable[[], int | None] = lambda: None) -> NoReturn:
         os._exit(128 + signal.SIGKILL)  # the first process of a container survives that
 
 
-def _replace(end_of_handling: Callable[[], int | None]) -> NoReturn:
-    environment = {**_process.beginning.environment, _VARIABLE.encode(): b"%d:%d" % (os.getpid(), _process.times + 1)}
+def _replace(end_of_handling: Callable[[], int | None], handed_on: str) -> NoReturn:
+    environment = {**_process.beginning.environment, _VARIABLE.encode(): b"%d:%b" % (os.getpid(), handed_on.encode())}
     _process.beginning.restore()
     if (signum := end_of_handling()) is not None:
         end_by(signum)

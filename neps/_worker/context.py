@@ -10,6 +10,7 @@ from neps._fidelity import Brackets
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
+from neps._ledger.stopping import Stops
 from neps._ledger.view import View
 from neps._worker.settings import Settings
 from neps._worker.tenure import Tenure
@@ -42,3 +43,4 @@ class Context:
     heartbeat: Heartbeat
     signals: Signals
     tenure: Tenure
+    stops: Stops

@@ -117,7 +117,7 @@ class Endings:
         traceback.clear_frames(interrupted.exception.__traceback__)
 
         def publish() -> bool:
-            if self._context.signals.received is not None:
+            if self._context.signals.leaving:
                 return False
             return held.leave(why, needs_bytes=needs)
 
@@ -223,6 +223,8 @@ def origin_of(worker: str, attempt: int, started: datetime | None, seconds: floa
 
 def _interruption(interrupted: Interrupted) -> str:
     """What interrupted run_pipeline, by name."""
+    if interrupted.reason == "stop":
+        return "neps stop"
     if interrupted.signum is None:
         return type(interrupted.exception).__name__
     return signal.Signals(interrupted.signum).name

@@ -26,6 +26,7 @@ from neps._evaluation import (
     named_directories,
 )
 from neps._ledger.claims import Claim
+from neps._ledger.stopping import Asked
 from neps._ledger.trial_folder import TrialFolder
 from neps._outcome import Result
 from neps._trial import Trial
@@ -124,6 +125,7 @@ class Evaluations:
         def on_beat() -> None:
             reports.flush()
             view.check_heartbeats()
+            self._look_for_stop()
 
         self._context.heartbeat.hold(hold, fence.interrupt, on_beat)
         if hold.attempt > 1:
@@ -142,6 +144,11 @@ class Evaluations:
             self._endings.leave_short(held, evaluated, mine)
         return evaluated
 
+    def _look_for_stop(self) -> None:
+        with contextlib.suppress(OSError):  # the next beat looks again
+            if self._context.stops.look() is Asked.NOW:
+                self._context.signals.stop()
+
     def _abandon(self, folder: TrialFolder) -> None:
         """Make an end of an evaluation that was taken over a lease ago, and neither ends nor asks."""
         signals, heartbeat = self._context.signals, self._context.heartbeat
@@ -157,7 +164,7 @@ class Evaluations:
             return
         _logger.warning("%s This process restarts. See %s", said, folder.path)
         heartbeat.stop()
-        anew.start(signals.give_back)
+        anew.start(signals.give_back, self._context.layout.run, self._context.stops.before_asked)
 
     @staticmethod
     def _discard_unfinished(folder: TrialFolder) -> None:

@@ -12,8 +12,10 @@ from neps._deciding import is_independent
 from neps._evaluation import Interrupted, Signals
 from neps._fidelity import Brackets
 from neps._ledger.opening import OpenedRun
+from neps._ledger.stopping import Stops
 from neps._ledger.view import View
 from neps._trial import Decision
+from neps._worker import anew
 from neps._worker.context import Context
 from neps._worker.loop import Worker
 from neps._worker.settings import Keep, Settings
@@ -56,6 +58,7 @@ def prepare(run: OpenedRun, space: SearchSpace, sampler: Sampler, settings: Sett
         heartbeat=run.heartbeat,
         signals=Signals(),
         tenure=Tenure(run.layout, lease),
+        stops=Stops(run.layout, run.me.worker, lease, anew.known_stops(run.definition.run)),
     )
 
 
