@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
+    from neps._api.stopping import stop
     from neps._api.tell import tell
     from neps._children import current_trial, report
     from neps._evaluation import PENDING, CurrentTrial
@@ -71,6 +72,7 @@ _HOME = {
     "samplers": "",
     "space": "",
     "status": "_views.status",
+    "stop": "_api.stopping",
     "tell": "_api.tell",
     "testing": "",
     "to_optuna": "_views.optuna_study",
@@ -107,6 +109,7 @@ __all__ = [
     "samplers",
     "space",
     "status",
+    "stop",
     "tell",
     "testing",
     "to_optuna",

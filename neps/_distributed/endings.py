@@ -17,7 +17,7 @@ from neps.errors import RankError
 
 __all__ = ["ALWAYS", "Ending", "How", "asked", "died", "outcome"]
 
-How = Literal["returned", "failed", "signal", "walltime", "exit", "keyboard", "fenced", "stopped", "stuck"]
+How = Literal["returned", "failed", "signal", "stop", "walltime", "exit", "keyboard", "fenced", "stopped", "stuck"]
 ALWAYS = 1 << 60
 """More often than `should_stop` is called."""
 
@@ -69,7 +69,7 @@ class Ending:
                 return cls(how="signal", signum=signum)
             case Interrupted(reason="exit", exception=SystemExit(code=code)):
                 return cls(how="exit", code=code if isinstance(code, int | str) else None)
-            case Interrupted(reason="keyboard" | "walltime" as how):
+            case Interrupted(reason="keyboard" | "walltime" | "stop" as how):
                 return cls(how=how)
         return cls(how="stopped" if stopped else "fenced")
 
@@ -131,7 +131,7 @@ def _without_signal(own: Ended | None, by_how: Mapping[str, tuple[int, Ending]],
         return Interrupted(reason="keyboard", exception=KeyboardInterrupt())
     if "failed" in by_how:
         return _failed(own, *by_how["failed"], size)
-    if isinstance(own, Interrupted) and own.reason == "walltime":
+    if isinstance(own, Interrupted) and own.reason in {"walltime", "stop"}:
         return own
     raise RankError(f"an evaluation ended on some ranks, and nobody knows why: {sorted(by_how)}.")
 

@@ -21,17 +21,20 @@ from neps.errors import ReturnValueError, TimeLimitError
 
 __all__ = ["Interrupted", "evaluate", "out_of_time"]
 
-Reason = Literal["signal", "keyboard", "exit", "fenced", "storage", "terminal", "walltime", "rank", "unreachable"]
+Reason = Literal[
+    "signal", "stop", "keyboard", "exit", "fenced", "storage", "terminal", "walltime", "rank", "unreachable"
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
     """An evaluation that has no result: the attempt was left, or lost.
 
-    `reason`: a `signal` came (`signum`; SIGINT too); run_pipeline raised KeyboardInterrupt (`keyboard`) or SystemExit
-    (`exit`) of its own; the attempt was taken over (`fenced`); it was told to stop, since the walltime of the job is
-    nearly over (`walltime`); or it failed since the storage did, or the terminal that it prints to is gone (`storage`,
-    `terminal`, which only the worker can tell); or another `rank` of the same training died, or is `unreachable`.
+    `reason`: a `signal` came (`signum`; SIGINT too); the worker was asked to `stop`; run_pipeline raised
+    KeyboardInterrupt (`keyboard`) or SystemExit (`exit`) of its own; the attempt was taken over (`fenced`); it was told
+    to stop, since the walltime of the job is nearly over (`walltime`); or it failed since the storage did, or the
+    terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell); or another `rank` of the
+    same training died, or is `unreachable`.
     `exception` is what came out of run_pipeline.
     """
 
@@ -109,6 +112,8 @@ def _left(signals: Signals, fence: Fence) -> Interrupted:
     """run_pipeline has returned since it was told to."""
     if signals.received is not None:
         return Interrupted(reason="signal", exception=signals.interruption(signals.received), signum=signals.received)
+    if signals.stopping:
+        return Interrupted(reason="stop", exception=signals.interruption(None))
     if fence.broken:
         return Interrupted(reason="fenced", exception=Fenced())
     return Interrupted(reason="walltime", exception=WalltimeOver("the walltime of the job is nearly over"))
@@ -117,6 +122,8 @@ def _left(signals: Signals, fence: Fence) -> Interrupted:
 def _reason(raised: BaseException, signals: Signals, fence: Fence, stopping: Stopping) -> Reason | None:
     if signals.received is not None:
         return "signal"
+    if signals.stopping:
+        return "stop"
     if fence.broken:
         return "fenced"
     if isinstance(raised, KeyboardInterrupt):

@@ -8,6 +8,7 @@ does. What a worker does on the way (end its attempt as left) is the worker's bu
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import signal
@@ -26,10 +27,13 @@ __all__ = ["Interruption", "Signals"]
 
 T = TypeVar("T")
 
+_logger = logging.getLogger("neps.evaluation")
 _ALWAYS = (signal.SIGTERM, signal.SIGINT)
 _IF_DEFAULT = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXCPU)
 _POKES = (signal.SIGURG, signal.SIGWINCH)
 """One of those that nobody handles, and that do nothing by default: to look again whether to raise."""
+_STOP = 0
+"""In the place of a signal's number: what is put off is that `stop` was called."""
 _SECONDS_TO_CATCH_UP = 1.0
 _LONGEST_PUT_OFF = 20.0
 """SLURM kills 30 s after SIGTERM, and an attempt that is handed back is no death."""
@@ -48,11 +52,12 @@ _SWALLOWING = frozenset(
 class Interruption(BaseException):
     """Raised inside run_pipeline when a signal asks the process to end (SIGINT raises KeyboardInterrupt instead).
 
-    Save what is needed and let it pass. `signum` is the signal's number.
+    And when `neps stop` asks the worker to leave. Save what is needed and let it pass. `signum` is the signal's number,
+    None for `neps stop`.
     """
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+    def __init__(self, signum: int | None) -> None:
+        super().__init__(f"interrupted by {'neps stop' if signum is None else signal.Signals(signum).name}")
         self.signum = signum
 
 
@@ -74,6 +79,8 @@ class Signals:
         """Whether signals are handled now."""
         self.received: int | None = None
         """The first signal that came, which stays: look at it wherever leaving is safe."""
+        self.stopping = False
+        """Whether `stop` was called, which stays, too: the worker leaves, and the process goes on."""
         self._watch: Watch | None = None
         self._patience: Callable[[int], float] | None = None
         self._put_off: int | None = None
@@ -123,9 +130,34 @@ class Signals:
         return self._watch.first if self.received is None and self._watch is not None else self.received
 
     @property
+    def leaving(self) -> bool:
+        """Whether the worker is to leave, as the main thread knows: by a signal, or by `stop`."""
+        return self.received is not None or self.stopping
+
+    def stop(self) -> None:
+        """Have the worker leave as a signal does, but for the process, which goes on. From any thread, however often.
+
+        Raises `Interruption` in the call that may be interrupted, as soon as that does no harm.
+        """
+        if self.leaving:
+            return
+        around = _active.index(self) if self in _active else len(_active)
+        for signals in [self, *_active[around + 1 :]]:  # what run_pipeline runs itself ends by the same exception
+            signals.stopping = True
+        now, patience = time.monotonic(), self._patience(_STOP) if self._patience is not None else 0.0
+        # Whoever goes on afterwards goes on with whole modules.
+        self._put_off, self._raise_from, self._raise_at = _STOP, now + patience, math.inf
+        if self._watch is None or not self._watch.ask_again():
+            _logger.warning(
+                "`neps stop` asks this worker to leave. It leaves once its trial has ended: run_pipeline can't be "
+                "interrupted, because neps.run was not called in the main thread, or the process can't open any more "
+                "files."
+            )
+
+    @property
     def noticed(self) -> bool:
-        """Whether there was one."""
-        return self.first is not None
+        """Whether the worker is to leave, be it by a signal that the main thread hasn't handled yet."""
+        return self.leaving or self.first is not None
 
     def give_back(self) -> int | None:
         """For good, have each signal do what it did before this context; from any thread. The first that has come.
@@ -168,7 +200,7 @@ class Signals:
         # comes between its last use and its reset raises in code that must not be interrupted.
         self._region = sys._getframe()  # noqa: SLF001
         try:
-            if self.received is not None:
+            if self.leaving:
                 raise self.interruption(self.received)
             return function(*args)
         finally:
@@ -179,7 +211,7 @@ class Signals:
         try:
             self.interruptible(time.sleep, seconds)
         except BaseException:
-            if self.received is None:
+            if not self.leaving:
                 raise
 
     def leave(self) -> None:
@@ -250,7 +282,7 @@ class Signals:
                 return  # it was a moment ago
             signum, self._put_off = self._put_off, None
             self._asked()
-            raise self.interruption(signum)
+            raise self.interruption(None if signum == _STOP else signum)
         self._asked()
 
     def _may_raise(self) -> bool:
@@ -273,8 +305,8 @@ class Signals:
         last, self._last[signum] = self._last.get(signum), now
         return last is None or now - last >= REPEAT_SECONDS
 
-    def interruption(self, signum: int) -> BaseException:
-        """What a signal raises."""
+    def interruption(self, signum: int | None) -> BaseException:
+        """What a signal raises, or, without one, `stop`."""
         if self._raised is not None:
             return self._raised
         return KeyboardInterrupt() if signum == signal.SIGINT else Interruption(signum)

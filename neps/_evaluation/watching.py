@@ -88,9 +88,15 @@ class Watch:
             signal.set_wakeup_fd(wanted)
 
     def ask_again(self) -> bool:
-        """Send `poke` to the main thread every few milliseconds once it's ready, until `asked`; False if it can't."""
-        self._asking = self._poke is not None and self._wake()
-        return self._asking
+        """Send `poke` to the main thread every few milliseconds once it's ready, until `asked`; False if it can't.
+
+        From any thread.
+        """
+        self._asking = self._poke is not None  # before the thread wakes, and looks
+        if not (self._asking and self._wake()):
+            self._asking = False
+            return False
+        return True
 
     def asked(self) -> None:
         """The main thread needs no more of it."""

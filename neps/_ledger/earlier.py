@@ -88,7 +88,8 @@ def delete(root: str, path: str, run: str = "") -> bool:
     except FileNotFoundError:
         return False
     if run:
-        shutil.rmtree(f"{Layout(root).hidden}/{run}", ignore_errors=True)
+        for path_of_run in (f"{Layout(root).hidden}/{run}", Layout(root, run).stops):
+            shutil.rmtree(path_of_run, ignore_errors=True)
     return True
 
 

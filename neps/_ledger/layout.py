@@ -26,6 +26,8 @@ __all__ = [
     "stalled_bytes",
     "stalled_name",
     "start_name",
+    "stop_name",
+    "stop_number",
     "stopped_name",
     "void_name",
 ]
@@ -41,6 +43,7 @@ _OWN_NAME = re.compile(
 )
 _ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,17})(?:\.end)?\.yaml")
 _STALLED = re.compile(r"attempt_([1-9][0-9]{0,17})\.stalled_([1-9][0-9]{0,17})")
+_STOP = re.compile(r"stop_([1-9][0-9]{0,17})\.yaml")
 _TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -106,6 +109,22 @@ def stalled_bytes(name: str, attempt: int) -> int | None:
     return int(match[2]) if match and match[1] == str(attempt) else None
 
 
+def stop_name(number: int) -> str:
+    """A request that all workers leave, in the folder of a run's requests."""
+    return f"stop_{number}.yaml"
+
+
+def stop_number(name: str) -> int | None:
+    """The number of a request to leave, by its name; None for all other names.
+
+    Example:
+        >>> stop_number("stop_12.yaml"), stop_number(".stop_13.yaml.host-1-abc")
+        (12, None)
+    """
+    match = _STOP.fullmatch(name)
+    return int(match[1]) if match else None
+
+
 def void_name(attempt: int) -> str:
     """Where the result of an attempt goes when its trial is retried."""
     return f"result_{attempt}.yaml"
@@ -136,6 +155,7 @@ class Layout:
         self.results_cache = f"{self.hidden}/{run}/accelerator"
         self.presence = f"{self.hidden}/{run}/workers"
         self.launches = f"{self.root}/launches"
+        self.stops = f"{self.root}/stops/{run}"
         self.damaged = f"{self.hidden}/{run}/damaged"
         self.overwritten = f"{self.root}/overwritten"
         self.summary = f"{self.root}/summary"

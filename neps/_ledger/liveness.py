@@ -1,4 +1,4 @@
-"""Does any worker of a run live? Asked before the run is moved aside; the answer may take a lease.
+"""Which workers of a run there are, and whether any lives: asked before the run is moved aside, which may take a lease.
 
 Told by the presence of workers and by the heartbeats of attempts, either of which may be missing.
 """
@@ -22,10 +22,29 @@ from neps._ledger.records import parsed
 from neps._ledger.silence import Silence
 from neps._ledger.view import View
 
-__all__ = ["live_worker"]
+__all__ = ["Present", "live_worker", "workers_there"]
 
 _logger = logging.getLogger("neps.ledger")
 _POLL = 0.5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Present:
+    """A worker that seems to be there, and when it last showed that, in nanoseconds; None if that isn't known."""
+
+    identity: Identity
+    touched: int | None
+
+
+def workers_there(layout: Layout, view: View) -> dict[str, Present]:
+    """The workers that show that they are there, by name, but for those that are proven dead. One look, no wait.
+
+    Args:
+        layout: the run's paths.
+        view: what a reader knows of it.
+    """
+    suspects = [*_holders(view), *_present(layout)]
+    return {identity.worker: Present(identity, mark()) for identity, mark in suspects if not identity.proven_dead()}
 
 
 @dataclasses.dataclass(slots=True)
@@ -99,6 +118,10 @@ def _holding(layout: Layout, lease: float) -> Iterator[tuple[Identity, Callable[
     """Whoever holds an attempt: `.neps/` with the presences may have been deleted."""
     view = View(layout, None, lease=lease, poll=_POLL)
     view.join()
+    yield from _holders(view)
+
+
+def _holders(view: View) -> Iterator[tuple[Identity, Callable[[], int | None]]]:
     for pending in view.pending.values():
         if not pending.waits and not pending.awaits_tell:  # what goes on without a worker keeps no run alive
             start = pending.state.start

@@ -20,6 +20,7 @@ from neps._ledger.pending import Pending
 from neps._ledger.reading import history_of
 from neps._ledger.view import View
 from neps._trial import Trial
+from neps._views.leaving import Leaving, who_leaves
 
 __all__ = ["Overview", "Running", "overview"]
 
@@ -47,7 +48,8 @@ class Overview:
     """A run at one moment.
 
     `running` lists the dead first, and perhaps not all of them. `short` maps trials that were handed back since the
-    storage failed to the bytes that they need. `unreadable` says of numbers why they can't be read now.
+    storage failed to the bytes that they need. `unreadable` says of numbers why they can't be read now. `leaving` is
+    what came of the last `neps stop`; None if there was none, or it is over.
     """
 
     root: str
@@ -63,6 +65,7 @@ class Overview:
     failed: Sequence[Trial]
     damaged: Sequence[Trial]
     unreadable: Mapping[int, str]
+    leaving: Leaving | None
 
     @property
     def waiting(self) -> int:
@@ -112,7 +115,14 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         failed=[trial for trial in failed if not trial.damaged],
         damaged=damaged,
         unreadable=unreadable,
+        leaving=_leaving(root, definition, view),
     )
+
+
+def _leaving(root: str, definition: Definition, view: View) -> Leaving | None:
+    with contextlib.suppress(OSError):
+        return who_leaves(root, definition.run, view)
+    return None
 
 
 def _running(pending: Pending, *, dead: bool) -> Running:

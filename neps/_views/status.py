@@ -12,9 +12,10 @@ from neps._calling import public
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._ledger.storage import shown_size
-from neps._listing import not_finite_words
+from neps._listing import counted, not_finite_words
 from neps._tables import aligned, printable
 from neps._trial import Trial
+from neps._views.leaving import Leaving
 from neps._views.overview import Overview, Running, overview
 from neps._views.wording import loss_words, short_gist
 
@@ -62,6 +63,7 @@ def as_text(run: Overview) -> str:
         _summary(run),
         _incumbent(run),
         _running(run),
+        _staying(run),
         _short(run),
         _failed(run),
         _damaged(run),
@@ -98,7 +100,16 @@ def _summary(run: Overview) -> list[str]:
         rows.append(("cost", f"{run.cost:g}"))
     if (spent := history.fidelity_spent) is not None:
         rows.append(("fidelity", str(spent)))
+    if run.leaving is not None:
+        rows.append(("stop", _leaving(run.leaving)))
     return list(aligned(rows, indent=""))
+
+
+def _leaving(leaving: Leaving) -> str:
+    when = "" if leaving.made is None else f" {_ago(leaving.made.timestamp())}"
+    how = "after their trials" if leaving.after_trial else "now"
+    left = f"{leaving.asked - len(leaving.staying)} of {leaving.asked} have left"
+    return f"{counted(leaving.asked, 'worker')} asked{when} to leave {how}; {left}"
 
 
 def _count(what: str, number: int, **of_which: int) -> str:
@@ -146,6 +157,18 @@ def _running(run: Overview) -> list[str]:
     return ["running:", *aligned(rows), *([f"  and {more} more"] if more > 0 else [])]
 
 
+def _staying(run: Overview) -> list[str]:
+    if run.leaving is None or not run.leaving.staying:
+        return []
+    staying, lease = run.leaving.staying, run.definition.lease_seconds
+    rows: list[tuple[str, ...]] = [("worker", "host", "last sign of life")]
+    for each in staying[:MOST_RUNNING]:
+        silent = "unknown" if each.seconds is None else f"{_age(each.seconds)} ago{_beyond(each.seconds, lease)}"
+        rows.append((each.worker, each.host, silent))
+    more = len(staying) - MOST_RUNNING
+    return ["asked to leave, not left yet:", *aligned(rows), *([f"  and {more} more"] if more > 0 else [])]
+
+
 def _report(running: Running) -> str:
     return "" if running.report is None else "step {:g}, loss {:g}".format(*running.report)
 
@@ -155,9 +178,11 @@ def _sign_of_life(running: Running, run: Overview) -> str:
         return "dead, will be resumed"
     if running.sign == "pending":
         return f"waits for neps.tell, since {_age(running.seconds)}"
-    lease = run.definition.lease_seconds
-    beyond = f", longer than the lease of {lease:g} s" if running.seconds > lease else ""
-    return f"{running.sign} {_age(running.seconds)} ago{beyond}"
+    return f"{running.sign} {_age(running.seconds)} ago{_beyond(running.seconds, run.definition.lease_seconds)}"
+
+
+def _beyond(seconds: float, lease: float) -> str:
+    return f", longer than the lease of {lease:g} s" if seconds > lease else ""
 
 
 def _ago(when: float) -> str:

@@ -10,6 +10,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._trial import Trial
 from neps._views.export import strict
+from neps._views.leaving import Leaving
 from neps._views.overview import Overview, Running, overview
 from neps._views.status import why_damaged
 from neps._views.wording import short_gist
@@ -62,6 +63,7 @@ def fields(run: Overview) -> dict[str, Any]:
         "damaged": [_failed(run.root, trial.number, why_damaged(run.root, trial)) for trial in run.damaged],
         "unreadable": [_failed(run.root, number, why) for number, why in run.unreadable.items()],
         "waiting_for_storage": [{"number": number, "bytes": size} for number, size in run.short.items()],
+        "stop": _leaving(run.leaving),
     }
     plain: dict[str, Any] = strict(document)
     return plain
@@ -94,6 +96,19 @@ def _running(running: Running) -> dict[str, Any]:
         "sign": running.sign,
         "sign_seconds_ago": round(running.seconds, 3),
         "report": None if running.report is None else {"step": step, "loss": loss},
+    }
+
+
+def _leaving(leaving: Leaving | None) -> dict[str, Any] | None:
+    if leaving is None:
+        return None
+    return {
+        "after_trial": leaving.after_trial,
+        "time": _time(leaving.made),
+        "asked": leaving.asked,
+        "staying": [
+            {"worker": each.worker, "host": each.host, "sign_seconds_ago": each.seconds} for each in leaving.staying
+        ],
     }
 
 

@@ -91,7 +91,8 @@ def _state(run: Overview) -> Hashable:
     """What differs when there is something new to show; ages always do."""
     running = tuple((each.number, each.attempt, each.dead, each.report) for each in run.running)
     counts = (len(run.history), len(run.history.succeeded), run.waiting, run.dead_count, run.running_count)
-    return run.definition.run, counts, len(run.failed), len(run.damaged), tuple(run.short), running
+    leaving = None if run.leaving is None else (run.leaving.made, len(run.leaving.staying))
+    return run.definition.run, counts, len(run.failed), len(run.damaged), tuple(run.short), running, leaving
 
 
 @contextlib.contextmanager

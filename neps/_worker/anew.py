@@ -27,7 +27,7 @@ from neps._worker.descendants import Descendants
 from neps._worker.fresh import Beginning
 from neps._worker.settings import Settings
 
-__all__ = ["evaluated", "obstacle", "restarted", "start", "working"]
+__all__ = ["evaluated", "hand_on", "known_stops", "obstacle", "restarted", "start", "working"]
 
 _logger = logging.getLogger("neps.worker")
 _MOST_IN_A_ROW = 3
@@ -48,8 +48,10 @@ class _Process:
         self.workers = 0
         self.mask: set[int] = set()
         self.unrepeatable: str | None = None
-        pid, _, times = os.environ.get(_VARIABLE, "").partition(":")
+        pid, times, self.run, stops = [*os.environ.get(_VARIABLE, "").split(":"), "", "", ""][:4]
         self.times = int(times) if pid == str(os.getpid()) and times.isdecimal() else 0
+        self.handing_on: Callable[[], str] = lambda: ":"
+        self.stops = int(stops) if self.times and stops.isdecimal() else None
 
     def mark_forked(self) -> None:
         self.forked, self.times = True, 0
@@ -85,6 +87,11 @@ def restarted() -> bool:
     return _process.times > 0
 
 
+def known_stops(run: str) -> int | None:
+    """The last stop request in this run that the process knew before it was restarted; None if it wasn't."""
+    return _process.stops if _process.run == run else None
+
+
 def obstacle(*, main_thread: bool) -> str | None:
     """Why this process can't be restarted, as a sentence without its full stop; None if it can.
 
@@ -98,6 +105,11 @@ def obstacle(*, main_thread: bool) -> str | None:
     if _process.times >= _MOST_IN_A_ROW:
         return f"it was restarted {_process.times} times without coming to the end of an evaluation"
     return next((why for holds, why in _OBSTACLES if holds()), None)
+
+
+def hand_on(run: str, stops: Callable[[], int]) -> None:
+    """For good, have a new start know in which run it works, and the last stop request there that is not for it."""
+    _process.handing_on = lambda: f"{run}:{stops()}"
 
 
 def start(
@@ -123,7 +135,8 @@ def start(
 
 
 def _replace(end_of_handling: Callable[[], int | None], other: Mapping[str, str]) -> NoReturn:
-    environment = {**_process.beginning.environment, _VARIABLE.encode(): b"%d:%d" % (os.getpid(), _process.times + 1)}
+    handed_on = f"{os.getpid()}:{_process.times + 1}:{_process.handing_on()}"
+    environment = {**_process.beginning.environment, _VARIABLE.encode(): handed_on.encode()}
     environment |= {os.fsencode(name): os.fsencode(value) for name, value in other.items()}
     _process.beginning.restore()
     if (signum := end_of_handling()) is not None:

@@ -11,6 +11,7 @@ from neps._fidelity import Brackets
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
+from neps._ledger.stopping import Stops
 from neps._ledger.view import View
 from neps._worker.peers import Peers
 from neps._worker.settings import Settings
@@ -48,3 +49,4 @@ class Context:
     peers: Peers
     walltime: Walltime
     time_left: TimeLeft
+    stops: Stops

@@ -123,7 +123,7 @@ class Endings:
         traceback.clear_frames(interrupted.exception.__traceback__)
 
         def publish() -> bool:
-            if self._context.signals.received is not None:
+            if self._context.signals.leaving:
                 return False
             return held.leave(why, needs_bytes=needs, seconds=seconds)
 
@@ -237,6 +237,8 @@ def _interruption(interrupted: Interrupted) -> str:
     """What interrupted run_pipeline, by name."""
     if interrupted.reason == "walltime":
         return "the end of the job's walltime, which is near"
+    if interrupted.reason == "stop":
+        return "neps stop"
     if interrupted.signum is None:
         return type(interrupted.exception).__name__
     return signal.Signals(interrupted.signum).name

@@ -34,6 +34,7 @@ from neps._evaluation import (
     out_of_time,
 )
 from neps._ledger.claims import Claim, Hold
+from neps._ledger.stopping import Asked
 from neps._ledger.trial_folder import TrialFolder
 from neps._outcome import Result
 from neps._trial import Trial
@@ -55,8 +56,8 @@ __all__ = ["BORNE", "Evaluations"]
 
 _logger = logging.getLogger("neps.worker")
 _LAST_WORDS = "a second signal ended the process"
-BORNE = {"fenced", "storage", "walltime"}
-"""After what interruptions of an evaluation a worker goes on."""
+BORNE = {"fenced", "storage", "walltime", "stop"}
+"""Interruptions after which a worker looks what is next: after the last two, that is to leave."""
 
 
 class Evaluations:
@@ -148,6 +149,7 @@ class Evaluations:
         def on_beat() -> None:
             reports.flush()
             view.check_heartbeats()
+            self._look_for_stop()
             if stopping.is_overdue:
                 fence.await_end()
 
@@ -177,6 +179,11 @@ class Evaluations:
             folder.write_config(held.decision, self._context.me)
         except OSError as error:  # derived, for people: no reason to lose an evaluation
             _logger.warning("config.yaml of trial %d can't be written: %s. See %s", folder.number, error, folder.path)
+
+    def _look_for_stop(self) -> None:
+        with contextlib.suppress(OSError):  # the next beat looks again
+            if self._context.stops.look() is Asked.NOW:
+                self._context.signals.stop()
 
     def _told_in_a_child(self, hold: Hold, evaluated: Ended) -> Ended:
         """Where a process that run_pipeline has started was told to stop, what this one made of that is no result."""

@@ -17,6 +17,7 @@ from neps._ledger.claims import Claim
 from neps._ledger.links import without_links
 from neps._ledger.outage import Outage
 from neps._ledger.pending import Pending
+from neps._ledger.stopping import Asked
 from neps._ledger.storage import SPACE, advice, denial
 from neps._ledger.view import View
 from neps._trial import Trial
@@ -143,12 +144,13 @@ class Worker:
 
     def _next(self) -> Step:
         if not self._joined:
+            self._context.stops.join()
             self._view.join()
             self._joined = True
             self._on_change("choosing the first trial")
             self._disk.free()  # it may be full, so that the first evaluation would fail
-        if (share := self._share_done()) is not None:
-            return share
+        if (left := self._asked_to_leave() or self._share_done()) is not None:
+            return left
         self._context.tenure.check()
         if self._context.independent:
             self._view.update_reserved()
@@ -214,6 +216,12 @@ class Worker:
         numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
         running = f"{len(self._view.pending)} running trial{'s' * (len(self._view.pending) > 1)}"
         return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
+
+    def _asked_to_leave(self) -> Leave | None:
+        asked = self._context.stops.look()
+        if asked is Asked.NOW or self._signals.stopping:  # the latter without the first: asked of a run around this one
+            return Leave("neps stop asks all workers to leave")
+        return Leave("neps stop asks each worker to leave after its trial") if asked else None
 
     def _share_done(self) -> Leave | None:
         if self._out_of_walltime:

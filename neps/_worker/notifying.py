@@ -128,13 +128,13 @@ class Telling:
         A signal interrupts this, too, unless it has interrupted run_pipeline: then little time is left, but some.
         """
         tell = functools.partial(self._tell_end, _end(ended))
-        if self._signals.received is not None:
+        if self._signals.leaving:
             tell()
             return
         try:
             self._signals.interruptible(tell)
         except BaseException:
-            if self._signals.received is None:
+            if not self._signals.leaving:
                 raise
 
     def _tell_end(self, end: TrialEnd) -> None:

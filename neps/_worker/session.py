@@ -13,8 +13,10 @@ from neps._evaluation import Interrupted
 from neps._evaluation.walltime import WALLTIME
 from neps._fidelity import Brackets
 from neps._ledger.opening import OpenedRun
+from neps._ledger.stopping import Stops
 from neps._ledger.view import View
 from neps._trial import Decision
+from neps._worker import anew
 from neps._worker.context import Context
 from neps._worker.loop import Worker
 from neps._worker.peers import Alone, Peers
@@ -50,6 +52,8 @@ def prepare(
     if WALLTIME.may_end:  # else nobody asks, and each trial would pay for it
         view.observe(time_left)
         WALLTIME.left()  # SLURM has until the first evaluation ends to answer
+    stops = Stops(run.layout, run.me.worker, lease, anew.known_stops(run.definition.run))
+    anew.hand_on(run.definition.run, lambda: stops.before_asked)
     return Context(
         me=run.me,
         layout=run.layout,
@@ -69,6 +73,7 @@ def prepare(
         peers=peers,
         walltime=WALLTIME,
         time_left=time_left,
+        stops=stops,
     )
 
 

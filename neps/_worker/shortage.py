@@ -137,7 +137,7 @@ class Shortage:
         if not self._short and not self._refused:
             return None
         size = min(_MOST, max([LEAST, *(needed for _, needed in self._short.values())]))
-        error = try_to_write(root, size, lambda: self._context.signals.received is not None)
+        error = try_to_write(root, size, lambda: self._context.signals.leaving)
         if error is not None:
             needed = f"the {shown_size(size)} that {self._who_needs_it()} (estimated)"
             return self._wait(f"No trial is started: {needed} can't be written to {root}", error)

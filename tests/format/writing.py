@@ -25,11 +25,12 @@ from neps._ledger.overwriting import move_aside
 from neps._ledger.pending_mark import PendingMark, mark_pending
 from neps._ledger.records import End, result_fields
 from neps._ledger.retrying import reopen
+from neps._ledger.stopping import request_stop
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import condemn
 from neps._trial import Decision, Place, Result, Trial
 
-__all__ = ["SPACE", "SPACES", "write_run"]
+__all__ = ["SPACE", "SPACES", "write_run", "write_stops"]
 
 SPACE: dict[str, neps.space.Parameter] = {
     "rate": neps.Float(1e-4, 1, log=True, default=0.1, default_confidence="high"),
@@ -71,6 +72,13 @@ def write_run(root: Path, parameters: dict[str, neps.space.Parameter] = SPACE) -
         layout = Layout(root, _define(root, RUN, space, launch="SLURM_ARRAY_JOB_ID=77"))
         for number, write in enumerate(_TRIALS, start=1):
             write(TrialFolder(layout, number))
+
+
+def write_stops(root: Path) -> None:
+    """Ask all workers of that run to leave: after their trials, and then now."""
+    with mock.patch.object(documents, "now", TIME.isoformat):
+        for after_trial in (True, False):
+            request_stop(Layout(root, RUN), [ALICE.worker, BOB.worker], ALICE, after_trial=after_trial)
 
 
 def _define(root: Path, run: str, space: neps.SearchSpace, **changes: Any) -> str:
@@ -192,3 +200,5 @@ _TRIALS = (_success, _failed, _left, _resumed, _retried, _damaged, _promoted, _r
 
 if __name__ == "__main__":
     write_run(Path(sys.argv[1]), SPACES.get(Path(sys.argv[1]).name, SPACE))
+    if Path(sys.argv[1]).name.endswith("_stops"):
+        write_stops(Path(sys.argv[1]))
