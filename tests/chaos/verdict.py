@@ -30,7 +30,6 @@ STRIKES = {
 """What strikes, and what others do meanwhile, as it is counted."""
 _GIVEN_UP = re.compile(r"given up after .* of its worker")
 _NO_STORAGE = re.compile(r"given up after .* whose storage failed")
-_ENDED_BY_STORAGE = re.compile(r"^(neps\.errors\.)?(DirectoryError|StorageError): ", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,12 +98,6 @@ class _Round:
             moment <= end and begin <= next((w for w in worked if w >= moment), float("inf")) for moment in failed
         )
 
-    def is_excused(self, worker: str) -> bool:
-        """Whether it ended with an error that says that its storage failed, which it did."""
-        log = self.plan.log(worker)
-        text = log.read_text(errors="replace") if log.exists() else ""
-        return self.had_outage(worker) and _ENDED_BY_STORAGE.search(text) is not None
-
 
 def judge(plan: Plan) -> Verdict:
     """Looks at all that a round has left."""
@@ -142,9 +135,6 @@ def _counts(seen: _Round) -> Counter[str]:
     texts = [path.read_text(errors="replace") for path in (seen.plan.folder / "logs").glob("*.log")]
     counts["evaluations interrupted since they were taken over"] = sum(text.count("was interrupted") for text in texts)
     counts["results dropped since they came too late"] = sum(text.count("is dropped") for text in texts)
-    counts["workers that ended since their storage failed"] = sum(
-        entry["code"] == 1 and seen.is_excused(entry.worker) for entry in seen.all_of("exit")
-    )
     counts["processes that started anew"] = len(seen.all_of("worker")) - len({e.worker for e in seen.all_of("worker")})
     counts.update(f"trials: {result['status']}" for result in seen.results.values())
     return counts
@@ -249,7 +239,7 @@ def _exits(seen: _Round) -> Iterator[str]:
     for entry in seen.all_of("exit"):
         code, worker = entry["code"], entry.worker
         killed = code == -9 and seen.was(worker, "kill")
-        if not killed and not (code == 0 and _has_seen_all(seen, worker)) and not seen.is_excused(worker):
+        if not killed and not (code == 0 and _has_seen_all(seen, worker)):
             yield f"{worker} ended with {code} (frozen: {seen.was(worker, 'freeze')}): {seen.plan.log(worker)}"
     started = {entry.worker for entry in seen.all_of("start")}
     ended = {entry.worker for entry in seen.all_of("exit")} | {e.worker for e in seen.all_of("kill")}
@@ -266,8 +256,6 @@ def _has_seen_all(seen: _Round, worker: str) -> bool:
 
 def _logs(seen: _Round) -> Iterator[str]:
     for path in sorted((seen.plan.folder / "logs").glob("*.log")):
-        if seen.is_excused(path.stem):
-            continue
         lines = path.read_text(errors="replace").splitlines()
         bad = [index for index, line in enumerate(lines) if _BAD.search(line)]
         if bad:
