@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,21 @@ def root_path(root_directory: Any, task_id: Any = None, development_stage_id: An
             path /= f"{prefix}_{_id(name, value)}"
     path = Path(root_of(path))
     _check_inside(path, root)
-    if path.exists() and not path.is_dir():
+    if _is_no_folder(path):
         message = (
             f"root_directory is {str(path)!r}, which is not a folder. Choose another root_directory, or move that file "
             "away."
         )
         raise ArgumentError(message)
     return str(path)
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether something else stands there; where that can't be told now, whoever opens the run waits or says so."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _writable(name: str, path: Any) -> str:

@@ -285,7 +285,7 @@ def _in_root(
     proposal = Proposal(
         root=root, space=space, searcher=searcher, searcher_settings=kwargs, seed=seed, lease_seconds=None
     )
-    opened = open_run(root, Identity.mine(), proposal.define, overwrite=False)
+    opened = open_run(root, Identity.mine(), proposal.define, overwrite=False, lease=proposal.lease_seconds)
     try:
         sampler = proposal.sampler_for(opened.definition)
         check_cost_budget(sampler, settings.budget)

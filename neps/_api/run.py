@@ -246,7 +246,12 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
 
     with leading as leader, progress_display(progress, settings.budget, space.fidelity) as display:
         opened = open_run(
-            root, Identity.mine(), proposal.define, overwrite=overwrite, most=settings.budget.max_evaluations_total
+            root,
+            Identity.mine(),
+            proposal.define,
+            overwrite=overwrite,
+            most=settings.budget.max_evaluations_total,
+            lease=proposal.lease_seconds,
         )
         announcer = Announcer(root, settings.budget, display, silent=progress is False)
         announcer.begins = _beginning(new=opened.new)

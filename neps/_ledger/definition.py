@@ -104,7 +104,7 @@ def find_definition(root: str) -> Definition | None:
         except UnreadableDocumentError as error:
             failure = error
         if failure.lasting or time.monotonic() > deadline:
-            raise _unusable(root, failure)
+            raise _unusable(root, failure) from failure
         time.sleep(0.05)
 
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import time
 from collections.abc import Callable
 
-from neps._ledger.definition import Definition, find_definition, publish_definition
+from neps._ledger.definition import DEFAULT_LEASE_SECONDS, Definition, find_definition, publish_definition
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
 from neps._ledger.launches import has_had_run, launch_token, remember
 from neps._ledger.layout import Layout
+from neps._ledger.outage import Outage
 from neps._ledger.overwriting import finish_moves, keep_running, move_aside
-from neps._ledger.storage import denial
+from neps._ledger.storage import DENIED, denial, storage_error
 from neps.errors import DirectoryError
 
 __all__ = ["OpenedRun", "open_run"]
 
 _logger = logging.getLogger("neps.ledger")
+_LEASES_OF_OUTAGE = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,8 +49,11 @@ def open_run(
     *,
     overwrite: bool,
     most: int | None = None,
+    lease: float | None = None,
 ) -> OpenedRun:
     """Join the run in `root`, or start it. The heartbeat has begun; the caller stops it.
+
+    Where the filesystem fails, try again for ten leases: who starts anew in an outage has a trial to go on with.
 
     Args:
         root: the run's root directory.
@@ -56,15 +62,27 @@ def open_run(
             they can't be reconciled.
         overwrite: whether to move a run of another launch aside first.
         most: how many trials there may be, as far as it is limited: only for what is said.
+        lease: the lease_seconds that were asked for, if any were.
     """
-    try:
-        return _open(root, me, define, overwrite=overwrite, most=most)
-    except DirectoryError:
-        raise
-    except OSError as error:
-        if (denied := denial(root, error)) is not None:
-            raise denied from error
-        raise
+    outage: Outage | None = None  # in the usual case there is none
+    while True:
+        try:
+            return _open(root, me, define, overwrite=overwrite, most=most)
+        except (DirectoryError, OSError) as error:
+            if (failure := _outage_behind(error, root)) is None:
+                if isinstance(error, OSError) and (denied := denial(root, error)) is not None:
+                    raise denied from error
+                raise
+            outage = outage or Outage(_logger, _LEASES_OF_OUTAGE * (lease or DEFAULT_LEASE_SECONDS))
+            if (pause := outage.failed(f"{root} can't be used", failure)) is None:
+                raise outage.over(root, failure) from error
+        time.sleep(pause)
+
+
+def _outage_behind(error: DirectoryError | OSError, root: str) -> OSError | None:
+    """What says that the filesystem fails, where that may pass; None where waiting doesn't help."""
+    failure = storage_error(error, root, own=True)
+    return None if failure is None or failure.errno in DENIED else failure
 
 
 def _open(

@@ -10,6 +10,7 @@ import math
 import time
 
 from neps._ledger.storage import advice
+from neps.errors import DirectoryError
 
 __all__ = ["Outage"]
 
@@ -66,6 +67,13 @@ class Outage:
             self._say(what, error)
         pause, self._pause = self._pause, min(2 * self._pause, self._longest_pause)
         return min(pause, self._longest_pause)
+
+    def over(self, root: str, error: OSError) -> DirectoryError:
+        """The error to raise where patience is at an end, and nothing was held that could be lost."""
+        return DirectoryError(
+            f"{root} can't be used: {error}. Tried for {self.seconds:.0f} s. {advice(error)} "
+            "Nothing is lost. Start again later."
+        )
 
     def _say(self, what: str, error: OSError) -> None:
         now = time.time()

@@ -18,7 +18,7 @@ from neps._ledger.links import without_links
 from neps._ledger.outage import Outage
 from neps._ledger.pending import Pending
 from neps._ledger.stopping import Asked
-from neps._ledger.storage import SPACE, advice, denial
+from neps._ledger.storage import SPACE, denial
 from neps._ledger.view import View
 from neps._trial import Trial
 from neps._worker.checkpoint_retention import Disk
@@ -133,11 +133,7 @@ class Worker:
             if error.errno in SPACE:
                 return self._shortage.refuse(error)
             if self._outage.failed(f"{root} can't be used", error) is None:
-                message = (
-                    f"{root} can't be used: {error}. Tried for {self._outage.seconds:.0f} s. {advice(error)} "
-                    "Nothing is lost. Start again later."
-                )
-                raise DirectoryError(message) from error
+                raise self._outage.over(root, error) from error
             return Pause(f"{root} to work again")
         self._outage.worked()
         return step

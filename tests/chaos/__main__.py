@@ -1,133 +1,162 @@
-"""The program: rounds of chaos until the time is over, and a verdict on each. See `scripts/chaos --help`."""
+"""The program: rounds of chaos until the time is over, and a verdict on each. See `python -m chaos --help`."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from chaos.cluster import Cluster
 from chaos.evidence import record
+from chaos.passer_by import PASSER_BY
 from chaos.plan import Plan
+from chaos.rounds import ROUNDS, Round
 from chaos.slow_imports import MODULES
+from chaos.storage import Storage
 from chaos.strikes import CHAOS, Strikes
-from chaos.verdict import judge
+from chaos.verdict import STRIKES, judge
+from chaos.watching import Results
+from rigs.faultfs import faultfs_available
 from rigs.hosts import hosts_available
 from rigs.waiting import wait_until
-from stress.evidence import Watch
 
 _STUCK_SECONDS = 180.0
 _END_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _LOOK_SECONDS = 1.0
 _FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib64/faketime/libfaketime.so.1")
+_WHAT = (
+    "16 workers on 4 hosts search while they are killed and frozen, their hosts lose power and get wrong clocks, their "
+    "storage fails, several launches start at once, and others look, tell and retry."
+)
 
 
 def main() -> int:
-    """Entry: 1 if anything went wrong that the chaos did not ask for."""
-    options = _parse()
-    if reason := hosts_available():
+    """Chaos: 1 if anything went wrong that it did not ask for."""
+    options, began = _parse(), time.monotonic()
+    if reason := hosts_available() or faultfs_available():
         sys.exit(f"error: {reason}")
     folder = Path(options.folder or tempfile.mkdtemp(prefix="neps-chaos-")).resolve()
     modules, faketime = _installed(options.python), _faketime()
     _say(f"{_version(options.python)}; evidence and logs in {folder}; clocks {'jump' if faketime else 'are right'}")
-    end, counts, findings = time.monotonic() + 60 * options.minutes, Counter[str](), list[str]()
+    counts, findings = Counter[str](), list[str]()
+    survived = Counter[str]()
     number = 0
-    while time.monotonic() < end:
-        searcher = options.searcher[number % len(options.searcher)]
+    rounds = [kind for kind in ROUNDS if not options.searcher or kind.searcher in options.searcher]
+    while number == 0 or time.monotonic() < began + 60 * options.minutes:
+        kind = rounds[number % len(rounds)]
         number += 1
-        plan = Plan(
-            folder=folder / f"{number}_{searcher}",
-            searcher=searcher,
-            trials=options.trials,
-            lease=options.lease,
-            seed=1_000 * options.seed + number,
-            python=options.python,
-            modules=modules,
-            faketime=faketime,
-        )
+        plan = _plan(folder / f"{number}_{kind.searcher}", kind, 1_000 * options.seed + number, options)
+        plan = dataclasses.replace(plan, modules=modules, faketime=faketime)
         run_round(plan, calm=options.calm)
         verdict = judge(plan)
-        _report(f"round {number}, {searcher}, seed {plan.seed}", verdict.counts, verdict.findings)
+        _report(f"round {number}, {kind.name}, seed {plan.seed}", verdict.counts, verdict.findings)
         counts += verdict.counts
-        findings += verdict.findings
+        survived += verdict.counts if not verdict.findings else Counter()
+        findings += [f"round {number}, {kind.name}: {finding}" for finding in verdict.findings]
     _report(f"all {number} rounds", counts, [f"{len(findings)}, as above; more in {folder}"] if findings else [])
+    if options.json:
+        _write(Path(options.json), options.seed, time.monotonic() - began, counts, survived, findings)
     return 1 if findings else 0
+
+
+def _plan(folder: Path, kind: Round, seed: int, options: argparse.Namespace) -> Plan:
+    return Plan(
+        folder=folder,
+        searcher=kind.searcher,
+        trials=max(1, round(kind.share * options.trials)),
+        lease=options.lease,
+        seed=seed,
+        python=options.python,
+        keep=kind.keep,
+        pending=kind.pending,
+        failing=kind.failing,
+        launches=kind.launches,
+        cost=kind.cost,
+    )
 
 
 def run_round(plan: Plan, *, calm: bool) -> None:
     """One search under strikes (none if it is calm) until it has all its results; then everybody may end."""
     plan.log("any").parent.mkdir(parents=True)
-    with Cluster(plan) as cluster:
-        strikes, watch = Strikes(plan, cluster), _Results(plan)
-        last = time.monotonic()
-        while watch.count < plan.trials and time.monotonic() - last < _STUCK_SECONDS:
-            if not calm:
-                strikes.strike()
-            if watch.has_more():
-                last = time.monotonic()
-            time.sleep(_POLL_SECONDS)
-        record(plan.evidence, CHAOS, "over")
-        plan.over.touch()
-        strikes.end()
-        try:
-            wait_until(lambda: cluster.has_ended, _END_SECONDS, "the end of all workers", _POLL_SECONDS)
-        except AssertionError as error:
-            print(error)
-            cluster.abort()
-            time.sleep(_LOOK_SECONDS)
-    watch.has_more(now=True)
+    plan.root.mkdir()
+    hosts = [f"host{index}" for index in range(plan.hosts)]
+    with Storage(plan, hosts) as storage, _passer_by(plan) as passer_by:
+        cluster = Cluster(plan, storage.binds)
+        strikes, results = Strikes(plan, cluster, storage), Results(plan)
+        strikes.skew()
+        with cluster:
+            last = time.monotonic()
+            while time.monotonic() - last < _STUCK_SECONDS:
+                if not calm:
+                    strikes.strike()
+                if results.has_more():
+                    last = time.monotonic()
+                if results.are_complete() and _is_quiet(plan, passer_by, results):
+                    break
+                time.sleep(_POLL_SECONDS)
+            record(plan.evidence, CHAOS, "over")
+            plan.over.touch()
+            strikes.end()
+            try:
+                wait_until(lambda: cluster.has_ended, _END_SECONDS, "the end of all workers", _POLL_SECONDS)
+            except AssertionError as error:
+                print(error)
+                cluster.abort()
+                time.sleep(_LOOK_SECONDS)
+        record(plan.evidence, CHAOS, "faults", count=storage.faults())
+    results.has_more(now=True)
 
 
-@dataclasses.dataclass
-class _Results:
-    """Looks at the results now and then, and tells when each was first seen, and whether one changed."""
+@contextlib.contextmanager
+def _passer_by(plan: Plan) -> Iterator[subprocess.Popen[bytes]]:
+    """Its program, from beginning to end."""
+    with plan.log(PASSER_BY).open("wb") as log:
+        process = subprocess.Popen(
+            [plan.python, str(Path(__file__).with_name("passer_by.py")), plan.to_json()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "MPLBACKEND": "agg"},
+        )
+    try:
+        yield process
+        plan.quiet.touch()
+        if process.wait(_END_SECONDS) != 0:
+            record(plan.evidence, PASSER_BY, "trouble", what=f"it ended with {process.returncode}")
+    finally:
+        process.kill()
+        process.wait()
 
-    plan: Plan
-    count: int = 0
 
-    def __post_init__(self) -> None:
-        self._watch = Watch(self.plan.root)
-        self._seen = set[str]()
-        self._next = 0.0
-
-    def has_more(self, *, now: bool = False) -> bool:
-        """Looks if it is time to, and says whether there is something new."""
-        if time.monotonic() < self._next and not now:
-            return False
-        self._next, before = time.monotonic() + _LOOK_SECONDS, self.count
-        there = {path.parent.name for path in self.plan.root.glob("config_*/result.yaml")}
-        for name in sorted(there - self._seen):
-            record(self.plan.evidence, CHAOS, "seen", number=int(name.removeprefix("config_")))
-        self._seen |= there
-        try:
-            self.count = self._watch.look()
-        except AssertionError as error:
-            record(self.plan.evidence, CHAOS, "changed", what=str(error))
-        return self.count > before
+def _is_quiet(plan: Plan, passer_by: subprocess.Popen[bytes], results: Results) -> bool:
+    """Once nobody retries any more: whether all is complete still."""
+    plan.quiet.touch()
+    return passer_by.poll() is not None and results.are_complete()
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/chaos", description=main.__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0, help="no round begins later (default: 20)")
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=_WHAT)
+    parser.add_argument("--minutes", type=float, default=30.0, help="no round begins later (default: 30)")
     parser.add_argument("--seed", type=int, default=1, help="what strikes, and when (default: 1)")
-    parser.add_argument(
-        "--searcher", action="append", help="may be repeated: in turn (default: hyperband, bayesian_optimization)"
-    )
+    parser.add_argument("--json", metavar="FILE", help="where to write what was counted, and what was wrong")
+    names = [kind.searcher for kind in ROUNDS]
+    parser.add_argument("--searcher", action="append", choices=names, help="only its rounds; may be repeated")
     parser.add_argument("--trials", type=int, default=200, help="of each round (default: 200)")
     parser.add_argument("--lease", type=float, default=6.0, help="lease_seconds (default: 6)")
     parser.add_argument("--calm", action="store_true", help="nothing strikes: to see that nothing is found then")
     parser.add_argument("--python", default=sys.executable, help="of the workers: another checkout's, to try that")
     parser.add_argument("--folder", help="for evidence, logs and roots (default: a new one below /tmp)")
-    options = parser.parse_args()
-    options.searcher = options.searcher or ["hyperband", "bayesian_optimization"]
-    return options
+    return parser.parse_args()
 
 
 def _ask(python: str, program: str) -> str:
@@ -158,6 +187,17 @@ def _report(title: str, counts: Counter[str], findings: list[str]) -> None:
     for finding in findings:
         print(f"  - {finding}")
     sys.stdout.flush()
+
+
+def _write(
+    path: Path, seed: int, seconds: float, counts: Counter[str], survived: Counter[str], findings: list[str]
+) -> None:
+    """The record, as all proofs write it: a strike was survived if nothing was wrong in its round."""
+    kinds = [*STRIKES.values(), "launches"]
+    names = [name for name in sorted(counts) if name in kinds or name.startswith(("outages", "looks"))]
+    rows = [{"scenario": name, "faults": counts[name], "survived": survived[name], "detail": ""} for name in names]
+    fields = {"proof": "chaos", "what": _WHAT, "rows": rows, "wrong": findings, "seed": seed, "seconds": seconds}
+    path.write_text(json.dumps(fields, indent=1) + "\n")
 
 
 def _say(words: str) -> None:

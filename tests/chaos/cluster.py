@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,17 +42,20 @@ class Processes:
 class Cluster:
     """All hosts of a round; a context manager after which nothing of it runs."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Starts nothing yet."""
-        self._plan = plan
+    def __init__(self, plan: Plan, binds: Mapping[str, Mapping[Path, Path]] | None = None) -> None:
+        """Starts nothing yet.
+
+        Args:
+            plan: the round's.
+            binds: by host, existing folder -> existing folder at which that host sees the first one.
+        """
+        self._plan, self._binds = plan, binds or {}
         self._boots = {f"host{index}": -1 for index in range(plan.hosts)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
-        """Boots all hosts."""
+        """Boots all hosts; `set_clock` was called for each."""
         for host in self.hosts:
-            self._plan.clock(host).parent.mkdir(parents=True, exist_ok=True)
-            self.set_clock(host, 0)
             self._boot(host)
         return self
 
@@ -77,6 +81,7 @@ class Cluster:
     def set_clock(self, host: str, seconds: int) -> None:
         """How wrong the clock of a host is from now on."""
         new = self._plan.clock(host).with_suffix(".new")
+        new.parent.mkdir(parents=True, exist_ok=True)
         new.write_text(f"{seconds:+d}\n")
         new.replace(self._plan.clock(host))
 
@@ -106,7 +111,12 @@ class Cluster:
         keeper = str(Path(__file__).with_name("keeper.py"))
         with self._plan.log(f"{host}.{boot}").open("wb") as log:
             self._processes[host] = subprocess.Popen(
-                as_host(host, [self._plan.python, keeper, self._plan.to_json(), host, str(boot)], boot),
+                as_host(
+                    host,
+                    [self._plan.python, keeper, self._plan.to_json(), host, str(boot)],
+                    boot,
+                    {str(source): str(target) for source, target in self._binds.get(host, {}).items()},
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -15,7 +15,7 @@ from pathlib import Path
 from chaos.evidence import WORKER, record
 from chaos.plan import Plan
 
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 30.0
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     while True:
         while len(living) < plan.workers_per_host and not plan.over.exists():
             name = f"{host}.{boot}.{next(counter)}"
-            living[_start(plan, host, name)] = name
+            living[_start(plan, name)] = name
         if not living:
             break
         pid, status = os.wait()
@@ -34,14 +34,16 @@ def main() -> None:
     _tell_who_is_left(plan, host)
 
 
-def _start(plan: Plan, host: str, name: str) -> int:
+def _start(plan: Plan, name: str) -> int:
+    host, boot, _ = name.split(".")
+    launch = {"NEPS_RUN_TOKEN": plan.token(host, int(boot))} if plan.launches else {}
     with plan.log(name).open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("worker.py")), sys.argv[1]],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, WORKER: name, "PYTHONFAULTHANDLER": "1", **_wrong_clock(plan, host)},
+            env={**os.environ, WORKER: name, "PYTHONFAULTHANDLER": "1", **launch, **_wrong_clock(plan, host)},
             start_new_session=True,
         )
     process.returncode = 0  # reaped by os.wait() above, not by subprocess

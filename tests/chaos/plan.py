@@ -25,6 +25,12 @@ class Plan:
         hosts: how many.
         workers_per_host: how many always run on each.
         faketime: the library by which a host's clock goes wrong; "" for none.
+        keep: `keep_checkpoints`.
+        pending: this share of the evaluations returns `neps.PENDING`, and is told of by somebody else.
+        failing: this share raises; what failed is retried while the search runs.
+        launches: whether all workers are started with overwrite_working_directory, by two launches at once, and each
+            reboot of a host is one more launch: all must join what runs.
+        cost: of each evaluation, where a cost budget ends the search instead of a number of trials; 0: none does.
     """
 
     folder: Path
@@ -37,6 +43,11 @@ class Plan:
     hosts: int = 4
     workers_per_host: int = 4
     faketime: str = ""
+    keep: str = "all"
+    pending: float = 0.0
+    failing: float = 0.0
+    launches: bool = False
+    cost: float = 0.0
 
     @property
     def root(self) -> Path:
@@ -52,6 +63,15 @@ class Plan:
     def over(self) -> Path:
         """There once no worker is to be replaced any more."""
         return self.folder / "over"
+
+    @property
+    def quiet(self) -> Path:
+        """There once the passer-by is to end."""
+        return self.folder / "quiet"
+
+    def token(self, host: str, boot: int) -> str:
+        """Of which launch the workers of a host are: an array that was started twice by mistake, or a later one."""
+        return f"array-{int(host.removeprefix('host')) % 2}" if boot == 0 else f"{host}-again-{boot}"
 
     def log(self, worker: str) -> Path:
         """What a worker wrote to standard output and error."""

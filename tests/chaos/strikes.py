@@ -1,7 +1,8 @@
-"""What strikes a cluster: SIGKILL, SIGSTOP for longer than the lease, power failures, clocks that jump by years."""
+"""What strikes a cluster: SIGKILL, SIGSTOP beyond the lease, power failures, outages of storage, clocks that jump."""
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import time
@@ -10,47 +11,68 @@ from collections.abc import Callable, Mapping
 from chaos.cluster import Cluster, Processes
 from chaos.evidence import read, record
 from chaos.plan import Plan
+from chaos.storage import OUTAGES, Storage
 
 __all__ = ["CHAOS", "Strikes"]
 
 CHAOS = "chaos"
 """Who strikes, in the evidence."""
 _HOUR, _YEAR = 3600, 365 * 24 * 3600
-_MEAN_SECONDS = {"kill": 6.0, "freeze": 6.0, "clock": 15.0, "power": 120.0}
+_MEAN_SECONDS = {"kill": 6.0, "freeze": 6.0, "clock": 15.0, "power": 120.0, "outage": 30.0}
 _SHORT = 0.2  # so many freezes are shorter than the lease
 _ALONE = 0.5  # so often only the worker's own process is struck, without what it has started
+_EVERYWHERE = 0.4  # so many outages are the file server's, and the others one host's
 
 
 class Strikes:
-    """Strikes at random moments; the same seed plans the same, but whom it meets depends on who runs then."""
+    """Strikes at random moments; the same seed plans the same, but whom it meets depends on who runs then.
 
-    def __init__(self, plan: Plan, cluster: Cluster) -> None:
-        """Nothing is due yet."""
-        self._plan = plan
-        self._cluster = cluster
+    Nothing strikes before each host has begun to work: who starts at once with a frozen worker takes it for dead.
+    """
+
+    def __init__(self, plan: Plan, cluster: Cluster, storage: Storage | None = None) -> None:
+        """Nothing is due yet; without a storage there are no outages."""
+        self._plan, self._cluster, self._storage = plan, cluster, storage
         self._chance = random.Random(plan.seed)
-        now = time.monotonic()
-        self._due = {kind: now + self._pause(kind) for kind in _MEAN_SECONDS}
+        self._due: dict[str, float] = {}
         self._frozen: dict[str, float] = {}
+        self._failing: list[str] = []
+        self._works_again = math.inf
         self._act: Mapping[str, Callable[[], None]] = {
             "kill": self._kill,
             "freeze": self._freeze,
             "clock": self._set_clock,
             "power": self._fail_power,
+            **({} if storage is None else {"outage": self._fail_storage}),
         }
+
+    def skew(self) -> None:
+        """Before the hosts boot: their clocks are hours wrong, in both directions."""
+        for index, host in enumerate(self._cluster.hosts):
+            self._jump(host, int((-1) ** index * self._chance.uniform(1, 9) * _HOUR))
 
     def strike(self) -> None:
         """Does all that is due by now."""
         now = time.monotonic()
+        if not self._due:
+            if self._have_begun():
+                self._due = {kind: now + self._pause(kind) for kind in self._act}
+            return
         self._thaw(before=now)
+        self._mend_storage(before=now)
         for kind, moment in self._due.items():
             if moment <= now:
                 self._due[kind] = now + self._pause(kind)
                 self._act[kind]()
 
     def end(self) -> None:
-        """Thaws whoever is frozen."""
-        self._thaw(before=float("inf"))
+        """Thaws whoever is frozen, and lets all storage work."""
+        self._mend_storage(before=math.inf)
+        self._thaw(before=math.inf)
+
+    def _have_begun(self) -> bool:
+        begun = {entry.worker.split(".")[0] for entry in read(self._plan.evidence) if entry.event == "begin"}
+        return begun >= set(self._cluster.hosts)
 
     def _pause(self, kind: str) -> float:
         return self._chance.expovariate(1 / _MEAN_SECONDS[kind])
@@ -82,9 +104,10 @@ class Strikes:
                     processes.signal(signal.SIGCONT)
 
     def _set_clock(self) -> None:
-        host = self._chance.choice(self._cluster.hosts)
         scale = self._chance.choice([60, _HOUR, 24 * _HOUR, _YEAR])
-        seconds = int(self._chance.uniform(-5, 5) * scale)
+        self._jump(self._chance.choice(self._cluster.hosts), int(self._chance.uniform(-5, 5) * scale))
+
+    def _jump(self, host: str, seconds: int) -> None:
         self._tell(host, "clock", seconds=seconds)
         self._cluster.set_clock(host, seconds)
 
@@ -96,6 +119,26 @@ class Strikes:
                 self._frozen.pop(name, None)
         self._tell(host, "power")
         self._cluster.fail_power(host)
+
+    def _fail_storage(self) -> None:
+        if self._storage is None or self._failing:
+            return
+        hosts, outage = self._cluster.hosts, self._chance.choice(OUTAGES)
+        self._failing = hosts if self._chance.random() < _EVERYWHERE else [self._chance.choice(hosts)]
+        seconds = self._plan.lease * self._chance.uniform(0.1, outage.leases)
+        everywhere = len(self._failing) > 1
+        for host in self._failing:
+            also = host != self._failing[0]  # the same outage, and so not counted
+            self._tell(host, "outage", how=outage.name, seconds=seconds, everywhere=everywhere, also=also)
+        self._storage.fail(self._failing, outage)
+        self._works_again = time.monotonic() + seconds
+
+    def _mend_storage(self, before: float) -> None:
+        if self._storage is not None and self._works_again <= before and self._failing:
+            self._storage.work(self._failing)
+            for host in self._failing:
+                self._tell(host, "works again")
+            self._failing, self._works_again = [], math.inf
 
     def _victim(self, preferred: set[str] = frozenset()) -> tuple[str, Processes] | None:  # type: ignore[assignment]
         workers = [(name, met) for name, met in self._cluster.workers().items() if name not in self._frozen]

@@ -21,8 +21,10 @@ from chaos.evidence import WORKER, record
 from chaos.plan import Plan
 from chaos.slow_imports import check_whole
 
-__all__ = ["EPOCHS", "Training", "space"]
+__all__ = ["ASKED", "EPOCHS", "Training", "result_of", "space"]
 
+ASKED = "asked by the chaos"
+"""What an evaluation says that fails since it shall."""
 EPOCHS = 9
 _EPOCHS_WITHOUT_FIDELITY = 3
 _EPOCH_SECONDS = (0.05, 0.5)
@@ -35,6 +37,11 @@ def space(searcher: str) -> dict[str, Any]:
     without = searcher in ("bayesian_optimization", "random_search", "regularized_evolution")
     epochs = neps.Constant(_EPOCHS_WITHOUT_FIDELITY) if without else neps.Integer(1, EPOCHS, is_fidelity=True)
     return {"x": neps.Float(0, 1), "rate": neps.Float(1e-4, 1.0, log=True), "epochs": epochs}
+
+
+def result_of(plan: Plan, evaluation: str, loss: float) -> dict[str, Any]:
+    """What an evaluation comes to."""
+    return {"loss": loss, "cost": plan.cost or 1.0, "info_dict": {"evaluation": evaluation}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +57,9 @@ class Training:
         number = int(pipeline_directory.name.removeprefix("config_"))
         evaluation = secrets.token_hex(8)
         previous = previous_pipeline_directory.name if previous_pipeline_directory else None
-        self._tell("begin", number, evaluation=evaluation, x=x, epochs=epochs, previous=previous)
+        attempt = int(os.environ["NEPS_ATTEMPT"].split()[0])
+        asked = {"evaluation": evaluation, "x": x, "epochs": epochs, "previous": previous}
+        self._tell("begin", number, attempt=attempt, **asked)
         chance = random.Random()  # unseeded: two attempts shall differ
         self._import_something(number, chance)
         state = self._load(pipeline_directory, previous_pipeline_directory, x)
@@ -61,9 +70,16 @@ class Training:
             self._save(pipeline_directory, {"x": x, "epoch": epoch})
             self._tell("saved", number, evaluation=evaluation, epoch=epoch)
             neps.report(epoch, _loss(x, rate, epoch))
-        loss = _loss(x, rate, epochs)
+        return self._outcome(number, evaluation, _loss(x, rate, epochs), chance)
+
+    def _outcome(self, number: int, evaluation: str, loss: float, chance: random.Random) -> Any:
+        if chance.random() < self.plan.failing:
+            raise RuntimeError(ASKED)
+        if chance.random() < self.plan.pending:
+            self._tell("pending", number, evaluation=evaluation, loss=loss, of=os.environ["NEPS_ATTEMPT"])
+            return neps.PENDING
         self._tell("end", number, evaluation=evaluation, loss=loss)
-        return {"loss": loss, "cost": epochs, "info_dict": {"evaluation": evaluation}}
+        return result_of(self.plan, evaluation, loss)
 
     def _import_something(self, number: int, chance: random.Random) -> None:
         new = [module for module in self.plan.modules if module[0] not in sys.modules]

@@ -10,15 +10,26 @@ from typing import Any
 
 from chaos.evidence import Entry, read
 from chaos.plan import Plan
+from chaos.training import ASKED
 from stress.evidence import document, numbers
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["STRIKES", "Verdict", "judge"]
 
 _SHOWN_LINES = 12
 _BAD = re.compile(r"Traceback|Fatal Python error|Exception ignored|Segmentation fault|terminate called")
-_ALLOWANCE = 2.0  # seconds in which a worker that was thawed notices what it has missed, in leases
-
-_SEEN_WITHIN = 5.0  # seconds after its publication a result is seen
+STRIKES = {
+    "kill": "kills",
+    "freeze": "freezes",
+    "clock": "clock jumps",
+    "power": "power failures",
+    "outage": "outages",
+    "retry": "retries",
+    "tell": "tells",
+    "look": "looks",
+}
+"""What strikes, and what others do meanwhile, as it is counted."""
+_GIVEN_UP = re.compile(r"given up after .* of its worker")
+_NO_STORAGE = re.compile(r"given up after .* whose storage failed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +85,18 @@ class _Round:
 
     def caused(self, worker: str) -> bool:
         """Whether the chaos can be why somebody took this worker for dead, or why it crashed."""
-        return self.was(worker, "kill", "freeze")
+        return self.was(worker, "kill", "freeze") or self.had_outage(worker)
+
+    def had_outage(self, worker: str) -> bool:
+        """Whether its host's storage failed while it ran."""
+        mine = [e.moment for e in self.of_worker[worker] if e.event in ("start", "exit")]
+        begin, end = (min(mine), max(mine)) if len(mine) > 1 else (min(mine, default=0.0), float("inf"))
+        host = self.of_worker[worker.split(".", maxsplit=1)[0]]
+        failed = [e.moment for e in host if e.event == "outage"]
+        worked = [e.moment for e in host if e.event == "works again"]
+        return any(
+            moment <= end and begin <= next((w for w in worked if w >= moment), float("inf")) for moment in failed
+        )
 
 
 def judge(plan: Plan) -> Verdict:
@@ -86,7 +108,10 @@ def judge(plan: Plan) -> Verdict:
         _results,
         _configurations,
         _checkpoints,
+        _previous_checkpoints,
         _late_evaluations,
+        _moved_runs,
+        _trouble,
         _exits,
         _logs,
         _left_behind,
@@ -96,8 +121,13 @@ def judge(plan: Plan) -> Verdict:
 
 
 def _counts(seen: _Round) -> Counter[str]:
-    counts = Counter({f"{entry.event}s": 0 for entry in seen.entries if entry.facts.get("by")})
-    counts.update(f"{entry.event}s" for entry in seen.entries if entry.facts.get("by"))
+    counts = Counter(_plural(entry) for entry in seen.entries if entry.event in STRIKES and not entry.facts.get("also"))
+    if seen.plan.launches:
+        boots = {entry.worker.rpartition(".")[0] for entry in seen.all_of("start")}
+        counts["launches"] = len(
+            {seen.plan.token(host, int(boot)) for host, boot in (name.split(".") for name in boots)}
+        )
+    counts["operations of storage that failed, hung or were late"] = sum(e["count"] for e in seen.all_of("faults"))
     counts.update(f"exits with {entry['code']}" for entry in seen.all_of("exit"))
     for number in numbers(seen.plan.root):
         for worker in seen.deaths(number).values():
@@ -110,8 +140,18 @@ def _counts(seen: _Round) -> Counter[str]:
     return counts
 
 
+def _plural(entry: Entry) -> str:
+    if entry.event == "outage":
+        return f"outages of {'all hosts' if entry['everywhere'] else 'a host'}: {entry['how']}"
+    return f"looks by {entry['how']}" if entry.event == "look" else STRIKES[entry.event]
+
+
 def _numbers(seen: _Round) -> Iterator[str]:
-    found, wanted = numbers(seen.plan.root), list(range(1, seen.plan.trials + 1))
+    """Nothing is lost, doubled or overspent: neither trials nor costs."""
+    found, succeeded = numbers(seen.plan.root), [r for r in seen.results.values() if r["status"] == "success"]
+    wanted = list(range(1, (len(found) if seen.plan.cost else seen.plan.trials) + 1))
+    if seen.plan.cost and len(succeeded) != seen.plan.trials:
+        yield f"{len(succeeded)} trials of cost {seen.plan.cost} for a budget of {seen.plan.trials * seen.plan.cost}"
     if found != wanted:
         yield f"numbers: too many {sorted(set(found) - set(wanted))}, missing {sorted(set(wanted) - set(found))}"
     if lacking := set(found) - set(seen.results):
@@ -122,12 +162,12 @@ def _failures(seen: _Round) -> Iterator[str]:
     for number, result in seen.results.items():
         if result["status"] == "success":
             continue
-        deaths = seen.deaths(number)
-        if re.search(r"given up after .* of its worker", str(result["error"])) and all(
-            map(seen.caused, deaths.values())
-        ):
-            continue  # it was killed as often as it may be
-        last = str(result["error"]).strip().splitlines()[-1]
+        deaths, error = seen.deaths(number), str(result["error"])
+        killed = _GIVEN_UP.search(error) and all(map(seen.caused, deaths.values()))
+        stalled = _NO_STORAGE.search(error) and seen.all_of("outage")
+        if killed or stalled or (seen.plan.failing and error.strip().endswith(ASKED)):
+            continue
+        last = error.strip().splitlines()[-1]
         yield f"config_{number} failed, in attempt {result.get('attempt')} (deaths: {deaths}): {last[:300]}"
 
 
@@ -164,30 +204,54 @@ def _checkpoints(seen: _Round) -> Iterator[str]:
                     yield f"config_{number}: {max(before)} epochs were saved, and {entry.facts} went on from fewer"
 
 
+def _previous_checkpoints(seen: _Round) -> Iterator[str]:
+    """Who continues a trial has found its checkpoint: `keep_checkpoints` has not freed it too early."""
+    decisions = seen.documents("trial.yaml")
+    for number, entries in seen.of_number.items():
+        if (previous := decisions.get(number, {}).get("previous")) is None:
+            continue
+        reached = decisions[int(previous.removeprefix("config_"))]["config"]["epochs"]
+        for entry in entries:
+            if entry.event == "loaded" and entry["epoch"] < reached:
+                yield f"config_{number} continues {previous}, of {reached} epochs, and found {entry['epoch']}"
+
+
 def _late_evaluations(seen: _Round) -> Iterator[str]:
-    """Nobody begins what has a result already, but who was frozen and has not noticed yet."""
-    known = {entry["number"]: entry.moment for entry in seen.all_of("seen")}
-    for entry in seen.all_of("begin"):
-        late = entry.moment - known.get(entry["number"], float("inf"))
-        thaws = [e.moment for e in seen.of_worker[entry.worker] if e.event == "thaw" and e.moment <= entry.moment]
-        is_excused = thaws and entry.moment - thaws[-1] < _ALLOWANCE * seen.plan.lease
-        if late > 0 and not is_excused:
-            yield f"config_{entry['number']}: {entry.worker} began it {late:.1f} s after its result was seen"
+    """Nobody opens an attempt after the one that came to a result, but after a retry."""
+    for number, result in seen.results.items():
+        for entry in seen.of_number[number]:
+            if entry.event == "begin" and entry["attempt"] > result["attempt"]:
+                yield f"config_{number}: {entry.worker} began attempt {entry['attempt']} after its result"
+
+
+def _moved_runs(seen: _Round) -> Iterator[str]:
+    """No launch has moved the run of live workers aside."""
+    if moved := [path.name for path in (seen.plan.root / "overwritten").glob("*")]:
+        yield f"moved aside under live workers: {moved}"
+
+
+def _trouble(seen: _Round) -> Iterator[str]:
+    for entry in seen.all_of("trouble"):
+        yield f"{entry.worker}: {entry['what']}"
 
 
 def _exits(seen: _Round) -> Iterator[str]:
-    complete = max((entry.moment for entry in seen.all_of("seen")), default=float("inf")) - _SEEN_WITHIN
     for entry in seen.all_of("exit"):
         code, worker = entry["code"], entry.worker
-        if code == -9 and seen.was(worker, "kill"):
-            continue
-        if code == 0 and (entry.moment > complete or seen.was(worker, "freeze")):
-            continue
-        yield f"{worker} ended with {code} (frozen: {seen.was(worker, 'freeze')}): {seen.plan.log(worker)}"
+        killed = code == -9 and seen.was(worker, "kill")
+        if not killed and not (code == 0 and _has_seen_all(seen, worker)):
+            yield f"{worker} ended with {code} (frozen: {seen.was(worker, 'freeze')}): {seen.plan.log(worker)}"
     started = {entry.worker for entry in seen.all_of("start")}
     ended = {entry.worker for entry in seen.all_of("exit")} | {e.worker for e in seen.all_of("kill")}
     for worker in sorted(started - ended):
         yield f"{worker} never ended: {seen.plan.log(worker)}"
+
+
+def _has_seen_all(seen: _Round, worker: str) -> bool:
+    """Whether it left since everything had ended; a retry may have reopened something just then."""
+    returned = next((entry for entry in seen.of_worker[worker] if entry.event == "returned"), None)
+    retried = len({entry["number"] for entry in seen.all_of("retry")})
+    return returned is not None and returned["ended"] + retried >= len(seen.results)
 
 
 def _logs(seen: _Round) -> Iterator[str]:

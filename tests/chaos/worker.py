@@ -25,18 +25,22 @@ def main() -> None:
     record(plan.evidence, name, "worker", host=socket.gethostname(), boot=boot, pid=os.getpid())
     neps.run  # noqa: B018 - what `import neps` has put off is imported at its normal speed
     sys.meta_path.insert(0, SlowDisk(_SECONDS_PER_MODULE))
-    neps.run(
+    budget = {"max_cost_total": plan.trials * plan.cost, "expected_cost": plan.cost}
+    history = neps.run(
         Training(plan),
         plan.root,
         space(plan.searcher),
         searcher=plan.searcher,
-        max_evaluations_total=plan.trials,
+        **(budget if plan.cost else {"max_evaluations_total": plan.trials}),
         continue_until_max_evaluation_completed=True,
         ignore_errors=True,
         lease_seconds=plan.lease,
         seed=plan.seed,
+        overwrite_working_directory=plan.launches,
+        keep_checkpoints=plan.keep,
     )
-    record(plan.evidence, name, "returned")
+    ended = sum(trial.ended for trial in history.trials)
+    record(plan.evidence, name, "returned", trials=len(history.trials), ended=ended)
 
 
 if __name__ == "__main__":

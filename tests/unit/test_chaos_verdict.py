@@ -40,7 +40,7 @@ def plan(tmp_path: Path) -> Plan:
     for pid, worker, evaluation, begun in ((7, "host0.0.1", "first", 0), (8, "host0.0.2", "second", 1)):
         tell(plan, "start", worker)
         tell(plan, "worker", worker, **{**HOST, "pid": pid})
-        tell(plan, "begin", worker, number=1, evaluation=evaluation, x=0.5, epochs=3, previous=None)
+        tell(plan, "begin", worker, number=1, attempt=begun + 1, evaluation=evaluation, x=0.5, epochs=3, previous=None)
         tell(plan, "loaded", worker, number=1, evaluation=evaluation, epoch=begun)
         tell(plan, "saved", worker, number=1, evaluation=evaluation, epoch=begun + 1)
         if pid == 7:
@@ -48,6 +48,7 @@ def plan(tmp_path: Path) -> Plan:
             tell(plan, "exit", worker, code=-9)
     tell(plan, "end", "host0.0.2", number=1, evaluation="second", loss=0.25)
     tell(plan, "seen", "chaos", number=1)
+    tell(plan, "returned", "host0.0.2", trials=1, ended=1)
     tell(plan, "exit", "host0.0.2", code=0)
     return plan
 
@@ -70,7 +71,7 @@ def add(event: str, worker: str = "host0.0.2", **facts: object) -> Callable[[Pla
     return lambda plan: tell(plan, event, worker, **facts)
 
 
-BEGIN: dict[str, Any] = {"number": 1, "evaluation": "third", "x": 0.5, "epochs": 3, "previous": None}
+BEGIN: dict[str, Any] = {"number": 1, "attempt": 3, "evaluation": "third", "x": 0.5, "epochs": 3, "previous": None}
 TROUBLE: dict[str, tuple[Callable[[Plan], object], str]] = {
     "a result is lost": (lambda plan: (plan.root / "config_1" / "result.yaml").unlink(), "no result: "),
     "a number too many": (lambda plan: (plan.root / "config_2").mkdir(), "numbers: too many "),
@@ -79,7 +80,7 @@ TROUBLE: dict[str, tuple[Callable[[Plan], object], str]] = {
     "a result changed": (add("changed", "chaos", what="config_1 was overwritten"), "was overwritten"),
     "another configuration": (change("trial.yaml", config={"x": 0.75, "epochs": 3}), "was evaluated as"),
     "a checkpoint of before": (add("loaded", number=1, evaluation="second", epoch=0), "went on from fewer"),
-    "an evaluation of what is known": (add("begin", **BEGIN), "began it"),
+    "an evaluation of what is known": (add("begin", **BEGIN), "began attempt 3 after"),
     "a crash": (add("exit", code=-11), "ended with -11"),
     "a kill by somebody else": (add("exit", code=-9), "ended with -9"),
     "a worker that hangs": (add("start", "host0.0.3"), "never ended"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -164,14 +165,10 @@ CALLS = ("link", "listdir", "lstat", "makedirs", "mkdir", "open", "scandir", "st
 
 
 class Glitch:
-    """Lets the n-th call of any of `CALLS` fail that is about a run, and no other.
-
-    Not those by which `neps.run` looks whether there is a run: it may refuse to begin.
-    """
+    """Lets the n-th call of any of `CALLS` fail that is about a run, and no other."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path, nth: int) -> None:
         self._root, self._left = str(root), nth
-        self._spared = {("stat", self._root), ("listdir", f"{root}/launches")}
         self.failed = ""
         for name in CALLS:
             monkeypatch.setattr(os, name, self._counted(name, getattr(os, name)))
@@ -181,7 +178,7 @@ class Glitch:
 
     def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(path: Any = ".", *args: Any, **kwargs: Any) -> Any:
-            if str(path).startswith(self._root) and (name, str(path)) not in self._spared:
+            if str(path).startswith(self._root):
                 self._left -= 1
                 if self._left == 0:
                     self.failed = f"{name} {path}"
@@ -217,3 +214,41 @@ def test_one_failure_kills_nobody_who_joins(tmp_path: Path, arguments: dict[str,
             break
         failures.add(failed.replace(str(root), "root"))
     assert failures >= {"open root/neps.yaml", "scandir root", "mkdir root/config_3"}
+
+
+class Away:
+    """A server that is away: nothing can be listed, until it has been asked so often."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path, times: float) -> None:
+        self.asked, real = 0, os.listdir
+
+        def listdir(path: Any = ".") -> list[str]:
+            if str(path).startswith(str(root)) and self.asked < times:
+                self.asked += 1
+                raise OSError(errno.EIO, "as a test has it", path)
+            return real(path)
+
+        monkeypatch.setattr(os, "listdir", listdir)
+
+
+def test_who_starts_in_an_outage_waits_for_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So does a worker that was frozen and starts anew: it is no crash."""
+    root = tmp_path / "root"
+    work(root, ANY_NUMBER, 1)
+    away = Away(monkeypatch, root, 4)
+    assert states(work(root, ANY_NUMBER, 2)) == successes(1, 2)
+    assert away.asked == 4
+    assert "Trying again" in caplog.text
+
+
+def test_who_starts_in_an_outage_without_end_says_so_after_ten_leases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    work(root, ANY_NUMBER, 1)
+    away = Away(monkeypatch, root, math.inf)
+    with pytest.raises(neps.errors.DirectoryError, match=r"can't be used: .*Tried for .* Start again later"):
+        work(root, ANY_NUMBER, 2, lease_seconds=0.05)
+    assert away.asked > 2
