@@ -29,6 +29,7 @@ from neps._ledger.definition import LARGEST_SEED, LONGEST_LEASE_SECONDS
 from neps._ledger.identity import Identity
 from neps._ledger.incumbent import Incumbent
 from neps._ledger.opening import open_run
+from neps._ledger.rehearsal import rehearsed
 from neps._views.announcing import Announcer
 from neps._views.progress import check_progress, progress_display
 from neps._views.summary import try_to_write_summary, write_summary_within
@@ -186,7 +187,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         (3, <Status.SUCCESS: 'success'>)
     """
     group = group_of(os.environ)
-    root = root_path(root_directory, task_id, development_stage_id)
+    root = rehearsed(root_path(root_directory, task_id, development_stage_id))
     space = SearchSpace(pipeline_space)
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
     missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)

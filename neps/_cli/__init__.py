@@ -23,9 +23,9 @@ __all__ = ["main"]
 
 _COMMANDS = (
     *("status", "best", "top", "show", "plot", "dashboard", "export", "summary"),
-    *("tell", "stop", "retry", "clean", "check"),
+    *("tell", "stop", "retry", "clean", "check", "preempt-test"),
 )
-"""In the order of the help; `neps NAME` is the command NAME in the module `neps._cli.NAME`."""
+"""In the order of the help; `neps NAME` is the command NAME in the module `neps._cli.NAME`, with _ for -."""
 _INTERRUPTED = 130
 
 
@@ -40,7 +40,8 @@ class _Commands(click.Group):
         """The command of this name, or None."""
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"neps._cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"neps._cli.{name}"), name)
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 

@@ -63,6 +63,10 @@ class Numbering:
             self._beyond.discard(self.frontier)
             self.frontier += 1
 
+    def is_noted(self, number: int) -> bool:
+        """Whether anything is known of this number."""
+        return number < self.frontier or number in self._beyond
+
     def note_reserved(self, number: int, now: float) -> None:
         """Somebody holds this number, as a failed mkdir has shown at monotonic time `now`."""
         self.reserved.setdefault(number, Reserved(now, Silence(self._poll)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import random
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ __all__ = ["Claims"]
 _logger = logging.getLogger("neps.worker")
 _PATIENCE = 1.0
 _PATIENCE_IN_CLAIMS = 20
+_LOST_BEFORE_SPREADING = 3
+_WIDEST_SPREAD = 1024
 _LONGEST_VALUE = 40
 _LONGEST_LINE = 200
 
@@ -41,6 +44,7 @@ class Claims:
         self._slowest = 0.0
         self._spare: Decision | None = None
         self._first_cost_of: int | None = None
+        self._random = random.Random(context.me.worker)  # noqa: S311 - not the user's, and another for each worker
 
     def next(self) -> Step:
         """Claim a trial, or say why not."""
@@ -67,16 +71,32 @@ class Claims:
             decision = self._decide(number)
             if isinstance(decision, Decision) and (held := self._claim(decision)):
                 return held
+        lost = 0
         while True:
-            number = self._view.numbers.frontier
+            number = self._spread(lost)
             if TrialFolder(self._context.layout, number).is_reserved():  # a hint that spares a decision
                 self._view.note_reserved(number)
+                lost += 1
                 continue
             decision = self._decide(number)
             if not isinstance(decision, Decision):
+                if number != self._view.numbers.frontier:
+                    lost = 0  # it was beyond the last one: there may be free ones below
+                    continue
                 return self._at_the_end(decision)
             if held := self._claim(decision):
                 return held
+            lost += 1
+
+    def _spread(self, lost: int) -> int:
+        """Which number to try after so many were lost: mostly the lowest free one, in a crowd one further on.
+
+        If all of a thousand workers tried the same number, one of them would win in each round trip.
+        """
+        numbers = self._view.numbers
+        width = min(1 << max(0, lost - _LOST_BEFORE_SPREADING), _WIDEST_SPREAD)
+        number = numbers.frontier + self._random.randrange(width)
+        return numbers.frontier if numbers.is_noted(number) else number
 
     def _at_the_end(self, step: Step) -> Step:
         """Before leaving, make sure that no half claim is left to complete."""
@@ -94,12 +114,17 @@ class Claims:
 
     def _decide(self, number: int) -> Decision | Pause | Leave:
         context, view = self._context, self._view
+        known, brackets = view.known(), context.brackets
+        if not context.independent and len(view.trials) + len(view.pending) >= number:
+            # Later ones are known: this client has not seen that it was decided, or its folder was moved away. It is
+            # decided (again) by what lies before it, as it was: it can't continue what was decided after it.
+            known, brackets = {earlier: trial for earlier, trial in known.items() if earlier < number}, None
         request = Request(
-            history=History(context.space, MappingProxyType(view.known()), context.seed, context.brackets),
+            history=History(context.space, MappingProxyType(known), context.seed, brackets),
             number=number,
             budget=context.settings.budget,
             spending=context.spending,
-            pending=[pending.state.decision for pending in view.pending.values()],
+            pending=[pending.state.decision for pending in view.pending.values() if pending.folder.number in known],
             seen_results=view.ended,
             expected_cost=context.settings.expected_cost,
             independent=context.independent,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,25 @@ def test_a_long_configuration_is_one_short_line_of_the_log(tmp_path: Path, caplo
     assert line.startswith("Trial 1 claimed: rate=0.25, kind='aaaa")
     assert line.endswith(f" more in {tmp_path}/config_1")
     assert len(line) < 250 + len(str(tmp_path))
+
+
+def test_a_number_whose_folder_is_gone_is_decided_again_as_it_was(tmp_path: Path) -> None:
+    """So too where a client doesn't see for a while that a number was decided, and knows later ones already."""
+    space = {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 27, is_fidelity=True)}
+
+    def evaluate(budget: int) -> neps.History:
+        def run_pipeline(x: float, epochs: int, previous_pipeline_directory: Path | None) -> float:
+            del previous_pipeline_directory
+            return x / epochs
+
+        return neps.run(run_pipeline, tmp_path, space, searcher="asha", seed=1, max_evaluations_total=budget)
+
+    before = evaluate(20).trials[1].decision
+    assert before is not None
+    shutil.rmtree(tmp_path / "config_2")
+    shutil.rmtree(tmp_path / ".neps")
+    history = evaluate(21)
+    after = history.trials[1].decision
+    assert after is not None
+    assert (after.config, after.place, after.previous) == (before.config, before.place, before.previous)
+    assert len(history.trials) == 21
