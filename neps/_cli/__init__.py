@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _COMMANDS = (
     *("status", "best", "top", "show", "plot", "dashboard", "export", "summary"),
-    *("tell", "retry", "clean", "check"),
+    *("tell", "retry", "clean", "check", "doctor"),
 )
 """In the order of the help; `neps NAME` is the command NAME in the module `neps._cli.NAME`."""
 _INTERRUPTED = 130
