@@ -5,7 +5,6 @@ What follows from that is published in its place. Called by `neps retry`, before
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +21,7 @@ from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trust import forget_note
 from neps._trial import Result, Trial
 
-__all__ = ["is_mendable", "mend"]
+__all__ = ["is_mendable", "mend", "why_unreadable"]
 
 
 def is_mendable(trial: Trial) -> bool:
@@ -69,25 +68,30 @@ def _end_damaged(folder: TrialFolder, attempt: int, me: Identity) -> None:
 
 def _set_unreadable_aside(folder: TrialFolder, name: str) -> list[str]:
     """Rename a document that can't be read; seen whole then, it goes back. Its new name, if it has one."""
-    if _is_readable(folder, name):
+    if why_unreadable(folder, name) is None:
         return []
     aside = f"{name}.damaged-{uuid.uuid4().hex[:8]}"
     if not move_away(f"{folder.path}/{name}", f"{folder.path}/{aside}"):
         return []
-    if _is_readable(folder, aside, name):
+    if why_unreadable(folder, aside, name) is None:
         put(f"{folder.path}/{aside}", f"{folder.path}/{name}")
         return []
     return [aside]
 
 
-def _is_readable(folder: TrialFolder, name: str, meant: str | None = None) -> bool:
-    """Whether a start or an end, which is `meant` to be called so, can be trusted; true of one that isn't there."""
-    with contextlib.suppress(UnreadableDocumentError):
+def why_unreadable(folder: TrialFolder, name: str, meant: str | None = None) -> str | None:
+    """Why a start or an end, which is `meant` to be called so, can't be trusted; None if it can, or isn't there.
+
+    Raises:
+        OSError: if the filesystem fails.
+    """
+    try:
         fields = documents.load(path := f"{folder.path}/{name}")
         if fields is not None:
             parsed(path, lambda: _read_as(meant or name, fields))
-        return True
-    return False
+    except UnreadableDocumentError as error:
+        return error.why
+    return None
 
 
 def _read_as(name: str, fields: Mapping[str, Any]) -> None:

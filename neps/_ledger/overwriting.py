@@ -39,7 +39,7 @@ from neps._ledger.records import parsed
 from neps._ledger.storage import denial
 from neps.errors import DirectoryError
 
-__all__ = ["finish_moves", "is_moved", "keep_running", "move_aside"]
+__all__ = ["finish_moves", "is_moved", "keep_running", "move_aside", "unfinished_moves"]
 
 _logger = logging.getLogger("neps.ledger")
 _MOVE = "move_"
@@ -108,13 +108,24 @@ def is_moved(root: str, run: str) -> bool:
 
 def finish_moves(root: str, me: Identity) -> None:
     """Finish what a mover that died or is slow has begun, before anything else."""
+    for run in _unmoved(root):
+        _finish(root, run, me)
+
+
+def unfinished_moves(root: str) -> list[str]:
+    """The folders of the moves that somebody has asked for, and that are neither done nor refused."""
+    folders = [_folder(root, run) for run in _unmoved(root)]
+    return [folder for folder in folders if os.path.lexists(f"{folder}/intent_{_open_attempt(folder)}.yaml")]
+
+
+def _unmoved(root: str) -> list[str]:
+    """The runs that somebody has wanted to move, and that aren't moved."""
     try:
         names = sorted(os.listdir(Layout(root).launches))  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError):
-        return
-    for run in (name.removeprefix(_MOVE) for name in names if name.startswith(_MOVE)):
-        if not os.path.lexists(f"{_folder(root, run)}/{_MOVED}"):
-            _finish(root, run, me)
+        return []
+    runs = [name.removeprefix(_MOVE) for name in names if name.startswith(_MOVE)]
+    return [run for run in runs if not os.path.lexists(f"{_folder(root, run)}/{_MOVED}")]
 
 
 def _folder(root: str, run: str) -> str:

@@ -25,7 +25,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
 from neps._trial import Status, Trial
 
-__all__ = ["MANY", "ResultsCache", "parse", "remembered", "survives_json"]
+__all__ = ["MANY", "ResultsCache", "line_of", "parse", "remembered", "survives_json"]
 
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
@@ -73,7 +73,7 @@ class ResultsCache:
         lines: list[bytes] = []
         for trial in trials:
             with contextlib.suppress(TypeError, ValueError):  # what somebody has edited by hand
-                if (line := _line(self._run, trial)) is not None:
+                if (line := line_of(self._run, trial)) is not None:
                     lines.append(line)
         return b"".join(lines)
 
@@ -113,7 +113,7 @@ def _checksum(run: str, rest: bytes) -> bytes:
     return b"%08x" % zlib.crc32(rest, zlib.crc32(b"%d %s" % (FORMAT_VERSION, run.encode())))
 
 
-def _line(run: str, trial: Trial) -> bytes | None:
+def line_of(run: str, trial: Trial) -> bytes | None:
     """The line of a success, or None where JSON can't hold it as YAML does."""
     if trial.decision is None or trial.result is None or not trial.succeeded:
         return None

@@ -145,12 +145,12 @@ def test_what_is_whole_after_all_stays(scene: Scene) -> None:
     whole = scene.path(1, "attempt_1.end.yaml").read_bytes()
     looks = []
 
-    def late(_: object, name: str, meant: str | None = None) -> bool:
+    def late(_: object, name: str, meant: str | None = None) -> str | None:
         looks.append(name)
-        return len(looks) > 1
+        return "torn" if len(looks) == 1 else None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mending, "_is_readable", late)
+        patch.setattr(mending, "why_unreadable", late)
         assert mending._set_unreadable_aside(scene.folder(1), "attempt_1.end.yaml") == []
     assert len(looks) == 2
     assert scene.path(1, "attempt_1.end.yaml").read_bytes() == whole

@@ -1,0 +1,180 @@
+"""What lies in a root beside its trials: strange names, leftovers, moves under way, the results cache.
+
+Called by the examination.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import os
+import re
+from collections.abc import Iterator, Mapping
+
+from neps._doctor.finding import Finding, Kind, Mend
+from neps._doctor.leftovers import hidden, leftover
+from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.earlier import find_runs
+from neps._ledger.foreign import tail
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.overwriting import unfinished_moves
+from neps._ledger.results_cache import ResultsCache, line_of, parse, remembered
+from neps._listing import counted
+from neps._trial import Trial
+
+__all__ = ["Cache", "cache_findings", "read_cache", "root_findings"]
+
+_LIKE_A_TRIAL = re.compile(r"config_.*")
+_MOST = 5
+_LARGEST = 1 << 28
+"""Bytes of a worker's file at most; of a larger one the end is read."""
+
+
+def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> Iterator[Finding]:
+    """What is found in the root, in `.neps`, `launches` and `overwritten`."""
+    numbers = {f"config_{number}" for number in layout.numbers()}
+    strange = [
+        name
+        for name in sorted(os.listdir(layout.root))  # noqa: PTH208
+        if _LIKE_A_TRIAL.fullmatch(name) and name not in numbers
+    ]
+    if strange:
+        yield Finding(
+            kind=Kind.FOREIGN,
+            what=f"{_some(strange)}: called like a trial, but no trial's name",
+            optimizer="It ignores it.",
+            advice="Move it out of the root if it is a copy that you have made.",
+            path=layout.root,
+            wrong=False,
+        )
+    for folder in (layout.root, f"{layout.hidden}/doctor"):
+        for name in hidden(folder):
+            age = now - os.lstat(f"{folder}/{name}").st_mtime if os.path.lexists(f"{folder}/{name}") else 0.0
+            if found := leftover(folder, name, authors, age, ended=False):
+                yield found
+    yield from _gaps(layout)
+    yield from _moves(layout)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return f"{', '.join(names[:_MOST])}{more}"
+
+
+def _gaps(layout: Layout) -> Iterator[Finding]:
+    numbers = set(layout.numbers())
+    missing = max(numbers, default=0) - len(numbers)
+    if missing:
+        free = (number for number in itertools.count(1) if number not in numbers)
+        first = [str(number) for number in itertools.islice(free, min(missing, _MOST))]
+        yield Finding(
+            kind=Kind.STUCK,
+            what=f"of {counted(missing, 'number')} below the highest there is no folder, first of {', '.join(first)}",
+            optimizer="It decides them anew, the lowest first, as if they had never been.",
+            advice="Restore the folders if you have removed them by mistake.",
+            path=layout.root,
+            wrong=False,
+        )
+
+
+def _moves(layout: Layout) -> Iterator[Finding]:
+    for path in unfinished_moves(layout.root):
+        yield Finding(
+            kind=Kind.STUCK,
+            what="a run is being moved to overwritten, or its mover has died",
+            optimizer="The next worker that starts finishes what is decided, before anything else.",
+            advice="Start a worker.",
+            path=path,
+            wrong=False,
+        )
+    for path in find_runs(layout.root).remains:
+        yield Finding(
+            kind=Kind.STALE,
+            what="an interrupted `neps clean` has left it",
+            optimizer="It ignores it.",
+            advice="`neps clean` removes it.",
+            path=path,
+            wrong=False,
+        )
+
+
+# The results cache
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cache:
+    """What the results cache has: the last payload of each number, how many lines are bad, and names of no file."""
+
+    payloads: dict[int, bytes]
+    bad: int
+    odd: list[str]
+
+
+def read_cache(layout: Layout) -> Cache:
+    """Read all of it; a last line without its end may just be being written."""
+    cache, bad = Cache({}, 0, []), 0
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = sorted(os.listdir(layout.results_cache))  # noqa: PTH208
+    for name in names:
+        try:
+            content = tail(f"{layout.results_cache}/{name}", _LARGEST) or b""
+        except OSError as error:
+            cache.odd.append(f"{name} ({error})")
+            continue
+        for line in content.split(b"\n")[:-1]:
+            if (entry := remembered(layout.run, line)) is not None:
+                cache.payloads[entry[0]] = entry[1]
+            else:
+                bad += 1
+    return dataclasses.replace(cache, bad=bad)
+
+
+def cache_findings(layout: Layout, cache: Cache, trials: Mapping[int, Trial]) -> Iterator[Finding]:
+    """Where the results cache isn't what the folders say. `trials` are those whose folders tell a result."""
+    rebuild = Mend("rebuild it from the folders", functools.partial(_rebuild, layout, trials))
+    told = {number: payload for number, payload in cache.payloads.items() if number in trials}
+    wrong = [number for number, payload in sorted(told.items()) if not _agrees(layout.run, trials[number], payload)]
+    if wrong:
+        yield Finding(
+            kind=Kind.FOREIGN,
+            what=f"it says something else than the folders about {_some([f'trial {number}' for number in wrong])}",
+            optimizer="A worker that joins believes it where it can be read, and the folders where it can't.",
+            advice="`--mend` rebuilds it from the folders, which have it all. Then restart the workers.",
+            path=layout.results_cache,
+            mend=rebuild,
+        )
+    if cache.bad or cache.odd:
+        found = [counted(cache.bad, "torn or foreign line")] if cache.bad else []
+        yield Finding(
+            kind=Kind.TORN,
+            what=", ".join([*found, *cache.odd]),
+            optimizer="It ignores them, and reads these trials' folders instead.",
+            advice="Nothing has to be done.",
+            path=layout.results_cache,
+            wrong=False,
+            mend=rebuild,
+        )
+
+
+def _agrees(run: str, trial: Trial, payload: bytes) -> bool:
+    """Whether a line is what the folder says, or can't be read as a success, so that the folder is asked."""
+    line = line_of(run, trial)
+    if line is not None and line.endswith(b" " + payload + b"\n"):
+        return True
+    try:
+        cached = parse(trial.number, payload)
+    except UnreadableDocumentError:
+        return True
+    return repr((cached.outcome, cached.decision)) == repr((trial.outcome, trial.decision))  # so NaN equals NaN
+
+
+def _rebuild(layout: Layout, trials: Mapping[int, Trial]) -> str:
+    cache = ResultsCache(layout, Identity.mine().worker)
+    cache.discard()
+    succeeded = [number for number, trial in trials.items() if trial.succeeded]
+    cache.add(succeeded, trials.get)
+    return f"rebuilt {layout.results_cache} from {counted(len(succeeded), 'result')}"

@@ -1,0 +1,81 @@
+"""Who works on a run now, as far as files tell: each worker's presence, and what it touched last.
+
+Ages are by the filesystem's own clock where this user may write, so other hosts' clocks don't matter. Called by the
+examination.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Iterator
+
+from neps._doctor.finding import Finding, Kind, Mend
+from neps._ledger import documents
+from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.foreign import change_mark
+from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
+from neps._ledger.records import parsed
+
+__all__ = ["Presence", "find_workers", "is_alive", "worker_findings"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Presence:
+    """A worker's file in `.neps/RUN/workers`; `identity` is None if it can't be read, `age` is of the last touch."""
+
+    path: str
+    identity: Identity | None
+    age: float
+
+
+def find_workers(layout: Layout, now: float) -> list[Presence]:
+    """The presences; `now` is the filesystem's time."""
+    with contextlib.suppress(OSError):
+        names = sorted(os.listdir(layout.presence))  # noqa: PTH208
+        return [found for name in names if (found := _presence(f"{layout.presence}/{name}", now)) is not None]
+    return []
+
+
+def _presence(path: str, now: float) -> Presence | None:
+    identity: Identity | None = None
+    with contextlib.suppress(UnreadableDocumentError, OSError):
+        if (fields := documents.load(path)) is not None:
+            identity = parsed(path, functools.partial(Identity.from_document, fields))
+    with contextlib.suppress(OSError):
+        if (mark := change_mark(path)) is not None:
+            return Presence(path, identity, now - mark / 1e9)
+    return None
+
+
+def is_alive(identity: Identity, age: float, lease: float) -> bool:
+    """Whether a worker lives, for all that can be seen: on this host by its process, elsewhere by its last touch."""
+    if identity.is_neighbour_of(Identity.mine()):
+        return not identity.proven_dead()
+    return age <= lease
+
+
+def worker_findings(present: list[Presence], lease: float) -> Iterator[Finding]:
+    """Presences of workers that don't live any more."""
+    for each in present:
+        dead = each.identity is not None and each.identity.proven_dead()
+        if dead or each.age > lease:
+            name = os.path.basename(each.path).removesuffix(".yaml")  # noqa: PTH119
+            why = "its process has ended" if dead else f"it was last touched {each.age:.0f} s ago"
+            yield Finding(
+                kind=Kind.STALE,
+                what=f"worker {name} has left its presence behind: {why}",
+                optimizer="Only overwrite_working_directory reads it, and waits up to a lease for a sign of life.",
+                advice="Nothing has to be done.",
+                path=each.path,
+                wrong=False,
+                mend=Mend("remove it", functools.partial(_remove, each.path)) if dead else None,
+            )
+
+
+def _remove(path: str) -> str:
+    os.unlink(path)  # noqa: PTH108
+    return f"removed {path}"
