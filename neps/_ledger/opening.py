@@ -16,7 +16,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.launches import has_had_run, launch_token, remember
 from neps._ledger.layout import Layout
 from neps._ledger.overwriting import finish_moves, keep_running, move_aside
-from neps._ledger.storage import denial
+from neps._ledger.storage import advice, denial
 from neps.errors import DirectoryError
 
 __all__ = ["OpenedRun", "open_run"]
@@ -56,15 +56,17 @@ def open_run(
             they can't be reconciled.
         overwrite: whether to move a run of another launch aside first.
         most: how many trials there may be, as far as it is limited: only for what is said.
+
+    Raises:
+        DirectoryError: if the root can't be used.
     """
     try:
         return _open(root, me, define, overwrite=overwrite, most=most)
     except DirectoryError:
         raise
     except OSError as error:
-        if (denied := denial(root, error)) is not None:
-            raise denied from error
-        raise
+        message = f"{root} can't be used: {error}. {advice(error)} Nothing is lost. Start again later."
+        raise denial(root, error) or DirectoryError(message) from error
 
 
 def _open(

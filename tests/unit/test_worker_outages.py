@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import neps
+from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import Scene, dead, somewhere
 
 LEASE = 0.6
@@ -217,3 +218,20 @@ def test_one_failure_kills_nobody_who_joins(tmp_path: Path, arguments: dict[str,
             break
         failures.add(failed.replace(str(root), "root"))
     assert failures >= {"open root/neps.yaml", "scandir root", "mkdir root/config_3"}
+
+
+# The end of an attempt
+
+
+def test_a_trial_is_handed_back_though_a_call_fails(faulty: Mount) -> None:
+    """Who leaves politely has not died, though the storage fails for a moment just then."""
+
+    def interrupted(x: float) -> float:
+        faulty.rules([Rule("create", "root/config_1/.attempt_1.end.yaml.*", "EIO", times=1)])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(faulty.path / "root", ANY_NUMBER, 1, interrupted)
+    assert faulty.faults()
+    end = yaml.safe_load((faulty.backing / "root" / "config_1" / "attempt_1.end.yaml").read_text())
+    assert end["end"] == "left"
