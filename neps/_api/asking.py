@@ -206,6 +206,7 @@ class AskAndTell:
         Raises:
             neps.errors.SamplerError: if a sampler of your own answers what none may answer.
             neps.errors.DirectoryError: if the run was moved aside.
+            OSError: if the filesystem fails. Nothing is lost: ask again.
         """
         with self._one_at_a_time:
             answer = self._trials.claim()

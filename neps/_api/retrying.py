@@ -52,6 +52,7 @@ def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, faile
         neps.errors.ArgumentError: if one of `trials` can't be retried, such as one that has not failed, or none is
             given; nothing was reopened.
         neps.errors.DirectoryError: if there is no run, or this user may not write to it.
+        OSError: if the filesystem fails. Nothing is lost: retry again.
 
     Example:
         >>> import neps, tempfile

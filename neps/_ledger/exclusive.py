@@ -118,7 +118,7 @@ def move_away(source: str, own_name: str) -> bool:
     try:
         os.rename(source, own_name)  # noqa: PTH104
     except FileNotFoundError:
-        return False
+        return os.path.lexists(own_name)  # the reply was lost, and the request sent once more; or it was somebody else
     except OSError as error:
         if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ESTALE}:
             return False
@@ -149,8 +149,19 @@ def relocate(source: str, own_name: str, destination: Callable[[str], str]) -> b
 
 def put(own_name: str, target: str) -> None:
     """Give a file that was taken away its place; nothing happens where somebody else has done it."""
-    with contextlib.suppress(FileExistsError, FileNotFoundError):
-        os.link(own_name, target)
+    deadline, pause = time.monotonic() + PATIENCE, 0.001
+    while True:
+        try:
+            os.link(own_name, target)
+        except (FileExistsError, FileNotFoundError):
+            break
+        except OSError:  # nobody else may know of what was taken
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)
+        else:
+            break
     with contextlib.suppress(FileNotFoundError):
         os.unlink(own_name)  # noqa: PTH108
 

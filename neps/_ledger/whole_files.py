@@ -61,8 +61,16 @@ class Staged:
             os.close(descriptor)
 
     def replace(self, target: str) -> None:
-        """Give the file its place, whatever stands there: readers see the old one or this one."""
-        os.replace(self.path, target)  # noqa: PTH105
+        """Give the file its place, whatever stands there: readers see the old one or this one.
+
+        After an error it counts as done if the own name is gone, which nobody else uses: the reply was lost, and a
+        network filesystem that sends the request once more is told that there is no such file.
+        """
+        try:
+            os.replace(self.path, target)  # noqa: PTH105
+        except OSError:
+            if os.path.lexists(self.path) or not os.path.lexists(target):
+                raise
 
     def _create(self, *_: object) -> int:
         """Never truncate: a staged file that outlived its unlink is the published one, too."""

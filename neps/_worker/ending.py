@@ -18,6 +18,7 @@ from typing import Any
 
 from neps._evaluation import Interrupted
 from neps._ledger.claims import Claim
+from neps._ledger.exclusive import PATIENCE
 from neps._ledger.outage import Outage
 from neps._ledger.pending_mark import PendingMark, mark_pending
 from neps._ledger.records import result_fields
@@ -34,6 +35,7 @@ from neps.errors import DirectoryError, gist
 __all__ = ["Endings", "mark_of", "origin_of"]
 
 _logger = logging.getLogger("neps.worker")
+_PAUSE = 0.1
 
 
 class Endings:
@@ -184,10 +186,9 @@ class Endings:
         )
         why = _why(interrupted)
         try:
-            if died:
-                held.die(why)
-            else:
-                held.leave(why, seconds=round(self._context.heartbeat.held_for(), 3))
+            _for_a_while(
+                lambda: held.die(why) if died else held.leave(why, seconds=round(self._context.heartbeat.held_for(), 3))
+            )
         except OSError as error:
             _logger.warning(
                 "Trial %d can't be handed back: %s. Another worker resumes it after lease_seconds.",
@@ -197,6 +198,20 @@ class Endings:
         else:
             level = logging.WARNING if died else logging.INFO
             _logger.log(level, "Trial %d %s: %s. See %s", folder.number, how, why, folder.path)
+
+
+def _for_a_while(operation: Callable[[], object]) -> None:
+    """Try again for seconds, not for longer: who is interrupted must be gone before it is killed."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            operation()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def mark_of(held: Claim, settings: Settings, started: datetime) -> PendingMark:

@@ -71,6 +71,22 @@ def test_one_failure_costs_nothing(
     assert "Trying again until" in caplog.text
 
 
+@pytest.mark.parametrize("error", ["EINTR", "after:EIO", "after:ENOENT"])
+def test_a_rename_that_is_interrupted_or_whose_reply_is_lost_costs_nothing(
+    faulty: Mount, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    """A network filesystem that sends the rename again is told that the file isn't there (any more)."""
+    with evaluating(faulty.path / "run") as (_, folder):
+        save(folder, {"epoch": 0})
+        naps = Naps(monkeypatch)
+        faulty.rules([Rule("rename", "run/config_1/.checkpoint.pt.neps-*", error, times=1)])
+        save(folder, STATE)
+        assert load(folder)["epoch"] == 1
+        assert faulty.faults()
+        assert naps.count == (error == "EINTR")
+        assert names(folder) == [".checkpoint.pt.neps", "attempt_1.saved", "checkpoint.pt"]
+
+
 WRITERS: dict[str, Callable[[Any, IO[bytes]], object]] = {
     "torch": torch.save,
     "torch by name": lambda state, file: torch.save(state, file.name),

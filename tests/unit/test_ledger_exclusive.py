@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from neps._ledger import exclusive
-from neps._ledger.exclusive import make_folder, move_away, publish, sync_folder
+from neps._ledger.exclusive import make_folder, move_away, publish, put, sync_folder
 from neps._ledger.foreign import END_MARKER, is_complete, read
 from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import failing
@@ -169,11 +169,26 @@ class TestMoveAway:
         assert move_away(f"{faulty.path}/a", f"{faulty.path}/mine")
         assert faulty.faults()
 
+    def test_lost_reply_and_the_request_sent_again_is_still_mine(self, faulty: Mount) -> None:
+        (faulty.backing / "a").touch()
+        faulty.rules([Rule("rename", "a", "after:ENOENT")])
+        assert move_away(f"{faulty.path}/a", f"{faulty.path}/mine")
+        assert faulty.faults()
+
     def test_other_errors_are_raised(self, faulty: Mount) -> None:
         (faulty.backing / "a").touch()
         faulty.rules([Rule("rename", "a", "EIO")])
         with pytest.raises(OSError, match="Input/output"):
             move_away(f"{faulty.path}/a", f"{faulty.path}/b")
+
+
+class TestPut:
+    def test_an_error_that_passes_leaves_nothing_behind(self, faulty: Mount) -> None:
+        (faulty.backing / ".a.mine").write_text("taken")
+        faulty.rules([Rule("link", "a", "EIO", times=2)])
+        put(f"{faulty.path}/.a.mine", f"{faulty.path}/a")
+        assert len(faulty.faults()) == 2
+        assert [path.name for path in faulty.backing.iterdir()] == ["a"]
 
 
 class TestSyncFolder:

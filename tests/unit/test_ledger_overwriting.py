@@ -20,6 +20,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.opening import open_run
 from neps._ledger.overwriting import finish_moves, is_moved, keep_running, move_aside
 from neps.errors import DirectoryError
+from rigs.faultfs import Mount, Rule
 from rigs.processes import Fleet
 from unit.ledger_scene import SPACE, Scene, dead, here, somewhere
 
@@ -378,6 +379,13 @@ class TestKeepRunning:
 
 
 class TestOpenRun:
+    def test_a_filesystem_that_fails_is_an_error_that_says_what_to_do(self, faulty: Mount) -> None:
+        self.open(faulty.path / "run")
+        faulty.rules([Rule("create", "run/launches/move_*", "EIO")])
+        with pytest.raises(DirectoryError, match=r"can't be used: .* Nothing is lost\. Start again later"):
+            self.open(faulty.path / "run", overwrite=True)
+        assert faulty.faults()
+
     def open(self, root: Path, *, overwrite: bool = False, name: str = "me") -> str:
         def define(found: Definition | None) -> Definition:
             return found or Definition(

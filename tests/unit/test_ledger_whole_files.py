@@ -42,6 +42,15 @@ def test_where_it_fails_the_old_one_stays_and_the_bytes_are_freed(
     assert names(tmp_path) == ["file"]
 
 
+def test_a_rename_that_was_refused_with_nothing_there_is_an_error(tmp_path: Path) -> None:
+    """A folder that somebody removes takes the staged file along: that is no rename whose reply was lost."""
+    with Staged(f"{tmp_path}/.file.me") as staged:
+        staged.write(b"new", durable=False)
+        Path(staged.path).unlink()
+        with pytest.raises(FileNotFoundError):
+            staged.replace(f"{tmp_path}/file")
+
+
 def test_what_was_linked_is_never_truncated(tmp_path: Path) -> None:
     """A staged file that outlived its unlink, by a lost reply, is the published one, too."""
     (tmp_path / ".file.me").write_bytes(b"published")

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import neps
+from rigs.faultfs import Mount, Rule
 from unit.ledger_scene import Scene, dead, somewhere
 
 LEASE = 0.6
@@ -252,3 +253,20 @@ def test_who_starts_in_an_outage_without_end_says_so_after_ten_leases(
     with pytest.raises(neps.errors.DirectoryError, match=r"can't be used: .*Tried for .* Start again later"):
         work(root, ANY_NUMBER, 2, lease_seconds=0.05)
     assert away.asked > 2
+
+
+# The end of an attempt
+
+
+def test_a_trial_is_handed_back_though_a_call_fails(faulty: Mount) -> None:
+    """Who leaves politely has not died, though the storage fails for a moment just then."""
+
+    def interrupted(x: float) -> float:
+        faulty.rules([Rule("create", "root/config_1/.attempt_1.end.yaml.*", "EIO", times=1)])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(faulty.path / "root", ANY_NUMBER, 1, interrupted)
+    assert faulty.faults()
+    end = yaml.safe_load((faulty.backing / "root" / "config_1" / "attempt_1.end.yaml").read_text())
+    assert end["end"] == "left"

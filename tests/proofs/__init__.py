@@ -1,0 +1,1 @@
+"""The proofs that `scripts/stress` runs, and the tables of docs/reliability.md that it makes of what they found."""
