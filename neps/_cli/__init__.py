@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _COMMANDS = (
     *("status", "best", "top", "show", "plot", "dashboard", "export", "summary"),
-    *("tell", "stop", "retry", "clean", "check", "doctor", "preempt-test"),
+    *("launch", "stop", "tell", "retry", "clean", "check", "doctor", "preempt-test"),
 )
 """In the order of the help; `neps NAME` is the command NAME in the module `neps._cli.NAME`, with _ for -."""
 _INTERRUPTED = 130
@@ -75,7 +75,7 @@ class _Commands(click.Group):
 @click.version_option(neps.__version__, message="neps %(version)s")
 @click.pass_context
 def _neps(context: click.Context) -> None:
-    """Look at runs of neps, export them, tell results, stop workers, reopen failed trials, and clean up."""
+    """Start and stop workers, look at runs of neps, export them, tell results, reopen failed trials, and clean up."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

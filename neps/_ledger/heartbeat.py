@@ -68,6 +68,11 @@ class Heartbeat:
             self._changed.notify()
         self._thread.join()
         self._stand_in.stop()
+        self.disappear()
+
+    def disappear(self) -> None:
+        """Show no longer that this worker is there: enough where its process ends now. It waits for no thread."""
+        self._stopping = True
         with contextlib.suppress(OSError):
             os.unlink(self._presence)  # noqa: PTH108
 
@@ -126,7 +131,8 @@ class Heartbeat:
                     due = min(due, self._beat_for(held))
                 except Exception:  # no more memory, no more threads: the next beat may go well
                     _logger.exception("A heartbeat for %s failed unexpectedly. Trying again.", held.hold.folder.path)
-            self._appear()
+            if not self._stopping:
+                self._appear()
 
     def _beat_for(self, held: _Beating) -> float:
         """Touch the lock of an attempt; when to come again."""

@@ -121,6 +121,8 @@ def work(
             if early and last is not None:
                 last()
         finally:
+            if context.signals.received is not None:
+                context.heartbeat.disappear()
             context.signals.leave()  # whatever else is on its way out: a signal was to end the process
     if interrupted is not None:
         raise interrupted.exception

@@ -136,4 +136,6 @@ def test_a_signal_after_it_ends_the_process_as_ever(fleet: Fleet, tmp_path: Path
     neps.stop(root)
     worker.signal(signal.SIGTERM)
     assert worker.wait(END) == -signal.SIGTERM
+    assert not [*root.glob(".neps/*/workers/*")]
+    assert neps.stop(root) == ()
     assert ends(root, "interrupted by SIGTERM") == 1
