@@ -50,11 +50,15 @@ def torchrun(size: int, script: list[str], log: Path, *options: str) -> Iterator
 
 def _children(pid: int) -> list[int]:
     with contextlib.suppress(OSError):
-        return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+        return [
+            int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+        ]
     return []
 
 
-def order(evidence: Path, what: str, *, rank: int | str = "any", trial: int | str = "any", epoch: int | str = "any") -> Path:
+def order(
+    evidence: Path, what: str, *, rank: int | str = "any", trial: int | str = "any", epoch: int | str = "any"
+) -> Path:
     """Have a rank do this in that epoch of that trial: `kill`, `term`, `usr1`, `raise`, `exit`."""
     path = evidence / f"{rank}.{trial}.{epoch}.{what}.order"
     path.touch()
