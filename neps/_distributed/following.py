@@ -185,7 +185,8 @@ class _Follower:
         self._watch.begin(number, fence, stopping.patience)
         opened = open_attempt(hold, taken_over, reports.flush, self._patience)
         try:
-            with reports, active(current), opened:
+            with reports, active(current), opened as mine:
+                mine.is_rank_zero = False
                 ended = evaluate(self._called, arguments, self._signals, fence, stopping=stopping)
             reports.flush()
             stopped = self._watch.stopped is not None and not taken_over.seen

@@ -30,7 +30,8 @@ class Evaluation:
     `hold` is the attempt's. `stalled` is about how many bytes the last `save` could not write, None while saving works.
     `loaded`: whether a checkpoint of this trial was loaded; `advanced`: whether one was saved that is further on, for
     all that is seen. `trainers`: whose each file is that a training framework's trainer keeps its state in (see
-    `neps.integrations`).
+    `neps.integrations`). `is_rank_zero`: whether this process writes the files that all ranks of a training have in
+    common; on other ranks `skipped` has those that were not written here.
     """
 
     hold: Hold
@@ -41,6 +42,8 @@ class Evaluation:
     loaded: bool = False
     advanced: bool = False
     trainers: dict[Path, object] = dataclasses.field(default_factory=dict)
+    is_rank_zero: bool = True
+    skipped: set[Path] = dataclasses.field(default_factory=set)
 
     @property
     def patience_left(self) -> float:

@@ -19,10 +19,20 @@ from neps._ledger.layout import is_ledger_name
 from neps._ledger.storage import storage_error
 from neps._ledger.whole_files import Staged
 
-__all__ = ["WriteError", "delete", "discard_unfinished", "is_checkpoint_name", "open_to_read", "replace_checkpoint"]
+__all__ = [
+    "RANK",
+    "WriteError",
+    "delete",
+    "discard_unfinished",
+    "is_checkpoint_name",
+    "open_to_read",
+    "replace_checkpoint",
+]
 
 _SIGN = re.compile(r"\.([^.].*)\.neps")
 _LEAST = 1 << 16
+RANK = "{rank}"
+"""Stands in a name for the number of the process."""
 _UNFINISHED = re.compile(r"\..+\.neps-[0-9a-f]{32}")
 
 
@@ -203,6 +213,19 @@ def _checkpoints(names: list[str]) -> Iterator[str]:
     for name in names:
         if (sign := _SIGN.fullmatch(name)) and is_checkpoint_name(sign[1]):
             yield sign[1]
+
+
+def of_rank(name: str) -> str:
+    """The name of this process's own file: `{rank}` is its number among those that torchrun has started.
+
+    Example:
+        >>> of_rank("optimizer-{rank}.pt")
+        'optimizer-0.pt'
+    """
+    if not isinstance(name, str) or RANK not in name:
+        return name
+    rank = os.environ.get("RANK", "") if os.environ.get("TORCHELASTIC_RUN_ID") else ""
+    return name.replace(RANK, rank if rank.isdecimal() else "0")
 
 
 def is_checkpoint_name(name: str) -> bool:

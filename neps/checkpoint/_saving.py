@@ -21,6 +21,7 @@ from neps._ledger.outage import Outage
 from neps._ledger.storage import advice, behind, shown_size
 from neps.checkpoint import _files as files
 from neps.checkpoint._attempts import Evaluation, attempt_in, check_open
+from neps.checkpoint._files import RANK, of_rank
 from neps.errors import ArgumentError, CheckpointError, StorageError, TakenOverError
 
 __all__ = ["load", "save"]
@@ -49,12 +50,15 @@ def save(
     (a full disk, a quota, an outage) it tries again for ten leases, and says so; then it raises, and the trial is left
     rather than failed. Anywhere else it just saves.
 
+    Where torchrun has started several ranks that all call `neps.run`, rank 0 saves for all: on the others, `save` looks
+    whether the trial is still held, and writes nothing. A name with `{rank}` in it is each rank's own file.
+
     Args:
         pipeline_directory: as run_pipeline gets it, or any folder that exists.
         state: what to save. By default `torch.save` takes it: a dictionary of `state_dict()`s, random states
             (`torch.get_rng_state()`; of NumPy `generator.bit_generator.state`) and plain values, say. What `load` would
             refuse is saved, with a warning.
-        name: the file's name.
+        name: the file's name; `{rank}` becomes the number of this process among those of torchrun, 0 without it.
         write: called with `state` and a file that is open for writing bytes, instead of `torch.save`; for example
             `pickle.dump`, `lambda array, file: np.save(file, array)`, or, where a path is needed,
             `lambda model, file: model.save(file.name)`.
@@ -82,8 +86,11 @@ def save(
         >>> load(folder, name="notes.txt", read=lambda file: file.read())
         b'notes'
     """
-    path = Path(_folder(pipeline_directory), _checked(name))
+    path = Path(_folder(pipeline_directory), _checked(of_rank(name)))
     _go_on()
+    if RANK not in name and (attempt := attempt_in(str(path.parent))) is not None and not attempt.is_rank_zero:
+        _leave_to_rank_zero(path, attempt)
+        return path
     with _said_why_not_saved(path):
         _replace(path, lambda file: (write or _torch_save)(state, file))
     if write is None:
@@ -107,7 +114,7 @@ def load(
     Args:
         pipeline_directory: as run_pipeline gets it, or any folder.
         previous_pipeline_directory: the same; None, if the trial continues no other.
-        name: the file's name.
+        name: the file's name, as `save` got it.
         default: what to return where there is no checkpoint. None, if you don't say.
         read: called with a file that is open for reading bytes, instead of `torch.load`; for example `pickle.load`, or,
             where a path is needed, `lambda file: Model.load(file.name)`.
@@ -134,7 +141,7 @@ def load(
         >>> load(own, previous)
         {'epoch': 7}
     """
-    _checked(name)
+    name = _checked(of_rank(name))
     folders = [_folder(pipeline_directory)]
     if previous_pipeline_directory is not None:
         folders.append(_folder(previous_pipeline_directory))
@@ -168,6 +175,18 @@ def _read(folder: str, name: str, read: Callable[[IO[bytes]], Any]) -> tuple[Any
     if (attempt := attempt_in(folder)) is not None:
         attempt.loaded = True
     return (state,)
+
+
+def _leave_to_rank_zero(path: Path, attempt: Evaluation) -> None:
+    """On another rank of the same training: rank 0 saves this, at about the same time."""
+    check_open(str(path.parent))
+    if path in attempt.skipped and not path.exists():
+        _logger.warning(
+            "%s is saved by no rank: neps.checkpoint.save writes it on rank 0 alone, and is called on this one again. "
+            "Call it on rank 0, too; or put {rank} into the name, for a file of each rank.",
+            path,
+        )
+    attempt.skipped.add(path)
 
 
 def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:

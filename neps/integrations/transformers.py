@@ -15,6 +15,7 @@ from typing import IO, Any
 from neps import checkpoint
 from neps._children import current_trial, report
 from neps.callbacks._extras import require
+from neps.checkpoint._files import RANK, of_rank
 from neps.errors import ArgumentError
 from neps.integrations._own_file import OwnFile
 
@@ -85,7 +86,7 @@ class NepsCallback(TrainerCallback):
             neps.errors.ArgumentError: if another callback of this attempt has trained with the same file.
         """
         self._own_file.take()
-        folder = Path(output_dir, _RESUMED)
+        folder = Path(output_dir, *([f"rank-{rank}"] if (rank := of_rank(RANK)) != "0" else []), _RESUMED)
         shutil.rmtree(folder, ignore_errors=True)
 
         def unpack(file: IO[bytes]) -> str:
