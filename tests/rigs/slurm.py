@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import os
 import random
 import re
@@ -77,22 +78,31 @@ class Job:
     """A job, or a task of an array, as SLURM knows it.
 
     Args:
-        id: its own number; that of an array's first task is the array's.
-        task: its index in the array; "" is no array; "3-7" is several that are pending.
+        id: its own number.
+        array: the array's number; "" is no array.
+        task: its index in the array; "3-7" is several that are pending.
         state: such as RUNNING, COMPLETED, CANCELLED, TIMEOUT.
         restarts: how often it was requeued.
         exit_code: as `status:signal`.
         node: where it runs or ran last; "n[1-2]" is two of them.
+        ended: when it ended, or will reach its limit, as `time.time()` has it; 0 is never.
         output: the file of its standard output; "%" placeholders stay while it is pending.
     """
 
     id: str
+    array: str
     task: str
     state: str
     restarts: int
     exit_code: str
     node: str
+    ended: float
     output: Path
+
+    @property
+    def name(self) -> str:
+        """As commands take it: an array's number is also that of one of its tasks."""
+        return f"{self.array}_{self.task}" if self.array else self.id
 
     @property
     def is_over(self) -> bool:
@@ -294,13 +304,21 @@ def _free_ports(count: int) -> int:
 def _job(fields: Mapping[str, str]) -> Job:
     return Job(
         id=fields["JobId"],
+        array=fields.get("ArrayJobId", ""),
         task=fields.get("ArrayTaskId", ""),
         state=fields["JobState"],
         restarts=int(fields.get("Restarts", 0)),
         exit_code=fields["ExitCode"],
         node=fields.get("NodeList", ""),
+        ended=_moment(fields.get("EndTime", "")),
         output=Path(fields.get("StdOut", "")),
     )
+
+
+def _moment(text: str) -> float:
+    with contextlib.suppress(ValueError):  # "Unknown"
+        return dt.datetime.fromisoformat(text).astimezone().timestamp()
+    return 0.0
 
 
 def _main() -> None:
