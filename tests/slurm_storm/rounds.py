@@ -21,8 +21,8 @@ KINDS = ("limit", "deaf", "requeue", "cancel", "handler", "usr1", "preempt", "cr
 """The time limit with USR1; scancel twice of who doesn't react; scontrol requeue; scancel; scancel of who has a handler
 of its own; scancel --signal; preemption by a job of the partition `high`; a node that crashes; one that is frozen until
 others have taken over; a second array; an array submitted inside a task."""
-_TRIALS_PER_STRIKE = 4
-_TRIALS = {"freeze": 24}  # who is to take over has to be free now and then
+_TRIALS_PER_STRIKE = 3
+_TRIALS = {"freeze": 12}  # who is to take over has to be free now and then
 _AHEAD = 12
 _TASKS = 8
 _STUCK_SECONDS = 300.0
@@ -36,7 +36,7 @@ def run_round(
     plan = Plan(folder, sum(_TRIALS.get(kind, _TRIALS_PER_STRIKE) for kind in kinds) + _AHEAD, first, overwrite=True)
     plan.write()
     search = Search(cluster, plan)
-    search.advance(_AHEAD)
+    search.reach.advance(_AHEAD)
     search.submit(f"--array=0-{len(kinds) + _TASKS}%6", "--time=30")
     strikes, unfinished = Strikes(search, chance, quick=quick), list[tuple[str, Callable[[], str]]]()
     for kind in kinds:
@@ -44,7 +44,7 @@ def run_round(
         finish = getattr(strikes, kind)()
         account.faults[kind] += 1
         unfinished.append((kind, finish))
-        search.advance(_TRIALS_PER_STRIKE)
+        search.reach.advance(_TRIALS_PER_STRIKE)
         print(f"    {kind}: {time.monotonic() - start:.1f} s", flush=True)
     for kind, finish in unfinished:
         if detail := finish():
