@@ -13,6 +13,12 @@ from pathlib import Path
 
 __all__ = ["Account", "run_program"]
 
+_TRIALS = "trials: decided once, one result each"
+_SUMMARY = (
+    "{workers} workers began {evaluations begun} evaluations; {left} attempts were handed back, {died} counted as "
+    "dead; {epochs begun again} of {epochs} epochs were begun again"
+)
+
 
 @dataclasses.dataclass
 class Account:
@@ -31,16 +37,19 @@ class Account:
     wrong: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     def rows(self) -> list[dict[str, object]]:
-        """As the table wants them."""
-        lost = Counter(scenario for scenario, _ in self.wrong)
+        """As the table wants them: each scenario, and all trials."""
+        lost = Counter(scenario if scenario in self.faults else "" for scenario, _ in self.wrong)
+        trials = self.counts["trials"]
+        rows = [(scenario, count, self.details.get(scenario, "")) for scenario, count in self.faults.items()]
+        rows += [(_TRIALS, trials, _SUMMARY.format_map(self.counts))] if trials else []
         return [
             {
                 "scenario": scenario,
                 "faults": count,
                 "survived": max(0, count - lost[scenario] - lost[""]),
-                "detail": self.details.get(scenario, ""),
+                "detail": detail,
             }
-            for scenario, count in self.faults.items()
+            for scenario, count, detail in rows
         ]
 
 
@@ -65,5 +74,5 @@ def run_program(name: str, what: str, storm: Callable[[argparse.Namespace, Accou
         fields = {"proof": name.replace("_", " "), "what": what, "rows": account.rows()}
         wrong = [finding for _, finding in account.wrong]
         rest = {"wrong": wrong, "seed": options.seed, "seconds": round(time.monotonic() - start, 1)}
-        options.json.write_text(json.dumps({**fields, **rest, "counts": account.counts}, indent=1) + "\n")
+        options.json.write_text(json.dumps({**fields, **rest}, indent=2) + "\n")
     return 1 if account.wrong else 0
