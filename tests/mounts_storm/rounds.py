@@ -28,7 +28,7 @@ KINDS = ("kill", "freeze", "leave", "paused client")
 """SIGKILL; SIGSTOP until others have taken over; SIGTERM; a client that hangs until others have taken over."""
 _SECONDS = 240.0
 _AHEAD = 8
-_TRIALS = {"kill": 3, "leave": 3, "freeze": 10, "paused client": 10}
+_TRIALS = {"kill": 3, "leave": 3, "freeze": 20, "paused client": 20}
 _TRIES = 100
 _WORKERS_PER_CLIENT = 3
 
@@ -89,7 +89,7 @@ class _Storm:
             "paused client": self._pause,
         }
         strikes[kind](chance)
-        self._reach.advance(_TRIALS[kind] // 2)
+        self._reach.advance(_TRIALS["kill"])
 
     def _replace(self, kind: str, number: int, chance: random.Random) -> None:
         name = self._victim(chance)
@@ -153,7 +153,7 @@ class _Storm:
     def _await_takeover(self, *names: str) -> None:
         """Each of these is stopped in an evaluation, which it can't end."""
         before = len(self._reach.deaths())
-        wait_until(lambda: self._reach.has_died(before), _SECONDS, f"a takeover from one of {names}", 1.0)
+        wait_until(lambda: self._reach.has_died(before), _SECONDS, f"a takeover from one of {names}", 2.0)
 
     @contextlib.contextmanager
     def _striking(self, kind: str, *workers: str) -> Iterator[None]:

@@ -22,7 +22,7 @@ KINDS = ("limit", "deaf", "requeue", "cancel", "handler", "usr1", "preempt", "cr
 of its own; scancel --signal; preemption by a job of the partition `high`; a node that crashes; one that is frozen until
 others have taken over; a second array; an array submitted inside a task."""
 _TRIALS_PER_STRIKE = 3
-_TRIALS = {"freeze": 12}  # who is to take over has to be free now and then
+_TRIALS_PER_FREEZE = {True: 12, False: 40}  # who is to take over has to be free now and then
 _AHEAD = 12
 _TASKS = 8
 _STUCK_SECONDS = 300.0
@@ -33,7 +33,7 @@ def run_round(
 ) -> None:
     """Adds to the account what was done, and what is wrong. `quick`: whatever takes SLURM half a minute is left out."""
     first = int(chance.random() * 1_000_000)
-    plan = Plan(folder, sum(_TRIALS.get(kind, _TRIALS_PER_STRIKE) for kind in kinds) + _AHEAD, first, overwrite=True)
+    plan = Plan(folder, _trials(kinds, quick=quick), first, overwrite=True)
     plan.write()
     search = Search(cluster, plan)
     search.reach.advance(_AHEAD)
@@ -63,3 +63,10 @@ def run_round(
         aside = sorted(nested.root.glob("overwritten/*/neps.yaml"))
         if len(aside) != 1 or document(aside[0])["seed"] == nested.seed:
             account.wrong.append(("nest", f"the old search was moved aside {len(aside)} times: {nested.root}"))
+
+
+def _trials(kinds: Sequence[str], *, quick: bool) -> int:
+    """So many that there are some left for each strike, and for each worker."""
+    workers = _AHEAD + 2 * kinds.count("join")
+    strikes = sum(_TRIALS_PER_FREEZE[quick] if kind == "freeze" else _TRIALS_PER_STRIKE for kind in kinds)
+    return _AHEAD + strikes + workers

@@ -202,7 +202,7 @@ class Strikes:
                 evaluate = there & self.search.reach.evaluating()
                 if evaluate:
                     awaited = f"a takeover from one of {evaluate}"
-                    wait_until(lambda: self.search.reach.has_died(before), _SECONDS, awaited, 1.0)
+                    wait_until(lambda: self.search.reach.has_died(before), _SECONDS, awaited, 2.0)
                 if evaluate and given_up:
                     self._wait(job.name, lambda jobs: jobs[0].restarts > job.restarts)
             finally:

@@ -13,7 +13,7 @@ from rigs.slurm import slurm, slurm_available
 from slurm_storm.rounds import run_round
 from storms.program import Account
 
-KINDS = ["limit", "nest", "requeue", "usr1", "cancel", "preempt", "freeze", "crash", "join"]
+KINDS = ["limit", "nest", "requeue", "usr1", "cancel", "preempt", "crash", "join", "freeze"]
 
 
 def test_a_short_storm(tmp_path: Path, rng: random.Random) -> None:
