@@ -21,9 +21,9 @@ WHAT = (
 )
 SETTINGS = (
     Setting("GlusterFS", "gluster"),
-    Setting("sshfs", "sshfs", ("-o", "dir_cache=no")),
-    Setting("GlusterFS, longer caches", "gluster", ("--attribute-timeout=3", "--entry-timeout=3"), lease=10),
-    Setting("sshfs, caches of 20 s", "sshfs", lease=60, epoch_seconds=2),
+    Setting("sshfs (dir_cache=no)", "sshfs", ("-o", "dir_cache=no")),
+    Setting("GlusterFS (caches of 3 s)", "gluster", ("--attribute-timeout=3", "--entry-timeout=3"), lease=10),
+    Setting("sshfs (caches of 20 s, lease of 60 s)", "sshfs", lease=60, epoch_seconds=2),
 )
 _MORE = 4  # so many strikes of a round besides one of each kind
 
@@ -31,7 +31,7 @@ _MORE = 4  # so many strikes of a round besides one of each kind
 def main() -> int:
     """Entry."""
     reasons = [reason for kind in get_args(Kind) if (reason := networked_available(kind))]
-    return run_program("mounts_storm", WHAT, _storm, "; ".join(reasons) or None)
+    return run_program("mounts_storm", "networked mounts", WHAT, _storm, "; ".join(reasons) or None)
 
 
 def _storm(options: argparse.Namespace, account: Account) -> None:

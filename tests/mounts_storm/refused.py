@@ -31,7 +31,7 @@ def refuse(folder: Path, account: Account) -> None:
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)
         left = sorted(str(path.relative_to(plan.root)) for path in plan.root.rglob("*") if path.is_file())
     account.faults[SCENARIO] += 1
-    account.details[SCENARIO] = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "nothing was said"
+    account.details[SCENARIO] = "the worker's error says so, and no file is left"
     if done.returncode != 1 or "its filesystem has no hard links" not in done.stderr:
         account.wrong.append((SCENARIO, f"it ended with {done.returncode}: {done.stderr[-2000:]}"))
     if left:

@@ -53,8 +53,10 @@ class Account:
         ]
 
 
-def run_program(name: str, what: str, storm: Callable[[argparse.Namespace, Account], None], reason: str | None) -> int:
-    """Entry: 1 if anything is wrong."""
+def run_program(
+    name: str, title: str, what: str, storm: Callable[[argparse.Namespace, Account], None], reason: str | None
+) -> int:
+    """Entry: 1 if anything is wrong. `reason`: why this machine can't have that storm, or None."""
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=what)
     parser.add_argument("--seed", type=int, default=1, help="of what strikes whom, and of the searches (default: 1)")
     parser.add_argument("--minutes", type=float, default=5.0, help="no round begins later (default: 5)")
@@ -71,7 +73,7 @@ def run_program(name: str, what: str, storm: Callable[[argparse.Namespace, Accou
     for _, finding in account.wrong:
         print(f"  - {finding}")
     if options.json:
-        fields = {"proof": name.replace("_", " "), "what": what, "rows": account.rows()}
+        fields = {"proof": title, "what": what, "rows": account.rows()}
         wrong = [finding for _, finding in account.wrong]
         rest = {"wrong": wrong, "seed": options.seed, "seconds": round(time.monotonic() - start, 1)}
         options.json.write_text(json.dumps({**fields, **rest}, indent=2) + "\n")
