@@ -27,6 +27,7 @@ from rigs.service import Service, ServiceError, service
 __all__ = ["Client", "Kind", "networked", "networked_available"]
 
 Kind = Literal["gluster", "sshfs"]
+_BACKING = {"gluster": "brick", "sshfs": "served"}
 _PROGRAMS = {"gluster": ("glusterd", "gluster", "glusterfs"), "sshfs": ("sshfs", "fusermount3")}
 
 
@@ -37,10 +38,12 @@ class Client:
     Args:
         path: where the filesystem is seen.
         pid: the process that serves it.
+        backing: where the server keeps the files, for who looks without a client.
     """
 
     path: Path
     pid: int
+    backing: Path
 
     def pause(self) -> None:
         """From now on every operation on this mount hangs, as where a network is cut."""
@@ -67,7 +70,7 @@ def networked(kind: Kind, options: Sequence[str] = ()) -> Iterator[tuple[Client,
         command = [*isolated("networked_daemons"), kind, temporary, *options]
         try:
             with service(command, folder / "log" / "daemons.log") as daemons:
-                clients = [Client(path, _pid(daemons, path)) for path in paths]
+                clients = [Client(path, _pid(daemons, path), folder / _BACKING[kind]) for path in paths]
                 try:
                     yield clients[0], clients[1]
                 finally:

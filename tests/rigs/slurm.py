@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime as dt
 import os
 import random
 import re
@@ -85,7 +84,6 @@ class Job:
         restarts: how often it was requeued.
         exit_code: as `status:signal`.
         node: where it runs or ran last; "n[1-2]" is two of them.
-        ended: when it ended, or will reach its limit, as `time.time()` has it; 0 is never.
         output: the file of its standard output; "%" placeholders stay while it is pending.
     """
 
@@ -96,7 +94,6 @@ class Job:
     restarts: int
     exit_code: str
     node: str
-    ended: float
     output: Path
 
     @property
@@ -310,15 +307,8 @@ def _job(fields: Mapping[str, str]) -> Job:
         restarts=int(fields.get("Restarts", 0)),
         exit_code=fields["ExitCode"],
         node=fields.get("NodeList", ""),
-        ended=_moment(fields.get("EndTime", "")),
         output=Path(fields.get("StdOut", "")),
     )
-
-
-def _moment(text: str) -> float:
-    with contextlib.suppress(ValueError):  # "Unknown"
-        return dt.datetime.fromisoformat(text).astimezone().timestamp()
-    return 0.0
 
 
 def _main() -> None:

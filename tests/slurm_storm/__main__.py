@@ -19,7 +19,7 @@ _MORE = 6  # so many strikes of a round besides one of each kind
 
 def main() -> int:
     """Entry."""
-    return run_program("slurm_storm", WHAT, _storm, slurm_available())
+    return run_program("slurm_storm", "SLURM storms", WHAT, _storm, slurm_available())
 
 
 def _storm(options: argparse.Namespace, account: Account) -> None:

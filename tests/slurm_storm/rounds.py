@@ -17,12 +17,22 @@ from stress.evidence import document, results
 
 __all__ = ["KINDS", "run_round"]
 
-KINDS = ("limit", "deaf", "requeue", "cancel", "handler", "usr1", "preempt", "crash", "freeze", "join", "nest")
-"""The time limit with USR1; scancel twice of who doesn't react; scontrol requeue; scancel; scancel of who has a handler
-of its own; scancel --signal; preemption by a job of the partition `high`; a node that crashes; one that is frozen until
-others have taken over; a second array; an array submitted inside a task."""
-_TRIALS_PER_STRIKE = 4
-_TRIALS = {"freeze": 24}  # who is to take over has to be free now and then
+KINDS = {
+    "limit": "time limit, with USR1 before it",
+    "deaf": "scancel, twice, of a worker that doesn't react",
+    "requeue": "scontrol requeue",
+    "cancel": "scancel",
+    "handler": "scancel of a worker with a handler of its own",
+    "usr1": "scancel --batch --signal=USR1",
+    "preempt": "preemption of a node by a job of the partition `high`",
+    "crash": "a node crashes",
+    "freeze": "a node freezes until others have taken over",
+    "join": "a second array joins",
+    "nest": "a task submits an array, which starts a search of its own",
+}
+"""The methods of `Strikes`, and what they are called in an account."""
+_TRIALS_PER_STRIKE = 3
+_TRIALS_PER_FREEZE = {True: 12, False: 40}  # who is to take over has to be free now and then
 _AHEAD = 12
 _TASKS = 8
 _STUCK_SECONDS = 300.0
@@ -33,33 +43,42 @@ def run_round(
 ) -> None:
     """Adds to the account what was done, and what is wrong. `quick`: whatever takes SLURM half a minute is left out."""
     first = int(chance.random() * 1_000_000)
-    plan = Plan(folder, sum(_TRIALS.get(kind, _TRIALS_PER_STRIKE) for kind in kinds) + _AHEAD, first, overwrite=True)
+    plan = Plan(folder, _trials(kinds, quick=quick), first, overwrite=True)
     plan.write()
     search = Search(cluster, plan)
-    search.advance(_AHEAD)
+    search.reach.advance(_AHEAD)
     search.submit(f"--array=0-{len(kinds) + _TASKS}%6", "--time=30")
     strikes, unfinished = Strikes(search, chance, quick=quick), list[tuple[str, Callable[[], str]]]()
     for kind in kinds:
         start = time.monotonic()
         finish = getattr(strikes, kind)()
-        account.faults[kind] += 1
+        account.faults[KINDS[kind]] += 1
         unfinished.append((kind, finish))
-        search.advance(_TRIALS_PER_STRIKE)
+        search.reach.advance(_TRIALS_PER_STRIKE)
         print(f"    {kind}: {time.monotonic() - start:.1f} s", flush=True)
     for kind, finish in unfinished:
         if detail := finish():
-            account.details[kind] = detail
+            account.details[KINDS[kind]] = detail
     plan.let(plan.trials)
     wait_until(lambda: sum(results(plan.root).values()) >= plan.trials, _STUCK_SECONDS, f"results in {plan.root}", 0.2)
-    account.wrong += search.end()
+    account.wrong += [(KINDS.get(kind, ""), finding) for kind, finding in search.end()]
     counts, wrong = judge(plan, search.outputs)
     account.counts += counts
     account.wrong += [("", finding) for finding in wrong]
     if list(plan.root.glob("overwritten/*")):
-        account.wrong.append(("join", f"a search with live workers was moved aside: {plan.root / 'overwritten'}"))
+        account.wrong.append(
+            (KINDS["join"], f"a search with live workers was moved aside: {plan.root / 'overwritten'}")
+        )
     for nested in strikes.nested:
         counts, wrong = judge(nested, [])
-        account.wrong += [("nest", finding) for finding in wrong]
+        account.wrong += [(KINDS["nest"], finding) for finding in wrong]
         aside = sorted(nested.root.glob("overwritten/*/neps.yaml"))
         if len(aside) != 1 or document(aside[0])["seed"] == nested.seed:
-            account.wrong.append(("nest", f"the old search was moved aside {len(aside)} times: {nested.root}"))
+            account.wrong.append((KINDS["nest"], f"the old search was moved aside {len(aside)} times: {nested.root}"))
+
+
+def _trials(kinds: Sequence[str], *, quick: bool) -> int:
+    """So many that there are some left for each strike, and for each worker."""
+    workers = _AHEAD + 2 * kinds.count("join")
+    strikes = sum(_TRIALS_PER_FREEZE[quick] if kind == "freeze" else _TRIALS_PER_STRIKE for kind in kinds)
+    return _AHEAD + strikes + workers

@@ -19,12 +19,14 @@ from chaos.evidence import read, record
 from rigs.slurm import Job, Slurm
 from rigs.waiting import wait_until
 from storms.plan import Plan
-from storms.verdict import STORM, Seen
+from storms.reach import Reach
+from storms.verdict import STORM
 
 __all__ = ["Search", "Strikes"]
 
 _TESTS = str(Path(__file__).resolve().parents[1])
 _SECONDS = 240.0
+_TRIES = 100
 _TWICE_SECONDS = 1.2  # a second signal within a second is the same one again
 _RECIPE = """\
 #!/bin/bash
@@ -45,7 +47,7 @@ class Search:
         self.cluster = cluster
         self.plan = plan
         self.outputs: list[Path] = []
-        self._reach = 0
+        self.reach = Reach(plan)
         self._submitted: list[str] = []
         self._expected: dict[str, tuple[str, str]] = {}
 
@@ -54,12 +56,6 @@ class Search:
         script = recipe(self.plan, oddity, before)
         self._submitted.append(self.cluster.sbatch(script, *options, environment={"PYTHONPATH": _TESTS}))
         return self._submitted[-1]
-
-    def advance(self, trials: int) -> bool:
-        """Lets the search get further."""
-        self._reach = min(self._reach + trials, self.plan.trials)
-        self.plan.let(self._reach)
-        return True
 
     def expect(self, job: Job, kind: str, state: str) -> None:
         """In the end a job that was struck is in this state; all others are COMPLETED."""
@@ -126,7 +122,6 @@ class Strikes:
     def deaf(self) -> Callable[[], str]:
         """Scancel twice of a worker whose training swallows every interruption: SLURM kills it in the end."""
         name, job = self._start("deaf", event="deaf")
-        start = time.time()
         with self._striking("deaf", name):
             self._cluster.run("scancel", job.name)
             time.sleep(_TWICE_SECONDS)
@@ -135,7 +130,7 @@ class Strikes:
 
         def finish() -> str:
             over = self._wait(job.name)
-            return f"the last was gone {over.ended - start:.0f} s after the first scancel, as {over.exit_code}"
+            return f"such a job ends as {over.state} with {over.exit_code}"
 
         return finish
 
@@ -190,19 +185,30 @@ class Strikes:
 
     def freeze(self) -> Callable[[], str]:
         """A node stops until others have taken over (or SLURM has given it up), and goes on."""
-        _, job = self._victim()
         given_up = not self.quick and self.chance.random() < 0.3
-        before = len(self._deaths())
+        for _ in range(_TRIES):
+            _, job = self._victim()
+            if self._freeze(job, given_up=given_up):
+                break
+        return _nothing
+
+    def _freeze(self, job: Job, *, given_up: bool) -> bool:
+        """Whether it met anybody in an evaluation."""
+        before = len(self.search.reach.deaths())
         with self._striking("freeze", host=job.node):
             self._cluster.pause(job.node)
             try:
-                wait_until(lambda: self._has_died(before), _SECONDS, f"a takeover from {job.node}", 1.0)
-                if given_up:
+                there = {name for name, one in self.search.evaluating().items() if one.node == job.node}
+                evaluate = there & self.search.reach.evaluating()
+                if evaluate:
+                    awaited = f"a takeover from one of {evaluate}"
+                    wait_until(lambda: self.search.reach.has_died(before), _SECONDS, awaited, 2.0)
+                if evaluate and given_up:
                     self._wait(job.name, lambda jobs: jobs[0].restarts > job.restarts)
             finally:
                 self._cluster.resume(job.node)
             self._cluster.await_nodes(seconds=_SECONDS)
-        return _nothing
+        return bool(evaluate)
 
     def join(self) -> Callable[[], str]:
         """A second array, which is told to overwrite, too, joins who is alive."""
@@ -229,9 +235,8 @@ class Strikes:
         plan.let(_NESTED_TRIALS)
         (folder / "nested.sh").write_text(recipe(plan))
         said = folder / "job"
-        before = (
-            f"sbatch --parsable --array=0-{_NESTED_TASKS - 1} {folder / 'nested.sh'} >{said}.new; mv {said}.new {said}"
-        )
+        sbatch = f"env -u SLURM_RESTART_COUNT sbatch --parsable --array=0-{_NESTED_TASKS - 1} {folder / 'nested.sh'}"
+        before = f"[ -e {said} ] || ({sbatch} >{said}.new && mv {said}.new {said})"  # once, if it is requeued
         self.search.submit("--array=0-0", "--time=30", before=before)
         self.nested.append(plan)
         wait_until(said.exists, _SECONDS, "the job that a task submits")
@@ -282,19 +287,13 @@ class Strikes:
     def _wait(self, name: str, until: Callable[[list[Job]], object] | None = None) -> Job:
         return self._cluster.wait(name, _SECONDS, until)[0]
 
-    def _has_died(self, before: int) -> bool:
-        """Whether somebody was taken for dead; if not, somebody else gets on with the search, and so looks for it."""
-        return len(self._deaths()) > before or not self.search.advance(1)
-
-    def _deaths(self) -> list[tuple[int, int]]:
-        return [(number, attempt) for number, attempt, how, _ in Seen(self._plan).ends() if how == "died"]
-
     @contextlib.contextmanager
     def _striking(self, kind: str, *workers: str, host: str = "") -> Iterator[None]:
         since = time.monotonic()
         yield
         facts = {"by": kind, "workers": workers, "host": host, "since": since, "until": time.monotonic()}
-        record(self._plan.evidence, STORM, "struck", **facts)
+        for plan in (self._plan, *self.nested):
+            record(plan.evidence, STORM, "struck", **facts)
 
 
 def _nothing() -> str:

@@ -13,6 +13,12 @@ from pathlib import Path
 
 __all__ = ["Account", "run_program"]
 
+_TRIALS = "trials: decided once, one result each"
+_SUMMARY = (
+    "{workers} workers began {evaluations begun} evaluations; {left} attempts were handed back, {died} counted as "
+    "dead; {epochs begun again} of {epochs} epochs were begun again"
+)
+
 
 @dataclasses.dataclass
 class Account:
@@ -31,21 +37,26 @@ class Account:
     wrong: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     def rows(self) -> list[dict[str, object]]:
-        """As the table wants them."""
-        lost = Counter(scenario for scenario, _ in self.wrong)
+        """As the table wants them: each scenario, and all trials."""
+        lost = Counter(scenario if scenario in self.faults else "" for scenario, _ in self.wrong)
+        trials = self.counts["trials"]
+        rows = [(scenario, count, self.details.get(scenario, "")) for scenario, count in self.faults.items()]
+        rows += [(_TRIALS, trials, _SUMMARY.format_map(self.counts))] if trials else []
         return [
             {
                 "scenario": scenario,
                 "faults": count,
                 "survived": max(0, count - lost[scenario] - lost[""]),
-                "detail": self.details.get(scenario, ""),
+                "detail": detail,
             }
-            for scenario, count in self.faults.items()
+            for scenario, count, detail in rows
         ]
 
 
-def run_program(name: str, what: str, storm: Callable[[argparse.Namespace, Account], None], reason: str | None) -> int:
-    """Entry: 1 if anything is wrong."""
+def run_program(
+    name: str, title: str, what: str, storm: Callable[[argparse.Namespace, Account], None], reason: str | None
+) -> int:
+    """Entry: 1 if anything is wrong. `reason`: why this machine can't have that storm, or None."""
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=what)
     parser.add_argument("--seed", type=int, default=1, help="of what strikes whom, and of the searches (default: 1)")
     parser.add_argument("--minutes", type=float, default=5.0, help="no round begins later (default: 5)")
@@ -62,8 +73,8 @@ def run_program(name: str, what: str, storm: Callable[[argparse.Namespace, Accou
     for _, finding in account.wrong:
         print(f"  - {finding}")
     if options.json:
-        fields = {"proof": name.replace("_", " "), "what": what, "rows": account.rows()}
+        fields = {"proof": title, "what": what, "rows": account.rows()}
         wrong = [finding for _, finding in account.wrong]
         rest = {"wrong": wrong, "seed": options.seed, "seconds": round(time.monotonic() - start, 1)}
-        options.json.write_text(json.dumps({**fields, **rest, "counts": account.counts}, indent=1) + "\n")
+        options.json.write_text(json.dumps({**fields, **rest}, indent=2) + "\n")
     return 1 if account.wrong else 0
