@@ -104,7 +104,7 @@ def test_all_else_is_begun(job: Job, trials: list[Trial], more: dict[str, Any]) 
 
 
 def search(root: Path, run_pipeline: Any, **more: Any) -> neps.History:
-    usual = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
+    usual: dict[str, Any] = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
     return neps.run(run_pipeline, root, {"x": neps.Float(0, 1)}, **(usual | {"max_evaluations_total": 5} | more))
 
 
