@@ -15,7 +15,7 @@ import neps
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
 FRAMEWORK = """
-import json, os
+import functools, json, os
 
 import torch, torch.distributed
 
@@ -26,6 +26,7 @@ torch.set_num_threads(1)
 seen = {{"losses": [], "sizes": []}}
 
 
+@functools.wraps(example.run_pipeline)
 def run_pipeline(**arguments):
     loss = example.run_pipeline(**arguments)
     seen["losses"].append(loss)
