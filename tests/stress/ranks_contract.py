@@ -56,9 +56,10 @@ history = neps.run(
     {
         "x": neps.Float(0, 1),
         "what": neps.Categorical({"first": FIRST, "second": SECOND}),
-        "epochs": neps.Integer(1, 9, is_fidelity=True),
+        "epochs": neps.Integer(1, 2, is_fidelity=True),
     },
     searcher="successive_halving",
+    eta=2,
     max_evaluations_total=4,
     seed=3,
     callbacks=[neps.Callback()] if RANK == 0 else None,
