@@ -71,8 +71,12 @@ class Carrier:
 
     def forget(self, names: Iterable[str]) -> None:
         """Delete messages that everybody has read."""
-        for name in names:
-            self._do(lambda store, name=name: store.delete_key(name))
+
+        def delete(store: Store) -> None:
+            for name in names:
+                store.delete_key(name)
+
+        self._do(delete)
 
     def await_(self, name: str, go_on: Callable[[float], object]) -> Any:
         """The message of that name, once it is there.
