@@ -30,6 +30,7 @@ NAMES = {
     **dict.fromkeys(("save_pipeline_results", "convert_operation_to_callable"), "There is nothing like it."),
     **dict.fromkeys(("Suggestion", "Wait", "Done", "Place", "Brackets", "Budget"), "It is in neps.samplers."),
     **dict.fromkeys(("trial", "history", "budget", "fidelity"), "It is private: see docs/public.md."),
+    **dict.fromkeys(("get_context", "get_trial_id", "get_trial_dir"), "Write neps.current_trial()."),
     "Operation": "Spaces are flat: there are no operations. Search their choices as neps.Categorical.",
     "Resampled": "Spaces are flat: give each parameter a name of its own.",
     "ConfidenceLevel": "Write default_confidence='low', 'medium' or 'high'.",

@@ -19,6 +19,7 @@ from rigs.faultfs import Mount, faultfs, faultfs_available
 from rigs.hosts import hosts_available
 from rigs.processes import Fleet
 from rigs.requirements import require
+from rigs.slurm import Slurm, slurm, slurm_available
 from rigs.smallfs import Kind, smallfs, smallfs_available
 
 _SEED = "NEPS_TEST_SEED"
@@ -119,3 +120,11 @@ def small(request: pytest.FixtureRequest) -> Iterator[Path]:
     require(smallfs_available(kind))
     with smallfs(kind) as path:
         yield path
+
+
+@pytest.fixture
+def cluster() -> Iterator[Slurm]:
+    """A SLURM with four idle nodes."""
+    require(slurm_available())
+    with slurm() as cluster:
+        yield cluster

@@ -25,6 +25,10 @@ _GROUPS: tuple[tuple[str, str], ...] = (
         "timeout walltime_limit cputime_limit time_budget_s max_wallclock_time time_budget max_time",
     ),
     (
+        "Write max_seconds_per_trial=…: an evaluation that takes longer ends as failed.",
+        "trial_walltime_limit trial_timeout max_time_per_trial max_trial_runtime time_limit_per_trial",
+    ),
+    (
         ('Write max_cost_total=…, and have run_pipeline return {"loss": …, "cost": …}, or write cost="duration", too.'),
         "cost_to_spend max_cost budget",
     ),
@@ -166,7 +170,7 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Leave it out: neps limits no resources. Request them in the job that starts the worker.",
-        "resources_per_trial trial_walltime_limit trial_memory_limit gc_after_trial resources n_gpus n_cpus",
+        "resources_per_trial trial_memory_limit gc_after_trial resources n_gpus n_cpus",
     ),
     (
         "Each configuration is evaluated once. Average over seeds, folds or instances in run_pipeline.",

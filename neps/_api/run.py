@@ -100,7 +100,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             them. Returns the loss, or a mapping with `loss` and optionally `cost`, `account_for_cost`, `info_dict`,
             `learning_curve` (losses, the last at the fidelity; or see `neps.report`); what else is in the mapping goes
             into `info_dict`. Or `neps.PENDING`: the evaluation goes on elsewhere, and `neps.tell` publishes its result.
-            It must not wait for all children of the process (`os.wait`): the worker has one.
+            `neps.current_trial()` tells it the trial's number and seed, and when to save and return, so that a signal
+            or the end of the job costs nothing. It must not wait for all children of the process (`os.wait`): the
+            worker has one.
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
         pipeline_space: parameters by name.
         searcher: a searcher's name, a `Sampler`, or "default": freeze_thaw where a parameter is a fidelity

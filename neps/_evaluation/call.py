@@ -80,12 +80,9 @@ def evaluate(
     try:
         value = fence.call(signals.interruptible, _call, run_pipeline, keywords, before)
     except BaseException as raised:
-        reason = _reason(raised, signals, fence, stopping)
-        if reason is not None:
-            return Interrupted(reason=reason, exception=raised, signum=signals.received)
-        if isinstance(raised, Fenced) or (isinstance(raised, TimeOver) and raised.fence is not fence):
-            raise  # meant for an evaluation around this one: run_pipeline may itself call neps.run
-        return out_of_time(stopping.limit, raised) if stopping.is_over else failure(raised)
+        if (ended := _ended_by(raised, signals, fence, stopping)) is None:
+            raise
+        return ended
     finally:
         signals.be_patient(None)
     if isinstance(value, PendingType):
@@ -96,6 +93,18 @@ def evaluate(
         return Evaluated(read_return_value(value))
     except ReturnValueError as error:
         return failure(error)
+
+
+def _ended_by(
+    raised: BaseException, signals: Signals, fence: Fence, stopping: Stopping
+) -> Evaluated | Interrupted | None:
+    """What came of an evaluation that raised; None if it is meant for one around it: run_pipeline may call neps.run."""
+    reason = _reason(raised, signals, fence, stopping)
+    if reason is not None:
+        return Interrupted(reason=reason, exception=raised, signum=signals.received)
+    if isinstance(raised, Fenced) or (isinstance(raised, TimeOver) and raised.fence is not fence):
+        return None
+    return out_of_time(stopping.limit, raised) if stopping.is_over else failure(raised)
 
 
 def out_of_time(limit: float, raised: BaseException | None = None) -> Evaluated:

@@ -141,12 +141,10 @@ def current_trial() -> CurrentTrial:
     process, thread = os.getpid(), threading.get_ident()
     mine = [entry for entry in _active if entry.process == process]  # a forked child inherits its parent's
     own = [entry for entry in mine if entry.thread == thread]
-    if own:
-        return own[-1].trial
-    if mine and len({entry.thread for entry in mine}) == 1:
-        return mine[-1].trial
+    if own or len({entry.thread for entry in mine}) == 1:
+        return (own or mine)[-1].trial
     found = _finders[0]() if _finders and not mine else None
-    return CurrentTrial() if found is None else found
+    return found or CurrentTrial()
 
 
 class active:  # noqa: N801 - a context manager; a class, since each trial pays for it

@@ -124,23 +124,17 @@ def check() -> None:
             evaluates is of one thread.
     """
     mine = [fence for fence in _running if fence.process == os.getpid()]  # a forked child inherits its parent's
-    broken = [fence for fence in mine if fence.broken]
-    late = [fence for fence in mine if fence.is_overdue()]
-    if not (broken or late):
-        return
-    thread = threading.get_ident()
-    if any(fence.thread == thread for fence in broken):
-        raise Fenced
-    for fence in late:
-        if fence.thread == thread:
-            raise TimeOver(fence)
-    if len({fence.thread for fence in mine}) == 1:
-        raise _elsewhere(taken_over=bool(broken))
+    struck = [fence for fence in mine if fence.broken or fence.is_overdue()]
+    own = [fence for fence in struck if fence.thread == threading.get_ident()]
+    if own:
+        raise Fenced if any(fence.broken for fence in own) else TimeOver(own[0])
+    if struck and len({fence.thread for fence in mine}) == 1:
+        raise _elsewhere(struck)
 
 
-def _elsewhere(*, taken_over: bool) -> TakenOverError | TimeLimitError:
+def _elsewhere(struck: list[Fence]) -> TakenOverError | TimeLimitError:
     """What is raised in other threads."""
-    if taken_over:
+    if any(fence.broken for fence in struck):
         return TakenOverError(
             "another worker has taken over the trial that this process evaluates, because this one was silent for "
             "longer than lease_seconds. Its result will be dropped. End this thread. A longer lease_seconds tolerates "

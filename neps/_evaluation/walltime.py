@@ -64,8 +64,11 @@ class Walltime:
 
     def latest(self) -> float | None:
         """The same, after SLURM was asked where that is due, and has answered: for decisions that end a worker."""
-        if self._job is not None and time.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
-            self._look(self._job)
+        if self._job is not None and self._looking.acquire(timeout=_SECONDS_TO_ANSWER):
+            if time.monotonic() >= self._look_at:
+                self._look(self._job)
+            else:
+                self._looking.release()
         return self.known
 
     @property

@@ -180,7 +180,7 @@ class Evaluations:
 
     def _told_in_a_child(self, hold: Hold, evaluated: Ended) -> Ended:
         """Where a process that run_pipeline has started was told to stop, what this one made of that is no result."""
-        if not isinstance(evaluated, Evaluated) or self._context.walltime.known is None or not hold.was_stopped():
+        if not isinstance(evaluated, Evaluated) or not self._context.walltime.may_end or not hold.was_stopped():
             return evaluated
         return Interrupted(reason="walltime", exception=WalltimeOver("a child process was told to stop"))
 

@@ -57,16 +57,12 @@ class TimeLeft:
         if not self.begun or self._walltime.known is None:
             return None
         expected = self._durations.expected(FidelityStep.of(decision, self._trials))
-        if expected is None or self._suffices(expected) or expected > self._walltime.whole:
+        if expected is None or self._walltime.known >= expected or expected > self._walltime.whole:
             return None
-        left = self._walltime.latest() or 0.0
-        if left >= expected:
+        left = self._walltime.latest()  # it may have been given more time
+        if left is None or left >= expected:
             return None
         return (
             f"{max(0.0, left):.0f} s of the job's walltime are left, and a trial like the next one takes "
             f"{float(expected):.0f} s on average"
         )
-
-    def _suffices(self, seconds: Fraction) -> bool:
-        left = self._walltime.left()
-        return left is None or left >= seconds

@@ -30,7 +30,7 @@ print(json.dumps(what))
 
 
 def search(root: Path, run_pipeline: Any, **more: Any) -> neps.History:
-    usual = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
+    usual: dict[str, Any] = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
     usual |= {"max_evaluations_total": 1}
     return neps.run(run_pipeline, root, {"x": neps.Float(0, 1)}, **(usual | more))
 
@@ -244,7 +244,8 @@ class TestAlone:
         trial = neps.current_trial()
         assert not trial
         assert as_told(trial) == (0, 0, 0, {}, None)
-        assert trial.previous_pipeline_directory is trial.seconds_left is None
+        assert trial.previous_pipeline_directory is None
+        assert trial.seconds_left is None
         assert not trial.should_stop()
 
     def test_it_still_knows_when_its_job_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +260,7 @@ class TestAlone:
     def test_ask_and_tell_has_none(self) -> None:
         ask = neps.AskAndTell({"x": neps.Float(0, 1)}, searcher="random_search")
         trial = ask.ask()
+        assert trial is not None
         assert not neps.current_trial()
         ask.tell(trial, 0.5)
 

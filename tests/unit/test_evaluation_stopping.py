@@ -65,7 +65,8 @@ class TestShouldStop:
     @pytest.mark.parametrize("name", ["signalled", "lost"])
     def test_by_a_signal_or_a_takeover_for_good(self, name: str) -> None:
         come = [False]
-        stopping = Stopping(**{name: lambda: come[0]}, walltime=NO_JOB)
+        asked: dict[str, Any] = {name: lambda: come[0]}
+        stopping = Stopping(**asked, walltime=NO_JOB)
         assert not stopping.should_stop(0)
         come[0] = True
         assert stopping.should_stop(0)
@@ -93,7 +94,7 @@ class TestShouldStop:
     def test_so_early_that_it_can_save_before_its_job_ends(self, pass_time: Callable[[float], None]) -> None:
         short: list[str] = []
         stopping = Stopping(walltime=job(1000), on_short=lambda: short.append("short"))
-        told = []
+        told: list[bool] = []
         while not told or not told[-1]:
             pass_time(100)
             told.append(stopping.should_stop(50))

@@ -93,6 +93,14 @@ def test_the_controller_says_it_where_no_variable_does(controller: Callable[[str
     assert calls.read_text() == "--oneliner show job 7 %s\n", "asked once"
 
 
+def test_who_asks_for_the_latest_waits_for_an_answer_that_is_under_way(controller: Callable[[str], Path]) -> None:
+    calls = controller(f"sleep 0.2; echo JobId=7 EndTime={in_seconds(1800)}")
+    walltime = Walltime({"SLURM_JOB_ID": "7"})
+    assert walltime.left() is None
+    assert about(walltime.latest(), 1800)
+    assert len(calls.read_text().splitlines()) == 1
+
+
 @pytest.mark.parametrize("what", ["exit 1", "echo JobId=7 EndTime=Unknown", "printf '\\377'", "exec sleep 60"])
 def test_a_controller_that_says_nothing_is_left_alone(
     controller: Callable[[str], Path], what: str, monkeypatch: pytest.MonkeyPatch

@@ -104,7 +104,7 @@ def test_all_else_is_begun(job: Job, trials: list[Trial], more: dict[str, Any]) 
 
 
 def search(root: Path, run_pipeline: Any, **more: Any) -> neps.History:
-    usual = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
+    usual: dict[str, Any] = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
     return neps.run(run_pipeline, root, {"x": neps.Float(0, 1)}, **(usual | {"max_evaluations_total": 5} | more))
 
 
@@ -133,21 +133,15 @@ def test_a_worker_leaves_cleanly_and_the_next_job_goes_on(
 
 
 def test_nor_is_a_trial_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = Job(1000.0)
-
     def left(x: float) -> float:
+        if neps.current_trial().number == 1:
+            search(tmp_path, left)  # another worker, which claims the second trial
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, left)
-
-    def run_pipeline(x: float) -> float:
-        if neps.current_trial().number == 1:
-            raise KeyboardInterrupt
-        return x
-
-    with pytest.raises(KeyboardInterrupt):
-        search(tmp_path, run_pipeline)
+    assert [trial.status for trial in neps.load(tmp_path).trials] == ["waiting", "waiting"]
+    job = Job(1000.0)
     monkeypatch.setattr("neps._worker.session.WALLTIME", job)
     begun: list[int] = []
 
@@ -158,6 +152,23 @@ def test_nor_is_a_trial_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     search(tmp_path, last)
     assert begun == [1], "the first is begun in any case, and nothing after it"
+
+
+def test_nothing_that_runs_elsewhere_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = Job(1000.0)
+    monkeypatch.setattr("neps._worker.session.WALLTIME", job)
+
+    def run_pipeline(x: float) -> object:
+        if neps.current_trial().number == 1:
+            return neps.PENDING
+        job.says = 0.0
+        return x
+
+    with caplog.at_level("INFO"):
+        search(tmp_path, run_pipeline, continue_until_max_evaluation_completed=True, max_seconds_per_run=60)
+    assert "leaves: 0 s of the job's walltime are left" in caplog.text
 
 
 @pytest.mark.parametrize("told", ["returns", "exits"])

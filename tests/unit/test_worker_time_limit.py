@@ -16,7 +16,7 @@ LIMIT = 0.05
 
 
 def search(root: Path, run_pipeline: Any, **more: Any) -> neps.History:
-    usual = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
+    usual: dict[str, Any] = {"searcher": "random_search", "seed": 1, "post_run_summary": False, "progress": False}
     usual |= {"max_evaluations_total": 2, "max_seconds_per_trial": LIMIT}
     return neps.run(run_pipeline, root, {"x": neps.Float(0, 1)}, **(usual | more))
 
