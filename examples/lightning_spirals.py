@@ -4,6 +4,10 @@ Start it in as many terminals as you like; kill it, and start it again:
 
     python examples/lightning_spirals.py
 
+Or have two processes train each network together (see docs/distributed.md):
+
+    torchrun --standalone --nproc-per-node=2 examples/lightning_spirals.py
+
 It needs Lightning: pip install 'neps[lightning]'
 """
 
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -55,7 +60,7 @@ class Network(pl.LightningModule):
     def validation_step(self, batch: list[torch.Tensor]) -> None:
         """Log what neps minimises."""
         points, labels = batch
-        self.log("val_loss", nn.functional.cross_entropy(self.layers(points), labels))
+        self.log("val_loss", nn.functional.cross_entropy(self.layers(points), labels), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Adam, whose learning rate falls from epoch to epoch."""
@@ -72,9 +77,12 @@ def run_pipeline(
     """
     pl.seed_everything(0, verbose=False)  # the first weights, the order of the points, dropout
     resuming = NepsCallback(pipeline_directory, previous_pipeline_directory, monitor="val_loss")
+    ranks, nodes = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
     trainer = pl.Trainer(
         accelerator="cpu",
-        devices=1,
+        devices=ranks,
+        num_nodes=nodes,
+        strategy="ddp" if ranks * nodes > 1 else "auto",
         max_epochs=epochs,
         callbacks=[resuming],
         logger=False,

@@ -4,6 +4,10 @@ Start it in as many terminals as you like; kill it, and start it again:
 
     python examples/transformers_sentences.py
 
+Or have two processes train each model together (see docs/distributed.md):
+
+    torchrun --standalone --nproc-per-node=2 examples/transformers_sentences.py
+
 It needs Transformers and Accelerate: pip install 'neps[transformers]'
 """
 

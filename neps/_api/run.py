@@ -89,7 +89,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     """Minimise what `run_pipeline` returns, together with every other worker that shares `root_directory`.
 
     Start the same script as often as you like, on as many machines as you like, again after it was killed: what is
-    there is joined. Returns once nothing is left to claim, or this call's share is done.
+    there is joined. Returns once nothing is left to claim, or this call's share is done. Under torchrun all ranks call
+    it with the same arguments: rank 0 is the worker, and all train each trial together (see docs/distributed.md).
 
     To maximise an accuracy, return `{"loss": 1 - accuracy}` or `{"loss": -accuracy}`. There is no argument for that:
     all that is stored, shown, and read by other workers is a loss: lower is better.
@@ -166,7 +167,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
 
     Raises:
         neps.errors.ArgumentError: if an argument is wrong, before anything is written.
-        neps.errors.LaunchError: if this process is one of several ranks of a distributed training (torchrun), likewise.
+        neps.errors.LaunchError: if this process is one of several ranks of a distributed training that torchrun has not
+            started, likewise; or if not all ranks of torchrun call it.
+        neps.errors.RankError: if the ranks of torchrun can't go on together: one died, say. The trial is resumed.
         neps.errors.DefinitionMismatchError: if the run in `root_directory` is defined differently.
         neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`), or returned no cost
             where max_cost_total is given; it is recorded.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,15 @@ class Carrier:
     def count(self, name: str, by: int = 0) -> int:
         """Add to a counter: its new value."""
         return int(self._do(lambda store: store.add(name, by)))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Delete messages that everybody has read."""
+
+        def delete(store: Store) -> None:
+            for name in names:
+                store.delete_key(name)
+
+        self._do(delete)
 
     def await_(self, name: str, go_on: Callable[[float], object]) -> Any:
         """The message of that name, once it is there.

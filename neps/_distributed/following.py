@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -168,7 +169,8 @@ class _Follower:
         arguments = keywords(self._directories, given, folder.directory, previous)
         number = step["evaluation"]
         fence = Fence(lambda: self._abandon(number), grace=GRACE)
-        stopping = Stopping(lambda: False, lambda: fence.broken)
+        ends = math.inf if step["ends"] is None else time.monotonic() + step["ends"]
+        stopping = Stopping(lambda: False, lambda: fence.broken, ends=ends)
         stopping.agree = _RankZerosAnswers(self._carrier, number, fence, stopping)
         current = CurrentTrial(
             number=folder.number,

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -73,6 +75,9 @@ class Leader:
         self._carrier, self._group, self._watch = carrier, group, watch
         self._rendezvous = rendezvous.Rendezvous()
         self._said = self._number = 0
+        self._forgettable: list[list[str]] = [[], []]
+        self._dead_before: set[int] = set()
+        self._pull: Callable[[], object] = lambda: None
         self._endings: dict[int, Ending] = {}
         self._taken_over = False
         self._fetched = 0
@@ -120,19 +125,27 @@ class Leader:
         self, held: Claim, previous: Path | None, fence: Fence, stopping: Stopping, reports: Reports
     ) -> Iterator[Callable[[], None]]:
         """Have all others evaluate it, too."""
-        if self._watch.lost is not None:
-            raise self._watch.lost
+        self._forget()
         self._number += 1
+        self._dead_before = set(self._watch.dead)
         self._endings, self._taken_over, self._fetched = {}, False, 0
         port = self._rendezvous.port()
         rendezvous.at(port)
         decision = held.decision
         hold = held.hold
-        self._watch.on_tick = lambda: self._fetch(held, reports)
+        lock = threading.Lock()
+
+        def pull() -> None:
+            with lock:
+                self._fetch(held, reports)
+
+        self._watch.on_tick = self._pull = pull
         self._watch.begin(self._number, fence, stopping.patience)
         self._stopping = stopping
         stopping.agree = _Answers(self._carrier, self._number)
-        self._say(
+        ends = None if math.isinf(stopping.ends) else stopping.ends - time.monotonic()
+        self._begin(
+            fence,
             kind="trial",
             evaluation=self._number,
             number=held.number,
@@ -142,6 +155,7 @@ class Leader:
             seed=decision.seed,
             previous=None if previous is None else decision.previous,
             port=port,
+            ends=ends,
         )
 
         def taken_over() -> None:
@@ -171,6 +185,7 @@ class Leader:
             self._watch.end_everywhere(f"{mine.how} on rank 0")
         self._endings[0] = mine
         missing = self._await_others(mine)
+        self._pull()
         if (dead := self._death(missing)) is not None:
             self._watch.end_everywhere("a rank died")
             return dead
@@ -209,7 +224,28 @@ class Leader:
 
     def _say(self, **message: Any) -> None:
         self._carrier.put(f"step/{self._said}", message)
+        self._forgettable[-1].append(f"step/{self._said}")
         self._said += 1
+
+    def _begin(self, fence: Fence, **message: Any) -> None:
+        """Say which trial it is; where that can't be said, or a rank is gone, the evaluation ends before it begins."""
+        try:
+            self._say(**message)
+        except RankError as error:
+            self._watch.lost = self._watch.lost or error
+        if self._watch.lost is not None or self._watch.dead:
+            fence.interrupt()
+
+    def _forget(self) -> None:
+        """Delete what was said of the evaluation before the last: all have read it."""
+        number, ranks = self._number - 1, range(1, self._group.size)
+        if number < 1:
+            return
+        names = [f"{name}/{number}" for name in ("stop", "order", "places", "reports")]
+        names += [asked(number), *(f"ended/{number}/{rank}" for rank in ranks)]
+        with contextlib.suppress(RankError):
+            self._carrier.forget([*names, *self._forgettable.pop(0)])
+            self._forgettable.append([])
 
     def _wait(self, pause: float) -> None:
         """Between two looks."""
@@ -270,6 +306,9 @@ class Leader:
         if self._watch.lost is not None:
             raise self._watch.lost
         size = self._group.size
+        if self._dead_before:
+            rank = min(self._dead_before)
+            raise RankError(f"rank {rank} of {size} died before this trial began: {self._watch.dead[rank]}.")
         if self._watch.dead:
             rank, why = min(self._watch.dead.items())
             return died(rank, size, why)
@@ -316,6 +355,7 @@ class Leader:
             if points is None:
                 return
             self._fetched += 1
+            self._forgettable[-1].append(f"reported/{self._number}/{self._fetched}")
             theirs = [(step, loss) for step, loss in points if step not in reports.points]
             with contextlib.suppress(OSError):
                 held.hold.curve(begun=True).append(theirs)

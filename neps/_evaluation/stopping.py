@@ -55,8 +55,10 @@ class Stopping:
         self.agree: Callable[[bool], bool] = lambda told: told
         """Called with each answer of `should_stop`, for the one that several processes give."""
         self.limit = limit
+        self.ends = ends
+        """When the time of the trial is over, by the monotonic clock."""
         self._signalled, self._lost, self._on_short = signalled, lost, on_short
-        self._ends, self._walltime = ends, walltime
+        self._walltime = walltime
         self._process = os.getpid()
         self._asks = self._told = False
         self._asked_at = time.monotonic()
@@ -67,9 +69,9 @@ class Stopping:
     def seconds_left(self) -> float | None:
         """Until the job or the time of the trial ends."""
         left = self._walltime.left()
-        if math.isinf(self._ends):
+        if math.isinf(self.ends):
             return left
-        of_trial = self._ends - time.monotonic()
+        of_trial = self.ends - time.monotonic()
         return of_trial if left is None else min(left, of_trial)
 
     def should_stop(self, margin: float) -> bool:
@@ -79,7 +81,7 @@ class Stopping:
         self._margin, self._asks = margin, True
         if not self.leaving and self._must_leave():
             self.leaving = self._told = True
-        elif now >= self._ends:
+        elif now >= self.ends:
             self._told = True
         return self.agree(self._told)
 
@@ -111,9 +113,9 @@ class Stopping:
     @property
     def is_over(self) -> bool:
         """Whether the time of the trial is over."""
-        return time.monotonic() >= self._ends
+        return time.monotonic() >= self.ends
 
     @property
     def is_overdue(self) -> bool:
         """Whether it has gone on beyond that: who asks may first save and return."""
-        return time.monotonic() >= self._ends + (self._needed if self._asks else 0.0)
+        return time.monotonic() >= self.ends + (self._needed if self._asks else 0.0)
