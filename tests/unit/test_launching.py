@@ -160,7 +160,7 @@ def test_submitting_and_following(said: Said, programs: Callable[[str, str], Non
     assert "Submitted job array 7: 2 x search.py\n" in text
     root = Path.cwd() / "root"
     assert f"{root}/logs/7_TASK.log" in text
-    assert f"neps stop {root}; scancel --state=PENDING 7" in text
+    assert f"scancel 7, or neps stop {root} for all workers" in text
     assert (root / "logs" / "7_submission.sh").read_text().rstrip().endswith("exec " + sys.executable + " search.py")
     assert main(["launch", "search.py", "--workers", "2", "--root", "root", "--follow"]) == 1
 
