@@ -95,7 +95,7 @@ def _follow_array(array: Any) -> int:
     try:
         states = follow(array.logs, array.states, array.are_over, _say)
     except KeyboardInterrupt:
-        print(f"\nFollows no longer; the workers go on. To stop them: {array.plan.stop}, or scancel {array.job}")
+        print(f"\nFollows no longer; the workers go on. To stop them: scancel {array.job}, or {array.plan.stop}")
         return _INTERRUPTED
     return _concluded(array.failed(states), array.logs)
 

@@ -66,7 +66,8 @@ def shares(
         ArgumentError: if there are too few.
     """
     gpus = visible_gpus(os.environ if environment is None else environment) if gpus_each != 0 else []
-    cores = sorted(os.sched_getaffinity(0))
+    can_bind = hasattr(os, "sched_setaffinity")  # not on macOS
+    cores = sorted(os.sched_getaffinity(0)) if can_bind else list(range(os.cpu_count() or 1))
     own_gpus = _gpus(gpus, workers, gpus_each, share=share)
     many = cores_each or max(1, len(cores) // workers)
     if many * workers > len(cores) and cores_each is not None and not share:
@@ -74,11 +75,8 @@ def shares(
             f"{workers} workers with --cpus-per-worker {many} need {workers * many} cores; this process may use "
             f"{len(cores)}. Start fewer workers, give each fewer, or let them share by --share."
         )
-    bound = many * workers <= len(cores)
-    return [
-        Share(mine, tuple(_round(cores, many, index)), bound and hasattr(os, "sched_setaffinity"))
-        for index, mine in enumerate(own_gpus)
-    ]
+    bound = can_bind and many * workers <= len(cores)
+    return [Share(mine, tuple(_round(cores, many, index)), bound) for index, mine in enumerate(own_gpus)]
 
 
 def visible_gpus(environment: Mapping[str, str]) -> list[str]:
