@@ -109,16 +109,13 @@ def test_one_that_fails_is_told_and_the_others_go_on(launch: Launch, tmp_path: P
     assert "RuntimeError: too high" in logs(tmp_path / "neps-logs")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_handed_to_all_which_hand_their_trials_back(
-    launch: Launch, tmp_path: Path, signum: signal.Signals
-) -> None:
+def test_a_signal_is_handed_to_all_which_hand_their_trials_back(launch: Launch, tmp_path: Path) -> None:
     process = launch("--root", "root", "--", "slow", "1")
     pids(tmp_path / "root", 2)
-    process.send_signal(signum)
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=END)
-    assert process.returncode == 128 + signum
-    assert ends(tmp_path / "root", f"interrupted by {signum.name}") == 2
+    assert process.returncode == 128 + signal.SIGINT
+    assert ends(tmp_path / "root", "interrupted by SIGINT") == 2
 
 
 def test_neps_stop_ends_all(launch: Launch, tmp_path: Path) -> None:
