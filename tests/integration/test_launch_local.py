@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -131,7 +132,12 @@ def test_workers_end_with_a_launcher_that_is_killed(launch: Launch, tmp_path: Pa
     process = launch("--root", "root", "--", "slow", "1")
     mine = pids(tmp_path / "root", 2)
     process.kill()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in mine), END, "the end of the workers")
+    try:
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in mine), END, "the end of the workers")
+    finally:
+        for pid in mine:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     assert ends(tmp_path / "root", "interrupted by SIGTERM") == 2
 
 
