@@ -82,7 +82,7 @@ def _launch_on_slurm(plan: Any, given: dict[str, Any], *, follow: bool, dry: boo
     print(f"Submitted job array {array.job}: {plan.workers} x {shlex.join(plan.command[1:])}")
     print(f"  logs    {plan.logs}/{array.job}_TASK.log")
     print(f"  status  {plan.status}")
-    print(f"  stop    {plan.stop}; scancel --state=PENDING {array.job} for the workers that have not begun")
+    print(f"  stop    scancel {array.job}, or {plan.stop} for all workers of the run, wherever they were started")
     if not follow:
         return 0
     sys.stdout.flush()
@@ -95,7 +95,7 @@ def _follow_array(array: Any) -> int:
     try:
         states = follow(array.logs, array.states, array.are_over, _say)
     except KeyboardInterrupt:
-        print(f"\nFollows no longer; the workers go on. To stop them: {array.plan.stop}, or scancel {array.job}")
+        print(f"\nFollows no longer; the workers go on. To stop them: scancel {array.job}, or {array.plan.stop}")
         return _INTERRUPTED
     return _concluded(array.failed(states), array.logs)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def described(plan: Plan, share: Share, index: int) -> str:
     said = {TOKEN: plan.token, **share.environment(os.environ)}
     variables = " ".join(f"{name}={value}" for name, value in said.items())
     bound = f" on cores {','.join(map(str, share.cores))}" if share.bound else ""
-    return f"{index}: {variables} {' '.join(plan.command)}{bound} > {_log(plan, index)}"
+    return f"{index}: {variables} {shlex.join(plan.command)}{bound} > {_log(plan, index)}"
 
 
 def _log(plan: Plan, index: int) -> Path:

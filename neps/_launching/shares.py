@@ -66,19 +66,23 @@ def shares(
         ArgumentError: if there are too few.
     """
     gpus = visible_gpus(os.environ if environment is None else environment) if gpus_each != 0 else []
-    cores = sorted(os.sched_getaffinity(0))
     own_gpus = _gpus(gpus, workers, gpus_each, share=share)
-    many = cores_each or max(1, len(cores) // workers)
-    if many * workers > len(cores) and cores_each is not None and not share:
+    cores, bound = _cores(workers, cores_each, share=share)
+    return [Share(mine, own, bound) for mine, own in zip(own_gpus, cores, strict=True)]
+
+
+def _cores(workers: int, each: int | None, *, share: bool) -> tuple[list[tuple[int, ...]], bool]:
+    """Those of each worker, and whether they are its own."""
+    can_bind = hasattr(os, "sched_setaffinity")  # not on macOS
+    cores = sorted(os.sched_getaffinity(0)) if can_bind else list(range(os.cpu_count() or 1))
+    many = each or max(1, len(cores) // workers)
+    enough = many * workers <= len(cores)
+    if each is not None and not enough and not share:
         raise ArgumentError(
             f"{workers} workers with --cpus-per-worker {many} need {workers * many} cores; this process may use "
             f"{len(cores)}. Start fewer workers, give each fewer, or let them share by --share."
         )
-    bound = many * workers <= len(cores)
-    return [
-        Share(mine, tuple(_round(cores, many, index)), bound and hasattr(os, "sched_setaffinity"))
-        for index, mine in enumerate(own_gpus)
-    ]
+    return [tuple(_round(cores, many, index)) for index in range(workers)], can_bind and enough
 
 
 def visible_gpus(environment: Mapping[str, str]) -> list[str]:

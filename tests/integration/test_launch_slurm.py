@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,9 +48,11 @@ def ends(root: Path, text: str) -> int:
     return sum(text in path.read_text() for path in root.glob("config_*/attempt_*.end.yaml"))
 
 
-def attempts(root: Path, number: int) -> int:
-    """How many trials have begun so many attempts."""
-    return len(list(root.glob("config_*/trial.yaml" if number == 1 else f"config_*/attempt_{number}.yaml")))
+def running(root: Path) -> int:
+    """How many attempts have begun, and have no end."""
+    names = [path.name for path in root.glob("config_*/*.yaml")]
+    begun = [name for name in names if name == "trial.yaml" or re.fullmatch(r"attempt_\d+\.yaml", name)]
+    return len(begun) - sum(name.endswith(".end.yaml") for name in names)
 
 
 def exits(jobs: list[Job]) -> dict[str, tuple[str, str]]:
@@ -57,44 +60,49 @@ def exits(jobs: list[Job]) -> dict[str, tuple[str, str]]:
 
 
 def test_time_limit_preemption_and_stop(cluster: Slurm, tmp_path: Path) -> None:
-    """Two searches at once, since SLURM looks at time limits each half a minute."""
+    """Three searches at once, since SLURM looks at time limits each half a minute."""
     (tmp_path / "search.py").write_text(SEARCH)
-    limited, preempted = tmp_path / "limited", tmp_path / "preempted"
-    limits = ("--time", "1", "--slurm", "signal=B:USR1@60", "--slurm", "exclude=n4")
-    following = follow(cluster, tmp_path, "limited", "--workers", "4", "--at-once", "2", *limits)
+    limited, preempted, stopped = (tmp_path / name for name in ("limited", "preempted", "stopped"))
+    limits = ("--time", "1", "--slurm", "signal=B:USR1@60", "--slurm", "exclude=n[3-4]")
+    following = follow(cluster, tmp_path, "limited", "--workers", "8", "--at-once", "2", *limits)
     try:
-        # Preempted: a polite signal, the trials are handed back, and the tasks of the same numbers start again.
-        array = launch(cluster, tmp_path, "preempted", "--workers", "2", "--slurm", "nodelist=n4")
-        wait_until(lambda: attempts(preempted, 1) == 2, END, "two trials on n4")
-        cluster.sbatch("#!/bin/bash\ntrue\n", "--partition=high", "--nodelist=n4", "--exclusive")
-        wait_until(lambda: ends(preempted, "interrupted by SIGTERM") == 2, END, "two trials handed back")
-        wait_until(lambda: attempts(preempted, 2) == 2, END, "both resumed")
-        jobs = cluster.jobs(array)
-        assert {job.restarts for job in jobs} == {1}
+        first = launch(cluster, tmp_path, "preempted", "--workers", "2", "--slurm", "nodelist=n4")
+        second = launch(cluster, tmp_path, "stopped", "--workers", "2", "--slurm", "nodelist=n3")
+        wait_until(lambda: running(preempted) == 2, END, "two trials on n4")
+        high = cluster.sbatch("#!/bin/bash\ntrue\n", "--partition=high", "--nodelist=n4", "--exclusive")
 
-        # Asked to leave: they end well, so SLURM starts none of them again.
-        assert len(neps.stop(preempted)) == 2
-        assert exits(cluster.wait(array, END)) == {"0": ("COMPLETED", "0:0"), "1": ("COMPLETED", "0:0")}
-        assert ends(preempted, "interrupted by neps stop") == 2
-        for task in "01":  # one log, in which the second run follows the first
-            log = (preempted / "logs" / f"{array}_{task}.log").read_text()
-            assert log.count("neps.worker:Trial") >= 4
-            assert log.index("interrupted by SIGTERM") < log.index("interrupted by neps stop")
+        # Asked to leave: they hand their trials back, and end well, so SLURM starts none of them again.
+        wait_until(lambda: running(stopped) == 2, END, "two trials on n3")
+        assert len(neps.stop(stopped)) == 2
+        assert exits(cluster.wait(second, END)) == {"0": ("COMPLETED", "0:0"), "1": ("COMPLETED", "0:0")}
+        assert ends(stopped, "interrupted by neps stop") == 2
+
+        # Preempted: a polite signal, the trials are handed back, and the same tasks start again and resume them.
+        cluster.wait(high, END)
+        wait_until(lambda: running(preempted) == 2, END, "both resumed")
+        assert min(job.restarts for job in cluster.jobs(first)) >= 1
+        assert ends(preempted, "interrupted by SIGTERM") >= 2
+        assert ends(preempted, "end: died") == 0
 
         # Time limit: USR1, the trials are handed back, and the next two tasks go on.
         wait_until(lambda: ends(limited, "interrupted by SIGUSR1") >= 2, END, "two trials handed back")
-        wait_until(lambda: attempts(limited, 2) >= 2, END, "both resumed")
+        wait_until(lambda: running(limited) == 2, END, "both resumed")
         (tmp_path / "go").touch()
         assert following.wait(END) == 1
+        assert {job.state for job in cluster.wait(first, END)} == {"COMPLETED"}
     finally:
         following.kill()
         following.wait()
-    assert len(neps.load(limited).succeeded) == 6
+    for root in (limited, preempted):
+        assert len(neps.load(root).succeeded) == 6
+    for task in "01":  # one log, in which the second run follows the first
+        log = (preempted / "logs" / f"{first}_{task}.log").read_text()
+        assert log.index("interrupted by SIGTERM") < log.index("neps: joins the run") < log.rindex("neps: leaves")
     said = (tmp_path / "limited.followed").read_text()
     job = said.partition("Submitted job array ")[2].partition(":")[0]
     over = exits(cluster.jobs(job))
     assert [over[task] for task in "01"] == [("FAILED", "0:10")] * 2
-    for task in "0123":
+    for task, (state, _) in over.items():
         assert f"[{task}] neps: " in said
-        assert f"[{task}] {over[task][0]}" in said
+        assert f"[{task}] {state}" in said
     assert f"worker 0: FAILED. See {limited}/logs/{job}_0.log" in said

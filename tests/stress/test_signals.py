@@ -198,3 +198,70 @@ signals.received, ended = None, None
 """,
     )
     assert end(process) == ("None None\nnot flushed by hand\nstill there\n", "", 0)
+
+
+def test_a_stop_interrupts_as_a_signal_does_and_the_process_goes_on(start: Start) -> None:
+    """Asked from other threads, several times, in the middle of an import: so it is put off until that is over."""
+    before = """
+import pathlib, tempfile
+folder = tempfile.mkdtemp()
+lines = "import __main__, time", "__main__.ask()", "for _ in range(50): time.sleep(0.01)", "whole = True", ""
+pathlib.Path(folder, "slow.py").write_text(chr(10).join(lines))
+sys.path.insert(0, folder)
+
+def ask():
+    for _ in range(3):
+        threading.Thread(target=signals.stop).start()
+
+def run_pipeline():
+    say("ready")
+    import slow
+    spin()
+"""
+    work = EVALUATE + "\nsay(sys.modules['slow'].whole, ended.exception, ended.signum, signals.leaving)"
+    process = start(before, work)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert said.splitlines()[-4:] == [
+        "True interrupted by neps stop None True",
+        "stop None",
+        "not flushed by hand",
+        "still there",
+    ]
+
+
+def test_a_stop_that_run_pipeline_swallows_leaves_its_loss(start: Start) -> None:
+    before = """
+def run_pipeline():
+    say("ready")
+    try:
+        threading.Thread(target=signals.stop).start()
+        while True:
+            time.sleep(0.01)
+    except BaseException as error:
+        say(repr(error))
+    return 0.5
+"""
+    said, _ = start(before).communicate(timeout=60)
+    assert said.splitlines()[-4:] == [
+        "Interruption('interrupted by neps stop')",
+        "0.5 None",
+        "not flushed by hand",
+        "still there",
+    ]
+
+
+def test_a_stop_outside_the_main_thread_waits_for_the_end(start: Start) -> None:
+    before = """
+def run_pipeline():
+    return 0.5
+
+def work():
+    say("ready")
+    with Signals() as mine:
+        mine.stop()
+        say(mine.leaving, evaluate(run_pipeline, dict(), mine).outcome.loss)
+"""
+    work = "thread = threading.Thread(target=work)\nthread.start()\nthread.join()\nended = None"
+    said, _ = start(before, work).communicate(timeout=60)
+    assert said.splitlines()[0] == "True 0.5"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from neps._cli import main
+from neps._launching import following
 from neps._launching.following import Tail, follow
 from neps._launching.shares import Share, shares, visible_gpus
 from neps.errors import ArgumentError
@@ -92,7 +93,8 @@ def test_options_of_slurm(said: Said) -> None:
 
 def test_all_of_one_call_are_one_launch(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     def token() -> str:
-        return re.findall("^export NEPS_RUN_TOKEN=(.*)$", said("search.py", "--dry-run"), re.MULTILINE)[0]
+        found = re.search("^export NEPS_RUN_TOKEN=(.*)$", said("search.py", "--dry-run"), re.MULTILINE)
+        return found[1] if found else ""
 
     first = token()
     assert token() != first
@@ -160,7 +162,7 @@ def test_submitting_and_following(said: Said, programs: Callable[[str, str], Non
     assert "Submitted job array 7: 2 x search.py\n" in text
     root = Path.cwd() / "root"
     assert f"{root}/logs/7_TASK.log" in text
-    assert f"neps stop {root}; scancel --state=PENDING 7" in text
+    assert f"scancel 7, or neps stop {root} for all workers" in text
     assert (root / "logs" / "7_submission.sh").read_text().rstrip().endswith("exec " + sys.executable + " search.py")
     assert main(["launch", "search.py", "--workers", "2", "--root", "root", "--follow"]) == 1
 
@@ -172,6 +174,21 @@ def test_what_following_shows(programs: Callable[[str, str], None], capsys: pyte
     captured = capsys.readouterr()
     assert captured.out.splitlines()[-5:] == ["[0] COMPLETED", "[1] FAILED", "[2] gone", "[0] one", "[1] two"]
     assert captured.err == f"worker 1: FAILED. See {Path.cwd()}/neps-logs/7_1.log\n"
+
+
+def test_ctrl_c_ends_the_following_alone(
+    programs: Callable[[str, str], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "follow", interrupted)
+    programs("sbatch", "echo Submitted batch job 7")
+    programs("scancel", "touch cancelled")
+    assert main(["launch", "search.py", "--follow", "--root", "root"]) == 130
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"Follows no longer; the workers go on. To stop them: scancel 7, or neps stop {Path.cwd()}/root"
+    assert not Path("cancelled").exists()
 
 
 def test_what_sbatch_refuses(said: Said, programs: Callable[[str, str], None]) -> None:

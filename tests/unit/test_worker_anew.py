@@ -56,6 +56,20 @@ def test_a_script_and_a_module_of_the_users(script: Path) -> None:
     assert told("-m", "search", directory=script.parent) == "None"
 
 
+def test_what_a_restarted_process_knows_of_requests_to_stop(tmp_path: Path) -> None:
+    """It is no later start, so requests that came before the restart are for it, too."""
+    text = """
+import os, sys
+os.environ["NEPS_STARTED_ANEW"] = sys.argv[1].format(os.getpid())
+from neps._worker import anew
+print(anew.restarted(), anew.known_stops("run0"), anew.known_stops("run1"))
+"""
+    (tmp_path / "search.py").write_text(text)
+    assert told("search.py", "{}:2:run0:3", directory=tmp_path) == "True 3 None"
+    assert told("search.py", "{}:2", directory=tmp_path) == "True None None"
+    assert told("search.py", "1:2:run0:3", directory=tmp_path) == "False None None"
+
+
 def test_none_without_a_file_of_its_own_or_at_a_terminal(script: Path) -> None:
     unnamed = "its command line doesn't name a script or module of yours"
     assert told("-c", TELL, directory=script.parent) == unnamed
