@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ _WHAT = (
 def main() -> int:
     """Chaos: 1 if anything went wrong that it did not ask for."""
     options, began = _parse(), time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so the hosts end
     if reason := hosts_available() or faultfs_available():
         sys.exit(f"error: {reason}")
     folder = Path(options.folder or tempfile.mkdtemp(prefix="neps-chaos-")).resolve()
