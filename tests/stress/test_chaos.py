@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rigs.faketime import faketime_available
 from rigs.faultfs import faultfs_available
 from rigs.requirements import require
 
@@ -22,7 +23,7 @@ _MOST_SECONDS = 800.0
 @pytest.mark.usefixtures("hosts")
 def test_nothing_is_lost_doubled_stuck_or_overspent(tmp_path: Path) -> None:
     """And nobody crashes or fails, but whom the chaos asked to."""
-    require(faultfs_available())
+    require(faultfs_available() or faketime_available())
     record, folder = tmp_path / "chaos.json", tmp_path / "chaos"
     seed = os.environ["NEPS_TEST_SEED"]
     arguments = ["--minutes", "0", "--seed", seed, "--trials", _TRIALS, "--json", str(record), "--folder", str(folder)]
