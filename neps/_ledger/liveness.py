@@ -20,6 +20,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.records import parsed
 from neps._ledger.silence import Silence
+from neps._ledger.storage import DENIED
 from neps._ledger.view import View
 
 __all__ = ["Present", "live_worker", "workers_there"]
@@ -66,7 +67,11 @@ class _Suspect:
 
 
 def live_worker(layout: Layout, me: Identity, lease: float) -> Identity | None:
-    """A worker of the run that lives, or None once all are proven dead or were silent for a lease."""
+    """A worker of the run that lives, or None once all are proven dead or were silent for a lease.
+
+    Raises:
+        OSError: if the filesystem fails, which says nothing of anybody.
+    """
     suspects = [suspect for suspect in _suspects(layout, lease) if not suspect.identity.proven_dead()]
     neighbours = [suspect.identity for suspect in suspects if suspect.identity.is_neighbour_of(me)]
     if neighbours or not suspects:
@@ -101,7 +106,7 @@ def _present(layout: Layout) -> Iterator[tuple[Identity, Callable[[], int | None
         names = os.listdir(layout.presence)  # noqa: PTH208
     for name in names:
         path = f"{layout.presence}/{name}"
-        with contextlib.suppress(UnreadableDocumentError, OSError):
+        with contextlib.suppress(UnreadableDocumentError):
             fields = documents.load(path)
             if fields is not None:
                 identity = parsed(path, functools.partial(Identity.from_document, fields))
@@ -109,9 +114,13 @@ def _present(layout: Layout) -> Iterator[tuple[Identity, Callable[[], int | None
 
 
 def _time_of_change(path: str) -> int | None:
-    with contextlib.suppress(OSError):
+    """As `change_mark`; where this user may not look, nothing is touched. A filesystem that fails makes it no look."""
+    try:
         return change_mark(path)
-    return None
+    except OSError as error:
+        if error.errno in DENIED:
+            return None
+        raise
 
 
 def _holding(layout: Layout, lease: float) -> Iterator[tuple[Identity, Callable[[], int | None]]]:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,9 @@ from chaos.rounds import ROUNDS, Round
 from chaos.slow_imports import MODULES
 from chaos.storage import Storage
 from chaos.strikes import CHAOS, Strikes
-from chaos.verdict import STRIKES, judge
+from chaos.verdict import STRIKES, Verdict, judge
 from chaos.watching import Results
+from rigs.faketime import faketime_available, libfaketime
 from rigs.faultfs import faultfs_available
 from rigs.hosts import hosts_available
 from rigs.waiting import wait_until
@@ -33,40 +35,57 @@ _STUCK_SECONDS = 180.0
 _END_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _LOOK_SECONDS = 1.0
-_FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib64/faketime/libfaketime.so.1")
 _WHAT = (
     "16 workers on 4 hosts search while they are killed and frozen, their hosts lose power and get wrong clocks, their "
     "storage fails, several launches start at once, and others look, tell and retry."
 )
 
 
+@dataclasses.dataclass
+class _Total:
+    """What all rounds come to; a strike was survived if nothing was wrong in its round."""
+
+    rounds: int = 0
+    counts: Counter[str] = dataclasses.field(default_factory=Counter)
+    survived: Counter[str] = dataclasses.field(default_factory=Counter)
+    findings: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, name: str, verdict: Verdict) -> None:
+        """One more round."""
+        self.rounds += 1
+        self.counts += verdict.counts
+        self.survived += verdict.counts if not verdict.findings else Counter()
+        self.findings += [f"{name}: {finding}" for finding in verdict.findings]
+
+
 def main() -> int:
     """Chaos: 1 if anything went wrong that it did not ask for."""
     options, began = _parse(), time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so the hosts end
     if reason := hosts_available() or faultfs_available():
         sys.exit(f"error: {reason}")
     folder = Path(options.folder or tempfile.mkdtemp(prefix="neps-chaos-")).resolve()
-    modules, faketime = _installed(options.python), _faketime()
-    _say(f"{_version(options.python)}; evidence and logs in {folder}; clocks {'jump' if faketime else 'are right'}")
-    counts, findings = Counter[str](), list[str]()
-    survived = Counter[str]()
-    number = 0
+    _say(f"{_version(options.python)}; evidence and logs in {folder}; {faketime_available() or 'clocks jump'}")
+    total = _run_rounds(folder, options, until=began + 60 * options.minutes)
+    more = [f"{len(total.findings)}, as above; more in {folder}"] if total.findings else []
+    _report(f"all {total.rounds} rounds", total.counts, more)
+    if options.json:
+        _write(Path(options.json), options.seed, time.monotonic() - began, total)
+    return 1 if total.findings else 0
+
+
+def _run_rounds(folder: Path, options: argparse.Namespace, until: float) -> _Total:
+    total, modules = _Total(), _installed(options.python)
     rounds = [kind for kind in ROUNDS if not options.searcher or kind.searcher in options.searcher]
-    while number == 0 or time.monotonic() < began + 60 * options.minutes:
-        kind = rounds[number % len(rounds)]
-        number += 1
+    while not total.rounds or time.monotonic() < until:
+        number, kind = total.rounds + 1, rounds[total.rounds % len(rounds)]
         plan = _plan(folder / f"{number}_{kind.searcher}", kind, 1_000 * options.seed + number, options)
-        plan = dataclasses.replace(plan, modules=modules, faketime=faketime)
+        plan = dataclasses.replace(plan, modules=modules, faketime=libfaketime())
         run_round(plan, calm=options.calm)
         verdict = judge(plan)
         _report(f"round {number}, {kind.name}, seed {plan.seed}", verdict.counts, verdict.findings)
-        counts += verdict.counts
-        survived += verdict.counts if not verdict.findings else Counter()
-        findings += [f"round {number}, {kind.name}: {finding}" for finding in verdict.findings]
-    _report(f"all {number} rounds", counts, [f"{len(findings)}, as above; more in {folder}"] if findings else [])
-    if options.json:
-        _write(Path(options.json), options.seed, time.monotonic() - began, counts, survived, findings)
-    return 1 if findings else 0
+        total.add(f"round {number}, {kind.name}", verdict)
+    return total
 
 
 def _plan(folder: Path, kind: Round, seed: int, options: argparse.Namespace) -> Plan:
@@ -174,13 +193,6 @@ def _installed(python: str) -> tuple[tuple[str, str], ...]:
     return tuple(module for module in MODULES if module[0].partition(".")[0] in there)
 
 
-def _faketime() -> str:
-    found = [path for pattern in _FAKETIME for path in sorted(Path("/").glob(pattern.lstrip("/")))]
-    if not found:
-        _say("no libfaketime (apt install libfaketime): all clocks stay right")
-    return str(found[0]) if found else ""
-
-
 def _report(title: str, counts: Counter[str], findings: list[str]) -> None:
     _say(f"{title}: {'this is wrong' if findings else 'nothing is wrong'}")
     print("    " + ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
@@ -189,14 +201,16 @@ def _report(title: str, counts: Counter[str], findings: list[str]) -> None:
     sys.stdout.flush()
 
 
-def _write(
-    path: Path, seed: int, seconds: float, counts: Counter[str], survived: Counter[str], findings: list[str]
-) -> None:
-    """The record, as all proofs write it: a strike was survived if nothing was wrong in its round."""
+def _write(path: Path, seed: int, seconds: float, total: _Total) -> None:
+    """The record, as all proofs write it."""
     kinds = [*STRIKES.values(), "launches"]
-    names = [name for name in sorted(counts) if name in kinds or name.startswith(("outages", "looks"))]
-    rows = [{"scenario": name, "faults": counts[name], "survived": survived[name], "detail": ""} for name in names]
-    fields = {"proof": "chaos", "what": _WHAT, "rows": rows, "wrong": findings, "seed": seed, "seconds": seconds}
+    names = [name for name in sorted(total.counts) if name in kinds or name.startswith(("outages", "looks"))]
+    detail = f"{total.rounds} rounds"
+    rows = [
+        {"scenario": name, "faults": total.counts[name], "survived": total.survived[name], "detail": detail}
+        for name in names
+    ]
+    fields = {"proof": "chaos", "what": _WHAT, "rows": rows, "wrong": total.findings, "seed": seed, "seconds": seconds}
     path.write_text(json.dumps(fields, indent=1) + "\n")
 
 

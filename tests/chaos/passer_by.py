@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import random
 import sys
@@ -50,7 +51,7 @@ class PasserBy:
         try:
             act()
         except Exception:  # noqa: BLE001 - told, and judged as a finding
-            self._say("trouble", what=f"{act.__name__}: {traceback.format_exc()[-1500:]}")
+            self._say("trouble", what=f"{act}: {traceback.format_exc()[-1500:]}")
 
     def _load(self) -> None:
         history = neps.load(self._plan.root)
@@ -89,7 +90,7 @@ class PasserBy:
                 continue
             self._told[entry["evaluation"]] = time.monotonic()
             for teller in ("a", "b") if self._chance.random() < _TWICE else ("a",):
-                self._threads.submit(self._try, lambda e=entry.facts, t=teller: self._tell_one(e, t))
+                self._threads.submit(self._try, functools.partial(self._tell_one, entry.facts, teller))
 
     def _tell_one(self, pending: dict[str, Any], teller: str) -> None:
         evaluation = f"{pending['evaluation']} told by {teller} at {time.monotonic()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 __all__ = ["Plan"]
 
@@ -43,7 +43,7 @@ class Plan:
     hosts: int = 4
     workers_per_host: int = 4
     faketime: str = ""
-    keep: str = "all"
+    keep: Literal["all", "promotable", "best"] = "all"
     pending: float = 0.0
     failing: float = 0.0
     launches: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 __all__ = ["ROUNDS", "Round"]
 
@@ -13,7 +14,7 @@ class Round:
 
     searcher: str
     share: float = 1.0
-    keep: str = "all"
+    keep: Literal["all", "promotable", "best"] = "all"
     pending: float = 0.0
     failing: float = 0.0
     launches: bool = False

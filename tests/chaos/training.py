@@ -52,7 +52,7 @@ class Training:
 
     def __call__(
         self, pipeline_directory: Path, previous_pipeline_directory: Path | None, x: float, rate: float, epochs: int
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Evaluate."""
         number = int(pipeline_directory.name.removeprefix("config_"))
         evaluation = secrets.token_hex(8)

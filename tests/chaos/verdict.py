@@ -123,21 +123,30 @@ def judge(plan: Plan) -> Verdict:
 def _counts(seen: _Round) -> Counter[str]:
     counts = Counter(_plural(entry) for entry in seen.entries if entry.event in STRIKES and not entry.facts.get("also"))
     if seen.plan.launches:
-        boots = {entry.worker.rpartition(".")[0] for entry in seen.all_of("start")}
-        counts["launches"] = len(
-            {seen.plan.token(host, int(boot)) for host, boot in (name.split(".") for name in boots)}
-        )
+        counts["launches"] = len({seen.plan.token(*_home(entry.worker)) for entry in seen.all_of("start")})
     counts["operations of storage that failed, hung or were late"] = sum(e["count"] for e in seen.all_of("faults"))
+    counts["processes that started anew"] = len(seen.all_of("worker")) - len({e.worker for e in seen.all_of("worker")})
     counts.update(f"exits with {entry['code']}" for entry in seen.all_of("exit"))
+    counts.update(f"trials: {result['status']}" for result in seen.results.values())
+    return counts + _consequences(seen)
+
+
+def _consequences(seen: _Round) -> Counter[str]:
+    """What neps made of the strikes."""
+    counts = Counter[str]()
     for number in numbers(seen.plan.root):
         for worker in seen.deaths(number).values():
             counts["takeovers" if seen.caused(worker) else "takeovers of a worker that nobody struck"] += 1
     texts = [path.read_text(errors="replace") for path in (seen.plan.folder / "logs").glob("*.log")]
     counts["evaluations interrupted since they were taken over"] = sum(text.count("was interrupted") for text in texts)
     counts["results dropped since they came too late"] = sum(text.count("is dropped") for text in texts)
-    counts["processes that started anew"] = len(seen.all_of("worker")) - len({e.worker for e in seen.all_of("worker")})
-    counts.update(f"trials: {result['status']}" for result in seen.results.values())
     return counts
+
+
+def _home(worker: str) -> tuple[str, int]:
+    """Its host, and how often that was booted before."""
+    host, boot, _ = worker.split(".")
+    return host, int(boot)
 
 
 def _plural(entry: Entry) -> str:

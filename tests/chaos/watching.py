@@ -55,7 +55,8 @@ class Results:
             return False
         if not self.plan.cost:
             return len(there) >= self.plan.trials
-        return sum(document(path)["status"] == "success" for path in paths) >= self.plan.trials
+        succeeded = [path for path in paths if document(path)["status"] == "success"]
+        return len(succeeded) >= self.plan.trials
 
     def _there(self) -> Iterator[tuple[tuple[int, int], str]]:
         """Each result that was ever published, by trial and attempt: a retry moves it to another name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,9 @@ TROUBLE: dict[str, tuple[Callable[[Plan], object], str]] = {
     "a kill by somebody else": (add("exit", code=-9), "ended with -9"),
     "a worker that hangs": (add("start", "host0.0.3"), "never ended"),
     "a traceback": (lambda plan: plan.log("host0.0.2").write_text("Traceback (most recent\n"), "trouble in"),
+    "a freed checkpoint": (change("trial.yaml", previous="config_1"), "continues config_1, of 3 epochs, and found "),
+    "a run of live workers moved aside": (lambda plan: (plan.root / "overwritten" / "r").mkdir(parents=True), "moved"),
+    "a look that fails": (add("trouble", "passer-by", what="_load: OSError"), "_load: OSError"),
     "a process too many": (add("left behind", "host0", pid=9, command="sleep"), "left behind"),
 }
 
@@ -95,6 +99,30 @@ def test_trouble_is_found(plan: Plan, break_it: Callable[[Plan], object], said: 
     findings = judge(plan).findings
     assert len(findings) >= 1
     assert any(said in finding for finding in findings)
+
+
+def test_a_worker_that_leaves_too_early_is_trouble(plan: Plan) -> None:
+    tell(plan, "returned", "host0.0.3", trials=1, ended=0)
+    tell(plan, "exit", "host0.0.3", code=0)
+    assert "host0.0.3 ended with 0" in judge(plan).findings[0]
+
+
+def test_a_cost_budget_is_spent_exactly(plan: Plan) -> None:
+    assert judge(dataclasses.replace(plan, cost=2.0)).findings == []
+    found = judge(dataclasses.replace(plan, cost=2.0, trials=2)).findings
+    assert found == ["1 trials of cost 2.0 for a budget of 4.0"]
+
+
+def test_whose_storage_failed_may_be_taken_for_dead(plan: Plan) -> None:
+    """But it may not crash."""
+    change("attempt_2.end.yaml", end="died")(plan)
+    change("result.yaml", status="failed", error="given up after 3 deaths of its worker (max_attempts=3)")(plan)
+    assert len(judge(plan).findings) == 1
+    tell(plan, "outage", "host0", by="chaos", how="EIO", everywhere=False, seconds=1.0)
+    tell(plan, "exit", "host0.0.2", code=0)
+    assert judge(plan).findings == []
+    tell(plan, "exit", "host0.0.2", code=1)
+    assert len(judge(plan).findings) == 1
 
 
 def test_a_trial_that_the_chaos_killed_too_often_is_no_trouble(plan: Plan) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -59,4 +60,32 @@ def test_a_presence_that_goes_away_is_no_sign_of_life(
     tmp_path: Path, presence: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     act_at_look(5, presence.unlink, monkeypatch)
+    assert asked(tmp_path) is None
+
+
+@pytest.mark.parametrize("call", ["open", "lstat"])
+def test_a_filesystem_that_fails_says_of_nobody_that_he_is_dead(
+    tmp_path: Path, presence: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Neither when one looks who is there, nor later: else an outage would move a run away from live workers."""
+    real = getattr(os, call)
+
+    def failing(path: object, *args: object, **keywords: object) -> object:
+        if str(path) == str(presence):
+            raise OSError(errno.EIO, "as a test has it", path)
+        return real(path, *args, **keywords)
+
+    monkeypatch.setattr(os, call, failing)
+    with pytest.raises(OSError, match="as a test has it"):
+        asked(tmp_path)
+
+
+def test_a_presence_at_which_this_user_may_not_look_tells_nothing(
+    tmp_path: Path, presence: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str) -> int | None:
+        raise PermissionError(errno.EACCES, "as a test has it", path)
+
+    assert presence.exists()
+    monkeypatch.setattr(liveness, "change_mark", refused)
     assert asked(tmp_path) is None
