@@ -51,6 +51,7 @@ class Scene:
         deciding: seconds that a decision takes.
         latency: seconds until the server has answered.
         cache: seconds for which a client believes attributes and absences.
+        absences: whether it believes absences at all.
         lease: the run's lease_seconds.
         wait_for_all: whether workers stay until all trials have ended.
         apart: seconds over which the workers start.
@@ -66,6 +67,7 @@ class Scene:
     deciding: float = 0.0
     latency: float = 0.005
     cache: float = 30.0
+    absences: bool = True
     lease: float = 120.0
     wait_for_all: bool = False
     apart: float = 0.0
@@ -142,7 +144,7 @@ def simulate(scene: Scene) -> Outcome:
     """Run it to its end."""
     clock, claims, decided = Clock(scene.until), [], []
     with tempfile.TemporaryDirectory(prefix="workers-", dir=_MEMORY) as folder, _quiet():
-        server = Server(folder, clock, latency=scene.latency, cache=scene.cache)
+        server = Server(folder, clock, latency=scene.latency, cache=scene.cache, absences=scene.absences)
         proposal = Proposal(
             root=folder,
             space=scene.space,

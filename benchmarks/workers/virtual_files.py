@@ -55,10 +55,12 @@ class Server:
         clock: whose activities are the clients, one host each.
         latency: seconds until the server has answered, in the mean: between a half and three halves of it.
         cache: seconds for which a client believes attributes and absences.
+        absences: whether it believes absences (NFS: `lookupcache=all`, the default) or asks again (`positive`).
     """
 
-    def __init__(self, root: str, clock: Clock, *, latency: float, cache: float) -> None:
+    def __init__(self, root: str, clock: Clock, *, latency: float, cache: float, absences: bool = True) -> None:
         self._root, self._clock, self._latency, self._cache = root, clock, latency, cache
+        self._absences = absences
         self._luck = random.Random(1)  # noqa: S311 - the same in each simulation
         self._clients: dict[int, _Client] = collections.defaultdict(_Client)
         self.calls: collections.Counter[str] = collections.Counter()
@@ -113,8 +115,12 @@ class Server:
             status = _lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             status = None
-        client.believe(path, self._clock.now + self._cache, status)
+        self._believe(client, path, status)
         return status
+
+    def _believe(self, client: _Client, path: str, status: os.stat_result | None) -> None:
+        if status is not None or self._absences:
+            client.believe(path, self._clock.now + self._cache, status)
 
     def _cached_absence(self, client: _Client, path: str) -> bool:
         known = client.seen.get(path)
@@ -145,7 +151,7 @@ class Server:
         try:
             descriptor = _open(path, flags, mode)
         except FileNotFoundError:
-            client.believe(text, self._clock.now + self._cache, None)
+            self._believe(client, text, None)
             raise
         if not flags & (os.O_DIRECTORY | os.O_WRONLY | os.O_RDWR):
             changed = _fstat(descriptor).st_mtime_ns
