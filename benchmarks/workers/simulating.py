@@ -79,7 +79,8 @@ class Outcome:
     """What came of it.
 
     `claims`: when each trial was claimed; `decided` how many decisions were made for them. `calls` and `asked` are
-    counts of system calls on the root and of those that the server answered. `peak`: the most requests in one second. `ended`: when the last worker left.
+    counts of system calls on the root and of those that the server answered. `peak`: the most requests in one second.
+    `ended`: when the last worker left.
     """
 
     scene: Scene
@@ -159,7 +160,8 @@ def simulate(scene: Scene) -> Outcome:
             clock.sleep(scene.apart * index / scene.workers)
             definition = find_definition(folder)
             assert definition is not None  # noqa: S101
-            me = dataclasses.replace(Identity.mine(), worker=f"w-{index}-00000000", host=f"host{index}", boot=str(index))
+            place = {"host": f"host{index}", "boot": str(index)}
+            me = dataclasses.replace(Identity.mine(), worker=f"w-{index}-00000000", **place)
             heart = _Heart(clock, scene.lease)
             opened = OpenedRun(Layout(folder, definition.run), me, definition, heart, new=False)  # type: ignore[arg-type]
             settings = Settings(budget=Budget(max_evaluations_total=scene.trials), wait_for_all=scene.wait_for_all)

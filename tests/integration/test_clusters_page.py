@@ -116,7 +116,7 @@ def _pids_of(folder: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if Path(os.readlink(path / "cwd")) == folder and b"search.py" in (path / "cmdline").read_bytes():
+            if (path / "cwd").readlink() == folder and b"search.py" in (path / "cmdline").read_bytes():
                 found.append(int(path.name))
         except OSError:
             continue

@@ -38,6 +38,10 @@ neps.run(run_pipeline, sys.argv[1], {"x": neps.Float(0, 1)}, searcher="random_se
 """
 
 
+def _elsewhere(x: float) -> object:
+    return neps.PENDING
+
+
 def strace_available() -> str | None:
     return None if shutil.which("strace") else "strace not found; scripts/install-test-rigs installs it"
 
@@ -47,7 +51,7 @@ def test_a_look_of_a_waiting_worker_costs_a_bounded_number_of_calls(tmp_path: Pa
     require(strace_available())
     root, trace = tmp_path / "root", tmp_path / "trace"
     neps.run(
-        lambda x: neps.PENDING,
+        _elsewhere,
         root,
         {"x": neps.Float(0, 1)},
         searcher="random_search",
@@ -68,7 +72,9 @@ def test_a_look_of_a_waiting_worker_costs_a_bounded_number_of_calls(tmp_path: Pa
 
 def _looks(trace: Path) -> list[int]:
     """How many calls lie between one pause and the next, of the thread that works."""
-    parts = re.split(r"^(?:clock_nanosleep|pselect6|select)\(.*\n", trace.read_text(errors="replace"), flags=re.MULTILINE)
+    parts = re.split(
+        r"^(?:clock_nanosleep|pselect6|select)\(.*\n", trace.read_text(errors="replace"), flags=re.MULTILINE
+    )
     return [part.count("\n") for part in parts[1:-1]]
 
 
