@@ -19,18 +19,35 @@ _SEARCHERS = {"random_search": _SPACE, "asha": _WITH_EPOCHS}
 _NO_END = 10**6
 _CROWDS = (1, 10, 100, 1000)
 _TRIAL_SECONDS = 600.0
+_SOME_TRIALS, _FEW_TRIALS = 3 * _TRIAL_SECONDS, 1.2 * _TRIAL_SECONDS
+_DECIDING_SECONDS = 0.0004
 
 
 def scenes(*, quick: bool) -> Iterator[tuple[str, Scene]]:
-    """What is simulated, by name: workers that start at once, then work for three trials each."""
-    for searcher, space in _SEARCHERS.items():
-        for workers in _CROWDS[:3] if quick or searcher == "asha" else _CROWDS:
-            trials = {"searcher": searcher, "space": space, "trials": _NO_END, "deciding": 0.0004}
-            long = 1.2 * _TRIAL_SECONDS if workers >= 1000 else 3 * _TRIAL_SECONDS
-            yield (
-                f"{searcher}, trials of 10 minutes",
-                Scene(workers=workers, seconds=_TRIAL_SECONDS, until=long, **trials),  # type: ignore[arg-type]
-            )
+    """What is simulated, by name: workers that start at once."""
+    for name, workers, absences in _plan(quick=quick):
+        searcher = name.partition(",")[0]
+        yield (
+            name,
+            Scene(
+                workers=workers,
+                trials=_NO_END,
+                seconds=_TRIAL_SECONDS,
+                searcher=searcher,
+                space=_SEARCHERS[searcher],
+                deciding=_DECIDING_SECONDS,
+                absences=absences,
+                until=_SOME_TRIALS if workers <= 10 else _FEW_TRIALS,
+            ),
+        )
+
+
+def _plan(*, quick: bool) -> Iterator[tuple[str, int, bool]]:
+    for workers in _CROWDS[: 3 if quick else 4]:
+        yield "random_search", workers, True
+    for workers in _CROWDS[:2]:
+        yield "asha", workers, True
+    yield "asha, lookupcache=positive", 10, False
 
 
 def row(name: str, outcome: Outcome) -> tuple[str, ...]:

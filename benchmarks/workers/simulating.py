@@ -51,6 +51,7 @@ class Scene:
         deciding: seconds that a decision takes.
         latency: seconds until the server has answered.
         cache: seconds for which a client believes attributes and absences.
+        absences: whether it believes absences at all.
         lease: the run's lease_seconds.
         wait_for_all: whether workers stay until all trials have ended.
         apart: seconds over which the workers start.
@@ -66,6 +67,7 @@ class Scene:
     deciding: float = 0.0
     latency: float = 0.005
     cache: float = 30.0
+    absences: bool = True
     lease: float = 120.0
     wait_for_all: bool = False
     apart: float = 0.0
@@ -77,7 +79,8 @@ class Outcome:
     """What came of it.
 
     `claims`: when each trial was claimed; `decided` how many decisions were made for them. `calls` and `asked` are
-    counts of system calls on the root and of those that the server answered. `peak`: the most requests in one second. `ended`: when the last worker left.
+    counts of system calls on the root and of those that the server answered. `peak`: the most requests in one second.
+    `ended`: when the last worker left.
     """
 
     scene: Scene
@@ -142,7 +145,7 @@ def simulate(scene: Scene) -> Outcome:
     """Run it to its end."""
     clock, claims, decided = Clock(scene.until), [], []
     with tempfile.TemporaryDirectory(prefix="workers-", dir=_MEMORY) as folder, _quiet():
-        server = Server(folder, clock, latency=scene.latency, cache=scene.cache)
+        server = Server(folder, clock, latency=scene.latency, cache=scene.cache, absences=scene.absences)
         proposal = Proposal(
             root=folder,
             space=scene.space,
@@ -157,7 +160,8 @@ def simulate(scene: Scene) -> Outcome:
             clock.sleep(scene.apart * index / scene.workers)
             definition = find_definition(folder)
             assert definition is not None  # noqa: S101
-            me = dataclasses.replace(Identity.mine(), worker=f"w-{index}-00000000", host=f"host{index}", boot=str(index))
+            place = {"host": f"host{index}", "boot": str(index)}
+            me = dataclasses.replace(Identity.mine(), worker=f"w-{index}-00000000", **place)
             heart = _Heart(clock, scene.lease)
             opened = OpenedRun(Layout(folder, definition.run), me, definition, heart, new=False)  # type: ignore[arg-type]
             settings = Settings(budget=Budget(max_evaluations_total=scene.trials), wait_for_all=scene.wait_for_all)

@@ -5,6 +5,9 @@ that the client's caches answer takes none, and may be out of date. Modelled on 
 opening revalidates (close-to-open), attributes and absences are believed for a while, one's own changes are known.
 """
 
+# ruff: noqa: PTH112, PTH115, PTH118, PTH120
+# What is patched are the calls of `os` on texts; so it needs the others.
+
 from __future__ import annotations
 
 import collections
@@ -55,10 +58,12 @@ class Server:
         clock: whose activities are the clients, one host each.
         latency: seconds until the server has answered, in the mean: between a half and three halves of it.
         cache: seconds for which a client believes attributes and absences.
+        absences: whether it believes absences (NFS: `lookupcache=all`, the default) or asks again (`positive`).
     """
 
-    def __init__(self, root: str, clock: Clock, *, latency: float, cache: float) -> None:
+    def __init__(self, root: str, clock: Clock, *, latency: float, cache: float, absences: bool = True) -> None:
         self._root, self._clock, self._latency, self._cache = root, clock, latency, cache
+        self._absences = absences
         self._luck = random.Random(1)  # noqa: S311 - the same in each simulation
         self._clients: dict[int, _Client] = collections.defaultdict(_Client)
         self.calls: collections.Counter[str] = collections.Counter()
@@ -88,6 +93,7 @@ class Server:
     # What is patched
 
     def lstat(self, path: Any, **options: Any) -> os.stat_result:
+        """As `os.lstat`: by the caches, if they know."""
         if "dir_fd" in options and options["dir_fd"] is not None:
             path = os.path.join(os.readlink(f"/proc/self/fd/{options.pop('dir_fd')}"), os.fsdecode(path))
         if (text := self._ours(path)) is None:
@@ -99,11 +105,13 @@ class Server:
         return status
 
     def stat(self, path: Any, **options: Any) -> os.stat_result:
+        """As `os.stat`; nothing of a run is a link."""
         return self.lstat(path) if self._ours(path) else _stat(path, **options)
 
     def _look(self, path: str) -> os.stat_result | None:
         client, folder = self._client(), os.path.dirname(path)
-        if folder != self._root and folder.startswith(self._root) and self._cached_absence(client, folder):
+        inside = folder != self._root and folder.startswith(self._root)
+        if inside and self._cached_absence(client, folder):
             return None
         known = client.seen.get(path)
         if known is not None and self._clock.now < known[0]:
@@ -113,14 +121,19 @@ class Server:
             status = _lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             status = None
-        client.believe(path, self._clock.now + self._cache, status)
+        self._believe(client, path, status)
         return status
+
+    def _believe(self, client: _Client, path: str, status: os.stat_result | None) -> None:
+        if status is not None or self._absences:
+            client.believe(path, self._clock.now + self._cache, status)
 
     def _cached_absence(self, client: _Client, path: str) -> bool:
         known = client.seen.get(path)
         return known is not None and known[1] is None and self._clock.now < known[0]
 
     def lexists(self, path: Any) -> bool:
+        """As `os.path.lexists`."""
         try:
             self.lstat(path)
         except (OSError, ValueError):
@@ -128,6 +141,7 @@ class Server:
         return True
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        """As `os.open`: asks, but for what is believed to be absent; reads what has changed."""
         if dir_fd is not None and self._clock.activity is not None:
             path = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), os.fsdecode(path))
             dir_fd = None
@@ -145,7 +159,7 @@ class Server:
         try:
             descriptor = _open(path, flags, mode)
         except FileNotFoundError:
-            client.believe(text, self._clock.now + self._cache, None)
+            self._believe(client, text, None)
             raise
         if not flags & (os.O_DIRECTORY | os.O_WRONLY | os.O_RDWR):
             changed = _fstat(descriptor).st_mtime_ns
@@ -172,6 +186,7 @@ class Server:
         return patched
 
     def fsync(self, descriptor: int) -> None:
+        """As `os.fsync`: sends what was written."""
         if self._clock.activity is None:
             _fsync(descriptor)
             return
@@ -180,6 +195,7 @@ class Server:
             self._ask("fsync")
 
     def scandir(self, path: Any = ".") -> Any:
+        """As `os.scandir`: a request for so many entries."""
         if self._ours(path) is None:
             return _scandir(path)
         self.calls["list"] += 1
@@ -189,6 +205,7 @@ class Server:
         return contextlib.nullcontext(iter(entries))
 
     def listdir(self, path: Any = ".") -> list[Any]:
+        """As `os.listdir`."""
         if self._ours(path) is None:
             return _listdir(path)
         with self.scandir(path) as entries:
@@ -199,7 +216,9 @@ class Server:
         """While it lasts, simulated workers find these calls in `os` and `posix`, and the virtual time in `time`."""
         from neps._ledger import touching
 
-        names = {name: self.changing(name, getattr(os, name)) for name in ("mkdir", "link", "unlink", "rename", "utime")}
+        names = {
+            name: self.changing(name, getattr(os, name)) for name in ("mkdir", "link", "unlink", "rename", "utime")
+        }
         patched = {**names, "open": self.open, "lstat": self.lstat, "stat": self.stat, "fsync": self.fsync}
         patched |= {"scandir": self.scandir, "listdir": self.listdir}
         before = {name: getattr(os, name) for name in patched}

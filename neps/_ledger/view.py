@@ -23,7 +23,10 @@ from neps._ledger.trial_state import TrialState, trial_with
 from neps._ledger.trust import Trust
 from neps._trial import Decision, Trial
 
-__all__ = ["View"]
+__all__ = ["MOST_WHILE_WAITING", "View"]
+
+MOST_WHILE_WAITING = 64
+"""Of so many pending trials a waiting worker looks in each turn whether they have ended: a late view does no harm."""
 
 _RESERVED_LONG_AGO = 1.0
 _FEW = 16
@@ -61,7 +64,7 @@ class View:
         self._trust = Trust(layout, me, lease, fits)
         self._recall = Recall(layout, me, self._trust, known)
         self._examiner = Examiner(layout, self._trust, known, poll)
-        self._turn = 0
+        self._turn = self._refreshed = 0
         self._check_for_retries_at = 0.0
 
     # Joining
@@ -89,17 +92,30 @@ class View:
 
     # Refreshing
 
-    def refresh(self) -> None:
-        """Learn all new decisions, and of what is pending whether it has ended: one look each, in the usual case."""
+    def refresh(self, most: int | None = None) -> None:
+        """Learn all new decisions, and of what is pending whether it has ended: one look each, in the usual case.
+
+        Args:
+            most: of so many pending trials, in turn. None: of all.
+        """
         for number in sorted(self.numbers.reserved):
             self._examiner.examine_reserved(number)
         while TrialFolder(self._layout, self.numbers.frontier).has_start(1):
             number = self.numbers.frontier
             self.note_reserved(number)
             self._examiner.examine_reserved(number)
-        for number, pending in list(self.pending.items()):
+        for number, pending in self._in_turn(most):
             if pending.folder.has_result():
                 self.update(number)
+
+    def _in_turn(self, most: int | None) -> list[tuple[int, Pending]]:
+        """All pending trials, or so many of them: each time the next ones."""
+        pending = list(self.pending.items())
+        if most is None or len(pending) <= most:
+            return pending
+        first = self._refreshed % len(pending)
+        self._refreshed = first + most
+        return (pending[first:] + pending[:first])[:most]
 
     def update_reserved(self) -> None:
         """Look at a few numbers that others took a while ago: enough where decisions look at nothing."""

@@ -19,7 +19,7 @@ from neps._ledger.outage import Outage
 from neps._ledger.pending import Pending
 from neps._ledger.stopping import Asked
 from neps._ledger.storage import SPACE, denial
-from neps._ledger.view import View
+from neps._ledger.view import MOST_WHILE_WAITING, View
 from neps._trial import Trial
 from neps._worker.checkpoint_retention import Disk
 from neps._worker.claiming import Claims
@@ -151,7 +151,7 @@ class Worker:
         if self._context.independent:
             self._view.update_reserved()
         else:
-            self._view.refresh()
+            self._view.refresh(most=MOST_WHILE_WAITING if self._waiting.reason else None)
         self._view.check_for_retries()
         if (step := self._resume_one(self._view.update_some())) is not None:
             return step
@@ -205,8 +205,10 @@ class Worker:
         return None
 
     def _wait_for_all(self) -> Step | None:
-        """With continue_until_max_evaluation_completed: wait for what runs elsewhere, a few looked at in each turn."""
-        self._view.refresh()
+        """With continue_until_max_evaluation_completed: wait for what runs elsewhere, a few looked at in each turn.
+
+        The view was refreshed in this turn, else there would be something to claim.
+        """
         if not self._view.pending:
             return None
         numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
