@@ -166,7 +166,7 @@ class Contest:
 
     def first_begin(self, after: float) -> float:
         """When the first evaluation began after a moment (monotonic)."""
-        return min(e["moment"] for e in self._entries() if e["event"] == "begin" and e["moment"] > after)
+        return min(float(e["moment"]) for e in self._entries() if e["event"] == "begin" and e["moment"] > after)
 
     def _entries(self) -> list[dict[str, Any]]:
         if not self._evidence.exists():

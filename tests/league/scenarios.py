@@ -6,6 +6,7 @@ Called by `python -m league`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import tempfile
@@ -137,7 +138,8 @@ def _joined(contest: Contest) -> Outcome:
         seconds = round(contest.first_begin(began) - began, 2)
     except ValueError:
         seconds = None
-    return contest.outcome(contest.ended(), seconds, f"at {there} results")
+    outcome = contest.outcome(contest.ended(), seconds, f"at {there} results")
+    return dataclasses.replace(outcome, stuck=0, overspent=0)  # it was killed, and counts by no budget
 
 
 def _full_disk(contest: Contest, place: Path) -> Outcome:
