@@ -65,20 +65,15 @@ def examine(root_directory: str, *, probe: bool = True) -> Report:
     """
     root = root_of(root_directory)
     definition = read_definition(root)
-    layout, host = Layout(root, definition.run), look_at_host(root)
-    findings = [*host_findings(root, host)]
+    layout, host, lease = Layout(root, definition.run), look_at_host(root), definition.lease_seconds
     probed = probe and host.refused is None
-    if probed:
-        findings += probe_findings(root)
-    present = find_workers(layout, host.now)
-    living = sum(
-        each.identity is not None and is_alive(each.identity, each.age, definition.lease_seconds) for each in present
-    )
-    findings += worker_findings(present, definition.lease_seconds)
-    cache = read_cache(layout)
+    findings = [*host_findings(root, host), *(probe_findings(root) if probed else ())]
+    present, cache = find_workers(layout, host.now), read_cache(layout)
+    living = sum(each.identity is not None and is_alive(each.identity, each.age, lease) for each in present)
     around = _surroundings(layout, definition, host, present, frozenset(cache.payloads), busy=living > 0)
     examined = [examine_trial(TrialFolder(layout, number), around) for number in sorted(layout.numbers())]
     findings += [finding for each in examined for finding in each.findings]
+    findings += worker_findings(present, lease)
     findings += cache_findings(layout, cache, _results(layout, examined))
     findings += root_findings(layout, around.authors, host.now)
     findings += [*_same_configurations(examined), *_copied(layout, examined), *_not_writable(layout, examined, host)]
@@ -142,18 +137,9 @@ def _same_configurations(examined: Sequence[Examined]) -> Iterator[Finding]:
 
 def _copied(layout: Layout, examined: Sequence[Examined]) -> Iterator[Finding]:
     """Files that are one, and lie here twice; or that have a name elsewhere, too."""
-    copied, linked = list[int](), list[int]()
-    for each in examined:
-        if each.state is None:
-            continue
-        folder = layout.trial(each.number)
-        result, end = _status(f"{folder}/{RESULT}"), _status(f"{folder}/{end_name(each.state.start.attempt)}")
-        decision = _status(f"{folder}/{TRIAL}")
-        torn = any(finding.kind is Kind.TORN for finding in each.findings)
-        if result and end and result.st_ino != end.st_ino and not torn:
-            copied.append(each.number)
-        if decision is not None and decision.st_nlink > 1 and not _is_staged(folder):
-            linked.append(each.number)
+    read = [each for each in examined if each.state is not None]
+    copied = [each.number for each in read if _is_copied(layout.trial(each.number), each)]
+    linked = [each.number for each in read if _is_linked(layout.trial(each.number))]
     if copied:
         yield Finding(
             kind=Kind.DUPLICATE,
@@ -175,10 +161,21 @@ def _copied(layout: Layout, examined: Sequence[Examined]) -> Iterator[Finding]:
         )
 
 
-def _is_staged(folder: str) -> bool:
-    """Whether a name that trial.yaml was staged under is still there."""
+def _is_copied(folder: str, trial: Examined) -> bool:
+    """Whether result.yaml isn't the same file as the end that it was linked from, though both are whole."""
+    if trial.state is None or any(finding.kind is Kind.TORN for finding in trial.findings):
+        return False
+    result, end = _status(f"{folder}/{RESULT}"), _status(f"{folder}/{end_name(trial.state.start.attempt)}")
+    return result is not None and end is not None and result.st_ino != end.st_ino
+
+
+def _is_linked(folder: str) -> bool:
+    """Whether trial.yaml has a name elsewhere: a staged one, which has not gone, lies beside it."""
+    decision = _status(f"{folder}/{TRIAL}")
+    if decision is None or decision.st_nlink == 1:
+        return False
     with contextlib.suppress(OSError):
-        return any(name.startswith(f".{TRIAL}.") for name in os.listdir(folder))  # noqa: PTH208
+        return not any(name.startswith(f".{TRIAL}.") for name in os.listdir(folder))  # noqa: PTH208
     return False
 
 

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import itertools
 import os
-import re
 from collections.abc import Iterator, Mapping
 
 from neps._doctor.finding import Finding, Kind, Mend
@@ -27,7 +26,6 @@ from neps._trial import Trial
 
 __all__ = ["Cache", "cache_findings", "read_cache", "root_findings"]
 
-_LIKE_A_TRIAL = re.compile(r"config_.*")
 _MOST = 5
 _LARGEST = 1 << 28
 """Bytes of a worker's file at most; of a larger one the end is read."""
@@ -35,13 +33,25 @@ _LARGEST = 1 << 28
 
 def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> Iterator[Finding]:
     """What is found in the root, in `.neps`, `launches` and `overwritten`."""
+    yield from _strange(layout)
+    for folder in (layout.root, f"{layout.hidden}/doctor"):
+        for name in hidden(folder):
+            if found := leftover(folder, name, authors, _age(f"{folder}/{name}", now), ended=False):
+                yield found
+    yield from _gaps(layout)
+    yield from _moves(layout)
+
+
+def _age(path: str, now: float) -> float:
+    with contextlib.suppress(OSError):
+        return now - os.lstat(path).st_mtime
+    return 0.0
+
+
+def _strange(layout: Layout) -> Iterator[Finding]:
     numbers = {f"config_{number}" for number in layout.numbers()}
-    strange = [
-        name
-        for name in sorted(os.listdir(layout.root))  # noqa: PTH208
-        if _LIKE_A_TRIAL.fullmatch(name) and name not in numbers
-    ]
-    if strange:
+    names = (name for name in sorted(os.listdir(layout.root)) if name not in numbers)  # noqa: PTH208
+    if strange := [name for name in names if name.startswith("config_")]:
         yield Finding(
             kind=Kind.FOREIGN,
             what=f"{_some(strange)}: called like a trial, but no trial's name",
@@ -50,13 +60,6 @@ def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> I
             path=layout.root,
             wrong=False,
         )
-    for folder in (layout.root, f"{layout.hidden}/doctor"):
-        for name in hidden(folder):
-            age = now - os.lstat(f"{folder}/{name}").st_mtime if os.path.lexists(f"{folder}/{name}") else 0.0
-            if found := leftover(folder, name, authors, age, ended=False):
-                yield found
-    yield from _gaps(layout)
-    yield from _moves(layout)
 
 
 def _some(names: list[str]) -> str:

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from neps._doctor.documents import Torn, torn_documents
 from neps._doctor.finding import Finding, Kind, Mend, Standing
@@ -60,13 +60,7 @@ class Examined:
 
 def examine_trial(folder: TrialFolder, around: Surroundings) -> Examined:
     """Look at all that lies in a trial's folder."""
-    state, error = None, None
-    try:
-        state = around.trust.read_state(folder)
-    except UnreadableDocumentError as unreadable:
-        error = unreadable
-    except OSError as failed:
-        error = UnreadableDocumentError(folder.path, f"it can't be read: {failed}")
+    state, error = _read(folder, around.trust)
     names = _names(folder)
     if error is not None:
         standing, findings = _unreadable(folder, error, around)
@@ -75,15 +69,32 @@ def examine_trial(folder: TrialFolder, around: Surroundings) -> Examined:
     else:
         standing, findings = _stands(folder, state, around)
         findings += _missing_result(folder, state, names)
-    torn = [each for each in torn_documents(folder, names, state) if error is None or each.path != error.path]
-    findings += [_torn(folder, each) for each in torn]
-    authors = around.authors | ({state.start.identity.worker: state.start.identity} if state else {})
-    ended = standing in {Standing.SUCCESS, Standing.FAILED, Standing.DAMAGED, Standing.DEAD}
-    for name in (each for each in names if each.startswith(".")):
-        age = _age(f"{folder.path}/{name}", around.now)
-        found = leftover(folder.path, name, authors, age, folder, ended=ended)
-        findings += [found] if found else []
-    return Examined(folder.number, standing, findings, state)
+    told = error.path if error is not None else None
+    findings += [_torn(folder, torn) for torn in torn_documents(folder, names, state) if torn.path != told]
+    return Examined(folder.number, standing, [*findings, *_leftovers(folder, names, state, standing, around)], state)
+
+
+def _read(folder: TrialFolder, trust: Trust) -> tuple[TrialState | None, UnreadableDocumentError | None]:
+    """Where it stands, or why that can't be told."""
+    try:
+        return trust.read_state(folder), None
+    except UnreadableDocumentError as error:
+        return None, error
+    except OSError as error:
+        return None, UnreadableDocumentError(folder.path, f"it can't be read: {error}")
+
+
+def _leftovers(
+    folder: TrialFolder, names: list[str], state: TrialState | None, standing: Standing, around: Surroundings
+) -> Iterator[Finding]:
+    starter = {state.start.identity.worker: state.start.identity} if state else {}
+    ended = standing in {Standing.SUCCESS, Standing.FAILED, Standing.DAMAGED}
+    ended = ended or (state is not None and state.start.identity.proven_dead())
+    for name in names:
+        if name.startswith("."):
+            age = _age(f"{folder.path}/{name}", around.now)
+            if found := leftover(folder.path, name, around.authors | starter, age, folder, ended=ended):
+                yield found
 
 
 def _names(folder: TrialFolder) -> list[str]:
@@ -112,23 +123,16 @@ def _unreadable(
     number, lease = folder.number, around.trust.lease
     verdict = verdict_on(folder) is not None
     standing = Standing.DAMAGED if verdict or error.lasting else Standing.UNREADABLE
-    outcome = "counts as failed. Its number is used up, and a damaged attempt's cost counts as 0"
-    if verdict:
-        optimizer = f"It is declared damaged, and {outcome}."
-    elif error.lasting:
-        optimizer = f"The next worker that looks at it declares it damaged: it {outcome}."
-    else:
-        optimizer = f"If this stays so for lease_seconds={lease:g}, a worker declares it damaged: it {outcome}."
+    optimizer = _becomes(error, lease, verdict=verdict)
     if number in around.cached and not verdict:
         optimizer = f"The results cache has its success, and workers that know that go by it. Without it: {optimizer}"
     refusal = around.refusal(number)
     advice = refusal[:1].upper() + refusal[1:] if refusal else f"`neps retry {around.root} {number}` reopens it"
     mend = None if refusal else Mend("retry it", functools.partial(around.retry, number))
-    what, kind = error.why, _kind_of(error)
     return standing, [
         Finding(
-            kind=kind,
-            what=what,
+            kind=_kind_of(error),
+            what=error.why,
             optimizer=optimizer,
             advice=f"{advice}. Or restore the file from a backup.",
             path=error.path,
@@ -138,10 +142,19 @@ def _unreadable(
     ]
 
 
+def _becomes(error: UnreadableDocumentError, lease: float, *, verdict: bool) -> str:
+    outcome = "counts as failed. Its number is used up, and a damaged attempt's cost counts as 0"
+    if verdict:
+        return f"It is declared damaged, and {outcome}."
+    if error.lasting:
+        return f"The next worker that looks at it declares it damaged: it {outcome}."
+    return f"If this stays so for lease_seconds={lease:g}, a worker declares it damaged: it {outcome}."
+
+
 def _kind_of(error: UnreadableDocumentError) -> Kind:
     if "permission" in error.why.lower():
         return Kind.PERMISSION
-    if "its number is not" in error.why or "its number" in error.why:
+    if "its number" in error.why:
         return Kind.DUPLICATE
     foreign = error.lasting or "another run" in error.why
     return Kind.FOREIGN if foreign else Kind.TORN
@@ -251,7 +264,8 @@ def _running(folder: TrialFolder, state: TrialState, around: Surroundings) -> tu
     finding = Finding(
         kind=Kind.DEAD if around.busy else Kind.STUCK,
         what=f"worker {identity.worker} on {identity.host} is dead: {silent}",
-        optimizer=f"A free worker resumes the trial in its folder, {how}.",
+        optimizer=f"A free worker resumes the trial in its folder, {how}. If it has died max_attempts times without "
+        "progress, it fails.",
         advice="Nothing has to be done: workers run." if around.busy else "Start a worker: none runs.",
         path=folder.path,
         trial=folder.number,

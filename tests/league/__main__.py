@@ -1,7 +1,7 @@
 """`python -m league`: the league, on all libraries or some, with PYTHONPATH=tests and from the repository's root.
 
-The libraries' environments are made on demand in .peers (minutes, once). `--json FILE` writes what was found; it exits
-with 1 if neps lost, doubled, overspent or left anything, or one of its workers crashed.
+The libraries' environments are made on demand in .peers (minutes, once). `--json FILE` writes what was found, `--write`
+records it and writes docs/reliability.md (`--page`: from what is recorded, nothing is run). It exits with 1 if neps lost, doubled, overspent or left anything, or one of its workers crashed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from league.contest import LIBRARIES, Outcome
-from league.record import versions, wrong
+from league.record import PAGE, RECORDED, versions, write, written, wrong
 from league.scenarios import SCENARIOS, perform
 
 
@@ -27,7 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seed", type=int, default=1, help="Taken as all proofs take it; nothing is drawn here.")
+    parser.add_argument("--write", action="store_true", help="Record it, and write the page's section.")
+    parser.add_argument("--page", action="store_true", help="Only write the page's section, of what is recorded.")
     told = parser.parse_args(arguments)
+    if told.page:
+        PAGE.write_text(written(PAGE.read_text(), json.loads(RECORDED.read_text())))
+        return 0
     began, found = time.monotonic(), []
     for name in told.scenarios:
         for library in told.libraries:
@@ -37,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = _record(found, told.libraries, told.seed, time.monotonic() - began)
     if told.json:
         told.json.write_text(json.dumps(record, indent=1) + "\n")
+    if told.write:
+        write(record)
     return 1 if record["wrong"] else 0
 
 
@@ -71,6 +79,9 @@ def _record(found: list[dict[str, Any]], libraries: Sequence[str], seed: int, se
         "seed": seed,
         "seconds": round(seconds, 1),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[2], 1),
+        "scenarios": list(SCENARIOS),
         "versions": versions(libraries),
         "outcomes": found,
     }

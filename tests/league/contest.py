@@ -162,11 +162,11 @@ class Contest:
 
     def ended(self) -> int:
         """How many evaluations have ended, by the evidence."""
-        return sum(entry["event"] == "end" for entry in self._entries())
+        return self._evidence.read_bytes().count(b'"end"') if self._evidence.exists() else 0
 
     def first_begin(self, after: float) -> float:
         """When the first evaluation began after a moment (monotonic)."""
-        return min(e["moment"] for e in self._entries() if e["event"] == "begin" and e["moment"] > after)
+        return min(float(e["moment"]) for e in self._entries() if e["event"] == "begin" and e["moment"] > after)
 
     def _entries(self) -> list[dict[str, Any]]:
         if not self._evidence.exists():
@@ -182,7 +182,7 @@ class Contest:
                 said.append(lines[-1][:150] if lines else f"exit code {worker.returncode}")
         return said
 
-    def outcome(self, budget: int, seconds: float | None = None) -> Outcome:
+    def outcome(self, budget: int, seconds: float | None = None, detail: str = "") -> Outcome:
         """All of it, once no worker is left."""
         counted, refusal = self._counted()
         losses, entries, crashed = Counter(counted["losses"]), self._entries(), self.crashed()
@@ -202,7 +202,7 @@ class Contest:
             repeated=sum(count - 1 for count in ended.values()),
             dropped=begun.total() - ended.total(),
             seconds=seconds,
-            detail=refusal or next(iter(crashed), ""),
+            detail=refusal or next(iter(crashed), detail),
         )
 
     def _counted(self) -> tuple[dict[str, Any], str]:

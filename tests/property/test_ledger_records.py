@@ -16,7 +16,7 @@ from neps._ledger import documents
 from neps._ledger.foreign import is_complete
 from neps._ledger.identity import Identity
 from neps._ledger.records import AttemptEnd, AttemptStart, End, decision_fields, read_decision, result_fields
-from neps._ledger.results_cache import _line, parse
+from neps._ledger.results_cache import line_of, parse
 from neps._outcome import Kind, Origin, Outcome, Result, recorded
 from neps._trial import Decision, Place, Status, Trial
 
@@ -121,7 +121,7 @@ def test_results_cache_says_what_the_folder_says(decision: Decision, result: Res
     trial = Trial(
         number=decision.number, decision=decision, result=result, status=Status.SUCCESS, attempts=3, spent=1.5
     )
-    line = _line("run", trial)
+    line = line_of("run", trial)
     if line is not None:
         assert line.count(b"\n") == 1
         _, number, payload = line.rstrip(b"\n").split(b" ", 2)

@@ -16,12 +16,13 @@ from neps._cli import main
 from neps._doctor import host as host_module
 from neps._doctor.examination import examine
 from neps._doctor.finding import Kind, Standing
+from neps._doctor.meeting import Between, Meeting
 from neps._ledger import definition as definition_module
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.view import View
 from neps._trial import Decision
-from neps.errors import NepsError
+from neps.errors import DirectoryError, NepsError
 from neps.space import SearchSpace
 from neps.testing.filesystem import Finding, Probe
 from rigs.hostile import spoil
@@ -98,6 +99,23 @@ def test_json_has_all_that_the_text_has(scene: Scene, capsys: Capture) -> None:
     assert fields["trials"] == {"1": "dead"}
     assert [finding["kind"] for finding in fields["findings"]] == ["stuck"]
     assert fields["host"]["writable"]
+
+
+def test_together_the_other_host_is_part_of_it(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    late = {"content": 50.0}
+    monkeypatch.setattr(Meeting, "measure", lambda _: Between("beta", late, 0.5, 0.1, 20, []))
+    assert main(["doctor", str(scene.root), "--together"]) == 1
+    out = capsys.readouterr().out
+    assert "lease_seconds=150" in out
+    assert out.endswith("1 thing is wrong.\n")
+    assert main(["doctor", str(scene.root), "--together", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["between"]["seen_late"] == late
+
+
+def test_where_nobody_else_comes_it_says_so(scene: Scene) -> None:
+    with Meeting(scene.layout, wait=0.0) as meeting, pytest.raises(DirectoryError, match="No other host has answered"):
+        meeting.measure()
+    assert not (scene.root / ".neps" / "doctor").exists()
 
 
 def test_where_there_is_no_run_it_says_so(tmp_path: Path, capsys: Capture) -> None:
