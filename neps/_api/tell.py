@@ -62,6 +62,7 @@ def tell(
             it, or another attempt has begun; nothing was written.
         neps.errors.EvaluationError: if no cost was told, and max_cost_total needs one; the loss is published.
         neps.errors.DirectoryError: if there is no run, or it can't be written to.
+        OSError: if the filesystem fails for longer than that. The result can be told again.
 
     Example:
         >>> import neps, tempfile
