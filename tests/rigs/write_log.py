@@ -60,16 +60,17 @@ def cut_images(log: Path, disk: Path, cuts: list[Cut], rng: random.Random) -> It
     Yields:
         Each cut and an image, which may be used until the next one is asked for.
     """
-    image = disk.with_suffix(".cut")
     waiting = sorted(cuts, key=lambda cut: cut.position)
     rest: list[tuple[int, bytes]] = []
     with disk.open("r+b", buffering=0) as synced:
         for begin, kind, offset, data in _entries(log):
             while waiting and waiting[0].position <= begin:
                 cut = waiting.pop(0)
+                image = disk.with_suffix(f".cut_{len(waiting)}")  # a new file: its loop device may outlive a mount
                 _copy(disk, image)
                 _apply(image, rest, cut.fate, rng)
                 yield cut, image
+                image.unlink()
             if kind == _WRITE:
                 rest.append((offset, data))
             elif kind == _SYNC:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 from rigs.tracing import Action, Fail, Kill, traced
@@ -146,6 +148,13 @@ def _tail(log: Path) -> str:
 
 
 def shuffled(tasks: list[Task], seed: int, most: int) -> list[Task]:
-    """All tasks in an order by the seed, or the first of them; 0 is all."""
+    """All tasks in an order by the seed, or the first of them; 0 is all. The same of another trial comes later."""
     random.Random(seed).shuffle(tasks)
-    return tasks[:most] if most else tasks
+    seen = Counter[tuple[int, str, Action]]()
+    turns = dict[Task, int]()
+    for task in tasks:
+        kind = (task.scenario, re.sub(r"\d+", "N", task.point.call), task.action)
+        turns[task] = seen[kind]
+        seen[kind] += 1
+    ordered = sorted(tasks, key=turns.__getitem__)
+    return ordered[:most] if most else ordered

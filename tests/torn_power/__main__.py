@@ -68,7 +68,9 @@ def _round(mode: str, search: Search, cuts: int, rng: random.Random) -> tuple[Ro
         for cut, image in cut_images(disk.log, disk.start, _cuts(place, cuts, rng), rng):
             found = _after(_Case(place, search, cut, counts), disk, image)
             counts["survived"] += not found
-            wrong += [f"ext4, {mode}, {search.name}, {cut}: {'; '.join(found)}"] if found else []
+            if found:
+                wrong.append(f"ext4, {mode}, {search.name}, {cut}: {'; '.join(found)}")
+                print(wrong[-1], flush=True)
     detail = f"{counts['results']:,} results and {counts['checkpoints']:,} checkpoints announced before the cuts"
     row = Row(f"ext4, `{mode}`, {search.name}", cuts, counts["survived"], detail)
     print(row, flush=True)

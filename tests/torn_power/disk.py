@@ -63,7 +63,7 @@ def mounted(image: Path, target: Path, options: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(subprocess.CalledProcessError):
+        with contextlib.suppress(OSError):
             _run("umount", target)
         mounts.detach(str(target))
 
@@ -76,10 +76,12 @@ def disk_available() -> str | None:
     try:
         with tempfile.TemporaryDirectory() as folder, Disk(Path(folder), "data=ordered").mounted():
             return None
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
         return f"a disk with a log: {error}"
 
 
 def _run(*command: str | Path) -> None:
     assert shutil.which(str(command[0])), f"{command[0]} is not installed"
-    subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=60)
+    ran = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True, timeout=120)
+    if ran.returncode:
+        raise OSError(f"{' '.join(map(str, command))} ended with {ran.returncode}: {ran.stderr.strip()}")

@@ -37,8 +37,8 @@ def written(log: Path) -> tuple[int, int]:
 
 
 def image(log: Path, disk: Path, position: int, fate: Fate, seed: int = 1) -> bytes:
-    ((_, path),) = [*cut_images(log, disk, [Cut(position, fate)], random.Random(seed))]
-    return path.read_bytes()
+    (content,) = [path.read_bytes() for _, path in cut_images(log, disk, [Cut(position, fate)], random.Random(seed))]
+    return content
 
 
 def test_what_was_synced_is_there_and_what_was_not_may_be_missing(log: Path, disk: Path) -> None:
