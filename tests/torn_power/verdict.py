@@ -11,7 +11,7 @@ from system_calls.place import Entry
 from system_calls.training import CHECKPOINT, saved_epoch
 from torn_power.searching import Powered
 
-__all__ = ["beginnings", "lost", "torn_configurations", "wrong_in_the_end"]
+__all__ = ["beginnings", "lost", "wrong_in_the_end"]
 
 
 def lost(root: Path, told: list[Entry], *, keeps: bool) -> Iterator[str]:
@@ -45,11 +45,6 @@ def beginnings(root: Path) -> dict[int, int]:
             with paths[0].open("rb") as file:
                 found[number] = saved_epoch(file)
     return found
-
-
-def torn_configurations(root: Path) -> int:
-    """How many config.yaml, which nothing depends on and which aren't synced, are torn."""
-    return sum(not path.read_bytes().endswith(b"\n...\n") for path in root.glob("config_*/config.yaml"))
 
 
 def wrong_in_the_end(place: Powered, trials: int, began: dict[int, int], before: int) -> Iterator[str]:

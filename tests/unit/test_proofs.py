@@ -19,7 +19,8 @@ TO_COME = {"visibility", "slurm_storm", "mounts_storm", "ranks_storm"}
 
 
 def record(*rows: Row, wrong: tuple[str, ...] = ()) -> Record:
-    return Record("torn power", "Power is cut.", rows, wrong, seed=3, seconds=90.0)
+    command = "scripts/stress torn-power --seed 3"
+    return Record("torn power", "Power is cut.", rows, wrong, seed=3, seconds=90.0, command=command)
 
 
 def stress(*arguments: str) -> subprocess.CompletedProcess[str]:
