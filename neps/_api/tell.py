@@ -61,7 +61,7 @@ def tell(
         neps.errors.NotPendingError: if nothing can be told: there is no such trial, it has ended, a worker evaluates
             it, or another attempt has begun; nothing was written.
         neps.errors.EvaluationError: if no cost was told, and max_cost_total needs one; the loss is published.
-        neps.errors.DirectoryError: if there is no run, or it can't be written to.
+        neps.errors.DirectoryError, OSError: if there is no run, or it can't be written to, for as long as that.
 
     Example:
         >>> import neps, tempfile

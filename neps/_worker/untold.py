@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -21,9 +22,11 @@ from neps._ledger.definition import Definition
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
+from neps._ledger.outage import Outage
 from neps._ledger.pending_mark import PendingMark
 from neps._ledger.records import End, result_fields
 from neps._ledger.silence import Silence
+from neps._ledger.storage import denial, storage_error
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import TrialState, read_state, trial_of
 from neps._outcome import Outcome, Result
@@ -36,7 +39,9 @@ from neps.errors import NotPendingError
 
 __all__ = ["Untold"]
 
+_logger = logging.getLogger("neps.worker")
 _PATIENCE = 1.0
+_LEASES_OF_OUTAGE = 10
 _POLL = 0.05
 _OWNERS_LEASES = 5.0
 
@@ -70,7 +75,7 @@ class Untold:
         Raises:
             NotPendingError: if nothing can be told of that attempt; nothing was written.
             EvaluationError: if no cost was told, and max_cost_total needs one; the loss is published.
-            OSError: if it can't be written.
+            OSError: if it can't be written, for ten leases.
         """
         with self._pinned() as folder:
             state = self._awaited(folder)
@@ -79,13 +84,27 @@ class Untold:
             seconds = _seconds_since(mark.started)
             outcome = recorded(with_reports(outcome, Claim(folder, state), {}), settings, seconds or 0.0)
             result = Result(outcome, origin_of(me.worker, mark.attempt, mark.started, seconds))
-            if not folder.end_with_result(mark.attempt, result_fields(result), me):
+            if not self._end(folder, mark.attempt, result, me):
                 self._running(folder)
                 raise self._refused("another process was quicker")
             told = trial_of(folder, dataclasses.replace(state, end=End.RESULT, result=result, mark=None))
         if outcome.success and (error := error_of(Evaluated(outcome), settings, self._folder)) is not None:
             raise error
         return told
+
+    def _end(self, folder: TrialFolder, attempt: int, result: Result, me: Identity) -> bool:
+        """End the attempt, through outages, as a worker does: its job may have taken hours, and be gone after this."""
+        fields, outage = result_fields(result), Outage(_logger, _LEASES_OF_OUTAGE * self.lease)
+        while True:
+            try:
+                return folder.end_with_result(attempt, fields, me)
+            except OSError as error:
+                if storage_error(error, folder.path, own=True) is None or denial(self.layout.root, error, folder.path):
+                    raise
+                what = f"The result of trial {self.number} can't be written to {self._folder.path}"
+                if (pause := outage.failed(what, error)) is None:
+                    raise
+            time.sleep(pause)
 
     @property
     def _folder(self) -> TrialFolder:

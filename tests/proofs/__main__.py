@@ -72,8 +72,16 @@ def _run(proof: Proof, options: argparse.Namespace, further: list[str]) -> bool:
     print(f"\n{tables({proof.name: record})}", flush=True)
     if options.write:
         today = dt.datetime.now(dt.UTC).date().isoformat()
-        dataclasses.replace(record, date=today).write(RECORDED / f"{proof.name}.json")
+        dataclasses.replace(record, date=today, command=_shown(proof, options, further)).write(
+            RECORDED / f"{proof.name}.json"
+        )
     return ended.returncode == 0 and not record.wrong
+
+
+def _shown(proof: Proof, options: argparse.Namespace, further: list[str]) -> str:
+    minutes = [] if options.minutes is None else ["--minutes", f"{options.minutes:g}"]
+    own = ["--", *further] if further else []
+    return " ".join(["scripts/stress", proof.name, "--seed", str(options.seed), *minutes, *own])
 
 
 def _write_page() -> None:

@@ -10,6 +10,10 @@ from typing import Literal
 __all__ = ["PROOFS", "Proof"]
 
 
+_A_MINUTE = 120
+"""So many times a minute, where a proof knows itself how many there are."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Proof:
     """One proof.
@@ -19,7 +23,7 @@ class Proof:
         module: what `python -m` runs. It takes `--seed N`, `--json FILE` and its size.
         what: what it tries, in a few words.
         size: the option that says how much: `minutes`, or `times`, which is whatever the proof counts.
-        full: how much of that is all of it.
+        full: how much of that is all of it; 0, by `times`, if the proof itself knows.
         minutes: how long all of it takes, about.
     """
 
@@ -36,7 +40,7 @@ class Proof:
             return [f"--{self.size}", str(self.full)]
         if self.size == "minutes":
             return ["--minutes", f"{minutes:g}"]
-        return ["--times", str(max(1, round(self.full * minutes / self.minutes)))]
+        return ["--times", str(max(1, round((self.full or _A_MINUTE * self.minutes) * minutes / self.minutes)))]
 
 
 _LIST = (
@@ -46,8 +50,21 @@ _LIST = (
         "each call that changes a file: killed there, made to fail, done but reported as failed",
         "times",
         0,
-        60,
+        45,
     ),
+    Proof("torn-power", "torn_power", "power cuts that drop what was not synced", "times", 600, 15),
+    Proof(
+        "chaos",
+        "chaos",
+        "16 workers on 4 hosts: killed, frozen, cut off, with wrong clocks, launched twice",
+        "minutes",
+        30,
+        30,
+    ),
+    Proof("visibility", "visibility", "workers that see changes late, against a reference model", "minutes", 10, 10),
+    Proof("slurm-storm", "slurm_storm", "arrays of a real SLURM that lose tasks and nodes", "minutes", 15, 15),
+    Proof("mounts-storm", "mounts_storm", "workers on two mounts of GlusterFS and of sshfs", "minutes", 10, 10),
+    Proof("ranks-storm", "ranks_storm", "2 and 4 ranks under torchrun, of which one dies", "times", 50, 15),
 )
 
 PROOFS: Mapping[str, Proof] = MappingProxyType({proof.name: proof for proof in _LIST})

@@ -36,7 +36,8 @@ class Record:
         wrong: what was found wrong, a line each; none is a pass.
         seed: what repeats it.
         seconds: how long it took.
-        date: when it was recorded; `scripts/stress` adds this.
+        date: when it was recorded, and
+        command: how. `scripts/stress` adds these.
     """
 
     proof: str
@@ -46,6 +47,7 @@ class Record:
     seed: int
     seconds: float
     date: str = ""
+    command: str = ""
 
     def __post_init__(self) -> None:
         if all(row.survived == row.faults for row in self.rows) != (not self.wrong):

@@ -25,7 +25,7 @@ def records(folder: Path = RECORDED) -> dict[str, Record]:
 
 def tables(found: Mapping[str, Record]) -> str:
     """All that was recorded, as Markdown: a table for each proof, and one that sums up."""
-    parts = [] if not found else [_summary(found), *(_section(name, record) for name, record in found.items())]
+    parts = [] if not found else [_summary(found), *map(_section, found.values())]
     return "\n\n".join(parts)
 
 
@@ -44,15 +44,14 @@ def written(page: str, content: str) -> str:
 
 def _summary(found: Mapping[str, Record]) -> str:
     lines = ["| proof | faults | survived | time | command |", "|---|---:|---:|---:|---|"]
-    for name, record in found.items():
+    for record in found.values():
         faults, survived = sum(row.faults for row in record.rows), sum(row.survived for row in record.rows)
         proof = f"[{record.proof}](#{record.proof.replace(' ', '-').lower()})"
-        command = f"`scripts/stress {name} --seed {record.seed}`"
-        lines.append(f"| {proof} | {faults:,} | {survived:,} | {_duration(record.seconds)} | {command} |")
+        lines.append(f"| {proof} | {faults:,} | {survived:,} | {_duration(record.seconds)} | `{record.command}` |")
     return "\n".join(lines)
 
 
-def _section(name: str, record: Record) -> str:
+def _section(record: Record) -> str:
     when = f" Recorded on {record.date}." if record.date else ""
     rows = [f"| {row.scenario} | {row.faults:,} | {row.survived:,} | {row.detail} |" for row in record.rows]
     wrong = ["", "This went wrong:", "", *(f"- {line}" for line in record.wrong)] if record.wrong else []

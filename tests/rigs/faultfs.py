@@ -45,12 +45,13 @@ class Mount:
 
 
 @contextlib.contextmanager
-def faultfs(backing: Path, cache: Validity | None = None) -> Iterator[Mount]:
+def faultfs(backing: Path, cache: Validity | None = None, writes: Path | None = None) -> Iterator[Mount]:
     """Mounts a faulty view of the existing folder `backing`.
 
     Args:
         backing: what the mount shows; it may be used directly, too, as by a host without faults.
         cache: how long the kernel may answer from its caches; None is not at all.
+        writes: a file in which to log all that is written and synced, for `rigs.write_log`; None is nowhere.
 
     Yields:
         The mount, without rules. It goes away in all cases, busy or hanging or not: who is still in it gets an error.
@@ -63,7 +64,7 @@ def faultfs(backing: Path, cache: Validity | None = None) -> Iterator[Mount]:
         files = [str(path) for path in (backing, mount.path, mount._rules, mount._log)]
         with Path(folder, "stderr").open("wb") as errors:
             server = subprocess.Popen(
-                [*isolated("faultfs_server"), *files, valid],
+                [*isolated("faultfs_server"), *files, valid, str(writes or "")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

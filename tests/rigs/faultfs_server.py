@@ -22,6 +22,7 @@ from pathlib import Path
 from rigs import mounts
 from rigs.fault_rules import OPERATIONS, Rule, RuleBook
 from rigs.fuse_wire import BUFFER_BYTES, OPCODES, Forget, Request, SetAttr, Validity, pack
+from rigs.write_log import WriteLog
 
 __all__ = ["main"]
 
@@ -260,6 +261,27 @@ class Passthrough:
         return pack.entry(node, status, self._valid)
 
 
+class LoggedPassthrough(Passthrough):
+    """One that logs what is written, and when something is synced; each is logged before it is answered."""
+
+    def __init__(self, backing: str, valid: Validity, log: str) -> None:
+        super().__init__(backing, valid)
+        self._log = WriteLog(Path(log))
+        self._one_at_a_time = threading.Lock()
+
+    def write(self, request: Request, share: int = 1) -> bytes:
+        with self._one_at_a_time:
+            done = super().write(request, share)
+            _, offset, size = request.unpack("QQI")
+            self._log.written(offset, request.body[40 : 40 + size])
+        return done
+
+    def fsync(self, request: Request) -> bytes:  # noqa: ARG002 - as the others have it
+        with self._one_at_a_time:
+            self._log.synced()
+        return b""
+
+
 class Server:
     """Answers the kernel by many threads, of which each serves one request at a time."""
 
@@ -350,14 +372,15 @@ def _is_being_killed(thread: int) -> bool:
 
 
 def main() -> None:
-    """Entry: arguments are backing folder, mount, rules file, log file and cache times in JSON.
+    """Entry: arguments are backing folder, mount, rules file, log file, cache times in JSON, and the log of writes.
 
     Says `ready` when mounted. Ends, and unmounts, when its standard input is closed, so also when its test dies.
     """
-    backing, target, rules, log, valid = sys.argv[1:]
+    backing, target, rules, log, times, writes = sys.argv[1:]
     os.umask(0)  # the kernel has applied the caller's
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    files = Passthrough(backing, Validity(**json.loads(valid)))
+    valid = Validity(**json.loads(times))
+    files = LoggedPassthrough(backing, valid, writes) if writes else Passthrough(backing, valid)
     device = os.open("/dev/fuse", os.O_RDWR)
     server = Server(device, files, RuleBook(Path(rules), Path(log)))
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"

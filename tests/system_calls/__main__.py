@@ -80,7 +80,7 @@ def _play(task: Task) -> Outcome:
 
 def _record(outcomes: list[Outcome], seed: int, seconds: float) -> Record:
     groups = defaultdict[int, list[Outcome]](list)
-    for outcome in outcomes:
+    for outcome in filter(lambda outcome: outcome.counts, outcomes):
         groups[outcome.task.scenario].append(outcome)
     rows = tuple(_row(index, groups[index]) for index in sorted(groups))
     bad = tuple(f"{outcome.task}: {'; '.join(outcome.wrong)}" for outcome in outcomes if outcome.wrong)

@@ -14,7 +14,7 @@ from stress.evidence import numbers, tree
 from system_calls.place import Entry, Place
 from system_calls.training import CHECKPOINT, saved_epoch
 
-__all__ = ["Allowed", "Expected", "seen", "wrong"]
+__all__ = ["Allowed", "Expected", "announced", "results", "seen", "unreadable", "wrong"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Allowed:
 
 def wrong(place: Place, expected: Expected, allowed: Allowed) -> Iterator[str]:
     """Each thing that is wrong, in words, compared with a calm run."""
-    yield from _unreadable(place.root)
+    yield from unreadable(place.root)
     told = place.told()
-    yield from _results(place, expected, told)
+    yield from results(place.root, expected.trials, told)
     yield from _wasted(place, expected, allowed)
     yield from _checkpoints(place.root, told)
     yield from _left_behind(place.root, allowed.staged)
@@ -87,7 +87,8 @@ def _document(path: Path) -> dict[str, Any]:
     return fields
 
 
-def _unreadable(root: Path) -> Iterator[str]:
+def unreadable(root: Path) -> Iterator[str]:
+    """Documents that aren't whole."""
     for path in [root / "neps.yaml", *root.glob("config_*/[!.]*.yaml"), *root.glob("launches/**/[!.]*.yaml")]:
         try:
             _document(path)
@@ -95,13 +96,13 @@ def _unreadable(root: Path) -> Iterator[str]:
             yield f"a document can't be read: {error}"
 
 
-def _results(place: Place, expected: Expected, told: list[Entry]) -> Iterator[str]:
+def results(root: Path, trials: int, told: list[Entry]) -> Iterator[str]:
     """Every number once, each a success, and what was announced is what is there."""
-    if (there := numbers(place.root)) != list(range(1, expected.trials + 1)):
-        yield f"numbers {there} instead of 1 to {expected.trials}"
+    if (there := numbers(root)) != list(range(1, trials + 1)):
+        yield f"numbers {there} instead of 1 to {trials}"
     returned = {entry.evaluation: entry for entry in told if entry.event == "returned"}
-    results = {number: _result(place.root, number) for number in there}
-    for number, result in results.items():
+    found = {number: _result(root, number) for number in there}
+    for number, result in found.items():
         if result is None or result["status"] != "success":
             yield f"trial {number} has no success: {result}"
         elif (evaluation := result.get("info_dict", {}).get("evaluation")) is not None:
@@ -109,12 +110,13 @@ def _results(place: Place, expected: Expected, told: list[Entry]) -> Iterator[st
             if source is None or (source.number, source.facts["loss"]) != (number, result["loss"]):
                 yield f"the result of trial {number} is not what an evaluation has returned: {result}"
     for entry in told:
-        yield from _announced(entry, results.get(entry.number))
+        yield from announced(entry, found.get(entry.number))
 
 
-def _announced(entry: Entry, result: dict[str, Any] | None) -> Iterator[str]:
-    announced = entry.event == "told" or (entry.event == "ended" and entry.facts["status"] == "success")
-    if not announced:
+def announced(entry: Entry, result: dict[str, Any] | None) -> Iterator[str]:
+    """A result that was announced is what is there."""
+    was = entry.event == "told" or (entry.event == "ended" and entry.facts["status"] == "success")
+    if not was:
         return
     if result is None or result.get("loss") != entry.facts["loss"]:
         yield f"trial {entry.number} was announced with loss {entry.facts['loss']}, and has {result}"

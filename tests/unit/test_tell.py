@@ -35,6 +35,7 @@ from neps._worker import untold
 from neps._worker.resuming import resume
 from neps.callbacks import RunningTrial, TrialEnd
 from neps.errors import ArgumentError, EvaluationError, NotPendingError
+from rigs.faultfs import Mount, Rule
 from rigs.waiting import wait_until
 from unit.ledger_scene import Scene, dead, here, somewhere
 
@@ -470,3 +471,22 @@ def test_the_text_of_a_failure_is_bounded(tmp_path: Path) -> None:
     error = neps.tell(tmp_path, 1, "no " * 100_000).error
     assert error is not None
     assert len(error) <= api_told._LONGEST_ERROR + 100
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("fsync", "root/config_1/.attempt_1.end.yaml.*", "ENOSPC", times=1),
+        Rule("link", "root/config_1/result.yaml", "ESTALE", times=1),
+        Rule("fsyncdir", "root", "EIO", times=1),
+    ],
+    ids=lambda rule: rule.operations,
+)
+def test_a_result_is_told_though_a_call_fails(faulty: Mount, rule: Rule) -> None:
+    """Its job may have taken hours, and nobody tells again."""
+    root = faulty.path / "root"
+    run(root, most=1)
+    faulty.rules([rule])
+    assert neps.tell(root, 1, 0.25).loss == 0.25
+    assert faulty.faults()
+    assert (faulty.backing / "root" / "config_1" / "result.yaml").exists()
