@@ -13,6 +13,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from neps._api.retrying import Retrying
 from neps._doctor.finding import Finding, Kind, Standing
@@ -53,7 +54,7 @@ class Report:
         return sum(finding.wrong for finding in self.findings)
 
 
-def examine(root_directory: str, *, probe: bool = True) -> Report:
+def examine(root_directory: str | Path, *, probe: bool = True) -> Report:
     """Look at all of a root.
 
     Args:

@@ -36,6 +36,7 @@ _RACE_SECONDS = 0.05
 _LEAD_SECONDS = 1.0
 _LEASES = 3
 _TOUCHED = 1_000_000_000
+_HEARTBEAT = "time of change"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,8 +57,11 @@ class Between:
 
     @property
     def lease_seconds(self) -> float:
-        """What the lease must be at least: three times as long as a heartbeat may be seen late."""
-        return _LEASES * max(self.late.values(), default=0.0)
+        """What the lease must be at least: three times as long as a heartbeat may be seen late.
+
+        All else that is seen late costs time only: nothing is concluded from a name that isn't there.
+        """
+        return _LEASES * self.late[_HEARTBEAT]
 
 
 class Meeting:
@@ -291,7 +295,7 @@ _CHANGES: Mapping[str, tuple[Callable[[str, str, int], None], Callable[[str, str
     {
         "new name": (_make, _is_there),
         "new name in a listing": (_make, _is_listed),
-        "time of change": (_touch, _is_touched),
+        _HEARTBEAT: (_touch, _is_touched),
         "content": (_replace, _is_replaced),
     }
 )
@@ -308,17 +312,15 @@ def between_findings(between: Between, lease: float, root: str) -> Iterator[Find
             path=root,
         )
     if between.lease_seconds > lease:
-        worst = max(between.late.values())
-        shown = f"{worst:.1f} s" if worst != float("inf") else "longer than was waited for"
+        worst = between.late[_HEARTBEAT]
+        seen = "missed" if worst == float("inf") else f"seen {worst:.1f} s late"
+        mount = "have the mount keep attributes for less long (NFS: actimeo)."
+        longer = f"Start runs with lease_seconds={between.lease_seconds:.0f} or more here, or {mount}"
         yield Finding(
             kind=Kind.FILESYSTEM,
-            what=f"what {between.other} changes may be seen {shown} late here, or the other way round, and "
-            f"lease_seconds is {lease:g}",
+            what=f"between this host and {between.other} a heartbeat may be {seen}, and lease_seconds is {lease:g}",
             optimizer="Workers that live may be taken for dead: then their trials are evaluated twice. No result is "
             "lost or counted twice.",
-            advice=f"Start runs with lease_seconds={between.lease_seconds:.0f} or more here, or have the mount keep "
-            "attributes for less long (NFS: actimeo)."
-            if worst != float("inf")
-            else "Have the mount keep attributes for less long (NFS: actimeo).",
+            advice=f"H{mount[1:]}" if worst == float("inf") else longer,
             path=root,
         )

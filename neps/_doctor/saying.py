@@ -18,7 +18,7 @@ __all__ = ["as_fields", "as_text", "verdict"]
 
 def as_text(report: Report, between: Between | None) -> str:
     """All of it, in lines."""
-    lines = [*aligned(_facts(report, between), indent="")]
+    lines = [*aligned([*_facts(report, between)], indent="")]
     for finding in report.findings:
         lines += ["", *_said(finding)]
     return printable("\n".join([*lines, "", verdict(report)]))

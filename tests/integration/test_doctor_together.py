@@ -65,9 +65,9 @@ def test_what_a_client_remembers_for_long_asks_for_a_long_lease(fleet: Fleet, tm
 
 
 def test_names_that_both_hosts_win_are_told() -> None:
-    between = Between("beta", {"content": 0.1}, 0.0, 0.0, 20, ["link: both hosts have won 3 of 20 races"])
+    between = Between("beta", {"time of change": 0.1}, 0.0, 0.0, 20, ["link: both hosts have won 3 of 20 races"])
     (found,) = between_findings(between, 120.0, "root")
     assert "both hosts have won 3" in found.what
-    endless = dataclasses.replace(between, late={"content": float("inf")}, problems=[])
+    endless = dataclasses.replace(between, late={"time of change": float("inf")}, problems=[])
     (found,) = between_findings(endless, 120.0, "root")
-    assert "longer than was waited for" in found.what
+    assert "a heartbeat may be missed" in found.what

@@ -1,7 +1,8 @@
 """`python -m league`: the league, on all libraries or some, with PYTHONPATH=tests and from the repository's root.
 
-The libraries' environments are made on demand in .peers (minutes, once). `--json FILE` writes what was found, `--write`
-records it and writes docs/reliability.md (`--page`: from what is recorded, nothing is run). It exits with 1 if neps lost, doubled, overspent or left anything, or one of its workers crashed.
+The libraries' environments are made on demand in .peers (minutes, once). `--json FILE` writes what was found. `--write`
+records it and writes docs/reliability.md; `--page` does so from what is recorded, and runs nothing. It exits with 1 if
+neps lost, doubled, overspent or left anything, or one of its workers crashed.
 """
 
 from __future__ import annotations

@@ -209,7 +209,13 @@ class Contest:
         """What the library itself says; where it can't read its own files any more: nothing, and why."""
         command = self._command("count")
         done = subprocess.run(
-            command, capture_output=True, text=True, env=variables(), cwd=self._folder, timeout=120, check=False
+            command,
+            capture_output=True,
+            text=True,
+            env=variables(),
+            cwd=self._folder,
+            timeout=_HANGS_SECONDS,
+            check=False,
         )
         if done.returncode != 0:
             return {"losses": [], "unfinished": 0}, (done.stderr.strip().splitlines() or ["?"])[-1][:150]

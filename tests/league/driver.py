@@ -91,7 +91,8 @@ def _neps017_count(root: str) -> tuple[list[float], int]:
         if not folder.is_dir():
             continue
         try:
-            losses.append(float(yaml.safe_load((folder / "report.yaml").read_text())["objective_to_minimize"]))
+            report = yaml.load((folder / "report.yaml").read_text(), yaml.CSafeLoader)
+            losses.append(float(report["objective_to_minimize"]))
         except (OSError, yaml.YAMLError, TypeError, KeyError):
             unfinished += 1
     return losses, unfinished

@@ -35,18 +35,22 @@ evaluations were finished again, although a result was there.
 """
 
 _AFTER = """
-What was done: *8 starts at once*: eight starts of the script on a root that isn't there, budget 24. *Budget*: 8 workers,
-budget 20. *SIGKILL* to one of 4 workers in mid-evaluation. *Torn record*: all is killed, and what was written last ends
-in its middle (for neps and NePS the cache beside it, too), as after a power failure. Any library loses that one result;
-neps says so, and counts the trial as failed. *Freeze*: SIGSTOP for 35 s, longer than neps's lease in this test (5 s)
-and Optuna's grace for a lock (30 s). *Restart*: SIGKILL to all 4 workers, then 4 new ones. *Join*: seconds from the
-start of a worker to its first evaluation, with 2,000 results; imports included. *Full disk*: 8 s without room.
+What was done: *8 starts at once*: eight starts of the script on a root that isn't there, budget 24. *Budget*: 8
+workers, budget 20. *SIGKILL* to one of 4 workers in mid-evaluation. *Torn record*: all is killed, and what was
+written last ends in its middle (for neps and NePS the cache beside it, too), as after a power failure. Any library
+loses that one result; neps says so, and counts the trial as failed. *Freeze*: SIGSTOP for 35 s, longer than neps's
+lease in this test (5 s) and Optuna's grace for a lock (30 s). *Restart*: SIGKILL to all 4 workers, then 4 new ones.
+*Join*: seconds from the start of a worker to its first evaluation, with 2,000 results; imports included. *Full disk*:
+8 s without room.
 
 How each was used: NePS with `total_evaluations_to_spend` and `continue_until_max_evaluation_completed`. Optuna with
 `JournalStorage`, `JournalFileBackend` and `MaxTrialsCallback`, as its FAQ has it; its heartbeat, which would free
 killed trials, is there for databases only. SMAC isn't made for several processes on one directory, so its workers are
-those of one process (`n_workers`, by Dask) in all scenarios but the first, and the process that evaluates is killed or
-frozen. On one machine, SMAC so keeps its budget as exactly as neps.
+those of one process (`n_workers`, by Dask) in all scenarios but the first, and the process that evaluates is killed
+or frozen.
+
+Where a library can't read its own files any more, all its results count as lost, though somebody who repairs the file
+by hand may get most of them back.
 """
 
 
@@ -90,6 +94,7 @@ def section(record: Mapping[str, Any]) -> str:
         "league --write`; it makes the libraries' environments in `.peers`."
     )
     parts = [*map(_wrapped, (_BEFORE, when)), "\n".join(_table(record)), *map(_wrapped, _AFTER.split("\n\n"))]
+    parts += map(_wrapped, record.get("notes", ()))
     return "\n\n".join(parts)
 
 

@@ -102,7 +102,7 @@ def test_json_has_all_that_the_text_has(scene: Scene, capsys: Capture) -> None:
 
 
 def test_together_the_other_host_is_part_of_it(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    late = {"content": 50.0}
+    late = {"content": 500.0, "time of change": 50.0}
     monkeypatch.setattr(Meeting, "measure", lambda _: Between("beta", late, 0.5, 0.1, 20, []))
     assert main(["doctor", str(scene.root), "--together"]) == 1
     out = capsys.readouterr().out

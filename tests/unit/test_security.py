@@ -15,10 +15,10 @@ import pytest
 
 import neps
 from neps._cli import main
-from neps._cli.dashboard import DEFAULT_HOST
 from neps._doctor.examination import examine
 from neps._ledger import definition as definition_module
 from neps._ledger import reading
+from neps._views.dashboard import DEFAULT_HOST
 from neps.errors import CheckpointError, NepsError
 
 REPOSITORY = Path(__file__).parents[2]
