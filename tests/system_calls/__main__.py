@@ -18,9 +18,9 @@ from system_calls.scenarios import SCENARIOS
 
 _WHAT = (
     "A scenario is played again and again, and each time one system call that changes a file of the root meets a "
-    "fault. Each of these calls meets each fault once: SIGKILL before or after it; ENOSPC, EIO, EDQUOT, ESTALE, EACCES "
-    "or EINTR instead of it; and link, rename, mkdir and unlink are also done, but reported as failed. Then a process "
-    "without faults finishes. A call that fails costs no evaluation, and a kill costs one."
+    "fault. In a full run each of these calls meets each fault: SIGKILL before or after it; ENOSPC, EIO, EDQUOT, "
+    "ESTALE, EACCES or EINTR instead of it; and link, rename, mkdir and unlink are also done, but reported as failed. "
+    "Then a process without faults finishes. A call that fails costs no evaluation, and a kill costs one."
 )
 _SAY_EVERY = 30.0
 _stages: dict[int, Stage] = {}
@@ -90,7 +90,8 @@ def _record(outcomes: list[Outcome], seed: int, seconds: float) -> Record:
 def _row(scenario: int, outcomes: list[Outcome]) -> Row:
     ended = Counter(outcome.ended for outcome in outcomes)
     met = len({outcome.task.point for outcome in outcomes})
-    kinds = ", ".join(f"{ended[how]:,} {how}" for how in ("went on", "ended with an error", "was killed") if ended[how])
+    names = {"went on": "went on", "ended with an error": "ended with an error", "was killed": "killed"}
+    kinds = ", ".join(f"{ended[how]:,} {name}" for how, name in names.items() if ended[how])
     detail = f"{met} of {len(_stages[scenario].points)} calls; the process: {kinds}"
     return Row(SCENARIOS[scenario].name, len(outcomes), sum(not outcome.wrong for outcome in outcomes), detail)
 
