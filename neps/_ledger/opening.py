@@ -18,7 +18,7 @@ from neps._ledger.launches import has_had_run, launch_token, remember
 from neps._ledger.layout import Layout
 from neps._ledger.outage import Outage
 from neps._ledger.overwriting import finish_moves, keep_running, move_aside
-from neps._ledger.storage import DENIED, denial, storage_error
+from neps._ledger.storage import DENIED, advice, denial, storage_error
 from neps.errors import DirectoryError
 
 __all__ = ["OpenedRun", "open_run"]
@@ -70,9 +70,10 @@ def open_run(
             return _open(root, me, define, overwrite=overwrite, most=most)
         except (DirectoryError, OSError) as error:
             if (failure := _outage_behind(error, root)) is None:
-                if isinstance(error, OSError) and (denied := denial(root, error)) is not None:
-                    raise denied from error
-                raise
+                if isinstance(error, DirectoryError):
+                    raise
+                message = f"{root} can't be used: {error}. {advice(error)} Nothing is lost. Start again later."
+                raise denial(root, error) or DirectoryError(message) from error
             outage = outage or Outage(_logger, _LEASES_OF_OUTAGE * (lease or DEFAULT_LEASE_SECONDS))
             if (pause := outage.failed(f"{root} can't be used", failure)) is None:
                 raise outage.over(root, failure) from error
