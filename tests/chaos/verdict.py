@@ -157,10 +157,10 @@ def _plural(entry: Entry) -> str:
 
 def _numbers(seen: _Round) -> Iterator[str]:
     """Nothing is lost, doubled or overspent: neither trials nor costs."""
-    found, succeeded = numbers(seen.plan.root), [r for r in seen.results.values() if r["status"] == "success"]
-    wanted = list(range(1, (len(found) if seen.plan.cost else seen.plan.trials) + 1))
-    if seen.plan.cost and len(succeeded) != seen.plan.trials:
-        yield f"{len(succeeded)} trials of cost {seen.plan.cost} for a budget of {seen.plan.trials * seen.plan.cost}"
+    found, wanted = numbers(seen.plan.root), list(range(1, seen.plan.trials + 1))
+    spent, budget = sum(result.get("cost", 0.0) for result in seen.results.values()), seen.plan.trials * seen.plan.cost
+    if seen.plan.cost and spent != budget:
+        yield f"{spent} is spent of a budget of {budget}"
     if found != wanted:
         yield f"numbers: too many {sorted(set(found) - set(wanted))}, missing {sorted(set(wanted) - set(found))}"
     if lacking := set(found) - set(seen.results):

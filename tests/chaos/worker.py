@@ -25,7 +25,7 @@ def main() -> None:
     record(plan.evidence, name, "worker", host=socket.gethostname(), boot=boot, pid=os.getpid())
     neps.run  # noqa: B018 - what `import neps` has put off is imported at its normal speed
     sys.meta_path.insert(0, SlowDisk(_SECONDS_PER_MODULE))
-    budget = {"max_cost_total": plan.trials * plan.cost, "expected_cost": plan.cost}
+    budget = {"max_cost_total": plan.trials * plan.cost, "expected_cost": plan.cost, "cost_value_on_error": plan.cost}
     history = neps.run(
         Training(plan),
         plan.root,

@@ -108,9 +108,9 @@ def test_a_worker_that_leaves_too_early_is_trouble(plan: Plan) -> None:
 
 
 def test_a_cost_budget_is_spent_exactly(plan: Plan) -> None:
+    change("result.yaml", cost=2.0)(plan)
     assert judge(dataclasses.replace(plan, cost=2.0)).findings == []
-    found = judge(dataclasses.replace(plan, cost=2.0, trials=2)).findings
-    assert found == ["1 trials of cost 2.0 for a budget of 4.0"]
+    assert judge(dataclasses.replace(plan, cost=1.0)).findings == ["2.0 is spent of a budget of 1.0"]
 
 
 def test_whose_storage_failed_may_be_taken_for_dead(plan: Plan) -> None:

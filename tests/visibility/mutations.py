@@ -1,6 +1,8 @@
 """Ways to break the protocol, each a patch of neps's code: a proof that finds nothing wrong then proves nothing.
 
-`python -m visibility --mutations` tries them all, and prints how many machines it took to find each.
+`python -m visibility --mutations` tries them all, and prints how many machines it took to find each. With seed 1 that
+were 2 to 4 for stat, the end and the order of numbers, 43 to 75 for the dead owner's attempt, the quarter of a lease
+and the link that only the owner makes, and 145 to 171 for errors and EEXIST of link and the half claim.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from unittest import mock
 from neps._ledger import documents, exclusive, trial_state
 from neps._ledger.layout import RESULT, end_name
 from neps._ledger.numbering import Numbering, Reserved
-from neps._ledger.pending import Pending
 from neps._ledger.silence import Silence
 from neps._ledger.trial_folder import TrialFolder
 
@@ -75,7 +76,6 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "numbers are decided before lower ones are": _patch(
         Numbering, "lowest", property(lambda self: max([*self.reserved, self.frontier]))
     ),
-    "what one has opened without learning it is somebody's": _patch(Pending, "is_mine", lambda *_: False),
     "what is seen in part is believed": _patch(documents, "is_complete", lambda _: True),
 }
 """Each by what is wrong then."""
