@@ -20,7 +20,6 @@ from benchmarks.workers.scheduling import Clock
 from benchmarks.workers.virtual_files import Server
 from neps._api.defining import Proposal
 from neps._budget import Budget
-from neps._deciding import decision as deciding
 from neps._evaluation import Signals
 from neps._ledger import touching
 from neps._ledger.claims import Hold
@@ -28,6 +27,8 @@ from neps._ledger.definition import find_definition, publish_definition
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.opening import OpenedRun
+from neps._trial import Decision
+from neps._worker import claiming as claiming_module
 from neps._worker.loop import Worker
 from neps._worker.session import prepare
 from neps._worker.settings import Settings
@@ -160,8 +161,7 @@ def simulate(scene: Scene) -> Outcome:
             clock.sleep(scene.apart * index / scene.workers)
             definition = find_definition(folder)
             assert definition is not None  # noqa: S101
-            place = {"host": f"host{index}", "boot": str(index)}
-            me = dataclasses.replace(Identity.mine(), worker=f"w-{index}-00000000", **place)
+            me = dataclasses.replace(Identity.mine(), worker=f"w-{index}-00000000", host=f"h{index}", boot=str(index))
             heart = _Heart(clock, scene.lease)
             opened = OpenedRun(Layout(folder, definition.run), me, definition, heart, new=False)  # type: ignore[arg-type]
             settings = Settings(budget=Budget(max_evaluations_total=scene.trials), wait_for_all=scene.wait_for_all)
@@ -178,15 +178,14 @@ def simulate(scene: Scene) -> Outcome:
         def count(original: Callable[..., Any]) -> Callable[..., Any]:
             def counted(*arguments: Any, **options: Any) -> Any:
                 answer = original(*arguments, **options)
-                if isinstance(answer, deciding.Decision):
+                if isinstance(answer, Decision):
                     decided.append(clock.now)
                     clock.sleep(scene.deciding)
                 return answer
 
             return counted
 
-        from neps._worker import claiming
-
+        claiming: Any = claiming_module
         decide = claiming.decide
         claiming.decide = count(decide)
         try:

@@ -214,8 +214,9 @@ class Server:
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """While it lasts, simulated workers find these calls in `os` and `posix`, and the virtual time in `time`."""
-        from neps._ledger import touching
+        from neps._ledger import touching as module
 
+        touching: Any = module
         names = {
             name: self.changing(name, getattr(os, name)) for name in ("mkdir", "link", "unlink", "rename", "utime")
         }
@@ -228,8 +229,8 @@ class Server:
         os.path.lexists = self.lexists
         clock = self._clock
         time.monotonic = lambda: monotonic() if clock.activity is None else clock.now
-        time.sleep = lambda seconds: sleep(seconds) if clock.activity is None else clock.sleep(seconds)
-        touching.posix = SimpleNamespace(**{**vars(posix), **patched})  # type: ignore[assignment]
+        time.sleep = lambda seconds: sleep(seconds) if clock.activity is None else clock.sleep(float(seconds))
+        touching.posix = SimpleNamespace(**{**vars(posix), **patched})
         try:
             yield
         finally:

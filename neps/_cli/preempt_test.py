@@ -84,8 +84,13 @@ def _rehearse(script: Script, plan: Plan) -> bool:
         print(*(f"  - {problem}" for problem in found), sep=os.linesep)
     elif failed is not None:
         print(f"neps: {failed} The last that the script printed:\n{script.last_lines()}", file=sys.stderr)
-    elif any(went_on(case) is None for case in cases):
-        print("It left and went on as it should. Whether from its checkpoint can't be seen here: call neps.report.")
     else:
-        print("Fit for preemption: each time, only what came after the last checkpoint was lost.")
+        _say_fit(seen=all(went_on(case) is not None for case in cases))
     return not found and failed is None
+
+
+def _say_fit(*, seen: bool) -> None:
+    if seen:
+        print("Fit for preemption: each time, only what came after the last checkpoint was lost.")
+    else:
+        print("It left and went on as it should. Whether from its checkpoint can't be seen here: call neps.report.")

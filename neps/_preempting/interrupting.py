@@ -6,6 +6,7 @@ What is seen is handed on as values; `verdict` says what they mean.
 from __future__ import annotations
 
 import dataclasses
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -198,20 +199,22 @@ def _resumed(script: Script, plan: Plan, interrupted: Interrupted, reads: Reads)
 
 
 def _see(attempt: Attempt, script: Script, plan: Plan, interrupted: Interrupted) -> None:
-    """Wait until it shows where it began: by a report, or by a checkpoint of its own; or, at last, until it has ended.
-
-    Reports are seen a second late.
-    """
+    """Wait until it shows where it began; or, at last, until it has ended."""
     to_the_end = interrupted.signum == signal.SIGKILL
     deadline = time.monotonic() + (plan.limit if to_the_end else plan.wait)
-    saved_by = None
+    saved_by = math.inf
     while attempt.end is None and script.runs and (now := time.monotonic()) < deadline:
-        if saved_by is None and attempt.checkpoints(attempt.began):
+        if saved_by == math.inf and attempt.checkpoints(attempt.began):
             saved_by = now
-        waits_for_reports = bool(interrupted.steps) and (saved_by is None or now < saved_by + _UNTIL_REPORTS_ARE_SEEN)
-        if not to_the_end and (attempt.steps or (saved_by is not None and not waits_for_reports)):
+        if not to_the_end and _has_shown(attempt, interrupted, now - saved_by):
             return
         time.sleep(_POLL)
+
+
+def _has_shown(attempt: Attempt, interrupted: Interrupted, saved_ago: float) -> bool:
+    """Whether it has reported, or saved a checkpoint of its own. Reports are seen a second late."""
+    patience = _UNTIL_REPORTS_ARE_SEEN if interrupted.steps else 0.0
+    return bool(attempt.steps) or saved_ago >= patience
 
 
 def _first_line(end: AttemptEnd) -> str:

@@ -45,7 +45,12 @@ def _lost(case: Case) -> str:
 
 def shown(case: Case) -> Iterator[str]:
     """What happened, in lines."""
-    before, resumed = case.interrupted, case.resumed
+    yield from _interrupted(case.interrupted)
+    if case.resumed is not None and case.resumed.opened:
+        yield from _resumed(case, case.resumed)
+
+
+def _interrupted(before: Interrupted) -> Iterator[str]:
     steps = f", step {before.steps[-1]:g} reported" if before.steps else ""
     saved = f", {before.saved[-1].name} saved" if before.saved else ", nothing saved"
     yield f"{_name(before)} in {before.attempt}, after {before.after:.1f} s{steps}{saved}."
@@ -53,9 +58,11 @@ def shown(case: Case) -> Iterator[str]:
         left = "is still there" if before.left_after is None else f"left after {before.left_after:.1f} s"
         handed = {End.LEFT: "handed the trial back", End.RESULT: "published a result"}
         yield f"  The worker {left}, and {handed.get(before.how or End.DIED, 'did not hand the trial back')}."
-    if resumed is None or not resumed.opened:
-        return
-    read = f" read {', '.join(_read_back(before, resumed))} and" if _read_back(before, resumed) else ""
+
+
+def _resumed(case: Case, resumed: Resumed) -> Iterator[str]:
+    names = ", ".join(_read_back(case.interrupted, resumed))
+    read = f" read {names} and" if names else ""
     begins = f" began at step {resumed.steps[0]:g}" if resumed.steps else " began"
     yield f"  Started again, the trial{read}{begins}. Lost: {_lost(case)}."
     if resumed.end is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,10 @@ SPACE = SearchSpace({"x": Float(0, 1)})
 WITH_EPOCHS = SearchSpace({"x": Float(0, 1), "epochs": Integer(1, 27, is_fidelity=True)})
 
 
-def simulated(workers: int, trials: int, searcher: str = "random_search", **changes: float) -> Outcome:
+def simulated(workers: int, trials: int, searcher: str = "random_search", **changes: Any) -> Outcome:
     space = SPACE if searcher == "random_search" else WITH_EPOCHS
-    return simulate(Scene(workers=workers, trials=trials, searcher=searcher, space=space, **{"seconds": 0, **changes}))
+    changes.setdefault("seconds", 0.0)
+    return simulate(Scene(workers=workers, trials=trials, searcher=searcher, space=space, **changes))
 
 
 def test_one_worker_asks_the_server_as_strace_counts_it() -> None:

@@ -60,7 +60,7 @@ def test_a_look_of_a_waiting_worker_costs_a_bounded_number_of_calls(tmp_path: Pa
         progress=False,
         post_run_summary=False,
     )
-    command = ["strace", "-o", trace, sys.executable, "-c", textwrap.dedent(program), root, str(RUNNING)]
+    command = ["strace", "-o", str(trace), sys.executable, "-c", textwrap.dedent(program), str(root), str(RUNNING)]
     with subprocess.Popen(command) as worker:
         try:
             wait_until(lambda: trace.exists() and len(_looks(trace)) > 20, DEADLINE, "20 looks")
