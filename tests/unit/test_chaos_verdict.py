@@ -1,4 +1,4 @@
-"""What `scripts/chaos` would find wrong: a verdict that finds nothing in a broken round would prove nothing."""
+"""What `scripts/stress chaos` would find wrong: a verdict that finds nothing in a broken round would prove nothing."""
 
 from __future__ import annotations
 

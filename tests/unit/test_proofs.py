@@ -15,7 +15,6 @@ from proofs.record import Record, Row
 from proofs.table import PAGE, RECORDED, records, tables, written
 
 TESTS = Path(__file__).parents[1]
-TO_COME = {"visibility", "slurm_storm", "mounts_storm", "ranks_storm"}
 
 
 def record(*rows: Row, wrong: tuple[str, ...] = ()) -> Record:
@@ -41,8 +40,6 @@ def test_each_recorded_file_is_a_listed_proof_that_found_nothing_wrong() -> None
 
 @pytest.mark.parametrize("proof", PROOFS.values(), ids=lambda proof: proof.name)
 def test_each_listed_proof_is_there(proof: Proof) -> None:
-    if proof.module in TO_COME and importlib.util.find_spec(proof.module) is None:
-        pytest.xfail("it is on its way")
     assert importlib.util.find_spec(f"{proof.module}.__main__") is not None
 
 
