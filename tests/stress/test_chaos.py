@@ -15,7 +15,7 @@ from rigs.faultfs import faultfs_available
 from rigs.requirements import require
 
 _TESTS = Path(__file__).resolve().parents[1]
-_TRIALS = os.environ.get("NEPS_CHAOS_TRIALS", "60")
+_TRIALS = os.environ.get("NEPS_CHAOS_TRIALS", "40")
 """They take about two minutes on two cores."""
 _MOST_SECONDS = 800.0
 
