@@ -78,7 +78,7 @@ def evaluate(
         >>> evaluate(lambda x: 1 / x, {"x": 0}, Signals()).outcome.success
         False
     """
-    fence, stopping = fence or Fence(), stopping or Stopping(lambda: signals.received is not None)
+    fence, stopping = fence or Fence(), stopping or Stopping(lambda: signals.leaving)
     signals.be_patient(stopping.patience)
     try:
         value = fence.call(signals.interruptible, _call, run_pipeline, keywords, before)
