@@ -47,7 +47,7 @@ def run_pipeline(x, pipeline_directory):
 
 logging.basicConfig(level=logging.INFO)
 neps.run(run_pipeline, sys.argv[1], dict(x=neps.Float(0, 1)), searcher="random_search", max_evaluations_total=1,
-         post_run_summary=False)
+         post_run_summary=False, lease_seconds={lease})
 print("returned", flush=True)
 """
 
@@ -59,8 +59,10 @@ class Scene:
         self._fleet, self.root, self.signs = fleet, folder / "root", folder / "signs"
         self.signs.mkdir()
 
-    def start(self, *, asks: str = "True", patience: float = 1000.0, **environment: str) -> Worker:
-        script = SCRIPT.format(asks=asks, patience=patience)
+    def start(
+        self, *, asks: str = "True", patience: float = 1000.0, lease: float | None = None, **environment: str
+    ) -> Worker:
+        script = SCRIPT.format(asks=asks, patience=patience, lease=lease)
         return self._fleet.start(script, str(self.root), str(self.signs), environment=environment)
 
     def has(self, sign: str) -> bool:
@@ -214,3 +216,25 @@ def test_where_that_is_not_safe_it_runs_on_and_its_result_counts(fleet: Fleet, t
     (tmp_path / "let_go").touch()
     assert worker.wait(END) == 0, worker.stderr
     assert [trial.status for trial in neps.load(tmp_path / "root").trials] == ["success"] * 3
+
+
+def test_a_stop_is_told_to_who_asks_and_what_it_returns_is_no_result(scene: Scene) -> None:
+    worker = scene.start(lease=1.5)
+    scene.let_go(1)
+    scene.await_sign("epoch_2")
+    assert len(neps.stop(scene.root)) == 1
+    lock = scene.root / "config_1" / "attempt_1.lock"
+    wait_until(lock.exists, END, "the first heartbeat")
+    for beat in ("a heartbeat after the stop", "another one, so that the first has looked"):
+        before = lock.stat().st_mtime_ns
+        wait_until(lambda before=before: lock.stat().st_mtime_ns > before, END, beat)  # type: ignore[misc]
+    scene.let_go(2)
+    scene.await_sign("told")
+    assert worker.wait(END) == 0
+    assert "returned" in worker.stdout
+    assert not scene.has("struck")
+    assert scene.end(1) == "left"
+    scene.let_go(3, 4)
+    assert scene.start(lease=1.5).wait(END) == 0
+    assert scene.trial.succeeded
+    assert scene.trial.attempts == 2
