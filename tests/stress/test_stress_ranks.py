@@ -117,10 +117,12 @@ def test_ranks_that_are_called_differently_are_refused(tmp_path: Path) -> None:
 def test_a_stop_hands_the_trial_of_all_ranks_back(tmp_path: Path, evidence: Path) -> None:
     root, leash = tmp_path / "root", evidence / "leash"
     leash.touch()
-    with torchrun(
-        2, training(root, evidence, "--trials=2", "--lease=3", f"--leash={leash}"), tmp_path / "log"
-    ) as agent:
-        begun = lambda: {entry["rank"] for entry in evidence_of(evidence) if entry["event"] == "begins"}  # noqa: E731
+    script = training(root, evidence, "--trials=2", "--lease=3", f"--leash={leash}")
+    with torchrun(2, script, tmp_path / "log") as agent:
+
+        def begun() -> set[int]:
+            return {entry["rank"] for entry in evidence_of(evidence) if entry["event"] == "begins"}
+
         wait_until(lambda: begun() == {0, 1}, SECONDS, "both ranks to begin the first trial")
         assert len(neps.stop(root)) == 1
         assert agent.wait(SECONDS) == 0, (tmp_path / "log").read_text()
