@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import shlex
 import sys
@@ -129,7 +130,8 @@ def _concluded(failed: dict[str, str], logs: Any) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    with contextlib.suppress(OSError):  # a terminal that was closed, `| head`: the workers go on
+        print(line, flush=True)
 
 
 def _imported() -> Any:

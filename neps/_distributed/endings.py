@@ -129,10 +129,10 @@ def _without_signal(own: Ended | None, by_how: Mapping[str, tuple[int, Ending]],
         return Interrupted(reason="exit", exception=SystemExit(by_how["exit"][1].code))
     if "keyboard" in by_how:
         return Interrupted(reason="keyboard", exception=KeyboardInterrupt())
+    if isinstance(own, Interrupted) and own.reason in {"walltime", "stop"}:
+        return own  # whatever a rank raised after that
     if "failed" in by_how:
         return _failed(own, *by_how["failed"], size)
-    if isinstance(own, Interrupted) and own.reason in {"walltime", "stop"}:
-        return own
     raise RankError(f"an evaluation ended on some ranks, and nobody knows why: {sorted(by_how)}.")
 
 

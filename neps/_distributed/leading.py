@@ -82,6 +82,7 @@ class Leader:
         self._taken_over = False
         self._fetched = 0
         self._stopping = Stopping()
+        self._answers = _Answers(carrier, 0)
         self._before_new_start: Callable[[], object] = lambda: None
 
     def opened(self, run: str, lease: float, before_new_start: Callable[[], object]) -> None:
@@ -142,7 +143,7 @@ class Leader:
         self._watch.on_tick = self._pull = pull
         self._watch.begin(self._number, fence, stopping.patience)
         self._stopping = stopping
-        stopping.agree = _Answers(self._carrier, self._number)
+        stopping.agree = self._answers = _Answers(self._carrier, self._number)
         ends = None if math.isinf(stopping.ends) else stopping.ends - time.monotonic()
         self._begin(
             fence,
@@ -179,10 +180,13 @@ class Leader:
     def _settle(self, own: Ended | None) -> Ended:
         stopped = self._watch.stopped is not None and not self._taken_over
         mine = Ending.of(own, stopped=stopped)
-        self._carrier.put(asked(self._number), [ALWAYS, None])  # whoever still asks isn't told to stop by this
+        self._answers.conclude()
         if mine.how != "returned":
             mine = self._ordered(mine)
-            self._watch.end_everywhere(f"{mine.how} on rank 0")
+            if self._stopping.leaving:
+                self._let_others_save()
+            if self._missing():
+                self._watch.end_everywhere(f"{mine.how} on rank 0")
         self._endings[0] = mine
         missing = self._await_others(mine)
         self._pull()
@@ -196,11 +200,12 @@ class Leader:
             self._be_interrupted(settled.signum)
         return settled
 
-    def conclude(self) -> None:
+    def conclude(self, leaves: Callable[[], bool]) -> None:
         """Go on together: as these processes, where nothing of the last evaluation is left in them."""
         endings = self._endings.values()
-        failed = any(not ending.is_clean for ending in endings)
-        if failed and any(ending.grouped or not ending.is_over for ending in endings):
+        stuck = any(not ending.is_over for ending in endings)
+        mixed = any(ending.grouped for ending in endings) and not all(ending.is_clean for ending in endings)
+        if stuck or (mixed and not leaves()):
             self._start_anew()
         self._say(kind="on")
 
@@ -263,6 +268,12 @@ class Leader:
             grouped=rendezvous.is_grouped(),
             obstacle=anew.obstacle(main_thread=self.signals.active),
         )
+
+    def _let_others_save(self) -> None:
+        """All were told to stop at the same call: each has the time that this one had."""
+        deadline = time.monotonic() + self._stopping.patience(self._signals.first or 0)
+        while self._missing() and not self._watch.dead and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
 
     def _await_others(self, mine: Ending) -> list[int]:
         """The ranks of which nothing came in time; all come, unless something has gone wrong."""
@@ -376,6 +387,10 @@ class _Answers:
         with contextlib.suppress(RankError):  # the evaluation ends by that
             self._carrier.put(self._name, [self._calls, self._first])
         return told
+
+    def conclude(self) -> None:
+        """No further answer comes: who asks more often isn't told to stop, but by an answer that was given before."""
+        self._carrier.put(self._name, [ALWAYS, self._first])
 
 
 def _words(error: BaseException | None) -> dict[str, Any]:

@@ -177,6 +177,15 @@ def _torn(folder: TrialFolder, torn: Torn) -> Finding:
 
 def _half_claim(folder: TrialFolder, names: list[str]) -> Finding:
     inside = [name for name in names if not name.startswith(".")]
+    if any(name == RESULT or name.endswith(".end.yaml") for name in inside):
+        return Finding(
+            kind=Kind.TORN,
+            what=f"there is no {TRIAL}, but what came of the trial is here: somebody has removed that file",
+            optimizer="A worker decides this number anew, and takes this for what came of the new configuration.",
+            advice=f"Restore {TRIAL} from a backup before you start a worker. Else move the folder out of the root.",
+            path=folder.path,
+            trial=folder.number,
+        )
     what = f"its number is reserved and not decided: there is no {TRIAL}"
     if inside:
         what += f", but {counted(len(inside), 'other file')}"

@@ -62,7 +62,7 @@ class Stopping:
         self._process = os.getpid()
         self._asks = self._told = False
         self._asked_at = time.monotonic()
-        self._longest, self._margin = 0.0, MARGIN
+        self._longest, self._margin, self._calls = 0.0, MARGIN, 0
 
     # For run_pipeline
 
@@ -77,7 +77,9 @@ class Stopping:
     def should_stop(self, margin: float) -> bool:
         """Whether to save and return, which takes `margin` seconds. Once True, it stays so."""
         now = time.monotonic()
-        self._longest, self._asked_at = max(self._longest, now - self._asked_at), now
+        gap, self._asked_at = now - self._asked_at, now
+        self._longest = gap if self._calls < 2 else max(self._longest, gap)  # noqa: PLR2004 - before the first, it set up
+        self._calls += 1
         self._margin, self._asks = margin, True
         if not self.leaving and self._must_leave():
             self.leaving = self._told = True

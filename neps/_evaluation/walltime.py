@@ -7,6 +7,7 @@ jumps later changes nothing. SLURM's controller is asked in a thread: nobody wai
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import re
@@ -16,8 +17,10 @@ from collections.abc import Mapping
 
 __all__ = ["WALLTIME", "Walltime"]
 
+_logger = logging.getLogger("neps.evaluation")
 _END, _JOB = "NEPS_JOB_END_TIME", "SLURM_JOB_ID"
 _START_OF_SLURM, _END_OF_SLURM = "SLURM_JOB_START_TIME", "SLURM_JOB_END_TIME"
+_NEVER = "never"
 _SHORT = 600.0
 """So near to its end, a job may have been given more time meanwhile (`scontrol update`)."""
 _LOOK_AGAIN, _LOOK_AGAIN_IN_VAIN = 60.0, 3600.0
@@ -43,6 +46,12 @@ class Walltime:
         self._job: str | None = None
         if own := environment.get(_END, "").strip():
             self._set(None, _seconds(own))
+            if math.isinf(self._ends) and own != _NEVER:
+                _logger.warning(
+                    "%s=%s is ignored: it must be the Unix time at which this job ends, in seconds, and later than now. "
+                    'Set it to "$(( $(date +%%s) + 4 * 3600 ))" for a job of four hours, or to %s.',
+                    *(_END, own, _NEVER),
+                )
         elif job := environment.get(_JOB, "").strip():
             self._job = job
             self._set(_seconds(environment.get(_START_OF_SLURM)), _seconds(environment.get(_END_OF_SLURM)))

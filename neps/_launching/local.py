@@ -5,6 +5,7 @@ They live no longer than the process that has started them. What each gets, `sha
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shlex
@@ -86,11 +87,7 @@ class Workers:
                     self._processes[str(index)].send_signal(self.received.first)
             yield
         finally:
-            for process in self._processes.values():
-                if process.poll() is None:
-                    process.kill()
-            for process in self._processes.values():
-                process.wait()
+            self._end()
             for signum, action in before.items():
                 signal.signal(signum, action)
 
@@ -134,6 +131,19 @@ class Workers:
         for process in self._processes.values():
             if process.returncode is None:
                 process.send_signal(signum)
+
+    def _end(self) -> None:
+        """Have those that still run hand their trials back, and kill what is left after that."""
+        running = [process for process in self._processes.values() if process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _OTHER_PATIENCE
+        for process in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
     def _end_what_outlasts(self) -> None:
         """Kill what a second signal has not ended in time."""

@@ -93,7 +93,7 @@ class Worker:
                     ended = self._evaluate(step)
                     if isinstance(ended, Interrupted) and self._ends_by(ended):
                         return ended
-                    self._context.peers.conclude()
+                    self._context.peers.conclude(self._leaves_next)
                     self._disk.free()
                 case Pause():
                     self._pause(step)
@@ -145,7 +145,7 @@ class Worker:
             self._joined = True
             self._on_change("choosing the first trial")
             self._disk.free()  # it may be full, so that the first evaluation would fail
-        if (left := self._asked_to_leave() or self._share_done()) is not None:
+        if (left := self._to_leave()) is not None:
             return left
         self._context.tenure.check()
         if self._context.independent:
@@ -214,6 +214,15 @@ class Worker:
         numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
         running = f"{len(self._view.pending)} running trial{'s' * (len(self._view.pending) > 1)}"
         return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
+
+    def _leaves_next(self) -> bool:
+        try:
+            return self._to_leave() is not None
+        except OSError:  # nobody knows now; the next step looks again
+            return False
+
+    def _to_leave(self) -> Leave | None:
+        return self._asked_to_leave() or self._share_done()
 
     def _asked_to_leave(self) -> Leave | None:
         asked = self._context.stops.look()

@@ -44,8 +44,11 @@ class Peers(Protocol):
             own: what came of it here; None where run_pipeline doesn't return, though it was interrupted.
         """
 
-    def conclude(self) -> None:
+    def conclude(self, leaves: Callable[[], bool]) -> None:
         """The trial has its end, and this worker goes on: so do the others; perhaps all in a new start of themselves.
+
+        Args:
+            leaves: whether this worker evaluates nothing more, so that nothing has to be clean for it.
 
         Raises:
             RankError: if they can't go on together.
@@ -85,7 +88,7 @@ class Alone:
         assert own is not None  # noqa: S101 - nobody else stops it
         return own
 
-    def conclude(self) -> None:
+    def conclude(self, leaves: Callable[[], bool]) -> None:
         """Nobody has to know."""
 
     def end(self, raised: BaseException | None) -> NoReturn:

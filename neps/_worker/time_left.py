@@ -43,6 +43,8 @@ class TimeLeft:
     def seen(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
         self._trials[trial.number] = trial
+        if trial.awaits_tell:  # how long its job takes, says nothing of how long run_pipeline does
+            self._counted.add(trial.number)
         if trial.duration is None or not trial.succeeded or trial.number in self._counted:
             return
         self._counted.add(trial.number)

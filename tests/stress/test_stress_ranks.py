@@ -26,6 +26,27 @@ import os, neps
 neps.run(lambda x: x, "root", {"x": neps.Float(0, 1)}, max_evaluations_total=5 + int(os.environ["RANK"]))
 """
 
+TOLD = """
+import os, pathlib, time, neps, torch
+import torch.distributed as dist
+
+def run_pipeline(x):
+    dist.init_process_group("gloo")
+    trial, epochs = neps.current_trial(), 0
+    while True:
+        dist.all_reduce(torch.ones(1))
+        epochs += 1
+        time.sleep(0.02 * int(os.environ["RANK"]))
+        if trial.should_stop():
+            break
+    pathlib.Path(f"trial_{trial.number}_{os.environ['RANK']}").write_text(str(epochs))
+    dist.destroy_process_group()
+    return x
+
+neps.run(run_pipeline, "root", {"x": neps.Float(0, 1)}, searcher="random_search", max_evaluations_total=4,
+         max_seconds_per_trial=0.5)
+"""
+
 
 @pytest.fixture
 def evidence(tmp_path: Path) -> Path:
@@ -127,3 +148,14 @@ def test_a_stop_hands_the_trial_of_all_ranks_back(tmp_path: Path, evidence: Path
         assert len(neps.stop(root)) == 1
         assert agent.wait(SECONDS) == 0, (tmp_path / "log").read_text()
     assert ends_of(root) == {(1, 1): "left"}
+
+
+def test_all_ranks_are_told_to_stop_at_the_same_call(tmp_path: Path) -> None:
+    """Rank 0 returns as soon as it is told: the others, which ask a moment later, still get that answer."""
+    (tmp_path / "told.py").write_text(TOLD)
+    with torchrun(2, [str(tmp_path / "told.py")], tmp_path / "log") as agent:
+        assert agent.wait(SECONDS) == 0, (tmp_path / "log").read_text()
+    assert [trial.succeeded for trial in neps.load(tmp_path / "root")] == [True] * 4
+    for number in range(1, 5):
+        first, second = ((tmp_path / f"trial_{number}_{rank}").read_text() for rank in (0, 1))
+        assert first == second

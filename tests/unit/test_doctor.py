@@ -56,6 +56,15 @@ def test_a_torn_result_is_made_up_for_by_its_attempts_end(scene: Scene) -> None:
     assert report.standings == {1: Standing.SUCCESS}
 
 
+def test_a_trial_whose_decision_was_removed_is_no_free_number(scene: Scene) -> None:
+    scene.claim(1)
+    scene.end(1)
+    (scene.root / "config_1" / "trial.yaml").unlink()
+    found = only(looked(scene), Kind.TORN)
+    assert found.wrong
+    assert "Restore trial.yaml" in found.advice
+
+
 def test_a_torn_end_is_made_up_for_by_the_result(scene: Scene) -> None:
     scene.claim(1)
     scene.end(1)

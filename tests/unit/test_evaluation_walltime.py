@@ -134,3 +134,12 @@ def test_a_clock_that_jumps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     walltime = Walltime({"NEPS_JOB_END_TIME": in_seconds(1800)})
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert about(walltime.left(), 1800)
+
+
+@pytest.mark.parametrize("said", ["4:00:00", "soon", "-5", "12"])
+def test_an_end_that_is_none_is_named(said: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert Walltime({"NEPS_JOB_END_TIME": said}).left() is None
+    assert f"NEPS_JOB_END_TIME={said} is ignored" in caplog.text
+    caplog.clear()
+    assert Walltime({"NEPS_JOB_END_TIME": "never"}).left() is None
+    assert not caplog.text
