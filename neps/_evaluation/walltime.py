@@ -48,7 +48,7 @@ class Walltime:
             self._set(None, _seconds(own))
             if math.isinf(self._ends) and own != _NEVER:
                 _logger.warning(
-                    "%s=%s is ignored: it must be the Unix time at which this job ends, in seconds, and later than now. "
+                    "%s=%s is ignored: it must be the Unix time, in seconds, at which this job ends, later than now. "
                     'Set it to "$(( $(date +%%s) + 4 * 3600 ))" for a job of four hours, or to %s.',
                     *(_END, own, _NEVER),
                 )
