@@ -22,6 +22,7 @@ from rigs.requirements import require
 from rigs.slurm import Slurm, slurm, slurm_available
 from rigs.smallfs import Kind, smallfs, smallfs_available
 
+collect_ignore = ["stress/ranks_contract.py"]  # a script that torchrun starts
 _SEED = "NEPS_TEST_SEED"
 _STRESS = "tests/stress/"
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)

@@ -259,12 +259,15 @@ class Signals:
         if self is not _active[-1] or self._watch is None:
             return False
         now, patience = time.monotonic(), self._patience_with(signum)
-        if not (patience or _is_delicate(self._region, frame)) or not self._watch.ask_again():
+        if not (patience or _is_delicate(self._region, frame)):
             return False
         # Who goes on after a KeyboardInterrupt goes on with whole modules; the others end the process.
         seconds = math.inf if signum == signal.SIGINT else _LONGEST_PUT_OFF
         self._put_off, self._raise_from, self._raise_at = signum, now + patience, now + max(seconds, patience)
         self._watch.patience = patience
+        if not self._watch.ask_again():  # after that: it may ask at once
+            self._put_off = None
+            return False
         return True
 
     def _patience_with(self, signum: int) -> float:

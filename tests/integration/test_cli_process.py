@@ -222,7 +222,7 @@ def test_a_terminal_shows_the_latest_state_in_its_place(tmp_path: Path, columns:
 
 
 def test_the_shell_completes_commands_and_options() -> None:
-    for words, expected in [("neps st", "plain,status"), ("neps status --wa", "plain,--watch")]:
+    for words, expected in [("neps sta", "plain,status"), ("neps status --wa", "plain,--watch")]:
         completing = {"_NEPS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         whole = [sys.executable, "-m", "neps"]
         done = subprocess.run(whole, env=os.environ | completing, cwd=REPOSITORY, capture_output=True, check=False)

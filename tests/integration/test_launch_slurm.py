@@ -97,7 +97,7 @@ def test_time_limit_preemption_and_stop(cluster: Slurm, tmp_path: Path) -> None:
         assert len(neps.load(root).succeeded) == 6
     for task in "01":  # one log, in which the second run follows the first
         log = (preempted / "logs" / f"{first}_{task}.log").read_text()
-        assert log.index("interrupted by SIGTERM") < log.index("neps: joins the run") < log.rindex("neps: leaves")
+        assert log.index("interrupted by SIGTERM") < log.rindex("neps: joins the run") < log.rindex("neps: leaves")
     said = (tmp_path / "limited.followed").read_text()
     job = said.partition("Submitted job array ")[2].partition(":")[0]
     over = exits(cluster.jobs(job))

@@ -18,7 +18,7 @@ from storms.program import Account
     ("setting", "kinds"),
     [
         (Setting("GlusterFS", "gluster"), ["kill", "paused client"]),
-        (Setting("sshfs", "sshfs"), ["leave", "freeze"]),
+        (Setting("sshfs", "sshfs", ("-o", "dir_cache=no")), ["leave", "freeze"]),
     ],
     ids=["gluster", "sshfs"],
 )

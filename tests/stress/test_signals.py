@@ -263,5 +263,5 @@ def work():
         say(mine.leaving, evaluate(run_pipeline, dict(), mine).outcome.loss)
 """
     work = "thread = threading.Thread(target=work)\nthread.start()\nthread.join()\nended = None"
-    said, _ = start(before, work).communicate(timeout=60)
+    said, _, _ = end(start(before, work))
     assert said.splitlines()[0] == "True 0.5"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -61,11 +63,11 @@ def test_a_look_of_a_waiting_worker_costs_a_bounded_number_of_calls(tmp_path: Pa
         post_run_summary=False,
     )
     command = ["strace", "-o", str(trace), sys.executable, "-c", textwrap.dedent(program), str(root), str(RUNNING)]
-    with subprocess.Popen(command) as worker:
+    with subprocess.Popen(command, start_new_session=True) as worker:
         try:
             wait_until(lambda: trace.exists() and len(_looks(trace)) > 20, DEADLINE, "20 looks")
         finally:
-            worker.kill()
+            os.killpg(worker.pid, signal.SIGKILL)  # strace, and what it traces
     calls = _looks(trace)[-10:]
     assert 0 < max(calls) < 180, f"64 looks for results, 16 close ones, and little else: {calls}"
 
@@ -79,7 +81,8 @@ def _looks(trace: Path) -> list[int]:
 
 
 def test_a_worker_and_its_heartbeat_need_less_than_60_megabytes(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", _EVALUATES, tmp_path / "root"]) as worker:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    with subprocess.Popen([sys.executable, "-c", _EVALUATES, tmp_path / "root"], env=own) as worker:
         try:
             wait_until((tmp_path / "root" / "config_1" / "attempt_1.lock").exists, DEADLINE, "the first heartbeat")
             pids = [worker.pid, *_children(worker.pid)]

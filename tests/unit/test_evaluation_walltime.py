@@ -59,16 +59,18 @@ def test_no_end_is_known(environment: Mapping[str, str]) -> None:
 @pytest.mark.parametrize(
     "environment",
     [
-        {"NEPS_JOB_END_TIME": in_seconds(1800)},
-        {"NEPS_JOB_END_TIME": in_seconds(1800), "SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": in_seconds(900)},
-        {"SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": in_seconds(1800)},
+        {"NEPS_JOB_END_TIME": 1800},
+        {"NEPS_JOB_END_TIME": 1800, "SLURM_JOB_ID": 7, "SLURM_JOB_END_TIME": 900},
+        {"SLURM_JOB_ID": 7, "SLURM_JOB_END_TIME": 1800},
     ],
 )
 def test_a_variable_says_it_and_nobody_is_asked(
-    environment: Mapping[str, str], controller: Callable[[str], Path]
+    environment: Mapping[str, int], controller: Callable[[str], Path]
 ) -> None:
     calls = controller("exit 1")
-    walltime = Walltime(environment)
+    walltime = Walltime(
+        {name: in_seconds(value) if name.endswith("TIME") else str(value) for name, value in environment.items()}
+    )
     assert about(walltime.left(), 1800)
     assert about(walltime.latest(), 1800)
     assert walltime.may_end

@@ -129,7 +129,7 @@ class _Signals:
     """In the place of `Signals`: none comes."""
 
     received = None
-    active = noticed = False
+    active = noticed = stopping = leaving = False
 
     def __init__(self, client: Client) -> None:
         self._client = client
