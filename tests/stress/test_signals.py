@@ -220,7 +220,7 @@ def run_pipeline():
 """
     work = EVALUATE + "\nsay(sys.modules['slow'].whole, ended.exception, ended.signum, signals.leaving)"
     process = start(before, work)
-    said, errors = process.communicate(timeout=60)
+    said, errors, _ = end(process)
     assert process.returncode == 0, errors
     assert said.splitlines()[-4:] == [
         "True interrupted by neps stop None True",
@@ -242,7 +242,7 @@ def run_pipeline():
         say(repr(error))
     return 0.5
 """
-    said, _ = start(before).communicate(timeout=60)
+    said, _, _ = end(start(before))
     assert said.splitlines()[-4:] == [
         "Interruption('interrupted by neps stop')",
         "0.5 None",
