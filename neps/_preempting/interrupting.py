@@ -14,7 +14,7 @@ from collections.abc import Callable
 from neps._ledger.records import AttemptEnd, End
 from neps._preempting.reads import Reads
 from neps._preempting.rehearsing import Script
-from neps._preempting.seeing import Attempt, Saved, running
+from neps._preempting.seeing import Attempt, Saved, failure, running
 from neps.errors import NepsError
 
 __all__ = ["Case", "Interrupted", "Plan", "RehearsalError", "Resumed", "rehearse"]
@@ -130,8 +130,7 @@ def _interrupt(script: Script, plan: Plan, signum: int) -> Interrupted:
         began = time.monotonic()
         if _ready(script, attempt, patience):
             return _struck(script, plan, signum, attempt, time.monotonic() - began)
-        if (end := attempt.end) is not None and end.result is not None and not end.result.outcome.success:
-            raise RehearsalError(f"An evaluation failed before it was interrupted: {_first_line(end)}")
+        _check_failure(script)
         patience = min(patience, (time.monotonic() - began) / 2)  # now it is known how long one lasts
     message = (
         f"{_MOST_TRIALS} evaluations ended before one could be interrupted, the last after {2 * patience:.2f} s. Try a "
@@ -140,11 +139,17 @@ def _interrupt(script: Script, plan: Plan, signum: int) -> Interrupted:
     raise RehearsalError(message)
 
 
+def _check_failure(script: Script) -> None:
+    if (end := failure(script.rehearsal)) is not None:
+        raise RehearsalError(f"An evaluation failed before it was interrupted: {_first_line(end)}")
+
+
 def _begun(script: Script) -> Attempt:
     """An attempt that goes on."""
     deadline = time.monotonic() + _TO_BEGIN
     while (attempt := running(script.rehearsal)) is None:
         if script.exit_code is not None:
+            _check_failure(script)
             raise RehearsalError(f"The script ended, with status {script.exit_code}, and no evaluation was going on.")
         if time.monotonic() > deadline:
             raise RehearsalError(f"The script has begun no evaluation within {_TO_BEGIN:g} s.")
@@ -163,6 +168,7 @@ def _ready(script: Script, attempt: Attempt, patience: float) -> bool:
         if (first is not None and (saved != first or now > settled)) or now - began > patience:
             return True
         if script.exit_code is not None:
+            _check_failure(script)
             raise RehearsalError(f"The script ended, with status {script.exit_code}, in the middle of an evaluation.")
         time.sleep(_POLL)
     return False

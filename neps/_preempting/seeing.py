@@ -14,7 +14,7 @@ from neps._ledger.layout import Layout, is_ledger_name, start_name
 from neps._ledger.records import AttemptEnd
 from neps._ledger.trial_folder import TrialFolder
 
-__all__ = ["Attempt", "Saved", "attempt_of", "running"]
+__all__ = ["Attempt", "Saved", "failure", "running"]
 
 _STATES = frozenset(
     (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".npz", ".npy", ".pkl", ".pickle", ".joblib", ".h5", ".keras")
@@ -85,25 +85,31 @@ class Attempt:
         return path.suffix in _STATES or path.with_name(f".{path.name}.neps").exists()
 
 
-def attempt_of(folder: TrialFolder) -> Attempt | None:
-    """The last attempt at a trial, if it goes on."""
-    if not folder.has_start(1):
-        return None
-    attempt = Attempt(folder, folder.last_attempt())
-    return attempt if attempt.end is None else None
-
-
 def running(rehearsal: Path) -> Attempt | None:
     """An attempt that goes on now, in any of the roots."""
+    return next((attempt for attempt in _latest(rehearsal) if attempt.end is None), None)
+
+
+def failure(rehearsal: Path) -> AttemptEnd | None:
+    """The end of an attempt that has failed, in any of the roots."""
+    for attempt in _latest(rehearsal):
+        end = attempt.end
+        if end is not None and end.result is not None and not end.result.outcome.success:
+            return end
+    return None
+
+
+def _latest(rehearsal: Path) -> Iterator[Attempt]:
+    """The last attempt of each trial."""
     for root in sorted(rehearsal.glob("root_*")):
         with contextlib.suppress(OSError):
             if (definition := find_definition(str(root))) is None:
                 continue
             layout = Layout(root, definition.run)
             for number in sorted(layout.numbers()):
-                if attempt := attempt_of(TrialFolder(layout, number)):
-                    return attempt
-    return None
+                folder = TrialFolder(layout, number)
+                if folder.has_start(1):
+                    yield Attempt(folder, folder.last_attempt())
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
