@@ -106,6 +106,8 @@ class Client:
         self._counts["calls"] += 1
         if not self.faults or not self.faults[0].meets(call):
             return 0
+        if self.faults[0].number == 0 and threading.current_thread() is not self._thread:
+            return 0  # a kill waits for a call of the worker's own, which then unwinds
         if self.faults[0].after:
             self.faults[0].after -= 1
             return 0
