@@ -287,7 +287,10 @@ def _alike(root: str, space: SearchSpace, proposal: Proposal, settings: Settings
     """What all ranks of one training have to be called with, as text."""
     searcher = proposal.searcher if isinstance(proposal.searcher, str) else type(proposal.searcher).__qualname__
     budget = dataclasses.asdict(settings.budget)
-    own = ("max_evaluations_per_run", "max_seconds_per_run", "ignore_errors", "max_attempts")
+    own = (
+        *("max_evaluations_per_run", "max_seconds_per_run", "max_seconds_per_trial", "on_time_limit"),
+        *("ignore_errors", "max_attempts"),
+    )
     return {
         "root_directory": root,
         "pipeline_space": json.dumps(space.definition(), default=str),
@@ -334,6 +337,12 @@ def _check_together(settings: Settings) -> None:
         message = (
             f'{tolerating} with max_cost_total needs cost_value_on_error=…, or cost="duration": a failed trial '
             "returns no cost, so the budget might never be reached."
+        )
+        raise ArgumentError(message)
+    if settings.on_time_limit is not OnTimeLimit.FAIL and settings.max_seconds_per_trial is None:
+        message = (
+            f"on_time_limit is '{settings.on_time_limit}', but no max_seconds_per_trial is given, so no trial has a "
+            "limit of its time. Pass max_seconds_per_trial=…, in seconds, or leave on_time_limit out."
         )
         raise ArgumentError(message)
     if settings.budget == Budget():

@@ -6,21 +6,63 @@ Whoever evaluates makes a `CurrentTrial` and has it `active` meanwhile. When to 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, Protocol
+from types import MappingProxyType, MethodType, TracebackType
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
 from neps._checking import ARGUMENTS
 from neps._evaluation.walltime import WALLTIME
+from neps.errors import ArgumentError
 
 __all__ = ["MARGIN", "CurrentTrial", "When", "active", "current_trial", "trial_elsewhere"]
 
 MARGIN = 60.0
 """In seconds: what run_pipeline is taken to need for saving and returning."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _Question(Generic[_P, _T]):
+    """A method whose name reads like a flag. A method is always true: `if trial.should_stop:` would stop at once."""
+
+    def __init__(self, method: Callable[Concatenate[Any, _P], _T]) -> None:
+        self._method = method
+        functools.update_wrapper(self, method)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> _Asked[_P, _T]: ...
+
+    def __get__(self, instance: object, owner: type) -> Self | _Asked[_P, _T]:
+        return self if instance is None else _Asked(self._method, instance)
+
+    def __call__(self, instance: object, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self._method(instance, *args, **kwargs)
+
+
+class _Asked(Generic[_P, _T]):
+    """Such a method of one object: to be called, and never to be taken for what it answers."""
+
+    def __init__(self, method: Callable[Concatenate[Any, _P], _T], instance: object) -> None:
+        self._bound: Callable[_P, _T] = MethodType(method, instance)
+        functools.update_wrapper(self, self._bound)
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self._bound(*args, **kwargs)
+
+    def __bool__(self) -> NoReturn:
+        name = f"trial.{self._bound.__name__}"
+        raise ArgumentError(
+            f"{name} was used as a condition without being called: a method is always true. Write {name}(). To pass "
+            f"it on as a function, write `lambda: {name}()`."
+        )
 
 
 class When(Protocol):
@@ -86,6 +128,7 @@ class CurrentTrial:
         left = self.when.seconds_left()
         return None if left is None else max(0.0, left)
 
+    @_Question
     def should_stop(self, margin: float = MARGIN) -> bool:
         """Whether to save a checkpoint and return now. Ask after each epoch, or more often: it costs microseconds.
 

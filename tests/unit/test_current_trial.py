@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -269,3 +270,22 @@ class TestAlone:
 def test_a_margin_is_seconds(margin: Any) -> None:
     with pytest.raises(neps.errors.ArgumentError, match="margin is "):
         neps.current_trial().should_stop(margin)
+
+
+class TestShouldStop:
+    def test_is_no_condition_without_a_call(self, tmp_path: Path) -> None:
+        def run_pipeline(x: float) -> float:
+            return x if neps.current_trial().should_stop else 0.0
+
+        (trial,) = search(tmp_path, run_pipeline, ignore_errors=True).trials
+        assert "ArgumentError: trial.should_stop was used as a condition without being called" in str(trial.error)
+        assert "Write trial.should_stop()" in str(trial.error)
+
+    def test_is_a_method_in_all_other_respects(self) -> None:
+        trial = neps.current_trial()
+        ask = trial.should_stop
+        assert not ask()
+        assert not ask(margin=0)
+        assert callable(ask)
+        assert list(inspect.signature(ask).parameters) == ["margin"]
+        assert ask.__doc__ == neps.CurrentTrial.should_stop.__doc__

@@ -148,8 +148,26 @@ def test_a_retry_has_all_of_it_again(tmp_path: Path) -> None:
     [
         ({"max_seconds_per_trial": 0}, "max_seconds_per_trial is 0"),
         ({"on_time_limit": "stop"}, "on_time_limit is 'stop'"),
+        (
+            {"on_time_limit": "last_report", "max_seconds_per_trial": None},
+            "on_time_limit is 'last_report', but no max_seconds_per_trial is given",
+        ),
     ],
 )
-def test_arguments_are_checked(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+def test_arguments_are_checked_before_anything_is_written(tmp_path: Path, more: dict[str, Any], said: str) -> None:
     with pytest.raises(neps.errors.ArgumentError, match=said):
+        search(tmp_path / "root", polite, **more)
+    assert not (tmp_path / "root").exists()
+
+
+def test_all_ranks_have_to_be_called_with_the_same_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[dict[str, str]] = []
+    monkeypatch.setattr("neps._distributed.following.follow", lambda _group, arguments, *_: called.append(arguments))
+    rank = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+    for name, value in (rank | {"TORCHELASTIC_RUN_ID": "run"}).items():
+        monkeypatch.setenv(name, value)
+    for more in ({}, {"max_seconds_per_trial": 7.0}, {"on_time_limit": "last_report"}):
         search(tmp_path, polite, **more)
+    usual, longer, other = called
+    unlike = [{name for name in usual if usual[name] != each[name]} for each in (longer, other)]
+    assert unlike == [{"max_seconds_per_trial"}, {"on_time_limit"}]
