@@ -6,7 +6,7 @@ The worker calls it. It writes no file and knows neither the ledger nor samplers
 from __future__ import annotations
 
 from neps._evaluation.call import Interrupted, evaluate, out_of_time
-from neps._evaluation.current import CurrentTrial, active, current_trial
+from neps._evaluation.current import CurrentTrial, Cut, active, current_trial
 from neps._evaluation.fence import Fence, Fenced, TimeOver, check
 from neps._evaluation.pending import PENDING, PendingType
 from neps._evaluation.plain import plain
@@ -19,6 +19,7 @@ from neps._evaluation.stopping import Stopping, WalltimeOver
 __all__ = [
     "PENDING",
     "CurrentTrial",
+    "Cut",
     "Evaluated",
     "Fence",
     "Fenced",

@@ -15,14 +15,14 @@ from typing import Any, Literal, NoReturn
 from neps._evaluation.fence import Fence, Fenced, TimeOver
 from neps._evaluation.pending import PendingType
 from neps._evaluation.returned import Evaluated, failure, read_return_value
-from neps._evaluation.signals import Signals
+from neps._evaluation.signals import Interruption, Signals
 from neps._evaluation.stopping import Stopping, WalltimeOver
 from neps.errors import ReturnValueError, TimeLimitError
 
 __all__ = ["Interrupted", "evaluate", "out_of_time"]
 
 Reason = Literal[
-    "signal", "stop", "keyboard", "exit", "fenced", "storage", "terminal", "walltime", "rank", "unreachable"
+    "signal", "stop", "keyboard", "exit", "fenced", "storage", "terminal", "walltime", "rank", "unreachable", "around"
 ]
 
 
@@ -34,7 +34,7 @@ class Interrupted:
     KeyboardInterrupt (`keyboard`) or SystemExit (`exit`) of its own; the attempt was taken over (`fenced`); it was told
     to stop, since the walltime of the job is nearly over (`walltime`); or it failed since the storage did, or the
     terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell); or another `rank` of the
-    same training died, or is `unreachable`.
+    same training died, or is `unreachable`; or the evaluation `around` this run ends (run_pipeline may call neps.run).
     `exception` is what came out of run_pipeline.
     """
 
@@ -82,31 +82,25 @@ def evaluate(
     signals.be_patient(stopping.patience)
     try:
         value = fence.call(signals.interruptible, _call, run_pipeline, keywords, before)
-    except BaseException as raised:
-        if (ended := _ended_by(raised, signals, fence, stopping)) is None:
-            raise
-        return ended
+    except BaseException as raised:  # noqa: BLE001 - what it means, is told from what has come
+        return _ended_by(raised, signals, fence, stopping)
     finally:
         signals.be_patient(None)
     if isinstance(value, PendingType):
         return value
     if stopping.leaving:
-        return _left(signals, fence)
+        return _left(signals, fence, stopping)
     try:
         return Evaluated(read_return_value(value))
     except ReturnValueError as error:
         return failure(error)
 
 
-def _ended_by(
-    raised: BaseException, signals: Signals, fence: Fence, stopping: Stopping
-) -> Evaluated | Interrupted | None:
-    """What came of an evaluation that raised; None if it is meant for one around it: run_pipeline may call neps.run."""
+def _ended_by(raised: BaseException, signals: Signals, fence: Fence, stopping: Stopping) -> Evaluated | Interrupted:
+    """What came of an evaluation that raised."""
     reason = _reason(raised, signals, fence, stopping)
     if reason is not None:
         return Interrupted(reason=reason, exception=raised, signum=signals.received)
-    if isinstance(raised, Fenced) or (isinstance(raised, TimeOver) and raised.fence is not fence):
-        return None
     return out_of_time(stopping.limit, raised) if stopping.is_over else failure(raised)
 
 
@@ -117,7 +111,7 @@ def out_of_time(limit: float, raised: BaseException | None = None) -> Evaluated:
     return dataclasses.replace(failure(error), out_of_time=True)
 
 
-def _left(signals: Signals, fence: Fence) -> Interrupted:
+def _left(signals: Signals, fence: Fence, stopping: Stopping) -> Interrupted:
     """run_pipeline has returned since it was told to."""
     if signals.received is not None:
         return Interrupted(reason="signal", exception=signals.interruption(signals.received), signum=signals.received)
@@ -125,10 +119,14 @@ def _left(signals: Signals, fence: Fence) -> Interrupted:
         return Interrupted(reason="stop", exception=signals.interruption(None))
     if fence.broken:
         return Interrupted(reason="fenced", exception=Fenced())
+    if stopping.by == "stop":
+        return Interrupted(reason="stop", exception=signals.interruption(None))
     return Interrupted(reason="walltime", exception=WalltimeOver("the walltime of the job is nearly over"))
 
 
-def _reason(raised: BaseException, signals: Signals, fence: Fence, stopping: Stopping) -> Reason | None:
+def _reason(  # noqa: PLR0911 - one line for each
+    raised: BaseException, signals: Signals, fence: Fence, stopping: Stopping
+) -> Reason | None:
     if signals.received is not None:
         return "signal"
     if signals.stopping:
@@ -138,7 +136,9 @@ def _reason(raised: BaseException, signals: Signals, fence: Fence, stopping: Sto
     if isinstance(raised, KeyboardInterrupt):
         return "keyboard"
     if stopping.leaving:
-        return "walltime"
+        return stopping.by
+    if isinstance(raised, Fenced | Interruption) or (isinstance(raised, TimeOver) and raised.fence is not fence):
+        return "around"
     return "exit" if isinstance(raised, SystemExit) and not stopping.is_over else None
 
 

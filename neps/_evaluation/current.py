@@ -12,17 +12,19 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, MethodType, TracebackType
-from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
 from neps._checking import ARGUMENTS
 from neps._evaluation.walltime import WALLTIME
 from neps.errors import ArgumentError
 
-__all__ = ["MARGIN", "CurrentTrial", "When", "active", "current_trial", "trial_elsewhere"]
+__all__ = ["MARGIN", "CurrentTrial", "Cut", "When", "active", "current_trial", "trial_elsewhere"]
 
 MARGIN = 60.0
 """In seconds: what run_pipeline is taken to need for saving and returning."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+Cut = Literal["walltime", "stop", "signal"]
+"""What makes a worker leave though there is more to do: its job ends, `neps stop` asks it, or a signal."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -74,6 +76,9 @@ class When(Protocol):
     def should_stop(self, margin: float) -> bool:
         """Whether it should save and return now, if that takes `margin` seconds."""
 
+    def cut_short(self, by: Cut) -> None:
+        """A run inside of it has left before it was done: so what it comes to is no result, either."""
+
 
 class _Alone:
     """Outside of an evaluation: a job may end, but there is nobody to hand anything back to."""
@@ -84,6 +89,9 @@ class _Alone:
     def should_stop(self, margin: float) -> bool:
         left = WALLTIME.left()
         return left is not None and left <= margin
+
+    def cut_short(self, by: Cut) -> None:
+        """There is nothing to hand back."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, kw_only=True)

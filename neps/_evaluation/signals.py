@@ -95,6 +95,7 @@ class Signals:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self.active = True
+            self.stopping = any(around.leaving for around in _active)  # what run_pipeline runs itself need not begin
             _active.append(self)
             for signum in (*_ALWAYS, *_IF_DEFAULT):
                 action = signal.getsignal(signum)

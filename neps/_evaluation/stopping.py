@@ -11,8 +11,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Literal
 
-from neps._evaluation.current import MARGIN
+from neps._evaluation.current import MARGIN, Cut
 from neps._evaluation.walltime import WALLTIME, Walltime
 
 __all__ = ["Stopping", "WalltimeOver"]
@@ -52,6 +53,8 @@ class Stopping:
     ) -> None:
         self.leaving = False
         """Whether it was told to stop, and what it returns is no result."""
+        self.by: Literal["walltime", "stop"] = "walltime"
+        """For what, where neither a signal nor `neps stop` has come to this worker, and it still holds the attempt."""
         self.agree: Callable[[bool], bool] = lambda told: told
         """Called with each answer of `should_stop`, for the one that several processes give."""
         self.limit = limit
@@ -100,6 +103,13 @@ class Stopping:
     def _needed(self) -> float:
         """Seconds from when it should stop until it has returned: it asks, and then it saves."""
         return self._longest + self._margin
+
+    def cut_short(self, by: Cut) -> None:
+        """A run inside of it has left before it was done: so what it comes to is no result, either."""
+        self.leaving = self._told = True
+        self.by = "stop" if by == "stop" else "walltime"
+        if by == "walltime":
+            self._on_short()
 
     # For who evaluates
 

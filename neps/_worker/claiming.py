@@ -141,7 +141,7 @@ class Claims:
             case decision:
                 self._spare = None
                 if (lacks := context.time_left.lacks(decision)) is not None:
-                    return Leave(lacks, at_once=True)
+                    return Leave(lacks, at_once=True, cut_short_by="walltime")
                 return dataclasses.replace(decision, worker=context.me.worker, claimed=datetime.now(UTC))
 
     # Reserving and committing

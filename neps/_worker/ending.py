@@ -254,6 +254,8 @@ def _interruption(interrupted: Interrupted) -> str:
         return "the end of the job's walltime, which is near"
     if interrupted.reason == "stop":
         return "neps stop"
+    if interrupted.reason == "around":
+        return "the end of the evaluation around this run"
     if interrupted.signum is None:
         return type(interrupted.exception).__name__
     return signal.Signals(interrupted.signum).name

@@ -163,7 +163,8 @@ class Evaluations:
             last_words = signals.last_words(lambda: held.leave_hastily(_LAST_WORDS))
             with reports, current, opened as mine, last_words:
                 own = evaluate(self._run_pipeline, arguments, signals, fence, began.before, stopping)
-                evaluated = self._told_in_a_child(hold, peers.settle(own))
+                is_around = isinstance(own, Interrupted) and own.reason == "around"
+                evaluated = own if is_around else self._told_in_a_child(hold, peers.settle(own))
         if not isinstance(evaluated, Evaluated) or not evaluated.outcome.success:
             reports.flush()
         if isinstance(evaluated, PendingType):

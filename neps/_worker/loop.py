@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from neps._evaluation import Interrupted
+from neps._evaluation import Cut, Interrupted
 from neps._ledger.claims import Claim
 from neps._ledger.links import without_links
 from neps._ledger.outage import Outage
@@ -75,7 +75,10 @@ class Worker:
         self.evaluated = 0
         """How many evaluations it has begun."""
         self._outage = Outage(_logger, _LEASES_OF_OUTAGE * context.lease, context.poll)
-        self._joined = self._out_of_walltime = False
+        self._joined = False
+        self._told_to_leave: Leave | None = None
+        self.cut_short_by: Cut | None = None
+        """What made it leave though there is more to do; None where there was nothing."""
         self._unusable: set[int] = set()
         self._waiting = _Waiting("", self._began)
 
@@ -92,22 +95,31 @@ class Worker:
                     self._shortage.begun()
                     ended = self._evaluate(step)
                     if isinstance(ended, Interrupted) and self._ends_by(ended):
+                        self.cut_short_by = "signal" if ended.signum is not None else self._cut_short_so_far
                         return ended
                     self._context.peers.conclude(self._leaves_next)
                     self._disk.free()
                 case Pause():
                     self._pause(step)
                 case Leave():
+                    self.cut_short_by = step.cut_short_by
                     self._disk.free()
                     self._say_leaving(step)
                     return None
+        self.cut_short_by = "signal"
         return None
+
+    @property
+    def _cut_short_so_far(self) -> Cut | None:
+        return None if self._told_to_leave is None else self._told_to_leave.cut_short_by
 
     def _ends_by(self, ended: Interrupted) -> bool:
         """Whether an interruption ends this worker, and goes through `neps.run`; one by the walltime lets it leave."""
         if ended.reason == "walltime":
-            self._out_of_walltime = True
+            self._told_to_leave = Leave("the walltime of the job is nearly over", cut_short_by="walltime")
             return isinstance(ended.exception, SystemExit)
+        if ended.reason == "stop":
+            self._told_to_leave = Leave("neps stop asks a run inside of its trial to leave", cut_short_by="stop")
         return ended.reason not in BORNE
 
     def _say_leaving(self, step: Leave) -> None:
@@ -176,15 +188,29 @@ class Worker:
         if self._settings.wait_for_all:
             return self._wait_for_all()
         self._view.update_all()
-        resumable = [p for p in self._view.pending.values() if p.is_resumable(math.inf, self._context.me)]
+        resumable = self._resumable
         if (step := self._resume_one(resumable)) is not None:
             return step
-        if any(pending.folder.number not in self._unusable and self._has_time_for(pending) for pending in resumable):
+        usable = [pending for pending in resumable if pending.folder.number not in self._unusable]
+        if any(self._has_time_for(pending) for pending in usable):
             return Pause("trials that another worker is resuming", brief=True)
-        return None
+        return self._lacking(usable)
+
+    @property
+    def _resumable(self) -> list[Pending]:
+        """The trials that wait to be resumed, or whose worker is proven dead; no silence is waited for."""
+        return [p for p in self._view.pending.values() if p.is_resumable(math.inf, self._context.me)]
+
+    def _lacks(self, pending: Pending) -> str | None:
+        return self._context.time_left.lacks(pending.state.decision)
 
     def _has_time_for(self, pending: Pending) -> bool:
-        return self._context.time_left.lacks(pending.state.decision) is None
+        return self._lacks(pending) is None
+
+    def _lacking(self, resumable: Sequence[Pending]) -> Leave | None:
+        """Leave where one of these doesn't fit into what is left of the walltime: a job is not to wait for its end."""
+        reasons = (self._lacks(pending) for pending in resumable)
+        return next((Leave(lacks, cut_short_by="walltime") for lacks in reasons if lacks is not None), None)
 
     def _try_to_resume(self, pending: Pending) -> Claim | None:
         """Resume a trial if its folder allows it: one that can't be written to keeps nobody from the others."""
@@ -211,6 +237,8 @@ class Worker:
         """
         if not self._view.pending:
             return None
+        if self._context.walltime.may_end and (lacking := self._lacking(self._resumable)) is not None:
+            return lacking
         numbers = ", ".join(map(str, sorted(self._view.pending)[:5]))
         running = f"{len(self._view.pending)} running trial{'s' * (len(self._view.pending) > 1)}"
         return Pause(f"{running} to end ({numbers}), to resume them if their workers die")
@@ -226,13 +254,14 @@ class Worker:
 
     def _asked_to_leave(self) -> Leave | None:
         asked = self._context.stops.look()
-        if asked is Asked.NOW or self._signals.stopping:  # the latter without the first: asked of a run around this one
-            return Leave("neps stop asks all workers to leave")
-        return Leave("neps stop asks each worker to leave after its trial") if asked else None
+        if asked is Asked.NOW:
+            return Leave("neps stop asks all workers to leave", cut_short_by="stop")
+        if self._signals.stopping:
+            return Leave("the worker around this run is asked to leave", cut_short_by="stop")
+        after_trial = Leave("neps stop asks each worker to leave after its trial", cut_short_by="stop")
+        return after_trial if asked else self._told_to_leave
 
     def _share_done(self) -> Leave | None:
-        if self._out_of_walltime:
-            return Leave("the walltime of the job is nearly over")
         most, seconds = self._settings.max_evaluations_per_run, self._settings.max_seconds_per_run
         if most is not None and self.evaluated >= most:
             return Leave(f"max_evaluations_per_run={most} is reached")

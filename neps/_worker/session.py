@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import signal
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 
 from neps._budget import Spending
 from neps._deciding import is_independent
-from neps._evaluation import Interrupted
+from neps._evaluation import CurrentTrial, Interrupted, current_trial
 from neps._evaluation.walltime import WALLTIME
 from neps._fidelity import Brackets
 from neps._ledger.opening import OpenedRun
@@ -104,7 +105,7 @@ def work(
         BaseException: what interrupted it: KeyboardInterrupt, or what run_pipeline raised; a signal other than SIGINT
             ends the process.
     """
-    worker = Worker(context, run_pipeline, lambda what: listener.update(context.view, what))
+    worker, around = Worker(context, run_pipeline, lambda what: listener.update(context.view, what)), _around()
     interrupted: Interrupted | None = None
     early = True
     try:
@@ -117,6 +118,8 @@ def work(
         early = False
         raise
     finally:
+        if worker.cut_short_by is not None:
+            around.when.cut_short(worker.cut_short_by)
         try:
             if early and last is not None:
                 last()
@@ -127,6 +130,13 @@ def work(
     if interrupted is not None:
         raise interrupted.exception
     return worker.evaluated
+
+
+def _around() -> CurrentTrial:
+    """The trial whose run_pipeline has called neps.run here, if one has."""
+    with contextlib.suppress(DirectoryError):  # a child's, of a trial that is gone
+        return current_trial()
+    return CurrentTrial()
 
 
 def _by(interrupted: Interrupted | None, signum: int | None) -> str | None:

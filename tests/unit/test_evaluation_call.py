@@ -22,6 +22,7 @@ from neps._evaluation import (
     Interruption,
     PendingType,
     Signals,
+    TimeOver,
     check,
     evaluate,
     report,
@@ -497,9 +498,17 @@ def test_what_goes_on_for_the_grace_is_abandoned_and_does_not_end_meanwhile(*, e
     assert told == [] if ends else ["abandoned"]
 
 
-def test_the_fence_of_an_outer_run_goes_through_an_inner_one(signals: Signals) -> None:
-    with pytest.raises(Fenced):
-        evaluate(raising(Fenced()), {}, signals)
+@pytest.mark.parametrize("raised", [Fenced(), TimeOver(Fence()), Interruption(15)], ids=lambda it: type(it).__name__)
+def test_what_ends_the_evaluation_around_it_ends_it(signals: Signals, raised: BaseException) -> None:
+    ended = evaluate(raising(raised), {}, signals)
+    assert isinstance(ended, Interrupted)
+    assert (ended.reason, ended.exception, ended.counts_as_death) == ("around", raised, False)
+
+
+def test_a_run_inside_of_one_that_is_asked_to_leave_need_not_begin(signals: Signals) -> None:
+    signals.stop()
+    with Signals() as inside:
+        assert inside.leaving
 
 
 # ------------------------------------------------------------------------------------------------- forked children

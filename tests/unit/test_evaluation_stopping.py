@@ -18,7 +18,6 @@ from neps._evaluation import (
     Interrupted,
     Signals,
     Stopping,
-    TimeOver,
     check,
     evaluate,
 )
@@ -268,11 +267,32 @@ class TestWhatComesOfIt:
                 check()
                 return 0.5
 
-            with pytest.raises(TimeOver):
-                run(inner, inside)
-            check()
-            return 0.5
+            ended = run(inner, inside)
+            assert isinstance(ended, Interrupted)
+            seen.append(ended.reason)
+            raise ended.exception
 
+        seen: list[str] = []
         ended = run(outer, run_pipeline)
         assert isinstance(ended, Evaluated)
         assert ended.out_of_time
+        assert seen == ["around"]
+
+    @pytest.mark.parametrize(("by", "reason"), [("walltime", "walltime"), ("stop", "stop"), ("signal", "walltime")])
+    @pytest.mark.parametrize("how", ["returns", "raises"])
+    def test_it_is_left_where_a_run_inside_of_it_was_cut_short(self, by: Any, reason: str, how: str) -> None:
+        short: list[str] = []
+        stopping = Stopping(walltime=NO_JOB, on_short=lambda: short.append("short"))
+
+        def run_pipeline() -> float:
+            assert not stopping.should_stop(0)
+            stopping.cut_short(by)
+            assert stopping.should_stop(0)
+            if how == "raises":
+                raise RuntimeError("of too few results")
+            return 0.5
+
+        ended = run(stopping, run_pipeline)
+        assert isinstance(ended, Interrupted)
+        assert ended.reason == reason
+        assert short == ["short"] * (by == "walltime")

@@ -132,7 +132,16 @@ def test_a_worker_leaves_cleanly_and_the_next_job_goes_on(
     assert len(search(tmp_path, run_pipeline, **more).trials) == 5
 
 
-def test_nor_is_a_trial_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [{}, {"max_evaluations_total": 2}], ids=["some left", "none left to claim"])
+@pytest.mark.parametrize("stays", [True, False])
+def test_nor_is_a_trial_resumed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    more: dict[str, Any],
+    *,
+    stays: bool,
+) -> None:
     def left(x: float) -> float:
         if neps.current_trial().number == 1:
             search(tmp_path, left)  # another worker, which claims the second trial
@@ -150,8 +159,10 @@ def test_nor_is_a_trial_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         job.says = 0.0
         return x
 
-    search(tmp_path, last)
+    with caplog.at_level("INFO"):
+        search(tmp_path, last, continue_until_max_evaluation_completed=stays, **more)
     assert begun == [1], "the first is begun in any case, and nothing after it"
+    assert "leaves: 0 s of the job's walltime are left" in caplog.text
 
 
 def test_nothing_that_runs_elsewhere_is_waited_for(
