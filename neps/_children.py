@@ -18,12 +18,13 @@ import time
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 
-from neps._evaluation import CurrentTrial, Stopping, current_trial, report
+from neps._evaluation import Allowance, CurrentTrial, Stopping, current_trial, report
 from neps._evaluation.current import trial_elsewhere
 from neps._evaluation.reporting import Take, reported_elsewhere
 from neps._ledger.claims import Hold
 from neps._ledger.definition import find_definition
 from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.handed_back import HandedBack
 from neps._ledger.layout import Layout
 from neps._ledger.trial_folder import TrialFolder
 from neps.errors import DirectoryError, TimeLimitError
@@ -203,7 +204,9 @@ def _stopping(_process: int, hold: Hold) -> Stopping:
     ends = math.inf
     with contextlib.suppress(KeyError, ValueError):
         ends = float(os.environ[TRIAL_END_TIME]) - time.time() + time.monotonic()
-    return Stopping(lost=_Lost(hold), ends=ends, on_short=hold.mark_stopped)
+    earlier = HandedBack.before(hold.folder, hold.attempt) if math.isfinite(ends) else HandedBack()
+    allowance = Allowance(ends=ends, resumed=earlier.seconds > 0, asks_within=earlier.asks_within)
+    return Stopping(lost=_Lost(hold), allowance=allowance, on_short=hold.mark_stopped)
 
 
 @functools.lru_cache(maxsize=1)
@@ -234,14 +237,22 @@ def _trial_of_parent() -> CurrentTrial | None:
     return None if hold is None else _trial(os.getpid(), hold)
 
 
-def check_time() -> None:
+def check_time(*, loads: bool = False) -> None:
     """In a process that run_pipeline has started: go on only while the time of the trial isn't over.
+
+    Args:
+        loads: whether it is about to begin, rather than to report or to save.
 
     Raises:
         neps.errors.TimeLimitError: if it is.
     """
     hold = inherited()
-    if hold is not None and TRIAL_END_TIME in os.environ and _stopping(os.getpid(), hold).is_overdue:
+    if hold is None or TRIAL_END_TIME not in os.environ:
+        return
+    stopping = _stopping(os.getpid(), hold)
+    if not loads:
+        stopping.gets_on()
+    if stopping.is_overdue:
         raise TimeLimitError(
             f"max_seconds_per_trial is over for trial {hold.folder.number}, for which this process was started. End it."
         )

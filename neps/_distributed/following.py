@@ -23,6 +23,7 @@ from neps._distributed.joining import call_of, join, see_run
 from neps._distributed.launched import Group
 from neps._distributed.watching import GRACE, Watch
 from neps._evaluation import (
+    Allowance,
     CurrentTrial,
     Evaluated,
     Fence,
@@ -170,7 +171,7 @@ class _Follower:
         number = step["evaluation"]
         fence = Fence(lambda: self._abandon(number), grace=GRACE)
         ends = math.inf if step["ends"] is None else time.monotonic() + step["ends"]
-        stopping = Stopping(lambda: False, lambda: fence.broken, ends=ends)
+        stopping = Stopping(lambda: False, lambda: fence.broken, allowance=Allowance(ends=ends))
         stopping.agree = _RankZerosAnswers(self._carrier, number, fence, stopping)
         current = CurrentTrial(
             number=folder.number,

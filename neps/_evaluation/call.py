@@ -35,12 +35,14 @@ class Interrupted:
     to stop, since the walltime of the job is nearly over (`walltime`); or it failed since the storage did, or the
     terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell); or another `rank` of the
     same training died, or is `unreachable`; or the evaluation `around` this run ends (run_pipeline may call neps.run).
-    `exception` is what came out of run_pipeline.
+    `exception` is what came out of run_pipeline. `asks_within`: in how many seconds it asks whether to stop and has
+    returned, where it has shown that.
     """
 
     reason: Reason
     exception: BaseException
     signum: int | None = None
+    asks_within: float | None = None
 
     @property
     def counts_as_death(self) -> bool:

@@ -43,6 +43,7 @@ class Fence:
             call doesn't return meanwhile: so whatever `abandon` does to the process strikes nothing but this call.
         grace: in seconds.
         is_overdue: whether its time is over, and `check` is to raise for that.
+        on_sign: called before that where the call reports or saves.
 
     Example:
         >>> fence = Fence()
@@ -56,10 +57,11 @@ class Fence:
         abandon: Callable[[], object] | None = None,
         grace: float = 0.0,
         is_overdue: Callable[[], bool] = lambda: False,
+        on_sign: Callable[[], object] = lambda: None,
     ) -> None:
         self.broken = False
         """Whether the call was interrupted, or will be as soon as it begins."""
-        self.is_overdue = is_overdue
+        self.is_overdue, self.on_sign = is_overdue, on_sign
         self._waits = False
         self.process, self.thread = os.getpid(), threading.get_ident()
         self._abandon, self._grace = abandon, grace
@@ -114,8 +116,11 @@ class Fence:
 _running: list[Fence] = []
 
 
-def check() -> None:
+def check(*, loads: bool = False) -> None:
     """Go on only where the evaluation that calls goes on, too; anywhere else it does nothing.
+
+    Args:
+        loads: whether it is about to begin, rather than to report or to save.
 
     Raises:
         Fenced: in the evaluating thread, if it was taken over.
@@ -124,6 +129,9 @@ def check() -> None:
             evaluates is of one thread.
     """
     mine = [fence for fence in _running if fence.process == os.getpid()]  # a forked child inherits its parent's
+    if not loads:
+        for fence in mine:
+            fence.on_sign()
     struck = [fence for fence in mine if fence.broken or fence.is_overdue()]
     own = [fence for fence in struck if fence.thread == threading.get_ident()]
     if own:

@@ -6,6 +6,7 @@ whether what run_pipeline returns is a result. Whoever evaluates makes one for e
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import Literal
 from neps._evaluation.current import MARGIN, Cut
 from neps._evaluation.walltime import WALLTIME, Walltime
 
-__all__ = ["Stopping", "WalltimeOver"]
+__all__ = ["Allowance", "Stopping", "WalltimeOver"]
 
 _PATIENCE = 20.0
 """SLURM kills 30 s after SIGTERM, and handing the trial back takes some time, too."""
@@ -29,14 +30,32 @@ class WalltimeOver(Exception):  # noqa: N818 - what an evaluation ended by, whic
     """Stands for what ended an evaluation whose run_pipeline was told that the walltime of its job is nearly over."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How much of max_seconds_per_trial an evaluation has that begins now; all moments by the monotonic clock.
+
+    `seconds`: the limit. `ends`: when it is over for this trial, at the earliest now. `latest`: until when it may go on
+    beyond that which has not shown yet how often it asks. `resumed`: whether earlier attempts have used some of it, so
+    that it may be over before run_pipeline can ask. `asks_within`: in how many seconds it asked and had returned then.
+    """
+
+    seconds: float = math.inf
+    ends: float = math.inf
+    latest: float = math.inf
+    resumed: bool = False
+    asks_within: float | None = None
+
+
+_UNLIMITED = Allowance()
+
+
 class Stopping:
     """When an evaluation, which begins now, should stop.
 
     Args:
         signalled: whether a signal asks this worker to end.
         lost: whether the attempt is another's by now.
-        limit: max_seconds_per_trial.
-        ends: when that is over, by the monotonic clock.
+        allowance: the time that its trial has.
         walltime: that of the job.
         on_short: called once where it says that the walltime is short.
     """
@@ -46,8 +65,7 @@ class Stopping:
         signalled: Callable[[], bool] = lambda: False,
         lost: Callable[[], bool] = lambda: False,
         *,
-        limit: float = math.inf,
-        ends: float = math.inf,
+        allowance: Allowance = _UNLIMITED,
         walltime: Walltime = WALLTIME,
         on_short: Callable[[], object] = lambda: None,
     ) -> None:
@@ -57,15 +75,18 @@ class Stopping:
         """For what, where neither a signal nor `neps stop` has come to this worker, and it still holds the attempt."""
         self.agree: Callable[[bool], bool] = lambda told: told
         """Called with each answer of `should_stop`, for the one that several processes give."""
-        self.limit = limit
-        self.ends = ends
+        self.limit = allowance.seconds
+        """max_seconds_per_trial."""
+        self.ends = allowance.ends
         """When the time of the trial is over, by the monotonic clock."""
+        self._allowance = allowance
         self._signalled, self._lost, self._on_short = signalled, lost, on_short
         self._walltime = walltime
         self._process = os.getpid()
         self._asks = self._told = False
         self._asked_at = time.monotonic()
         self._longest, self._margin, self._calls = 0.0, MARGIN, 0
+        self._first_sign = math.inf
 
     # For run_pipeline
 
@@ -127,7 +148,28 @@ class Stopping:
         """Whether the time of the trial is over."""
         return time.monotonic() >= self.ends
 
+    def gets_on(self) -> None:
+        """It reports or saves: who asks at all, does so soon."""
+        self._first_sign = min(self._first_sign, time.monotonic())
+
+    @property
+    def asks_within(self) -> float | None:
+        """In how many seconds it asks again and has returned, as far as it has shown that."""
+        return round(self._needed, 3) if self._calls > 1 else None
+
     @property
     def is_overdue(self) -> bool:
-        """Whether it has gone on beyond that: who asks may first save and return."""
-        return time.monotonic() >= self.ends + (self._needed if self._asks else 0.0)
+        """Whether it has gone on beyond that: who asks, or may do so, first has the time to ask, save and return."""
+        now = time.monotonic()
+        return now >= self.ends and now >= self._due
+
+    @property
+    def _due(self) -> float:
+        known, needed = self._allowance.asks_within, self._needed if self._asks else 0.0
+        if self._calls > 1:
+            return self.ends + needed
+        if known is not None:
+            return self.ends + max(known, needed)
+        if not (self._asks or self._allowance.resumed):
+            return self.ends
+        return max(self.ends + needed, min(self._first_sign + self._margin, self._allowance.latest))

@@ -135,9 +135,8 @@ class Claim:
         """End the attempt with its result, the trial's: True if it was ours, and durable then."""
         return self.folder.end_with_result(self.attempt, fields, self._me)
 
-    def leave(self, why: str, *, needs_bytes: int | None = None, seconds: float | None = None) -> bool:
-        """Hand the attempt back, to be resumed by any worker: True if this end was ours."""
-        more = {"needs_bytes": needs_bytes, "seconds": seconds}
+    def leave(self, why: str, **more: float | None) -> bool:
+        """Hand the attempt back, to be resumed by any worker: True if this end was ours. `more`: as of `AttemptEnd`."""
         return self.folder.end_attempt(self.attempt, End.LEFT, self._me, why, **more)
 
     def leave_hastily(self, why: str, seconds: float | None = None) -> bool:

@@ -58,7 +58,7 @@ class AttemptEnd:
     """How attempt `attempt` ended; `result` is there where that decides the trial.
 
     `needs_bytes`: it was left since the storage failed, and needs room for about so many. `seconds`: how long it was
-    evaluated until it was left.
+    evaluated until it was left. `asks_within`: in how many seconds it asked whether to stop, and had returned.
     """
 
     attempt: int
@@ -66,6 +66,7 @@ class AttemptEnd:
     result: Result | None = None
     needs_bytes: int | None = None
     seconds: float | None = None
+    asks_within: float | None = None
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> AttemptEnd:
@@ -75,8 +76,13 @@ class AttemptEnd:
             return cls(attempt, end, _read_result(fields, attempt, damaged=end is End.DAMAGED))
         if end is not End.LEFT:
             return cls(attempt, end)
-        needs, seconds = typed.get(fields, "needs_bytes", typed.whole), typed.get(fields, "seconds", typed.cost)
-        return cls(attempt, end, needs_bytes=needs, seconds=seconds)
+        return cls(
+            attempt,
+            end,
+            needs_bytes=typed.get(fields, "needs_bytes", typed.whole),
+            seconds=typed.get(fields, "seconds", typed.cost),
+            asks_within=typed.get(fields, "asks_within", typed.cost),
+        )
 
 
 def _how(value: object) -> End:

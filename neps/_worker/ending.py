@@ -127,7 +127,7 @@ class Endings:
         def publish() -> bool:
             if self._context.signals.leaving:
                 return False
-            return held.leave(why, needs_bytes=needs, seconds=seconds)
+            return held.leave(why, needs_bytes=needs, seconds=seconds, asks_within=interrupted.asks_within)
 
         self._through(held, f"The end of an attempt at trial {folder.number}", publish, math.inf)
         self._context.view.update(folder.number)
@@ -185,10 +185,9 @@ class Endings:
             else "ended, and counts as a death of its worker (see max_attempts)"
         )
         why = _why(interrupted)
+        seconds, asks = round(self._context.heartbeat.held_for(), 3), interrupted.asks_within
         try:
-            _for_a_while(
-                lambda: held.die(why) if died else held.leave(why, seconds=round(self._context.heartbeat.held_for(), 3))
-            )
+            _for_a_while(lambda: held.die(why) if died else held.leave(why, seconds=seconds, asks_within=asks))
         except OSError as error:
             _logger.warning(
                 "Trial %d can't be handed back: %s. Another worker resumes it after lease_seconds.",

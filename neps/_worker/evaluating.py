@@ -47,7 +47,7 @@ from neps._worker.previous import Previous
 from neps._worker.recorded import error_of, recorded
 from neps._worker.reports import reports_of, with_reports
 from neps._worker.shortage import Shortage
-from neps._worker.time_limit import ends_of, limited
+from neps._worker.time_limit import allowance_of, limited
 from neps.checkpoint._attempts import open_attempt
 from neps.checkpoint._files import discard_unfinished
 from neps.errors import DirectoryError
@@ -135,16 +135,16 @@ class Evaluations:
         given, previous = self._context.space.handed(decision.config), self._previous.of(decision)
         arguments = keywords(self._directories, given, folder.directory, previous)
         hold, view, signals = held.hold, self._context.view, self._context.signals
-        ends, peers = ends_of(held, self._context.settings), self._context.peers
+        allowance, peers = allowance_of(held, self._context.settings), self._context.peers
         stopping = Stopping(
-            lambda: signals.noticed,
-            lambda: fence.broken,
-            limit=self._limit,
-            ends=ends,
-            walltime=self._context.walltime,
+            lambda: signals.noticed, lambda: fence.broken, allowance=allowance, walltime=self._context.walltime
         )
-        grace = peers.grace(self._context.lease)
-        fence = Fence(lambda: self._abandon(held, fence, reports, began), grace, lambda: stopping.is_overdue)
+        fence = Fence(
+            lambda: self._abandon(held, fence, reports, began),
+            peers.grace(self._context.lease),
+            lambda: stopping.is_overdue,
+            stopping.gets_on,
+        )
 
         def on_beat() -> None:
             reports.flush()
@@ -159,7 +159,7 @@ class Evaluations:
                 self._discard_unfinished(folder)
             # What a checkpoint has seen is never reported again: so its reports are written first.
             current = active(_current(held, previous, stopping))
-            opened = open_attempt(hold, taken_over, reports.flush, self._patience, ends)
+            opened = open_attempt(hold, taken_over, reports.flush, self._patience, allowance.ends)
             last_words = signals.last_words(lambda: held.leave_hastily(_LAST_WORDS))
             with reports, current, opened as mine, last_words:
                 own = evaluate(self._run_pipeline, arguments, signals, fence, began.before, stopping)
@@ -170,8 +170,10 @@ class Evaluations:
         if isinstance(evaluated, PendingType):
             return evaluated
         evaluated = self._shortage.judge(held, evaluated, mine)
-        if isinstance(evaluated, Interrupted) and evaluated.reason == "storage":
-            self._endings.leave_short(held, evaluated, mine)
+        if isinstance(evaluated, Interrupted):
+            evaluated = dataclasses.replace(evaluated, asks_within=stopping.asks_within)
+            if evaluated.reason == "storage":
+                self._endings.leave_short(held, evaluated, mine)
         return evaluated
 
     def _write_config(self, held: Claim) -> None:

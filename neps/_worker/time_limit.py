@@ -6,40 +6,37 @@ What ends an evaluation then is in `neps._evaluation`; `evaluating` calls here, 
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 
-from neps._evaluation import Evaluated
+from neps._evaluation import Allowance, Evaluated
 from neps._ledger.claims import Claim
-from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.retrying import RETRY
+from neps._ledger.handed_back import HandedBack
 from neps._outcome import Outcome
 from neps._worker.settings import OnTimeLimit, Settings
 
-__all__ = ["ends_of", "limited"]
+__all__ = ["allowance_of", "limited"]
 
 
-def ends_of(held: Claim, settings: Settings) -> float:
-    """When the time of an attempt that begins now is over, by the monotonic clock; infinity without a limit.
+def allowance_of(held: Claim, settings: Settings) -> Allowance:
+    """How much time an attempt has that begins now.
 
-    What earlier attempts used counts as far as it is known: those that were handed back have recorded it. Those that
-    died have not, and the ones before a retry are another evaluation's.
+    What earlier attempts used counts as far as it is known: those that were handed back have recorded it. So the time
+    may be over at once. One that was resumed may still ask whether to stop, since what it then returns is its result.
+    Nobody knows yet whether it asks: it may go on until it has reported or saved something and a while after that, or
+    until all attempts together have taken twice the limit.
     """
-    if settings.max_seconds_per_trial is None:
-        return math.inf
-    return time.monotonic() + settings.max_seconds_per_trial - (_used(held) if held.attempt > 1 else 0.0)
-
-
-def _used(held: Claim) -> float:
-    seconds, attempt = 0.0, held.attempt
-    try:
-        while attempt > 1 and (start := held.folder.start(attempt)) is not None and start.after != RETRY:
-            attempt -= 1
-            end = held.folder.end(attempt)
-            seconds += end.seconds or 0.0 if end is not None else 0.0
-    except (UnreadableDocumentError, OSError):
-        return seconds
-    return seconds
+    limit, now = settings.max_seconds_per_trial, time.monotonic()
+    if limit is None:
+        return Allowance()
+    earlier = HandedBack.before(held.folder, held.attempt)
+    left = limit - earlier.seconds
+    return Allowance(
+        seconds=limit,
+        ends=now + max(0.0, left),
+        latest=now + left + limit,
+        resumed=earlier.seconds > 0,
+        asks_within=earlier.asks_within,
+    )
 
 
 def limited(evaluated: Evaluated, outcome: Outcome, settings: Settings) -> Outcome:

@@ -145,7 +145,7 @@ def load(
     folders = [_folder(pipeline_directory)]
     if previous_pipeline_directory is not None:
         folders.append(_folder(previous_pipeline_directory))
-    _go_on()
+    _go_on(loads=True)
     for folder in folders:
         with _said_why_not_read(Path(folder, name)):
             found = _read(folder, name, read or functools.partial(_torch_load, weights_only=weights_only))
@@ -159,10 +159,10 @@ def load(
     return default
 
 
-def _go_on() -> None:
+def _go_on(*, loads: bool = False) -> None:
     """Go on only where the evaluation does, here or in the process that has started this one."""
-    check()
-    check_time()
+    check(loads=loads)
+    check_time(loads=loads)
 
 
 def _read(folder: str, name: str, read: Callable[[IO[bytes]], Any]) -> tuple[Any] | None:

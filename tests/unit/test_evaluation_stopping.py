@@ -13,6 +13,7 @@ import pytest
 
 from neps._evaluation import (
     PENDING,
+    Allowance,
     Evaluated,
     Fence,
     Interrupted,
@@ -43,8 +44,13 @@ def job(seconds: float) -> Walltime:
     return Walltime({"NEPS_JOB_END_TIME": str(time.time() + seconds)})
 
 
-def limited(seconds: float, **more: Any) -> Stopping:
-    return Stopping(limit=seconds, ends=time.monotonic() + seconds, walltime=NO_JOB, **more)
+def limited(seconds: float, signalled: Callable[[], bool] = lambda: False, **more: Any) -> Stopping:
+    return Stopping(signalled, allowance=allowance(seconds, **more), walltime=NO_JOB)
+
+
+def allowance(seconds: float, **more: Any) -> Allowance:
+    now = time.monotonic()
+    return Allowance(**{"seconds": seconds, "ends": now + seconds, "latest": now + 2 * seconds} | more)
 
 
 class TestSecondsLeft:
@@ -52,7 +58,7 @@ class TestSecondsLeft:
         assert Stopping(walltime=NO_JOB).seconds_left() is None
         assert limited(100).seconds_left() == 100
         assert Stopping(walltime=job(50)).seconds_left() == pytest.approx(50, abs=1)
-        both = Stopping(limit=20, ends=time.monotonic() + 20, walltime=job(50))
+        both = Stopping(allowance=allowance(20), walltime=job(50))
         pass_time(5)
         assert both.seconds_left() == 15
 
@@ -148,7 +154,7 @@ class TestPatience:
 def run(
     stopping: Stopping, run_pipeline: Callable[[], Any], signals: Signals | None = None
 ) -> Evaluated | Interrupted | object:
-    fence = Fence(is_overdue=lambda: stopping.is_overdue)
+    fence = Fence(is_overdue=lambda: stopping.is_overdue, on_sign=stopping.gets_on)
     keywords: Mapping[str, Any] = {}
     return evaluate(run_pipeline, keywords, signals or Signals(), fence, stopping=stopping)
 
@@ -296,3 +302,74 @@ class TestWhatComesOfIt:
         assert isinstance(ended, Interrupted)
         assert ended.reason == reason
         assert short == ["short"] * (by == "walltime")
+
+
+class TestIsOverdue:
+    """When reports and checkpoints raise; `pass_time` stands for epochs."""
+
+    def test_at_its_end_where_nobody_asks(self, pass_time: Callable[[float], None]) -> None:
+        stopping = limited(100)
+        pass_time(50)
+        stopping.gets_on()
+        pass_time(49)
+        assert not stopping.is_overdue
+        pass_time(1)
+        assert stopping.is_overdue
+
+    def test_once_who_asks_could_have_asked_and_saved(self, pass_time: Callable[[float], None]) -> None:
+        stopping = limited(100)
+        for _ in range(4):
+            pass_time(30)
+            stopping.should_stop(20)
+        pass_time(29)
+        assert not stopping.is_overdue
+        pass_time(1)
+        assert stopping.is_overdue, "30 s after the end it should have asked, and saved 20 s later"
+
+    def test_not_in_the_first_epoch_of_who_asks_before_it(self, pass_time: Callable[[float], None]) -> None:
+        stopping = limited(1000)
+        stopping.should_stop(20)
+        pass_time(1500)
+        stopping.gets_on()
+        assert not stopping.is_overdue, "it asks again next"
+        pass_time(20)
+        assert stopping.is_overdue
+
+    def test_not_in_the_first_epoch_of_a_resumed_attempt(self, pass_time: Callable[[float], None]) -> None:
+        now = time.monotonic()
+        stopping = limited(1000, ends=now, latest=now + 1000, resumed=True)
+        assert not stopping.is_overdue, "it loads its checkpoint"
+        pass_time(900)
+        stopping.gets_on()
+        assert not stopping.is_overdue, "it may ask next"
+        pass_time(59)
+        stopping.gets_on()
+        assert not stopping.is_overdue
+        pass_time(1)
+        assert stopping.is_overdue, "it never asks"
+
+    def test_a_resumed_attempt_that_gives_no_sign_ends_as_well(self, pass_time: Callable[[float], None]) -> None:
+        now = time.monotonic()
+        stopping = limited(1000, ends=now, latest=now + 800, resumed=True)
+        pass_time(799)
+        assert not stopping.is_overdue
+        pass_time(1)
+        assert stopping.is_overdue
+
+    def test_what_earlier_attempts_have_shown_counts(self, pass_time: Callable[[float], None]) -> None:
+        stopping = limited(1000, ends=time.monotonic() + 10, resumed=True, asks_within=600.0)
+        stopping.gets_on()
+        pass_time(609)
+        assert not stopping.is_overdue
+        pass_time(1)
+        assert stopping.is_overdue
+
+    def test_what_is_shown(self, pass_time: Callable[[float], None]) -> None:
+        stopping = limited(1000)
+        assert stopping.asks_within is None
+        pass_time(500)
+        stopping.should_stop(20)
+        assert stopping.asks_within is None, "this was setting up, perhaps"
+        pass_time(100)
+        stopping.should_stop(20)
+        assert stopping.asks_within == 120

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ import pytest
 
 import neps
 from neps._ledger import documents
+from neps._ledger.handed_back import HandedBack
+from neps._ledger.layout import Layout
+from neps._ledger.trial_folder import TrialFolder
 
 LIMIT = 0.05
 
@@ -141,6 +146,84 @@ def test_a_retry_has_all_of_it_again(tmp_path: Path) -> None:
     search(tmp_path, run_pipeline, **one)
     assert left[1] < 2000
     assert min(left[0], left[2]) > 4000
+
+
+CHILD = """
+import sys, neps
+neps.checkpoint.load(sys.argv[1])
+neps.report(1, 0.5)
+neps.checkpoint.save(sys.argv[1], b"", "state", write=lambda state, file: file.write(state))
+assert neps.current_trial().should_stop()
+"""
+
+
+def hand_back(root: Path, used: float, **more: Any) -> None:
+    """A trial that was handed back, and has used so many seconds."""
+
+    def interrupted(x: float) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(root, interrupted, max_evaluations_total=1, **more)
+    path = root / "config_1" / "attempt_1.end.yaml"
+    path.write_text(path.read_text().replace("seconds: ", f"seconds: {used}\nmeasured: "))
+
+
+@pytest.mark.parametrize("where", ["here", "in a child"])
+@pytest.mark.parametrize("used", [4999.999, 9000.0], ids=["little left", "nothing left"])
+def test_a_resumed_trial_may_ask_before_it_fails(tmp_path: Path, used: float, where: str) -> None:
+    def run_pipeline(x: float, pipeline_directory: Path) -> float:
+        if where == "in a child":
+            subprocess.run([sys.executable, "-c", CHILD, pipeline_directory], check=True, timeout=120)
+            return x
+        neps.checkpoint.load(pipeline_directory)
+        time.sleep(0.002)  # an epoch
+        neps.checkpoint.save(pipeline_directory, b"", "state", write=lambda state, file: file.write(state))
+        neps.report(1, x)
+        assert neps.current_trial().should_stop()
+        return x
+
+    hand_back(tmp_path, used, max_seconds_per_trial=5000)
+    (trial,) = search(tmp_path, run_pipeline, max_evaluations_total=1, max_seconds_per_trial=5000).trials
+    assert (trial.error, trial.attempts, trial.loss) == (None, 2, trial.config["x"])
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_resumed_trial_that_goes_on_all_the_same_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asks: bool
+) -> None:
+    monkeypatch.setattr("neps._evaluation.stopping.MARGIN", 0.05)
+
+    def run_pipeline(x: float) -> float:
+        for step in itertools.count(1):
+            neps.report(step, x)
+            if asks:
+                neps.current_trial().should_stop(margin=0.05)
+            time.sleep(0.001)
+        return x
+
+    hand_back(tmp_path, 9000.0, max_seconds_per_trial=5000)
+    (trial,) = search(tmp_path, run_pipeline, max_evaluations_total=1, max_seconds_per_trial=5000).trials
+    assert (trial.status, trial.attempts) == ("failed", 2)
+    assert str(trial.error).startswith("TimeLimitError")
+
+
+def test_how_often_it_asks_is_handed_on(tmp_path: Path) -> None:
+    def run_pipeline(x: float) -> float:
+        neps.current_trial().should_stop(margin=7000)
+        neps.current_trial().should_stop(margin=7000)
+        raise KeyboardInterrupt
+
+    one = {"max_evaluations_total": 1, "max_seconds_per_trial": 5000}
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, run_pipeline, **one)
+    end = documents.load(str(tmp_path / "config_1" / "attempt_1.end.yaml"))
+    assert end is not None
+    assert 7000 <= end["asks_within"] < 7100
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, run_pipeline, **one)
+    earlier = HandedBack.before(TrialFolder(Layout(str(tmp_path)), 1), 2)
+    assert earlier == HandedBack(end["seconds"], end["asks_within"])
 
 
 @pytest.mark.parametrize(
