@@ -64,7 +64,10 @@ class FormatVersionError(DirectoryError):
 
 
 class LaunchError(NepsError, RuntimeError):
-    """This process was started in a way that `neps.run` can't work with; nothing has been written."""
+    """This process was started in a way that `neps.run` can't work with; nothing is lost.
+
+    It is a rank of a training that torchrun has not started, say, or its job is shorter than what `should_stop` needs.
+    """
 
 
 class RankError(NepsError, RuntimeError):

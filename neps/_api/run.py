@@ -141,7 +141,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             cost; trials that already ended without one count at it, too. With both, failures don't stop this worker.
         max_attempts: after so many deaths of its worker without progress, a trial is recorded as failed. Progress is a
             checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step; of checkpoints alone, ten times
-            as many deaths are too many. The same for attempts that were handed back because the storage failed.
+            as many deaths are too many. The same for attempts that were handed back because the storage failed, or
+            because their jobs were too short for any progress.
         lease_seconds: how long a worker may be silent before its trial is taken over: three times the filesystem's
             attribute cache or more, at most 10^9. None: 120, or as published.
         progress: whether to show a line of progress on standard error, below all else that is written to a terminal;
@@ -168,7 +169,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     Raises:
         neps.errors.ArgumentError: if an argument is wrong, before anything is written.
         neps.errors.LaunchError: if this process is one of several ranks of a distributed training that torchrun has not
-            started, likewise; or if not all ranks of torchrun call it.
+            started, likewise; or if not all ranks of torchrun call it; or if its job is shorter than the `margin` that
+            run_pipeline asks `should_stop` for (see docs/inside-run-pipeline.md).
         neps.errors.RankError: if the ranks of torchrun can't go on together: one died, say. The trial is resumed.
         neps.errors.DefinitionMismatchError: if the run in `root_directory` is defined differently.
         neps.errors.EvaluationError: if an evaluation of this worker failed (see `ignore_errors`), or returned no cost

@@ -36,13 +36,14 @@ class Interrupted:
     terminal that it prints to is gone (`storage`, `terminal`, which only the worker can tell); or another `rank` of the
     same training died, or is `unreachable`; or the evaluation `around` this run ends (run_pipeline may call neps.run).
     `exception` is what came out of run_pipeline. `asks_within`: in how many seconds it asks whether to stop and has
-    returned, where it has shown that.
+    returned, where it has shown that. `job_too_short`: whether its job was too short for any progress.
     """
 
     reason: Reason
     exception: BaseException
     signum: int | None = None
     asks_within: float | None = None
+    job_too_short: bool = False
 
     @property
     def counts_as_death(self) -> bool:

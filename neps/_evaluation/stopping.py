@@ -17,7 +17,7 @@ from typing import Literal
 from neps._evaluation.current import MARGIN, Cut
 from neps._evaluation.walltime import WALLTIME, Walltime
 
-__all__ = ["Allowance", "Stopping", "WalltimeOver"]
+__all__ = ["Allowance", "RanOut", "Stopping", "WalltimeOver"]
 
 _PATIENCE = 20.0
 """SLURM kills 30 s after SIGTERM, and handing the trial back takes some time, too."""
@@ -49,6 +49,14 @@ class Allowance:
 _UNLIMITED = Allowance()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class RanOut:
+    """An evaluation was told that the walltime is short, by `margin`; it `had` so many seconds of it when it began."""
+
+    had: float
+    margin: float
+
+
 class Stopping:
     """When an evaluation, which begins now, should stop.
 
@@ -73,6 +81,8 @@ class Stopping:
         """Whether it was told to stop, and what it returns is no result."""
         self.by: Literal["walltime", "stop"] = "walltime"
         """For what, where neither a signal nor `neps stop` has come to this worker, and it still holds the attempt."""
+        self.ran_out: RanOut | None = None
+        """Whether it was told so here since the walltime of the job is short."""
         self.agree: Callable[[bool], bool] = lambda told: told
         """Called with each answer of `should_stop`, for the one that several processes give."""
         self.limit = allowance.seconds
@@ -84,7 +94,8 @@ class Stopping:
         self._walltime = walltime
         self._process = os.getpid()
         self._asks = self._told = False
-        self._asked_at = time.monotonic()
+        self._began = self._asked_at = time.monotonic()
+        self._had = walltime.known
         self._longest, self._margin, self._calls = 0.0, MARGIN, 0
         self._first_sign = math.inf
 
@@ -117,6 +128,8 @@ class Stopping:
         left = self._walltime.left()
         if left is None or left > self._needed:
             return False
+        had = left + time.monotonic() - self._began if self._had is None else self._had
+        self.ran_out = RanOut(had, self._margin)
         self._on_short()
         return True
 

@@ -59,6 +59,7 @@ class AttemptEnd:
 
     `needs_bytes`: it was left since the storage failed, and needs room for about so many. `seconds`: how long it was
     evaluated until it was left. `asks_within`: in how many seconds it asked whether to stop, and had returned.
+    `job_too_short`: whether it was left since its job ends, before any progress, though it had most of that job.
     """
 
     attempt: int
@@ -67,6 +68,7 @@ class AttemptEnd:
     needs_bytes: int | None = None
     seconds: float | None = None
     asks_within: float | None = None
+    job_too_short: bool = False
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> AttemptEnd:
@@ -82,6 +84,7 @@ class AttemptEnd:
             needs_bytes=typed.get(fields, "needs_bytes", typed.whole),
             seconds=typed.get(fields, "seconds", typed.cost),
             asks_within=typed.get(fields, "asks_within", typed.cost),
+            job_too_short=typed.get(fields, "job_too_short", typed.flag, False),
         )
 
 

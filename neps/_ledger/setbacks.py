@@ -1,4 +1,4 @@
-"""How often a trial has died, or stalled for want of storage, since it last got further. From its files alone.
+"""How often a trial has died, or stalled for want of storage or time, since it last got further. From its files alone.
 
 So all workers agree on when a trial is given up, whoever opens its next attempt.
 """
@@ -25,13 +25,15 @@ class Setbacks:
     """Attempts that ended without progress, since the last that made some, and since the trial was last retried.
 
     `deaths`: those that died; `stalls`: those that were left since the storage failed. `unreported_deaths` and
-    `unreported_stalls`: the same since the last progress that a report shows, whatever was saved.
+    `unreported_stalls`: the same since the last progress that a report shows, whatever was saved. `short_jobs`: those
+    that were left since their jobs were too short for any progress.
     """
 
     deaths: int = 0
     stalls: int = 0
     unreported_deaths: int = 0
     unreported_stalls: int = 0
+    short_jobs: int = 0
 
     def died_too_often(self, most: int) -> bool:
         """Whether a trial that may die `most` times is to be given up."""
@@ -54,9 +56,18 @@ class Setbacks:
             OSError: if the filesystem fails, which says nothing.
         """
         most = cls._counted(folder, attempt, set(), set())
-        if max(most.deaths, most.stalls) < bearable:  # the usual case: no curve need be read
+        if max(most.deaths, most.stalls, most.short_jobs) < bearable:  # the usual case: no curve need be read
             return most
         return cls._counted(folder, attempt, *_advanced(folder, attempt))
+
+    @staticmethod
+    def advanced(folder: TrialFolder, attempt: int) -> bool:
+        """Whether an attempt, the last one, has made progress.
+
+        Raises:
+            OSError: if the filesystem fails, which says nothing.
+        """
+        return any(attempt in advanced for advanced in _advanced(folder, attempt))
 
     @classmethod
     def _counted(cls, folder: TrialFolder, last: int, saved: set[int], reported: set[int]) -> Setbacks:
@@ -66,7 +77,7 @@ class Setbacks:
                 found = cls()
                 continue
             if attempt in saved:
-                found = dataclasses.replace(found, deaths=0, stalls=0)
+                found = dataclasses.replace(found, deaths=0, stalls=0, short_jobs=0)
             with contextlib.suppress(UnreadableDocumentError):
                 start, end = folder.start(attempt), folder.end(attempt)
                 if start is not None and start.after == RETRY:  # opened by `neps retry`, which evaluates nothing
@@ -82,6 +93,7 @@ class Setbacks:
             self.stalls + (stalled and not advanced),
             self.unreported_deaths + died,
             self.unreported_stalls + stalled,
+            self.short_jobs + end.job_too_short,
         )
 
 

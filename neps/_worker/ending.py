@@ -185,9 +185,11 @@ class Endings:
             else "ended, and counts as a death of its worker (see max_attempts)"
         )
         why = _why(interrupted)
-        seconds, asks = round(self._context.heartbeat.held_for(), 3), interrupted.asks_within
+        more = {"seconds": round(self._context.heartbeat.held_for(), 3), "asks_within": interrupted.asks_within}
+        if interrupted.job_too_short:
+            more["job_too_short"] = True
         try:
-            _for_a_while(lambda: held.die(why) if died else held.leave(why, seconds=seconds, asks_within=asks))
+            _for_a_while(lambda: held.die(why) if died else held.leave(why, **more))
         except OSError as error:
             _logger.warning(
                 "Trial %d can't be handed back: %s. Another worker resumes it after lease_seconds.",

@@ -48,6 +48,7 @@ from neps._worker.recorded import error_of, recorded
 from neps._worker.reports import reports_of, with_reports
 from neps._worker.shortage import Shortage
 from neps._worker.time_limit import allowance_of, limited
+from neps._worker.too_short import judged
 from neps.checkpoint._attempts import open_attempt
 from neps.checkpoint._files import discard_unfinished
 from neps.errors import DirectoryError
@@ -167,6 +168,7 @@ class Evaluations:
                 evaluated = own if is_around else self._told_in_a_child(hold, peers.settle(own))
         if not isinstance(evaluated, Evaluated) or not evaluated.outcome.success:
             reports.flush()
+        evaluated = judged(evaluated, held, stopping.ran_out, self._context)
         if isinstance(evaluated, PendingType):
             return evaluated
         evaluated = self._shortage.judge(held, evaluated, mine)

@@ -29,7 +29,7 @@ from neps._worker.resuming import resume
 from neps._worker.settings import Keep
 from neps._worker.shortage import Shortage
 from neps._worker.steps import Leave, Pause, Step
-from neps.errors import DirectoryError, EvaluationError
+from neps.errors import DirectoryError, EvaluationError, LaunchError
 
 __all__ = ["Worker"]
 
@@ -117,7 +117,7 @@ class Worker:
         """Whether an interruption ends this worker, and goes through `neps.run`; one by the walltime lets it leave."""
         if ended.reason == "walltime":
             self._told_to_leave = Leave("the walltime of the job is nearly over", cut_short_by="walltime")
-            return isinstance(ended.exception, SystemExit)
+            return isinstance(ended.exception, SystemExit | LaunchError)
         if ended.reason == "stop":
             self._told_to_leave = Leave("neps stop asks a run inside of its trial to leave", cut_short_by="stop")
         return ended.reason not in BORNE
@@ -272,7 +272,7 @@ class Worker:
     def _evaluate(self, held: Claim) -> Trial | Interrupted | None:
         self._waiting = _Waiting("", time.monotonic())
         self.evaluated += 1
-        self._context.time_left.begun = True
+        self._context.time_left.begin()
         number, what = held.number, "trial {} ended early"
         self._on_change(f"evaluating trial {number}")
         try:

@@ -39,6 +39,8 @@ class TimeLeft:
         self._counted: set[int] = set()
         self.begun = False
         """Whether this worker has begun an evaluation."""
+        self.is_first = False
+        """Whether the last one that it has begun was its first."""
 
     def seen(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
@@ -53,6 +55,10 @@ class TimeLeft:
 
     def gone(self, number: int) -> None:
         """The folder of a trial was removed: how long it took is as true as before."""
+
+    def begin(self) -> None:
+        """An evaluation begins."""
+        self.begun, self.is_first = True, not self.begun
 
     def lacks(self, decision: Decision) -> str | None:
         """Why an evaluation of this isn't begun, for all that is left; None if it may be."""

@@ -189,6 +189,7 @@ def test_a_trial_that_was_told_to_stop_is_handed_back(
     monkeypatch.setattr("neps._worker.session.WALLTIME", Job(30.0))
 
     def run_pipeline(x: float) -> float:
+        neps.report(1, x)
         assert not neps.current_trial().should_stop(margin=0)
         assert neps.current_trial().should_stop()
         if told == "exits":
