@@ -205,8 +205,7 @@ class AskAndTell:
 
         Raises:
             neps.errors.SamplerError: if a sampler of your own answers what none may answer.
-            neps.errors.DirectoryError: if the run was moved aside.
-            OSError: if the filesystem fails. Nothing is lost: ask again.
+            neps.errors.DirectoryError: if the run was moved aside, or the filesystem fails. Nothing is lost: ask again.
         """
         with self._one_at_a_time:
             answer = self._trials.claim()
@@ -228,7 +227,7 @@ class AskAndTell:
 
         Raises:
             neps.errors.NotPendingError: if the trial was told already, was retried meanwhile, or was never asked for.
-            neps.errors.DirectoryError: if the run was moved aside.
+            neps.errors.DirectoryError: if the run was moved aside, or the filesystem fails.
             neps.errors.ArgumentError: if `result` can't be read, or has no cost though max_cost_total needs one. The
                 trial is still pending then: tell it again.
 

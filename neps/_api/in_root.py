@@ -22,6 +22,7 @@ from neps._ledger.claims import Claim, Hold
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.opening import OpenedRun
 from neps._ledger.pending_mark import mark_pending
+from neps._ledger.storage import told_of
 from neps._ledger.trial_folder import TrialFolder
 from neps._outcome import Outcome
 from neps._trial import Trial
@@ -54,13 +55,14 @@ class InRoot:
     def pending(self) -> Mapping[int, Trial]:
         """The trials of the run that wait to be told, whoever has claimed them."""
         view = self._view
-        self._refresh()
-        for number in view.untold:  # somebody may have reopened or removed it
-            if view.pending[number].folder.has_start(1):
-                view.update(number)
-            else:
-                view.forget(number)
-        view.reopen_retried(most=view.failures)
+        with told_of(self._opened.layout.root, "Nothing is lost: look again."):
+            self._refresh()
+            for number in view.untold:  # somebody may have reopened or removed it
+                if view.pending[number].folder.has_start(1):
+                    view.update(number)
+                else:
+                    view.forget(number)
+            view.reopen_retried(most=view.failures)
         return {number: view.pending[number].trial for number in view.untold}
 
     @property
@@ -72,19 +74,24 @@ class InRoot:
         """Claim the next trial, which waits to be told from now on; or why none may start.
 
         Raises:
-            DirectoryError: if the run was moved aside.
-            OSError: if the directory can't be used.
+            DirectoryError: if the run was moved aside, or the filesystem fails.
         """
-        while True:
-            self._refresh()
-            match self._claims.next():
-                case Claim() as held:
-                    return self._marked(held)
-                case Leave(reason=reason):
-                    return Limit(done=True, reason=reason)
-                case Pause(brief=False, reason=reason):
-                    return Limit(done=False, reason=reason)
-            time.sleep(_BRIEF)
+        with told_of(self._opened.layout.root, "Nothing is lost: ask again."):
+            while (claimed := self._try_to_claim()) is None:
+                time.sleep(_BRIEF)
+        return claimed
+
+    def _try_to_claim(self) -> Trial | Limit | None:
+        """The same; None where it has to be tried again in a moment."""
+        self._refresh()
+        match self._claims.next():
+            case Claim() as held:
+                return self._marked(held)
+            case Leave(reason=reason):
+                return Limit(done=True, reason=reason)
+            case Pause(brief=False, reason=reason):
+                return Limit(done=False, reason=reason)
+        return None
 
     def publish(self, number: int, outcome: Outcome) -> Trial:
         """End a pending trial, in the attempt that is known here.
@@ -99,9 +106,11 @@ class InRoot:
         mine = Hold(TrialFolder(self._opened.layout, number), start.attempt, start.identity.worker)
         values = settings.loss_value_on_error, settings.cost_value_on_error
         try:
-            return Untold.of(root, definition, number, start.attempt, mine).tell(outcome, values)
+            with told_of(root, f"Tell trial {number} again: only the first time counts.", mine.folder.path):
+                return Untold.of(root, definition, number, start.attempt, mine).tell(outcome, values)
         finally:
-            self._view.update(number)
+            with contextlib.suppress(OSError):  # the next look finds it
+                self._view.update(number)
 
     def _refresh(self) -> None:
         """Learn of new trials, of results, and of marks; a few are looked at for whether they were retried.

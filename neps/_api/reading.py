@@ -8,6 +8,7 @@ from neps._api.arguments import root_path
 from neps._calling import public
 from neps._history import History
 from neps._ledger.reading import read_history
+from neps._ledger.storage import told_of
 
 __all__ = ["load"]
 
@@ -23,7 +24,7 @@ def load(root_directory: str | Path) -> History:
         All trials, those that are running or wait included.
 
     Raises:
-        neps.errors.DirectoryError: if there is no run.
+        neps.errors.DirectoryError: if there is no run, or it can't be read.
 
     Example:
         >>> import neps, tempfile
@@ -33,4 +34,6 @@ def load(root_directory: str | Path) -> History:
         >>> neps.load(root).best.config
         {'x': 1}
     """
-    return read_history(root_path(root_directory))
+    root = root_path(root_directory)
+    with told_of(root, "Then load it again."):
+        return read_history(root)

@@ -19,7 +19,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.mending import is_mendable, mend
 from neps._ledger.reading import read_definition, read_view
 from neps._ledger.retrying import reopen
-from neps._ledger.storage import denial
+from neps._ledger.storage import told_of
 from neps._trial import Status, Trial
 from neps._views.status import why_damaged
 from neps._views.wording import short_gist
@@ -51,8 +51,8 @@ def retry(root_directory: str | Path, trials: int | Iterable[int] = (), *, faile
     Raises:
         neps.errors.ArgumentError: if one of `trials` can't be retried, such as one that has not failed, or none is
             given; nothing was reopened.
-        neps.errors.DirectoryError: if there is no run, or this user may not write to it.
-        OSError: if the filesystem fails. Nothing is lost: retry again.
+        neps.errors.DirectoryError: if there is no run, this user may not write to it, or the filesystem fails. Nothing
+            is lost: retry again.
 
     Example:
         >>> import neps, tempfile
@@ -115,8 +115,9 @@ class Retrying:
 
     def __init__(self, root_directory: str | Path) -> None:
         self.root = root_path(root_directory)
-        self._definition = read_definition(self.root)
-        self._history = load(self.root)
+        with told_of(self.root, "Nothing was reopened. Retry again."):
+            self._definition = read_definition(self.root)
+            self._history = load(self.root)
 
     def chosen(self, trials: Iterable[int], *, failed: bool) -> list[int]:
         """The numbers to retry, each once: these, or all that failed.
@@ -149,17 +150,13 @@ class Retrying:
         """Reopen a trial if that can be done.
 
         Raises:
-            OSError: if it can't be written; a DirectoryError where this user may not.
+            DirectoryError: if it can't be written.
         """
         if (refusal := self.refusal(number)) is not None:
             line = f"trial {number}: {refusal} ({self._folder(number)})"
             return Retried(number, done=False, reopened=False, said=(line,))
-        try:
+        with told_of(self.root, f"Nothing is lost: retry trial {number} again."):
             return self._retry(self._history.by_number[number])
-        except OSError as error:
-            if (denied := denial(self.root, error)) is not None:
-                raise denied from error
-            raise
 
     def _retry(self, trial: Trial) -> Retried:
         number, attempts, said = trial.number, trial.attempts, list[str]()

@@ -17,7 +17,7 @@ from neps._children import inherited, named
 from neps._ledger.claims import Hold
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition
-from neps._ledger.storage import denial
+from neps._ledger.storage import told_of
 from neps._trial import Trial
 from neps._worker.untold import Untold
 from neps.errors import ArgumentError, gist, shown
@@ -61,7 +61,7 @@ def tell(
         neps.errors.NotPendingError: if nothing can be told: there is no such trial, it has ended, a worker evaluates
             it, or another attempt has begun; nothing was written.
         neps.errors.EvaluationError: if no cost was told, and max_cost_total needs one; the loss is published.
-        neps.errors.DirectoryError, OSError: if there is no run, or it can't be written to, for as long as that.
+        neps.errors.DirectoryError: if there is no run, or it can't be written to, for as long as that.
 
     Example:
         >>> import neps, tempfile
@@ -82,12 +82,8 @@ def tell(
             f"attempt is {shown(attempt)}, an attempt at trial {job.folder.number}, but number is {trial}."
         )
     definition = read_definition(root)
-    try:
+    with told_of(root, f"Tell trial {trial} again: only the first time counts.", Layout(root).trial(trial)):
         told = Untold.of(root, definition, trial, meant, job).tell(outcome, (loss, cost))
-    except OSError as error:
-        if (denied := denial(root, error, Layout(root).trial(trial))) is not None:
-            raise denied from error
-        raise
     said = f"finished: loss {told.loss:g}" if told.succeeded else f"failed: {gist(told.error)}"
     _logger.info("Trial %d %s, as was told. See %s", trial, said, Layout(root).trial(trial))
     return told

@@ -13,7 +13,7 @@ import stat
 import uuid
 from collections.abc import Callable, Iterator
 
-from neps.errors import DirectoryError
+from neps.errors import DirectoryError, NepsError
 
 __all__ = [
     "DENIED",
@@ -25,6 +25,7 @@ __all__ = [
     "lost_terminal",
     "shown_size",
     "storage_error",
+    "told_of",
     "try_to_write",
 ]
 
@@ -126,6 +127,27 @@ def advice(error: OSError) -> str:
     if error.errno in DENIED:
         return "This user may not write there: have its owner or mode changed, or renew an expired ticket (`klist`)."
     return "The filesystem or its server fails: see `dmesg`, or ask who runs it."
+
+
+@contextlib.contextmanager
+def told_of(root: str, then: str, folder: str | None = None) -> Iterator[None]:
+    """Where the filesystem of a root fails meanwhile, raise an error of neps: what has failed, and what to do.
+
+    Args:
+        root: the run's root directory.
+        then: what it means, and what to do once it works again, in sentences.
+        folder: where to try whether this user may write; None as of `denial`.
+
+    Raises:
+        DirectoryError: in the place of any OSError.
+    """
+    try:
+        yield
+    except NepsError:
+        raise
+    except OSError as error:
+        message = f"{root} can't be used: {error}. {advice(error)} {then}"
+        raise denial(root, error, folder) or DirectoryError(message) from error
 
 
 def try_to_write(folder: str, size: int, until: Callable[[], object] = lambda: False) -> OSError | None:
