@@ -106,7 +106,7 @@ class InRoot:
         mine = Hold(TrialFolder(self._opened.layout, number), start.attempt, start.identity.worker)
         values = settings.loss_value_on_error, settings.cost_value_on_error
         try:
-            with told_of(root, f"Tell trial {number} again: only the first time counts.", mine.folder.path):
+            with told_of(root, f"Tell trial {number} again: what was told before stays.", mine.folder.path):
                 return Untold.of(root, definition, number, start.attempt, mine).tell(outcome, values)
         finally:
             with contextlib.suppress(OSError):  # the next look finds it

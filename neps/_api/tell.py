@@ -82,7 +82,7 @@ def tell(
             f"attempt is {shown(attempt)}, an attempt at trial {job.folder.number}, but number is {trial}."
         )
     definition = read_definition(root)
-    with told_of(root, f"Tell trial {trial} again: only the first time counts.", Layout(root).trial(trial)):
+    with told_of(root, f"Tell trial {trial} again: what was told before stays.", Layout(root).trial(trial)):
         told = Untold.of(root, definition, trial, meant, job).tell(outcome, (loss, cost))
     said = f"finished: loss {told.loss:g}" if told.succeeded else f"failed: {gist(told.error)}"
     _logger.info("Trial %d %s, as was told. See %s", trial, said, Layout(root).trial(trial))

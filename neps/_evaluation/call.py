@@ -104,12 +104,13 @@ def _ended_by(raised: BaseException, signals: Signals, fence: Fence, stopping: S
     reason = _reason(raised, signals, fence, stopping)
     if reason is not None:
         return Interrupted(reason=reason, exception=raised, signum=signals.received)
-    return out_of_time(stopping.limit, raised) if stopping.is_over else failure(raised)
+    return out_of_time(stopping, raised) if stopping.is_over else failure(raised)
 
 
-def out_of_time(limit: float, raised: BaseException | None = None) -> Evaluated:
+def out_of_time(stopping: Stopping, raised: BaseException | None = None) -> Evaluated:
     """An evaluation that failed after its time was over, by this exception if by any, which the error names, too."""
-    error = TimeLimitError(f"the evaluation took longer than max_seconds_per_trial={limit:g}")
+    earlier = ", with the earlier attempts that were handed back" if stopping.resumed else ""
+    error = TimeLimitError(f"the evaluation took longer than max_seconds_per_trial={stopping.limit:g}{earlier}")
     error.__cause__ = raised
     return dataclasses.replace(failure(error), out_of_time=True)
 

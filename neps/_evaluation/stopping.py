@@ -89,6 +89,8 @@ class Stopping:
         """max_seconds_per_trial."""
         self.ends = allowance.ends
         """When the time of the trial is over, by the monotonic clock."""
+        self.resumed = allowance.resumed
+        """Whether earlier attempts have used some of it."""
         self._allowance = allowance
         self._signalled, self._lost, self._on_short = signalled, lost, on_short
         self._walltime = walltime

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import math
 import time
 import traceback
 from collections.abc import Callable
@@ -73,7 +72,6 @@ class Evaluations:
         self._previous = Previous(context, wanted="previous_pipeline_directory" in self._directories)
         self._endings = Endings(context, shortage)
         self._patience = 10 * context.lease
-        self._limit = context.settings.max_seconds_per_trial or math.inf
 
     def run(self, held: Claim) -> Trial | Interrupted | None:
         """Evaluate; the trial with its result or pending, how it was interrupted, or None if somebody else decided it.
@@ -141,7 +139,7 @@ class Evaluations:
             lambda: signals.noticed, lambda: fence.broken, allowance=allowance, walltime=self._context.walltime
         )
         fence = Fence(
-            lambda: self._abandon(held, fence, reports, began),
+            lambda: self._abandon(held, fence, reports, began, stopping),
             peers.grace(self._context.lease),
             lambda: stopping.is_overdue,
             stopping.gets_on,
@@ -196,10 +194,10 @@ class Evaluations:
             return evaluated
         return Interrupted(reason="walltime", exception=WalltimeOver("a child process was told to stop"))
 
-    def _abandon(self, held: Claim, fence: Fence, reports: Reports, began: _Began) -> None:
+    def _abandon(self, held: Claim, fence: Fence, reports: Reports, began: _Began, stopping: Stopping) -> None:
         """Make an end of an evaluation that was taken over, or whose time was over, a while ago; it doesn't ask."""
         signals, heartbeat, folder = self._context.signals, self._context.heartbeat, held.folder
-        late, peers = out_of_time(self._limit), self._context.peers
+        late, peers = out_of_time(stopping), self._context.peers
         if peers.are_there:
             evaluated, ended = self._end(held, peers.settle(None if fence.broken else late), reports, began)
             heartbeat.stop()
@@ -215,8 +213,8 @@ class Evaluations:
             )
         else:
             said = (
-                f"Trial {folder.number} has taken longer than max_seconds_per_trial={self._limit:g}. Its run_pipeline "
-                f"still runs, and has called neither neps.report nor neps.checkpoint for another {lease}."
+                f"Trial {folder.number} has taken longer than max_seconds_per_trial={stopping.limit:g}. Its "
+                f"run_pipeline still runs, and has called neither neps.report nor neps.checkpoint for another {lease}."
             )
         if (why := anew.obstacle(main_thread=signals.active)) is not None:
             _logger.warning("%s It is left to end by itself. This process can't be restarted: %s.", said, why)

@@ -257,7 +257,7 @@ class Worker:
         if asked is Asked.NOW:
             return Leave("neps stop asks all workers to leave", cut_short_by="stop")
         if self._signals.stopping:
-            return Leave("the worker around this run is asked to leave", cut_short_by="stop")
+            return Leave("the worker whose trial contains this run is asked to leave", cut_short_by="stop")
         after_trial = Leave("neps stop asks each worker to leave after its trial", cut_short_by="stop")
         return after_trial if asked else self._told_to_leave
 

@@ -56,19 +56,17 @@ def _one_more(ended: Interrupted, held: Claim, ran_out: RanOut, context: Context
     with contextlib.suppress(OSError):  # which says nothing
         setbacks = Setbacks.of(held.folder, held.attempt, most - 1)
     count = setbacks.short_jobs + 1
-    done = (
-        "no checkpoint saved by neps.checkpoint, no neps.report of a further step, and no file of its own in its folder"
-    )
+    done = "no checkpoint saved by neps.checkpoint, no neps.report of a further step, nothing written into its folder"
     advice = f"{_MORE_TIME}, or save and report more often"
     if count >= most:
         error = (
             f"given up after {count} attempts whose jobs were too short for any progress: {done} (max_attempts={most}; "
-            f"the last one had {ran_out.had:.0f} s). {advice}."
+            f"the last one had {ran_out.had:.0f} s of walltime). {advice}."
         )
         return Evaluated(Outcome(success=False, error=error))
     _logger.warning(
-        "The job was too short for trial %d: it had %.0f s, and has made no progress: %s. %s. After "
-        "max_attempts=%d such attempts it fails; this was attempt %d of them. See %s",
+        "The job was too short for trial %d: it had %.0f s of walltime, and the trial made no progress: %s. %s. The "
+        "trial fails after max_attempts=%d such attempts; so far: %d. See %s",
         *(held.number, ran_out.had, done, advice, most, count, held.folder.path),
     )
     return dataclasses.replace(ended, job_too_short=True)

@@ -205,7 +205,8 @@ def test_a_resumed_trial_that_goes_on_all_the_same_fails(
     hand_back(tmp_path, 9000.0, max_seconds_per_trial=5000)
     (trial,) = search(tmp_path, run_pipeline, max_evaluations_total=1, max_seconds_per_trial=5000).trials
     assert (trial.status, trial.attempts) == ("failed", 2)
-    assert str(trial.error).startswith("TimeLimitError")
+    said = "max_seconds_per_trial=5000, with the earlier attempts that were handed back"
+    assert str(trial.error).startswith(f"TimeLimitError: the evaluation took longer than {said}")
 
 
 def test_how_often_it_asks_is_handed_on(tmp_path: Path) -> None:
