@@ -117,6 +117,7 @@ def work(
         early = False
         raise
     finally:
+        context.view.hand_on_patience()
         try:
             if early and last is not None:
                 last()

@@ -51,7 +51,7 @@ def test_a_torn_result_is_made_up_for_by_its_attempts_end(scene: Scene) -> None:
     scene.spoil(1, "result.yaml")
     report = looked(scene)
     found = only(report, Kind.TORN)
-    assert found.wrong
+    assert not found.wrong
     assert "goes by attempt_1.end.yaml" in found.optimizer
     assert report.standings == {1: Standing.SUCCESS}
 
@@ -60,9 +60,12 @@ def test_a_trial_whose_decision_was_removed_is_no_free_number(scene: Scene) -> N
     scene.claim(1)
     scene.end(1)
     (scene.root / "config_1" / "trial.yaml").unlink()
-    found = only(looked(scene), Kind.TORN)
+    report = looked(scene)
+    found = only(report, Kind.TORN)
     assert found.wrong
-    assert "Restore trial.yaml" in found.advice
+    assert "Its number is used up" in found.optimizer
+    assert "restore the file" in found.advice
+    assert report.standings == {1: Standing.UNREADABLE}
 
 
 def test_a_torn_end_is_made_up_for_by_the_result(scene: Scene) -> None:
@@ -81,7 +84,7 @@ def test_a_torn_decision_makes_a_damaged_trial_after_a_lease(scene: Scene) -> No
     found = only(report, Kind.TORN)
     assert report.standings == {1: Standing.UNREADABLE}
     assert "lease_seconds=120" in found.optimizer
-    assert "Start a worker" in found.advice
+    assert "start one if none runs" in found.advice
     assert found.mend is None
 
 

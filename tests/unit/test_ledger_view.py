@@ -265,11 +265,18 @@ class TestWithoutDetails:
         assert (view.ended, set(view.known())) == (2, {2})
 
     def test_success_takes_one_open(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-        scene.claim(1)
-        scene.end(1)
+        """Who joins, and finds it in no cache, also looks whether its decision is there."""
+        for number in (1, 2):
+            scene.claim(number)
+            scene.end(number)
+        shutil.move(scene.path(2), hidden := scene.root / "elsewhere")
         with opened(monkeypatch) as paths:
-            scene.view(details=False)
-        assert [path.rpartition("/")[2] for path in paths if "config_" in path] == ["result.yaml"]
+            view = scene.view(details=False)
+            shutil.move(hidden, scene.path(2))
+            view.refresh()
+        read = [path.removeprefix(f"{scene.root}/") for path in paths if "config_" in path]
+        assert read == ["config_1/result.yaml", "config_1/trial.yaml", "config_2/result.yaml"]
+        assert view.ended == 2
 
     def test_the_results_cache_is_rebuilt_where_much_is_lacking(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
