@@ -266,16 +266,17 @@ class TestWithoutDetails:
 
     def test_success_takes_one_open(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """Who joins, and finds it in no cache, also looks whether its decision is there."""
-        for number in (1, 2):
-            scene.claim(number)
-            scene.end(number)
-        shutil.move(scene.path(2), hidden := scene.root / "elsewhere")
+        scene.claim(1)
+        scene.end(1)
         with opened(monkeypatch) as paths:
             view = scene.view(details=False)
-            shutil.move(hidden, scene.path(2))
-            view.refresh()
-        read = [path.removeprefix(f"{scene.root}/") for path in paths if "config_" in path]
-        assert read == ["config_1/result.yaml", "config_1/trial.yaml", "config_2/result.yaml"]
+        assert [path.rpartition("/")[2] for path in paths if "config_" in path] == ["result.yaml", "trial.yaml"]
+        scene.claim(2)
+        scene.end(2)
+        view.note_reserved(2)
+        with opened(monkeypatch) as paths:
+            view._examiner.examine_reserved(2)
+        assert [path.rpartition("/")[2] for path in paths if "config_" in path] == ["result.yaml"]
         assert view.ended == 2
 
     def test_the_results_cache_is_rebuilt_where_much_is_lacking(
