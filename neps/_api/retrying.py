@@ -139,8 +139,8 @@ class Retrying:
             return "there is no such trial"
         if trial.decision is None and (why := self._why_unreadable(number)):
             return (
-                f"it can't be read now: {why}. Start a worker if none runs: after lease_seconds="
-                f"{self._definition.lease_seconds:g} it declares the trial damaged; then retry it"
+                f"it can't be read now: {why}. If that stays so, a worker declares the trial damaged after "
+                f"lease_seconds={self._definition.lease_seconds:g}: start one if none runs"
             )
         if trial.status is not Status.FAILED and not trial.awaits_tell:
             return f"it has not failed: its status is {trial.status}; nothing to retry"

@@ -69,11 +69,11 @@ def _look(folder: TrialFolder, name: str, state: TrialState | None) -> Torn | No
         return _config(path, state)
     if not name.endswith(".yaml"):
         return _odd(path)
-    why = _why_unreadable(folder, name)
-    return None if why is None else Torn(path, why, _instead(name, state), wrong=name == RESULT)
+    why = _why_unreadable(folder, name, state)
+    return None if why is None else Torn(path, why, _instead(name, state))
 
 
-def _why_unreadable(folder: TrialFolder, name: str) -> str | None:
+def _why_unreadable(folder: TrialFolder, name: str, state: TrialState | None) -> str | None:
     if _PENDING.fullmatch(name) or _VOID.fullmatch(name):
         try:
             documents.load(f"{folder.path}/{name}")
@@ -83,7 +83,7 @@ def _why_unreadable(folder: TrialFolder, name: str) -> str | None:
             return f"it can't be read: {error}"
         return None
     try:
-        return why_unreadable(folder, name)
+        return why_unreadable(folder, name, state.decision if state else None)
     except OSError as error:
         return f"it can't be read: {error}"
 

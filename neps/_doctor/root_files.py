@@ -20,15 +20,13 @@ from neps._ledger.foreign import tail
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.overwriting import unfinished_moves
-from neps._ledger.results_cache import ResultsCache, line_of, parse, remembered
+from neps._ledger.results_cache import LARGEST_FILE, ResultsCache, line_of, parse, remembered
 from neps._listing import counted
 from neps._trial import Trial
 
 __all__ = ["Cache", "cache_findings", "read_cache", "root_findings"]
 
 _MOST = 5
-_LARGEST = 1 << 28
-"""Bytes of a worker's file at most; of a larger one the end is read."""
 
 
 def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> Iterator[Finding]:
@@ -124,7 +122,7 @@ def read_cache(layout: Layout) -> Cache:
         names = sorted(os.listdir(layout.results_cache))  # noqa: PTH208
     for name in names:
         try:
-            content = tail(f"{layout.results_cache}/{name}", _LARGEST) or b""
+            content = tail(f"{layout.results_cache}/{name}", LARGEST_FILE) or b""
         except OSError as error:
             cache.odd.append(f"{name} ({error})")
             continue
@@ -176,8 +174,16 @@ def _agrees(run: str, trial: Trial, payload: bytes) -> bool:
 
 
 def _rebuild(layout: Layout, trials: Mapping[int, Trial]) -> str:
-    cache = ResultsCache(layout, Identity.mine().worker)
-    cache.discard()
+    """Correct what it says of these trials, and add what it lacks. What no folder tells now, it goes on to tell."""
+    cache, told = ResultsCache(layout, Identity.mine().worker), set[int]()
+
+    def say(number: int, line: bytes) -> bytes | None:
+        if (trial := trials.get(number)) is None:
+            return line
+        told.add(number)
+        return line_of(layout.run, trial)
+
+    cache.rewrite(say)
     succeeded = [number for number, trial in trials.items() if trial.succeeded]
-    cache.add(succeeded, trials.get)
+    cache.add([number for number in succeeded if number not in told], trials.get)
     return f"rebuilt {layout.results_cache} from {counted(len(succeeded), 'result')}"

@@ -77,11 +77,13 @@ def examine_trial(folder: TrialFolder, around: Surroundings) -> Examined:
 def _read(folder: TrialFolder, trust: Trust) -> tuple[TrialState | None, UnreadableDocumentError | None]:
     """Where it stands, or why that can't be told."""
     try:
-        return trust.read_state(folder), None
+        if (state := trust.read_state(folder)) is None:
+            folder.check_undecided()
     except UnreadableDocumentError as error:
         return None, error
     except OSError as error:
         return None, UnreadableDocumentError(folder.path, f"it can't be read: {error}")
+    return state, None
 
 
 def _leftovers(
@@ -177,15 +179,6 @@ def _torn(folder: TrialFolder, torn: Torn) -> Finding:
 
 def _half_claim(folder: TrialFolder, names: list[str]) -> Finding:
     inside = [name for name in names if not name.startswith(".")]
-    if any(name == RESULT or name.endswith(".end.yaml") for name in inside):
-        return Finding(
-            kind=Kind.TORN,
-            what=f"there is no {TRIAL}, but what came of the trial is here: somebody has removed that file",
-            optimizer="A worker decides this number anew, and takes this for what came of the new configuration.",
-            advice=f"Restore {TRIAL} from a backup before you start a worker. Else move the folder out of the root.",
-            path=folder.path,
-            trial=folder.number,
-        )
     what = f"its number is reserved and not decided: there is no {TRIAL}"
     if inside:
         what += f", but {counted(len(inside), 'other file')}"

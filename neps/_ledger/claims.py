@@ -133,7 +133,7 @@ class Claim:
 
     def publish(self, fields: Mapping[str, Any]) -> bool:
         """End the attempt with its result, the trial's: True if it was ours, and durable then."""
-        return self.folder.end_with_result(self.attempt, fields, self._me)
+        return self.folder.end_with_result(self.attempt, fields, self._me, self.decision)
 
     def leave(self, why: str, **more: float | None) -> bool:
         """Hand the attempt back, to be resumed by any worker: True if this end was ours. `more`: as of `AttemptEnd`."""

@@ -40,10 +40,10 @@ def damaged_trial(
     attempts, spent = folder.last_attempt(), 0.0
     with contextlib.suppress(UnreadableDocumentError, OSError):
         folder.check()
+        spent = spent_before(folder, attempts + 1)  # whatever it was spent on
         if decision is None and (committed := folder.decision()) is not None:
             check(committed[0], folder.path)
             decision = committed[0]
-        spent = spent_before(folder, attempts)
     verdict = verdict_on(folder)
     result = Result.of_damage(verdict.outcome.error if verdict else error.without_path)
     return Trial(

@@ -14,6 +14,7 @@ from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.foreign import read
 from neps._ledger.knowledge import Knowledge
 from neps._ledger.layout import Layout
+from neps._ledger.numbering import Reserved
 from neps._ledger.pending import Pending
 from neps._ledger.silence import Silence
 from neps._ledger.trial_folder import TrialFolder
@@ -24,6 +25,7 @@ from neps._trial import Trial
 __all__ = ["Examiner"]
 
 _logger = logging.getLogger("neps.ledger")
+_JUST_RESERVED = 1.0
 
 
 class Examiner:
@@ -32,21 +34,40 @@ class Examiner:
     def __init__(self, layout: Layout, trust: Trust, known: Knowledge, poll: float) -> None:
         self._layout, self._trust, self._known, self._poll = layout, trust, known, poll
 
-    def examine_reserved(self, number: int) -> None:
-        """Try to learn what a number was decided to be of which only its name is known."""
+    def examine_reserved(self, number: int, *, joining: bool = False) -> None:
+        """Try to learn what a number was decided to be of which only its name is known.
+
+        Without details a success is enough, but for who is `joining`, and finds it in no cache: it looks at both.
+        """
         folder, reserved = TrialFolder(self._layout, number), self._known.numbers.reserved[number]
         try:
-            if not self._known.details and folder.has_succeeded():
+            if self._has_succeeded(folder, reserved, joining=joining):
                 self._known.succeeded(number, None)
             elif (state := self._trust.read_state(folder)) is not None:
                 self.place(trial_of(folder, state), folder, state)
             else:
-                reserved.undecided, reserved.torn = time.monotonic(), Silence(self._poll)
+                self._undecided(folder, reserved)
         except UnreadableDocumentError as error:
             reserved.why = error.without_path
             self._distrust(folder, reserved.torn, error)
         except OSError as error:
             self._failed_look(folder, reserved.torn, error)
+
+    def _has_succeeded(self, folder: TrialFolder, reserved: Reserved, *, joining: bool) -> bool:
+        """Whether that is known, and how doesn't matter."""
+        if self._known.details or reserved.was_undecided or reserved.torn.looks:
+            return False
+        return bool(folder.has_succeeded()) and (not joining or folder.seems_decided())
+
+    def _undecided(self, folder: TrialFolder, reserved: Reserved) -> None:
+        """There is no decision. In a folder in which an attempt has left anything there was one, and nobody knows it.
+
+        Seldom asked: another worker has reserved most such numbers a moment ago, and is about to commit them.
+        """
+        now = time.monotonic()
+        if self._trust.only_reads or now - reserved.since >= _JUST_RESERVED:
+            folder.check_undecided()
+        reserved.undecided, reserved.torn = now, Silence(self._poll)
 
     def examine_pending(self, number: int) -> Trial | None:
         """Look closely at a pending trial: its attempts, their ends, its heartbeat. The trial, if it has a result."""
@@ -108,6 +129,8 @@ class Examiner:
     def _distrust(self, folder: TrialFolder, torn: Silence, error: UnreadableDocumentError) -> None:
         """A document can't be trusted: look again, or else it is damaged."""
         torn.observe(time.monotonic(), error.path)
+        if torn.looks == 1 and not error.lasting:
+            torn.go_on_from(self._trust.waited_before(folder.number, error.document))
         pending = self._known.pending.get(folder.number)
         trial = self._trust.judged(folder, pending.state if pending else None, torn, error)
         if trial is not None:

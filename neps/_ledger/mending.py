@@ -18,8 +18,8 @@ from neps._ledger.layout import RESULT, Layout, attempt_of, end_name, start_name
 from neps._ledger.records import AttemptEnd, AttemptStart, parsed, result_fields
 from neps._ledger.retrying import RETRY
 from neps._ledger.trial_folder import TrialFolder
-from neps._ledger.trust import forget_note
-from neps._trial import Result, Trial
+from neps._ledger.trust import forget_notes
+from neps._trial import Decision, Result, Trial
 
 __all__ = ["is_mendable", "mend", "why_unreadable"]
 
@@ -39,23 +39,23 @@ def mend(root: str, definition: Definition, trial: Trial) -> list[str]:
     Returns:
         How what was taken away is called now.
     """
-    me, folder = Identity.mine(), TrialFolder(Layout(root, definition.run), trial.number)
+    me, folder, of = Identity.mine(), TrialFolder(Layout(root, definition.run), trial.number), trial.decision
     moved: list[str] = []
     if folder.has_start(trial.attempts + 1):
         return moved
     after = ""
     for attempt in range(1, trial.attempts + 1):
         if attempt > 1:
-            moved += _set_unreadable_aside(folder, start_name(attempt))
+            moved += _set_unreadable_aside(folder, start_name(attempt), of)
             if not folder.has_start(attempt):
                 folder.open_attempt(attempt, me, after)
-        moved += _set_unreadable_aside(folder, end_name(attempt))
+        moved += _set_unreadable_aside(folder, end_name(attempt), of)
         end = folder.end(attempt)
         if end is None:
             _end_damaged(folder, attempt, me)
         after = RETRY if end is None or end.result is not None else str(end.end)
-    moved += _set_unreadable_aside(folder, RESULT)
-    forget_note(Layout(root, definition.run), trial.number)
+    moved += _set_unreadable_aside(folder, RESULT, of)
+    forget_notes(Layout(root, definition.run), trial.number)
     return moved
 
 
@@ -66,21 +66,23 @@ def _end_damaged(folder: TrialFolder, attempt: int, me: Identity) -> None:
     publish(folder.path, end_name(attempt), documents.encode(result_fields(result)), me.token)
 
 
-def _set_unreadable_aside(folder: TrialFolder, name: str) -> list[str]:
+def _set_unreadable_aside(folder: TrialFolder, name: str, of: Decision | None) -> list[str]:
     """Rename a document that can't be read; seen whole then, it goes back. Its new name, if it has one."""
-    if why_unreadable(folder, name) is None:
+    if why_unreadable(folder, name, of) is None:
         return []
     aside = f"{name}.damaged-{uuid.uuid4().hex[:8]}"
     if not move_away(f"{folder.path}/{name}", f"{folder.path}/{aside}"):
         return []
-    if why_unreadable(folder, aside, name) is None:
+    if why_unreadable(folder, aside, of, name) is None:
         put(f"{folder.path}/{aside}", f"{folder.path}/{name}")
         return []
     return [aside]
 
 
-def why_unreadable(folder: TrialFolder, name: str, meant: str | None = None) -> str | None:
+def why_unreadable(folder: TrialFolder, name: str, of: Decision | None, meant: str | None = None) -> str | None:
     """Why a start or an end, which is `meant` to be called so, can't be trusted; None if it can, or isn't there.
+
+    A result that says so must be `of` that decision.
 
     Raises:
         OSError: if the filesystem fails.
@@ -88,17 +90,22 @@ def why_unreadable(folder: TrialFolder, name: str, meant: str | None = None) -> 
     try:
         fields = documents.load(path := f"{folder.path}/{name}")
         if fields is not None:
-            parsed(path, lambda: _read_as(meant or name, fields))
+            end = parsed(path, lambda: _read_as(meant or name, fields))
+            if end is not None:
+                folder.check_of(path, end, of)
     except UnreadableDocumentError as error:
         return error.why
     return None
 
 
-def _read_as(name: str, fields: Mapping[str, Any]) -> None:
-    """Read what must be in a document of this name."""
+def _read_as(name: str, fields: Mapping[str, Any]) -> AttemptEnd | None:
+    """Read what must be in a document of this name; the end, where it is one."""
     attempt = attempt_of(name)
     if attempt is not None and name == start_name(attempt):
         AttemptStart.from_fields(fields, attempt)
-    elif AttemptEnd.from_fields(fields).attempt != attempt is not None:
+        return None
+    end = AttemptEnd.from_fields(fields)
+    if end.attempt != attempt is not None:
         message = f"attempt is not {attempt}"
         raise ValueError(message)
+    return end

@@ -24,6 +24,11 @@ class Reserved:
     why: str = ""
     undecided: float = -math.inf
 
+    @property
+    def was_undecided(self) -> bool:
+        """Whether a look has found no decision."""
+        return self.undecided > -math.inf
+
     def is_half_claim(self, patience: float) -> bool:
         """Whether its owner was given so many seconds, and a look after that found no decision."""
         return not self.torn.looks and self.undecided >= self.since + patience

@@ -35,9 +35,10 @@ class Recall:
         remembered = dict(self._news.read_on())
         numbers = set(self._layout.numbers())
         if not remembered.keys() <= numbers:  # somebody has removed trials: what it says of their numbers is void
-            remembered = {}
+            remembered = {number: payload for number, payload in remembered.items() if number in numbers}
             if self._me:
-                self._results_cache.discard()
+                with contextlib.suppress(OSError):
+                    self._results_cache.rewrite(lambda number, line: line if number in numbers else None)
         return numbers - {number for number, payload in remembered.items() if self._believe(number, payload)}
 
     def hear(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,7 +21,16 @@ from neps._outcome import Kind, Origin, Outcome, Result, recorded
 from neps._trial import Decision, Place, place_fields
 from neps.errors import shown
 
-__all__ = ["AttemptEnd", "AttemptStart", "End", "decision_fields", "parsed", "read_decision", "result_fields"]
+__all__ = [
+    "AttemptEnd",
+    "AttemptStart",
+    "End",
+    "decision_fields",
+    "digest_of",
+    "parsed",
+    "read_decision",
+    "result_fields",
+]
 
 
 _T = TypeVar("_T")
@@ -57,9 +68,10 @@ class AttemptStart:
 class AttemptEnd:
     """How attempt `attempt` ended; `result` is there where that decides the trial.
 
-    `needs_bytes`: it was left since the storage failed, and needs room for about so many. `seconds`: how long it was
-    evaluated until it was left. `asks_within`: in how many seconds it asked whether to stop, and had returned.
-    `job_too_short`: whether it was left since its job ends, before any progress, though it had most of that job.
+    `decision` is the digest of what it is the result of, if it names that. `needs_bytes`: it was left since the storage
+    failed, and needs room for about so many. `seconds`: how long it was evaluated until it was left. `asks_within`: in
+    how many seconds it asked whether to stop, and had returned. `job_too_short`: whether it was left since its job
+    ends, before any progress, though it had most of that job.
     """
 
     attempt: int
@@ -69,13 +81,15 @@ class AttemptEnd:
     seconds: float | None = None
     asks_within: float | None = None
     job_too_short: bool = False
+    decision: int | None = None
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> AttemptEnd:
         """Read from attempt_K.end.yaml or result.yaml."""
         attempt, end = typed.need(fields, "attempt", typed.counted), typed.need(fields, "end", _how)
         if end in (End.RESULT, End.DAMAGED):
-            return cls(attempt, end, _read_result(fields, attempt, damaged=end is End.DAMAGED))
+            result = _read_result(fields, attempt, damaged=end is End.DAMAGED)
+            return cls(attempt, end, result, decision=typed.get(fields, "decision", typed.whole))
         if end is not End.LEFT:
             return cls(attempt, end)
         return cls(
@@ -117,6 +131,21 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         "worker": decision.worker,
         "time": decision.claimed.isoformat() if decision.claimed else None,
     }
+
+
+def digest_of(run: str, decision: Decision) -> int:
+    """What a result names its decision by: all that an evaluation depends on, and the place that its result counts for.
+
+    Who decided it, and when, makes no difference. The same for a decision that was read and one that was written.
+
+    Example:
+        >>> digest_of("run", Decision(number=1, config={"x": 0.5})) == digest_of("run", Decision(number=1, config={}))
+        False
+    """
+    names = ("number", "config", "fidelity", "bracket", "rung", "slot", "previous", "seed")
+    fields = decision_fields(decision)
+    text = json.dumps({"run": run} | {name: fields[name] for name in names}, sort_keys=True, separators=(",", ":"))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 def read_decision(fields: Mapping[str, Any], number: int) -> Decision:

@@ -7,6 +7,7 @@ lines are ignored, and the folders tell the rest: it may be deleted at any time.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import logging
@@ -15,21 +16,25 @@ import re
 import shutil
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from neps._ledger import fields as typed
 from neps._ledger.documents import FORMAT_VERSION
-from neps._ledger.foreign import LONGEST_LINE
+from neps._ledger.exclusive import move_away
+from neps._ledger.foreign import LONGEST_LINE, tail
 from neps._ledger.layout import Layout
 from neps._ledger.records import AttemptEnd, decision_fields, parsed, read_decision, result_fields
+from neps._ledger.whole_files import replace
 from neps._trial import Status, Trial
 
-__all__ = ["MANY", "ResultsCache", "line_of", "parse", "remembered", "survives_json"]
+__all__ = ["LARGEST_FILE", "MANY", "ResultsCache", "line_of", "parse", "remembered", "survives_json"]
 
 _logger = logging.getLogger("neps.ledger")
 MANY = 100
 """From so many lines on, one joiner of a crowd writes them."""
+LARGEST_FILE = 1 << 28
+"""Bytes of a worker's file at most; of a larger one the end is read."""
 _NUMBER = re.compile(rb"[1-9][0-9]{0,17}")
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -57,13 +62,18 @@ class ResultsCache:
         if len(numbers) < MANY:
             self._add_some(numbers, find)
             return
-        from filelock import FileLock, Timeout
+        with contextlib.suppress(OSError), self._alone():
+            for first in range(0, len(numbers), MANY):
+                self._add_some(numbers[first : first + MANY], find)
 
-        with contextlib.suppress(OSError, Timeout):
-            os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
-            with FileLock(f"{self._folder}.lock").acquire(timeout=0):
-                for first in range(0, len(numbers), MANY):
-                    self._add_some(numbers[first : first + MANY], find)
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Write many lines; raises a TimeoutError, which is an OSError, while somebody else does."""
+        from filelock import FileLock
+
+        os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
+        with FileLock(f"{self._folder}.lock").acquire(timeout=0):
+            yield
 
     def _add_some(self, numbers: Sequence[int], find: Callable[[int], Trial | None]) -> None:
         with contextlib.suppress(OSError):
@@ -92,12 +102,51 @@ class ResultsCache:
         finally:
             os.close(descriptor)
 
-    def discard(self) -> None:
-        """Remove what all workers have remembered: it is rebuilt from the folders."""
-        old = f"{self._folder}.{uuid.uuid4().hex}"
-        with contextlib.suppress(OSError):
-            os.rename(self._folder, old)  # noqa: PTH104
-            shutil.rmtree(old, ignore_errors=True)
+    def rewrite(self, say: Callable[[int, bytes], bytes | None]) -> None:
+        """Correct what all workers have remembered, at no moment with less than what is right in it.
+
+        First this worker's own file has all of it. Then the others' go; they make new ones for what they append.
+
+        Args:
+            say: the line to have instead of this one of a number: the same, another, or None.
+
+        Raises:
+            OSError: if that fails, or somebody else does so now.
+        """
+        with self._alone():
+            lines: dict[int, bytes] = {}
+            paths = [f"{self._folder}/{name}" for name in sorted(os.listdir(self._folder))]  # noqa: PTH208
+            sizes = {path: self._learn(path, 0, lines) for path in paths}
+            said = [say(number, line) for number, line in lines.items()]
+            replace(self._path, b"".join(line for line in said if line is not None))
+            for path, size in sizes.items():
+                if path != self._path:
+                    self._take_in(path, size)
+
+    def _learn(self, path: str, begin: int, lines: dict[int, bytes]) -> int:
+        """Add the whole lines of a file from a place on, the last of each number; where they end."""
+        if not os.path.isfile(path):  # noqa: PTH113 - by mistake or by malice
+            return begin
+        if os.path.getsize(path) > LARGEST_FILE:  # noqa: PTH202
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+        content = (tail(path, LARGEST_FILE) or b"")[begin:]
+        whole = content[: content.rfind(b"\n") + 1]
+        for line in whole.splitlines(keepends=True):
+            if (found := remembered(self._run, line)) is not None:
+                lines[found[0]] = line
+        return begin + len(whole)
+
+    def _take_in(self, path: str, size: int) -> None:
+        """Remove another worker's file, and take over what it has appended since `size` bytes of it were read."""
+        own_name = f"{self._folder}.{uuid.uuid4().hex}"
+        if move_away(path, own_name):
+            lines: dict[int, bytes] = {}
+            self._learn(own_name, size, lines)
+            self._write(b"".join(lines.values()))
+            if os.path.isdir(own_name):  # noqa: PTH112
+                shutil.rmtree(own_name, ignore_errors=True)
+            else:
+                os.unlink(own_name)  # noqa: PTH108
 
 
 def remembered(run: str, line: bytes) -> tuple[int, bytes] | None:

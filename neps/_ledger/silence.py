@@ -52,6 +52,16 @@ class Silence:
         self._mark, self._last = mark, now
         self.looks += 1
 
+    def go_on_from(self, seconds: float) -> None:
+        """Another observer has seen the same for so long before: own looks must bear it out, as after a stall."""
+        self.seconds += seconds
+        self._owed = _LOOKS_AFTER_STALL
+
+    @property
+    def mark(self) -> Hashable:
+        """What the last look saw."""
+        return self._mark
+
     def longer_than(self, lease: float) -> bool:
         """Whether the silence has outlasted the lease, beyond what a stall of the observer explains."""
         return self.seconds > lease and not self._owed

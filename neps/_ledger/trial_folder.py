@@ -26,12 +26,13 @@ from neps._ledger.layout import (
     Layout,
     curve_name,
     end_name,
+    is_ledger_name,
     lock_name,
     saved_name,
     start_name,
     void_name,
 )
-from neps._ledger.records import AttemptEnd, AttemptStart, End, decision_fields, parsed, read_decision
+from neps._ledger.records import AttemptEnd, AttemptStart, End, decision_fields, digest_of, parsed, read_decision
 from neps._trial import Decision
 from neps.errors import shown
 
@@ -87,27 +88,54 @@ class TrialFolder:
             raise UnreadableDocumentError(path, f"it belongs to another run ({shown(fields.get('run'))})")
         return parsed(path, lambda: (read_decision(fields, self.number), AttemptStart.from_fields(fields, 1)))
 
+    def check_undecided(self) -> None:
+        """Make sure that a number without a decision is but reserved: what an attempt leaves comes after that alone.
+
+        Raises:
+            UnreadableDocumentError: if such a thing is there, as where somebody has removed trial.yaml.
+            OSError: if the filesystem fails.
+        """
+        names: list[str] = []
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            names = os.listdir(self.path)  # noqa: PTH208
+        if TRIAL not in names and (left := sorted(filter(is_ledger_name, names))):
+            why = f"it is missing, but the trial was begun: there is {left[-1]}"
+            raise UnreadableDocumentError(f"{self.path}/{TRIAL}", why)
+
     def start(self, attempt: int) -> AttemptStart | None:
         """Who opened an attempt, or None while nobody has."""
         path = f"{self.path}/{start_name(attempt)}"
         fields = documents.load(path)
         return None if fields is None else parsed(path, lambda: AttemptStart.from_fields(fields, attempt))
 
-    def end(self, attempt: int) -> AttemptEnd | None:
-        """How an attempt ended, or None while it has not."""
-        end = self._read_end(name := end_name(attempt))
+    def end(self, attempt: int, of: Decision | None = None) -> AttemptEnd | None:
+        """How an attempt ended, or None while it has not; where `of` is given, a result must be of that decision."""
+        end = self._read_end(name := end_name(attempt), of)
         if end is not None and end.attempt != attempt:
             raise UnreadableDocumentError(f"{self.path}/{name}", f"it is of attempt {end.attempt}")
         return end
 
-    def result(self) -> AttemptEnd | None:
-        """The published result, or None while there is none."""
-        return self._read_end(RESULT)
+    def result(self, of: Decision | None = None) -> AttemptEnd | None:
+        """The published result, or None while there is none; `of` as with `end`."""
+        return self._read_end(RESULT, of)
 
-    def _read_end(self, name: str) -> AttemptEnd | None:
+    def _read_end(self, name: str, of: Decision | None = None) -> AttemptEnd | None:
         path = f"{self.path}/{name}"
         fields = documents.load(path)
-        return None if fields is None else parsed(path, lambda: AttemptEnd.from_fields(fields))
+        if fields is None:
+            return None
+        end = parsed(path, lambda: AttemptEnd.from_fields(fields))
+        self.check_of(path, end, of)
+        return end
+
+    def check_of(self, path: str, end: AttemptEnd, of: Decision | None) -> None:
+        """Make sure that an end, which was read from `path`, isn't the result of another decision than `of`.
+
+        Raises:
+            UnreadableDocumentError: if it says so.
+        """
+        if of is not None and end.decision is not None and end.decision != digest_of(self._layout.run, of):
+            raise UnreadableDocumentError(path, f"it is the result of another decision than {TRIAL}", lasting=True)
 
     def heartbeat(self, attempt: int) -> int | None:
         """The mark of the last heartbeat, or None before the first: only its changes mean something."""
@@ -165,13 +193,19 @@ class TrialFolder:
 
     def has_succeeded(self) -> bool | None:
         """Whether the published result is a success, without parsing it; None while there is no whole one."""
-        try:
-            content = read(f"{self.path}/{RESULT}")
-        except OSError:
-            return None
-        if content is None or not is_complete(content):
-            return None
-        return b"\nstatus: success\n" in content
+        content = self._whole(RESULT)
+        return None if content is None else b"\nstatus: success\n" in content
+
+    def seems_decided(self) -> bool:
+        """Whether trial.yaml is whole, and of this run, without parsing it."""
+        content = self._whole(TRIAL)
+        return content is not None and self._layout.run.encode() in content
+
+    def _whole(self, name: str) -> bytes | None:
+        with contextlib.suppress(OSError):
+            content = read(f"{self.path}/{name}")
+            return content if content is not None and is_complete(content) else None
+        return None
 
     def open_attempt(self, attempt: int, me: Identity, after: str) -> bool:
         """Open an attempt whose predecessor has ended: True if it was ours."""
@@ -185,9 +219,20 @@ class TrialFolder:
         return publish(self.path, end_name(attempt), documents.encode(fields), me.token)
 
     def end_with_result(
-        self, attempt: int, fields: Mapping[str, Any], me: Identity, *, patience: float = PATIENCE
+        self,
+        attempt: int,
+        fields: Mapping[str, Any],
+        me: Identity,
+        of: Decision | None = None,
+        *,
+        patience: float = PATIENCE,
     ) -> bool:
-        """End an attempt with its result, and publish that as the trial's: True if it was ours, and durable then."""
+        """End an attempt with its result, and publish that as the trial's: True if it was ours, and durable then.
+
+        It names the decision that it is the result `of`; a verdict on what nobody can read names none.
+        """
+        if of is not None:
+            fields = {**fields, "decision": digest_of(self._layout.run, of)}
         won = publish(self.path, end_name(attempt), documents.encode(fields), me.token, patience=patience)
         if won:
             self.complete(attempt)

@@ -61,10 +61,10 @@ def read_state(folder: TrialFolder, known: TrialState | None = None, *, complete
             return None
         known = TrialState(*committed)
     decision, start = known.decision, known.start
-    published = _published(folder)
+    published = _published(folder, decision)
     if published is not None and published.result is not None and published.result.outcome.success:
         return TrialState(decision, _started(folder, start, published.attempt), published.end, published.result)
-    start, end = _last_attempt(folder, start, published)
+    start, end = _last_attempt(folder, known, published)
     if complete:
         _complete(folder, start.attempt, end, published)
     return _at(folder, known, start, end)
@@ -79,11 +79,12 @@ def _at(folder: TrialFolder, known: TrialState, start: AttemptStart, end: Attemp
 
 
 def _last_attempt(
-    folder: TrialFolder, start: AttemptStart, published: AttemptEnd | None
+    folder: TrialFolder, known: TrialState, published: AttemptEnd | None
 ) -> tuple[AttemptStart, AttemptEnd | None]:
-    """Follow the attempts from `start` to the last, and how that ended."""
+    """Follow the attempts from the one that is known to the last, and how that ended."""
+    start = known.start
     while True:
-        end = _end(folder, start.attempt, published)
+        end = _end(folder, start.attempt, known.decision, published)
         successor = folder.start(start.attempt + 1) if end is not None else None
         if successor is None:
             return start, end
@@ -104,19 +105,19 @@ def _complete(folder: TrialFolder, attempt: int, end: AttemptEnd | None, publish
             folder.complete(attempt)
 
 
-def _published(folder: TrialFolder) -> AttemptEnd | None:
+def _published(folder: TrialFolder, decision: Decision) -> AttemptEnd | None:
     """The published result; where it can't be trusted, the attempts' ends must tell."""
     try:
-        return folder.result()
+        return folder.result(decision)
     except UnreadableDocumentError:
         return None
 
 
-def _end(folder: TrialFolder, attempt: int, published: AttemptEnd | None) -> AttemptEnd | None:
+def _end(folder: TrialFolder, attempt: int, decision: Decision, published: AttemptEnd | None) -> AttemptEnd | None:
     """How an attempt ended; the published result is the same document, or stands in for an unreadable one."""
     if published is not None and published.attempt == attempt:
         return published
-    return folder.end(attempt)
+    return folder.end(attempt, decision)
 
 
 def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptStart:
@@ -129,12 +130,15 @@ def _started(folder: TrialFolder, start: AttemptStart, attempt: int) -> AttemptS
 
 def condemn(folder: TrialFolder, why: str, me: Identity) -> None:
     """Publish the verdict that a trial is damaged, where the names are free, before anybody decides on that ground."""
+    decision: Decision | None = None
+    with contextlib.suppress(UnreadableDocumentError, OSError):
+        decision, _ = folder.decision() or (None, None)
     try:
         folder.check()  # nothing is written through a link
         attempt = _open_attempt(folder, me)
         verdict = result_fields(Result.of_damage(why, me.worker, attempt))
         folder.end_with_result(attempt, verdict, me, patience=0.0)  # a lease has been waited for already
-        if not _is_result(folder, attempt):
+        if not _is_result(folder, attempt, decision):
             folder.publish_result(verdict, me, patience=0.0)
     except (OSError, UnreadableDocumentError) as error:  # a folder that can't be written to stops nobody
         _logger.warning("The verdict on trial %d can't be published: %s", folder.number, error)
@@ -151,10 +155,10 @@ def _open_attempt(folder: TrialFolder, me: Identity) -> int:
     return attempt
 
 
-def _is_result(folder: TrialFolder, attempt: int) -> bool:
+def _is_result(folder: TrialFolder, attempt: int, decision: Decision | None) -> bool:
     """Whether an attempt's end can be read and decides the trial; then it is made the trial's result."""
     with contextlib.suppress(UnreadableDocumentError):
-        end = folder.end(attempt)
+        end = folder.end(attempt, decision)
         if end is not None and end.result is not None:
             folder.complete(attempt)
             return True

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 
 from neps._ledger import documents
+from neps._ledger import fields as typed
 from neps._ledger.damage import Notices, damaged_trial, verdict_on
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.exclusive import publish
@@ -19,10 +21,13 @@ from neps._ledger.layout import TRIAL, Layout
 from neps._ledger.silence import Silence
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import TrialState, condemn, read_state, trial_of
+from neps._ledger.whole_files import replace
 from neps._trial import Decision, Trial
 from neps.errors import shown
 
-__all__ = ["Trust", "forget_note"]
+__all__ = ["Trust", "forget_notes"]
+
+_NOTE = re.compile(r"([1-9][0-9]{0,17})\.[^.]+\.yaml")
 
 
 class Trust:
@@ -32,6 +37,11 @@ class Trust:
         self._layout, self._me, self._fits = layout, me, fits
         self.lease = lease
         self.notices = Notices(layout, at_once=me is not None)
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether the observer takes no part."""
+        return self._me is None
 
     def read_state(
         self, folder: TrialFolder, known: TrialState | None = None, *, complete: bool = True
@@ -97,8 +107,40 @@ class Trust:
             return fields is not None and fields.get("document") == error.document
         return False
 
+    def waited_before(self, number: int, document: str) -> float:
+        """For how many seconds workers that have left could not read a document of a trial."""
+        waited = 0.0
+        if not self.only_reads:
+            for path in _notes_on_waiting(self._layout, number):
+                with contextlib.suppress(UnreadableDocumentError, OSError, ValueError):
+                    fields = documents.load(path) or {}
+                    if fields.get("document") == document:
+                        waited = max(waited, typed.get(fields, "seconds", typed.cost, 0.0))
+        return waited
 
-def forget_note(layout: Layout, number: int) -> None:
-    """What was noted of a document counts no more: its trial was mended."""
+    def hand_on(self, number: int, torn: Silence) -> None:
+        """This worker leaves before its patience with a document has run out: the next one goes on from there.
+
+        The workers overlap, so each notes its own time with what it went on from, and the longest counts.
+        """
+        me, document = self._me, os.path.basename(str(torn.mark))  # noqa: PTH119
+        if me is None or not torn.seconds:
+            return
+        with contextlib.suppress(OSError):
+            os.makedirs(self._layout.damaged, exist_ok=True)  # noqa: PTH103
+            fields = {"document": document, "seconds": torn.seconds, "by": me.worker, "time": documents.now()}
+            replace(f"{self._layout.damaged}/{number}.{me.token}.yaml", documents.encode(fields))
+
+
+def forget_notes(layout: Layout, number: int) -> None:
+    """What was noted of a trial's documents counts no more: it was mended."""
+    for path in [f"{layout.damaged}/{number}.yaml", *_notes_on_waiting(layout, number)]:
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108
+
+
+def _notes_on_waiting(layout: Layout, number: int) -> Iterator[str]:
     with contextlib.suppress(OSError):
-        os.unlink(f"{layout.damaged}/{number}.yaml")  # noqa: PTH108
+        for name in os.listdir(layout.damaged):  # noqa: PTH208
+            if (note := _NOTE.fullmatch(name)) and int(note[1]) == number:
+                yield f"{layout.damaged}/{name}"

@@ -18,6 +18,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.numbering import Numbering
 from neps._ledger.pending import Pending
 from neps._ledger.recalling import Recall
+from neps._ledger.silence import Silence
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import TrialState, trial_with
 from neps._ledger.trust import Trust
@@ -74,7 +75,7 @@ class View:
         numbers = sorted(self._recall.first())
         for number in numbers:
             self.note_reserved(number)
-            self._examiner.examine_reserved(number)
+            self._examiner.examine_reserved(number, joining=True)
         if self._me:
             self._recall.rebuild([number for number in numbers if number not in self.numbers.reserved])
 
@@ -179,6 +180,16 @@ class View:
         """Say of each damaged trial that it is, where that was not said yet: a reader, once it has chosen a view."""
         self._trust.notices.say()
 
+    def hand_on_patience(self) -> None:
+        """This worker leaves: what it couldn't read, and for how long, is noted for those that come."""
+        for number, torn in self._torn().items():
+            self._trust.hand_on(number, torn)
+
+    def _torn(self) -> dict[int, Silence]:
+        watched = {number: reserved.torn for number, reserved in self.numbers.reserved.items()}
+        watched |= {number: pending.torn for number, pending in self.pending.items()}
+        return {number: torn for number, torn in watched.items() if torn.looks}
+
     # Own trials
 
     def begun(self, folder: TrialFolder, state: TrialState) -> None:
@@ -219,6 +230,11 @@ class View:
     def untold(self) -> list[int]:
         """The trials that wait for `neps.tell`."""
         return sorted(number for number, pending in self.pending.items() if pending.awaits_tell)
+
+    @property
+    def unreadable(self) -> list[int]:
+        """The trials of which something can't be read now: that becomes readable, or it counts as damaged."""
+        return sorted(self._torn())
 
     def half_claims(self, patience: float) -> list[int]:
         """The numbers that were reserved, and not committed within so many seconds."""

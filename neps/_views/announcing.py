@@ -15,6 +15,8 @@ from neps._views.wording import best_words
 
 __all__ = ["Announcer"]
 
+_OTHERS = ("failed", "running", "to be resumed", "waiting for neps.tell", "without a decision")
+
 
 class Announcer:
     """Tells of one call of `neps.run`. It never fails that.
@@ -54,10 +56,12 @@ class Announcer:
     def left(self, history: History, evaluated: int) -> None:
         """The worker found nothing more to do, after so many evaluations of its own."""
         ended = [trial for trial in history.trials if trial.ended]
-        waiting = sum(trial.status is Status.WAITING for trial in history.pending)
+        undecided = sum(trial.decision is None for trial in history.pending)
+        waiting = sum(trial.status is Status.WAITING for trial in history.pending) - undecided
         untold = sum(trial.awaits_tell for trial in history.pending)
-        running, failed = len(history.pending) - waiting - untold, len(ended) - len(history.succeeded)
-        counts = _counts(self._budget, len(ended), failed, running, waiting, untold)
+        running = len(history.pending) - undecided - waiting - untold
+        failed = len(ended) - len(history.succeeded)
+        counts = _counts(self._budget, len(ended), failed, running, waiting, untold, undecided)
         since = f" ({self._what})" if self._what else ""
         if evaluated or waiting:  # what waits is left to do: it was asked to stop
             self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
@@ -87,15 +91,15 @@ class Announcer:
         say(sys.stderr, f"neps: {text}")
 
 
-def _counts(budget: Budget, ended: int, failed: int, running: int = 0, waiting: int = 0, untold: int = 0) -> str:
+def _counts(budget: Budget, ended: int, *others: int) -> str:
+    """So many trials have ended, and so many others failed, run, wait and so on, as far as they are given."""
     most = budget.max_evaluations_total
     parts = [
         f"{counted(ended, 'trial')} ended"
         if most is None or ended > most
         else f"{ended} of {counted(most, 'trial')} ended"
     ]
-    others = {"failed": failed, "running": running, "to be resumed": waiting, "waiting for neps.tell": untold}
-    parts += [f"{number} {how}" for how, number in others.items() if number]
+    parts += [f"{number} {how}" for how, number in zip(_OTHERS, others, strict=False) if number]
     return ", ".join(parts)
 
 

@@ -25,7 +25,7 @@ from neps._worker.context import Context
 from neps._worker.steps import Leave, Pause, Step
 from neps.errors import shown
 
-__all__ = ["Claims"]
+__all__ = ["Claims", "unreadable"]
 
 _logger = logging.getLogger("neps.worker")
 _PATIENCE = 1.0
@@ -58,8 +58,7 @@ class Claims:
         reserved = self._view.numbers.reserved.get(number)
         if reserved is not None:
             if reserved.torn.looks:
-                path = self._context.layout.trial(number)
-                return Pause(f"{path} to become readable, or to count as damaged after lease_seconds")
+                return unreadable(self._context.layout.trial(number))
             if not reserved.is_half_claim(self._patience):
                 return _pause_for(number)
         decision = self._decide(number)
@@ -102,8 +101,9 @@ class Claims:
     def _at_the_end(self, step: Step) -> Step:
         """Before leaving, make sure that no half claim is left to complete."""
         self._view.refresh(most=MOST_WHILE_WAITING)
-        if any(isinstance(self._decide(number), Decision) for number in sorted(self._view.numbers.reserved)):
-            return _pause_for(self._view.numbers.lowest)
+        undecided = [number for number, each in self._view.numbers.reserved.items() if not each.torn.looks]
+        if any(isinstance(self._decide(number), Decision) for number in sorted(undecided)):
+            return _pause_for(min(undecided))
         return step
 
     @property
@@ -167,6 +167,11 @@ class Claims:
         self._view.note_reserved(decision.number)
         if self._context.sampler.tolerates_stale_history and decision.previous is None and decision.place is None:
             self._spare = decision
+
+
+def unreadable(path: str) -> Pause:
+    """What a worker waits for where something in a trial's folder can't be read."""
+    return Pause(f"{path} to become readable, or to count as damaged after lease_seconds")
 
 
 def _pause_for(number: int) -> Pause:

@@ -22,7 +22,7 @@ from neps._ledger.storage import SPACE, denial
 from neps._ledger.view import MOST_WHILE_WAITING, View
 from neps._trial import Trial
 from neps._worker.checkpoint_retention import Disk
-from neps._worker.claiming import Claims
+from neps._worker.claiming import Claims, unreadable
 from neps._worker.context import Context
 from neps._worker.evaluating import BORNE, Evaluations
 from neps._worker.resuming import resume
@@ -184,9 +184,9 @@ class Worker:
         return None
 
     def _before_leaving(self) -> Step | None:
-        """What keeps a worker that has nothing left to claim: what it may resume, and, if it stays, what runs."""
-        if self._settings.wait_for_all:
-            return self._wait_for_all()
+        """What keeps a worker that has nothing left to claim: what it may resume or judge; if it stays, what runs."""
+        if self._settings.wait_for_all and (step := self._wait_for_all()) is not None:
+            return step
         self._view.update_all()
         resumable = self._resumable
         if (step := self._resume_one(resumable)) is not None:
@@ -194,6 +194,8 @@ class Worker:
         usable = [pending for pending in resumable if pending.folder.number not in self._unusable]
         if any(self._has_time_for(pending) for pending in usable):
             return Pause("trials that another worker is resuming", brief=True)
+        if torn := self._view.unreadable:  # whoever comes next would have to wait as long
+            return unreadable(self._context.layout.trial(torn[0]))
         return self._lacking(usable)
 
     @property

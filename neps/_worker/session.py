@@ -120,6 +120,7 @@ def work(
     finally:
         if worker.cut_short_by is not None:
             around.when.cut_short(worker.cut_short_by)
+        context.view.hand_on_patience()
         try:
             if early and last is not None:
                 last()

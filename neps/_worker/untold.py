@@ -84,7 +84,7 @@ class Untold:
             seconds = _seconds_since(mark.started)
             outcome = recorded(with_reports(outcome, Claim(folder, state), {}), settings, seconds or 0.0)
             result = Result(outcome, origin_of(me.worker, mark.attempt, mark.started, seconds))
-            if not self._end(folder, mark.attempt, result, me):
+            if not self._end(Claim(folder, state), result, me):
                 self._running(folder)
                 raise self._refused("another process was quicker")
             told = trial_of(folder, dataclasses.replace(state, end=End.RESULT, result=result, mark=None))
@@ -92,12 +92,12 @@ class Untold:
             raise error
         return told
 
-    def _end(self, folder: TrialFolder, attempt: int, result: Result, me: Identity) -> bool:
+    def _end(self, told: Claim, result: Result, me: Identity) -> bool:
         """End the attempt, through outages, as a worker does: its job may have taken hours, and be gone after this."""
-        fields, outage = result_fields(result), Outage(_logger, _LEASES_OF_OUTAGE * self.lease)
+        folder, fields, outage = told.folder, result_fields(result), Outage(_logger, _LEASES_OF_OUTAGE * self.lease)
         while True:
             try:
-                return folder.end_with_result(attempt, fields, me)
+                return folder.end_with_result(told.attempt, fields, me, told.decision)
             except OSError as error:
                 if storage_error(error, folder.path, own=True) is None or denial(self.layout.root, error, folder.path):
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,12 @@ import pytest
 
 from neps._doctor.examination import Report, examine
 from neps._doctor.finding import Finding, Kind, Standing
+from neps._ledger.exclusive import move_away
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
 from neps._ledger.pending_mark import PendingMark, mark_pending
 from neps._ledger.records import End
-from unit.ledger_scene import Scene, dead, here, somewhere
+from unit.ledger_scene import Scene, dead, failing, here, somewhere
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_a_torn_result_is_made_up_for_by_its_attempts_end(scene: Scene) -> None:
     scene.spoil(1, "result.yaml")
     report = looked(scene)
     found = only(report, Kind.TORN)
-    assert found.wrong
+    assert not found.wrong
     assert "goes by attempt_1.end.yaml" in found.optimizer
     assert report.standings == {1: Standing.SUCCESS}
 
@@ -60,9 +62,12 @@ def test_a_trial_whose_decision_was_removed_is_no_free_number(scene: Scene) -> N
     scene.claim(1)
     scene.end(1)
     (scene.root / "config_1" / "trial.yaml").unlink()
-    found = only(looked(scene), Kind.TORN)
+    report = looked(scene)
+    found = only(report, Kind.TORN)
     assert found.wrong
-    assert "Restore trial.yaml" in found.advice
+    assert "Its number is used up" in found.optimizer
+    assert "restore the file" in found.advice
+    assert report.standings == {1: Standing.UNREADABLE}
 
 
 def test_a_torn_end_is_made_up_for_by_the_result(scene: Scene) -> None:
@@ -81,7 +86,7 @@ def test_a_torn_decision_makes_a_damaged_trial_after_a_lease(scene: Scene) -> No
     found = only(report, Kind.TORN)
     assert report.standings == {1: Standing.UNREADABLE}
     assert "lease_seconds=120" in found.optimizer
-    assert "Start a worker" in found.advice
+    assert "start one if none runs" in found.advice
     assert found.mend is None
 
 
@@ -276,6 +281,53 @@ def test_a_cache_that_lies_is_rebuilt(scene: Scene) -> None:
     assert scene.view().known()[1].loss == 1.0
     assert not mended(scene, found).findings
     assert scene.view().known()[1].loss == 2.0
+
+
+def test_a_rebuilt_cache_keeps_what_no_folder_tells_now(scene: Scene) -> None:
+    for number in (1, 2, 3):
+        scene.claim(number)
+        scene.end(number, loss=float(number))
+    scene.view()
+    (path,) = scene.root.glob(".neps/*/accelerator/*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\ntorn\n", 1))
+    scene.spoil(2, "trial.yaml")
+    scene.path(3).rename(scene.root / "away")
+    found = next(each for each in looked(scene).findings if each.mend and "rebuild" in each.mend.would)
+    assert found.mend
+    found.mend.do()
+    (scene.root / "away").rename(scene.path(3))
+    known = scene.view().known()
+    assert [known[number].loss for number in (1, 2, 3)] == [1.0, 2.0, 3.0]
+    assert not [each for each in looked(scene).findings if each.mend]
+
+
+def test_a_cache_that_is_rebuilt_is_never_without_what_it_had(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails on the way; and what a worker appends meanwhile is in it."""
+    for number in (1, 2):
+        scene.claim(number)
+        scene.end(number)
+    scene.view()
+    (path,) = scene.root.glob(".neps/*/accelerator/*.jsonl")
+    whole = path.read_bytes()
+    path.write_bytes(whole.splitlines(keepends=True)[0] + b"torn\n")
+    scene.spoil(1, "trial.yaml")
+    scene.spoil(2, "trial.yaml")
+    (found,) = (each for each in looked(scene).findings if each.mend and "rebuild" in each.mend.would)
+    assert found.mend
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("neps._ledger.results_cache.move_away", failing(move_away, errno.EIO, done=False))
+        with pytest.raises(OSError, match="Input/output"):
+            found.mend.do()
+    assert scene.view().known().keys() == {1}
+
+    def late(*paths: str) -> bool:
+        with path.open("ab") as file:
+            file.write(whole.splitlines(keepends=True)[1])
+        return move_away(*paths)
+
+    monkeypatch.setattr("neps._ledger.results_cache.move_away", late)
+    found.mend.do()
+    assert scene.view().known().keys() == {1, 2}
 
 
 def test_a_torn_line_of_the_cache_is_ignored(scene: Scene) -> None:

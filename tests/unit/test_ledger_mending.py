@@ -145,13 +145,13 @@ def test_what_is_whole_after_all_stays(scene: Scene) -> None:
     whole = scene.path(1, "attempt_1.end.yaml").read_bytes()
     looks = []
 
-    def late(_: object, name: str, meant: str | None = None) -> str | None:
+    def late(_: object, name: str, of: object, meant: str | None = None) -> str | None:  # noqa: ARG001
         looks.append(name)
         return "torn" if len(looks) == 1 else None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mending, "why_unreadable", late)
-        assert mending._set_unreadable_aside(scene.folder(1), "attempt_1.end.yaml") == []
+        assert mending._set_unreadable_aside(scene.folder(1), "attempt_1.end.yaml", None) == []
     assert len(looks) == 2
     assert scene.path(1, "attempt_1.end.yaml").read_bytes() == whole
 
@@ -256,7 +256,7 @@ def test_a_torn_decision_is_named_before_it_is_damaged(scene: Scene, capsys: pyt
     assert main(["retry", str(scene.root), "--trial", "1"]) == 1
     refused = capsys.readouterr().out
     assert refused.startswith("trial 1: it can't be read now: trial.yaml: it has no end marker")
-    assert "Start a worker if none runs: after lease_seconds=0.2 it declares the trial damaged; then retry" in refused
+    assert "a worker declares the trial damaged after lease_seconds=0.2: start one if none runs" in refused
 
 
 def test_a_dangling_link_is_damaged_and_nothing_is_written_through_a_link(scene: Scene) -> None:

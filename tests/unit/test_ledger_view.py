@@ -265,11 +265,19 @@ class TestWithoutDetails:
         assert (view.ended, set(view.known())) == (2, {2})
 
     def test_success_takes_one_open(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who joins, and finds it in no cache, also looks whether its decision is there."""
         scene.claim(1)
         scene.end(1)
         with opened(monkeypatch) as paths:
-            scene.view(details=False)
+            view = scene.view(details=False)
+        assert [path.rpartition("/")[2] for path in paths if "config_" in path] == ["result.yaml", "trial.yaml"]
+        scene.claim(2)
+        scene.end(2)
+        view.note_reserved(2)
+        with opened(monkeypatch) as paths:
+            view._examiner.examine_reserved(2)
         assert [path.rpartition("/")[2] for path in paths if "config_" in path] == ["result.yaml"]
+        assert view.ended == 2
 
     def test_the_results_cache_is_rebuilt_where_much_is_lacking(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
