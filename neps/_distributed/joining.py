@@ -159,10 +159,10 @@ class _Patience:
         """Once for all that wait: rank 0 does, or, where it is missing, the first of the others."""
         if self._group.rank <= 1 and (self._group.rank == 0 or 0 in missing):
             _logger.warning(
-                "Rank %d waits for %s to call neps.run, for %.0f s so far. It gives up after %.0f s. %s",
+                "Rank %d has waited for %.0f s for %s to call neps.run. It gives up after %.0f s. %s",
                 self._group.rank,
-                _named(missing),
                 waited,
+                _named(missing),
                 _SECONDS_TO_COME,
                 _RULE,
             )

@@ -176,7 +176,10 @@ def _ready(script: Script, attempt: Attempt, patience: float) -> bool:
 
 def _struck(script: Script, plan: Plan, signum: int, attempt: Attempt, after: float) -> Interrupted:
     at = time.time_ns()
-    script.signal(signum)
+    if signum == signal.SIGKILL:
+        script.kill()
+    else:
+        script.signal(signum)
     left_after = script.ends_within(plan.grace)
     end = attempt.end
     script.kill()

@@ -177,3 +177,13 @@ def test_a_script_that_can_not_be_tried_says_why(capfd: pytest.CaptureFixture[st
     code, said = tried("return x", capfd)
     assert code == 1
     assert "ended" in said
+
+
+def test_several_ranks_are_preempted_and_killed_together(capfd: pytest.CaptureFixture[str]) -> None:
+    code, said = tried(_GOOD, capfd, "--ranks=2", "40")
+    assert code == 0, said
+    assert "SIGTERM in trial 1, after" in said
+    assert "handed the trial back" in said
+    assert said.count("the trial read state and began at step") == 2
+    assert main(["preempt-test", "--ranks=2", "--signal=USR1", "script.py"]) == 2
+    assert "--signal is USR1, which torchrun does not hand on" in capfd.readouterr().err
