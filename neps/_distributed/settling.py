@@ -161,8 +161,11 @@ class Settling:
             rank, why = min(self._watch.dead.items())
             return died(rank, size, why)
         for rank in missing:
-            if not self._signals.noticed or self._watch.silent_for(rank) > _SILENT:
-                return died(rank, size, f"it didn't end within {_SECONDS_TO_END:.0f} s of another one")
+            silence = self._watch.silent_for(rank)
+            if not self._signals.noticed or silence > _SILENT:
+                why = f"silent for {silence:.0f} s, and did not end with the others"
+                self._watch.dead[rank] = why  # nobody waits for it any more
+                return died(rank, size, why)
         return None
 
     def _be_interrupted(self, signum: int) -> None:
