@@ -28,8 +28,9 @@ from neps._history import History
 from neps._ledger.definition import LARGEST_SEED, LONGEST_LEASE_SECONDS
 from neps._ledger.identity import Identity
 from neps._ledger.incumbent import Incumbent
+from neps._ledger.launches import TOLD_ROOT
 from neps._ledger.opening import open_run
-from neps._ledger.rehearsal import rehearsed
+from neps._ledger.rehearsal import VARIABLE, rehearsed
 from neps._views.announcing import Announcer
 from neps._views.progress import check_progress, progress_display
 from neps._views.summary import try_to_write_summary, write_summary_within
@@ -263,7 +264,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         )
         announcer = Announcer(root, settings.budget, display, silent=progress is False)
         announcer.begins = _beginning(new=opened.new)
-        announcer.notes += _notes(settings, space, opened.moved)
+        announcer.notes += [*_notes(settings, space, opened.moved), *_other_root(root)]
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             check_cost_budget(sampler, settings.budget)
@@ -329,6 +330,17 @@ def _notes(settings: Settings, space: SearchSpace, moved: str | None) -> Iterato
         and settings.max_seconds_per_run is None
     ):
         yield "No budget is given: it runs until you stop it (see max_evaluations_total)."
+
+
+def _other_root(root: str) -> Iterator[str]:
+    """Whoever has launched this worker will look for the run, and stop it, where they said that it is."""
+    told = os.environ.get(TOLD_ROOT)
+    if not told or os.environ.get(VARIABLE) or Path(os.path.realpath(root)).is_relative_to(os.path.realpath(told)):
+        return
+    yield (
+        f"neps launch was given --root {told}, but this script's root_directory is {root}: the logs are in the former, "
+        f"the search in the latter. Look at it by `neps status {root}`, and give that as --root next time."
+    )
 
 
 def _check_together(settings: Settings) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import shlex
+import re
 import sys
 import time
 from typing import Any
 
 import click
 
-from neps.errors import ArgumentError, NepsError
+from neps.errors import ArgumentError, NepsError, nearest
 
 __all__ = ["launch"]
 
+_SCRIPT, _SCRIPT_OF_EXAMPLES = re.compile(r".+\.py"), "search.py"
 _INTERRUPTED = 130
 _PAUSE = 0.2
 _LOCAL_ONLY = {"share": "--share"}
@@ -27,13 +28,46 @@ _SLURM_ONLY = {
 }
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+class _Launch(click.Command):
+    """What is meant for the script stands behind `--`: else a slip of the pen would silently go there."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an error that shows where the script's arguments belong."""
+        from neps._launching.plan import STARTERS
+
+        own = args[: args.index("--")] if "--" in args else args
+        try:
+            left = super().parse_args(ctx, list(args))
+        except click.NoSuchOption as error:
+            script = next(filter(_SCRIPT.fullmatch, own), _SCRIPT_OF_EXAMPLES)
+            hint = nearest(error.option_name, [name for each in self.params for name in each.opts])
+            raise click.UsageError(
+                f"neps launch has no option {error.option_name}.{hint} If it is one of the script's, write it behind "
+                f"--, as in: neps launch {script} --workers 8 -- {error.option_name} …",
+                ctx,
+            ) from None
+        given = ctx.params["arguments"]
+        behind = len(args) - len(own) - 1 if "--" in args else 0
+        if len(given) > behind and ctx.params["script"] not in STARTERS:
+            extra, script = given[0], ctx.params["script"]
+            raise click.UsageError(
+                f"{extra!r} follows SCRIPT ({script}) and belongs to no option. A value with a blank needs quotes. "
+                f"What is the script's stands behind --, as in: neps launch {script} --workers 8 -- {extra}",
+                ctx,
+            )
+        return left
+
+
+@click.command(cls=_Launch)
 @click.argument("script", metavar="SCRIPT", type=click.Path())
 @click.argument("arguments", metavar="[-- ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--workers", metavar="N", type=int, default=1, show_default=True, help="How many workers to start.")
 @click.option("--at-once", metavar="N", type=int, help="How many of them run at a time: the array's %N.")
 @click.option("--local", is_flag=True, help="Start them on this machine, and wait for them.")
 @click.option("--root", metavar="ROOT", type=click.Path(), help="The script's root_directory: logs go to ROOT/logs.")
+@click.option(
+    "--ranks", metavar="N", type=int, help="Processes of each worker, which train each trial together: torchrun."
+)
 @click.option("--gpus-per-worker", "gpus", metavar="N", type=click.IntRange(min=0), help="GPUs for each worker.")
 @click.option("--cpus-per-worker", "cpus", metavar="N", type=click.IntRange(min=1), help="Cores for each worker.")
 @click.option("--mem", metavar="SIZE", help="Memory for each worker, such as 32G.")
@@ -61,6 +95,8 @@ def launch(script: str, arguments: tuple[str, ...], *, local: bool, follow: bool
         name=given["name"],
         python=given["python"],
     )
+    if given["ranks"] is not None:
+        plan = plan.with_ranks(given["ranks"])
     _refuse(_SLURM_ONLY if local else _LOCAL_ONLY, given, "with --local" if local else "without --local")
     if local:
         return _launch_here(plan, given, follow=follow, dry=dry)
@@ -80,10 +116,11 @@ def _launch_on_slurm(plan: Any, given: dict[str, Any], *, follow: bool, dry: boo
         print(on_slurm.batch_file(plan, options))
         return 0
     array = on_slurm.submit(plan, options)
-    print(f"Submitted job array {array.job}: {plan.workers} x {shlex.join(plan.command[1:])}")
+    print(f"Submitted job array {array.job}: {plan.what}")
     print(f"  logs    {plan.logs}/{array.job}_TASK.log")
     print(f"  status  {plan.status}")
     print(f"  stop    scancel {array.job}, or {plan.stop} for all workers of the run, wherever they were started")
+    _say_root(plan)
     if not follow:
         return 0
     sys.stdout.flush()
@@ -112,15 +149,23 @@ def _launch_here(plan: Any, given: dict[str, Any], *, follow: bool, dry: bool) -
         return 0
     workers = local.Workers(plan, mine)
     with workers.started():
-        print(f"Started {plan.workers} x {shlex.join(plan.command[1:])} on this machine. Ctrl-C stops all.")
+        print(f"Started {plan.what} on this machine. Ctrl-C stops all.")
         print(f"  logs    {workers.logs['0'].with_name(workers.logs['0'].name.replace('_0.log', '_WORKER.log'))}")
         print(f"  status  {plan.status}")
+        _say_root(plan)
         sys.stdout.flush()
         shown = workers.logs if follow else {}
         following.follow(shown, workers.states, workers.are_over, _say, pause=lambda: time.sleep(_PAUSE))
     if workers.received.first is not None:
         return 128 + workers.received.first
     return _concluded(workers.failed, workers.logs)
+
+
+def _say_root(plan: Any) -> None:
+    if plan.root is None:
+        print(
+            "  ROOT is the script's root_directory. Give it as --root: then it stands here, and logs are in ROOT/logs."
+        )
 
 
 def _concluded(failed: dict[str, str], logs: Any) -> int:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neps.errors import ArgumentError
+
 if TYPE_CHECKING:
     from neps._preempting.interrupting import Case, Plan
     from neps._preempting.rehearsing import Script
@@ -38,9 +40,12 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 )
 @click.option("--grace", type=_SECONDS, default=30, show_default=True, help="Seconds that the worker has to leave.")
 @click.option(
+    "--ranks", metavar="N", type=int, help="Start it as N ranks, by torchrun; `neps launch --ranks N` does, too."
+)
+@click.option(
     "--limit", type=_SECONDS, default=300, show_default=True, help="Seconds to wait for the killed trial to end."
 )
-def preempt_test(script: str, arguments: tuple[str, ...], polite: str, wait: float, grace: float, limit: float) -> int:
+def preempt_test(script: str, arguments: tuple[str, ...], *, polite: str, ranks: int | None, **seconds: float) -> int:
     """Test whether a script survives preemption.
 
     Runs SCRIPT.py with its arguments in a rehearsal: each neps.run in it works in a temporary folder in place of its
@@ -51,15 +56,28 @@ def preempt_test(script: str, arguments: tuple[str, ...], polite: str, wait: flo
     from neps._preempting.interrupting import Plan
     from neps._preempting.rehearsing import Script
 
-    plan = Plan(signum=_SIGNALS[polite.upper()], wait=wait, grace=grace, limit=limit)
+    plan = Plan(signum=_SIGNALS[polite.upper()], **seconds)
+    _check_signal(plan.signum, ranks)
     folder = Path(tempfile.mkdtemp(prefix="neps-preempt-test-"))
-    with Script([script, *arguments], folder) as rehearsed:
+    with Script([script, *arguments], folder, ranks) as rehearsed:
         fit = _rehearse(rehearsed, plan)
     if fit:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         print(f"What it printed is in {rehearsed.output}, its trials beside it. Remove {folder} when you are done.")
     return 0 if fit else 1
+
+
+def _check_signal(signum: int, ranks: int | None) -> None:
+    from neps._distributed.starting import handed_on
+
+    name = next(name for name, number in _SIGNALS.items() if number == signum)
+    if handed_on(signum, ranks) != signum:
+        raise ArgumentError(
+            f"--signal is {name}, which torchrun does not hand on to its "
+            "ranks, but dies of. With --ranks it must be TERM or INT: have your scheduler send SIGTERM "
+            "(#SBATCH --signal=B:TERM@120)."
+        )
 
 
 def _rehearse(script: Script, plan: Plan) -> bool:

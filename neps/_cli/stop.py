@@ -24,7 +24,9 @@ def stop(roots: tuple[str, ...], *, after_trial: bool) -> int:
 
 def _stop(root_directory: str, *, after_trial: bool) -> None:
     from neps._api.stopping import ask_to_stop
+    from neps._ledger.layout import Layout
     from neps._ledger.reading import read_definition, root_of
+    from neps._ledger.stopping import asked_now
     from neps._listing import counted
 
     root = root_of(root_directory)
@@ -32,9 +34,15 @@ def _stop(root_directory: str, *, after_trial: bool) -> None:
     if not names:
         print(f"{root}: no worker shows that it runs. If one does, it leaves once it sees the request.")
         return
-    lease = read_definition(root).lease_seconds
-    asked = f"{root}: {counted(len(names), 'worker')} asked to leave"
+    definition = read_definition(root)
+    lease, asked = definition.lease_seconds, f"{root}: {counted(len(names), 'worker')} asked to leave"
     if after_trial:
+        if now := asked_now(Layout(root, definition.run)) & set(names):
+            print(
+                f"{asked}, each after its trial, but {len(now)} of them had been asked to leave now. That holds, so "
+                "these hand their trials back: no request takes back an earlier one."
+            )
+            return
         print(f"{asked}, each after its trial. To make them leave now, run `neps stop {root_directory}`.")
         return
     print(f"{asked} now. Who evaluates sees it within {lease / 3:g} s, and hands its trial back.")

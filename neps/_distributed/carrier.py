@@ -18,7 +18,7 @@ from neps._distributed.launched import Group
 from neps.errors import RankError
 
 if TYPE_CHECKING:
-    from torch._C._distributed_c10d import Store, TCPStore
+    from torch._C._distributed_c10d import Store
 
 __all__ = ["Carrier", "Host"]
 
@@ -29,19 +29,22 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 
 
 class Carrier:
-    """The messages of one call of `neps.run`.
+    """Messages under names of their own: those of one call of `neps.run`, say.
 
-    A connection serves one operation at a time, so each thread has its own.
+    All threads share one connection, which serves one operation at a time. Once it has failed, all that comes later
+    fails at once: whoever ends by that would else try for minutes to reach a host that is gone.
 
     Args:
         group: the ranks, and where their store is.
-        call: which call of `neps.run` it is, counted in each process: all ranks make the same calls.
+        topic: whose messages these are, among those of this torchrun.
     """
 
-    def __init__(self, group: Group, call: int) -> None:
+    def __init__(self, group: Group, topic: str) -> None:
         self._group = group
-        self._prefix = f"neps/{group.run}/{group.restarts}/{call}"
-        self._connections = threading.local()
+        self._prefix = f"neps/{group.run}/{topic}"
+        self._store: Store | None = None
+        self._gone: Exception | None = None
+        self._lock = threading.Lock()
 
     def put(self, name: str, message: Any) -> None:
         """Publish a message.
@@ -108,31 +111,27 @@ class Carrier:
     def _do(self, operation: Callable[[Store], Any]) -> Any:
         from torch.distributed import DistError
 
-        try:
-            return operation(self._store())
-        except (DistError, OSError) as error:
-            self._connections.store = None
-            raise RankError(
-                f"the ranks of torchrun can't reach each other any more: their store at {self._group.address}:"
-                f"{self._group.port} doesn't answer ({type(error).__name__}: {str(error).splitlines()[0][:200]}). "
-                "It ends with torchrun, or with rank 0. Its trial is resumed by whoever comes next."
-            ) from error
-
-    def _store(self) -> Store:
-        from torch._C._distributed_c10d import PrefixStore
-
-        store: Store | None = getattr(self._connections, "store", None)
-        if store is None:
-            store = self._connections.store = PrefixStore(self._prefix, _connected(self._group))
-        return store
+        with self._lock:
+            if self._gone is None:
+                try:
+                    self._store = self._store or _connected(self._group, self._prefix)
+                    return operation(self._store)
+                except (DistError, OSError) as error:
+                    self._gone = error
+            gone = self._gone
+        raise RankError(
+            f"the ranks of torchrun can't reach each other any more: their store at {self._group.address}:"
+            f"{self._group.port} doesn't answer ({type(gone).__name__}: {str(gone).splitlines()[0][:200]}). "
+            "It ends with torchrun, or with rank 0. Its trial is resumed by whoever comes next."
+        ) from gone
 
 
-def _connected(group: Group) -> TCPStore:
+def _connected(group: Group, prefix: str) -> Store:
     """As `init_process_group` connects; where rank 0 is the host, its process has one server for both."""
-    from torch._C._distributed_c10d import TCPStore
+    from torch._C._distributed_c10d import PrefixStore, TCPStore
 
     hosts = not group.agent_hosts and group.rank == 0
-    return TCPStore(
+    store = TCPStore(
         group.address,
         group.port,
         is_master=hosts,
@@ -140,6 +139,7 @@ def _connected(group: Group) -> TCPStore:
         wait_for_workers=False,
         multi_tenant=True,
     )
+    return PrefixStore(prefix, store)
 
 
 class Host:

@@ -19,7 +19,7 @@ from neps._distributed import rendezvous
 from neps._distributed.carrier import Carrier
 from neps._distributed.endings import Ending, asked
 from neps._distributed.histories import read_trials
-from neps._distributed.joining import call_of, join, see_run
+from neps._distributed.joining import join, see_run
 from neps._distributed.launched import Group
 from neps._distributed.watching import GRACE, Watch
 from neps._evaluation import (
@@ -74,8 +74,8 @@ def follow(
         space: its search space.
         settings: as rank 0 has them.
     """
-    carrier, signals = call_of(group), Signals()
-    identities = join(carrier, group, arguments, time.sleep)
+    signals = Signals()
+    carrier, identities = join(group, arguments, time.sleep)
     watch = Watch(carrier, group, identities, signals, silence=120.0)
     follower = _Follower(carrier, group, watch, signals, run_pipeline)
     watch.start()

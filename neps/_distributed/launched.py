@@ -29,8 +29,7 @@ _TASKS, _TASK = "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"
 class Group:
     """The ranks of one torchrun, as this one of them knows them.
 
-    `agent_hosts`: whether torchrun itself hosts the store at `address`:`port`; else rank 0 does. `restarts`: how often
-    torchrun has started these ranks again.
+    `agent_hosts`: whether torchrun itself hosts the store at `address`:`port`; else rank 0 does.
     """
 
     rank: int
@@ -39,7 +38,6 @@ class Group:
     address: str
     port: int
     agent_hosts: bool
-    restarts: int
 
 
 def group_of(environment: Mapping[str, str]) -> Group | None:
@@ -71,7 +69,6 @@ def group_of(environment: Mapping[str, str]) -> Group | None:
             address=address,
             port=port,
             agent_hosts=environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
-            restarts=_whole(environment, "TORCHELASTIC_RESTART_COUNT") or 0,
         )
     if address and (rank is not None or local is not None):
         raise _refused(environment, size)

@@ -155,12 +155,15 @@ class Watch:
                 self._say_dead(rank, f"process {identity.pid} on {identity.host} has ended")
 
     def _say_dead(self, rank: int, why: str) -> None:
-        self.dead[rank] = why
-        if rank == 0:
-            self.lost = self.lost or RankError(f"rank 0 died ({why}). Its trial is resumed by whoever comes next.")
+        self._know_dead(rank, why)
         self._interrupt(f"rank {rank} died")
         if self._carrier.put_first(f"dead/{rank}", why):
             self._carrier.count("news", 1)
+
+    def _know_dead(self, rank: int, why: str) -> None:
+        self.dead[rank] = why
+        if rank == 0:
+            self.lost = self.lost or RankError(f"rank 0 died ({why}). Its trial is resumed by whoever comes next.")
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -179,7 +182,7 @@ class Watch:
         """Look at all that may be new."""
         for rank in self._others:
             if rank not in self.dead and (why := self._carrier.find(f"dead/{rank}")) is not None:
-                self.dead[rank] = why
+                self._know_dead(rank, why)
         if self.dead:
             self._interrupt(f"rank {min(self.dead)} died")
         signum = self._carrier.find("signal")

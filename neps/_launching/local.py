@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from neps._distributed.starting import handed_on, kill_all
 from neps._launching import entry
 from neps._launching.plan import TOKEN, Plan
 from neps._launching.shares import Share
@@ -34,7 +35,7 @@ _OTHER_PATIENCE = 45.0
 
 def described(plan: Plan, share: Share, index: int) -> str:
     """How one worker would be started, as a line for people."""
-    said = {TOKEN: plan.token, **share.environment(os.environ)}
+    said = {TOKEN: plan.token, **share.environment(os.environ, plan.ranks or 1)}
     variables = " ".join(f"{name}={value}" for name, value in said.items())
     bound = f" on cores {','.join(map(str, share.cores))}" if share.bound else ""
     return f"{index}: {variables} {shlex.join(plan.command)}{bound} > {_log(plan, index)}"
@@ -84,7 +85,7 @@ class Workers:
             for index, share in enumerate(self._shares):
                 self._processes[str(index)] = self._start(index, share)
                 if self.received.first is not None:  # before this one was there
-                    self._processes[str(index)].send_signal(self.received.first)
+                    self._send(self._processes[str(index)], self.received.first)
             yield
         finally:
             self._end()
@@ -92,7 +93,7 @@ class Workers:
                 signal.signal(signum, action)
 
     def _start(self, index: int, share: Share) -> subprocess.Popen[bytes]:
-        said = {TOKEN: self._plan.token, "PYTHONUNBUFFERED": "1", **share.environment(os.environ)}
+        said = {**self._plan.environment, **share.environment(os.environ, self._plan.ranks or 1)}
         cores = ",".join(map(str, share.cores)) if share.bound else ""
         own = [sys.executable, "-I", "-S", entry.__file__, str(os.getpid()), cores]
         with self.logs[str(index)].open("ab") as log:
@@ -130,7 +131,10 @@ class Workers:
             return
         for process in self._processes.values():
             if process.returncode is None:
-                process.send_signal(signum)
+                self._send(process, signum)
+
+    def _send(self, process: subprocess.Popen[bytes], signum: int) -> None:
+        process.send_signal(handed_on(signum, self._plan.ranks))
 
     def _end(self) -> None:
         """Have those that still run hand their trials back, and kill what is left after that."""
@@ -142,7 +146,7 @@ class Workers:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
             if process.poll() is None:
-                process.kill()
+                kill_all(process.pid)
             process.wait()
 
     def _end_what_outlasts(self) -> None:
@@ -154,7 +158,7 @@ class Workers:
         if time.monotonic() - again > patience:
             for process in self._processes.values():
                 if process.poll() is None:
-                    process.kill()
+                    kill_all(process.pid)
 
 
 def _state(status: int | None) -> str:

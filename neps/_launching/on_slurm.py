@@ -17,17 +17,19 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor
 
-from neps._launching.plan import TOKEN, Plan
+from neps._launching.plan import Plan
 from neps.errors import ArgumentError, LaunchError, shown
 
 __all__ = ["Array", "Options", "batch_file", "submit"]
 
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
+_MEMORY = re.compile(r"[0-9]+([KMGT]B?)?", re.IGNORECASE)
 _OURS = {
     "array": "--workers and --at-once say it",
     "output": "--root says where logs lie",
@@ -63,6 +65,11 @@ class Options:
         """
         if self.at_once is not None and not 1 <= self.at_once <= workers:
             raise ArgumentError(f"--at-once is {self.at_once}; it must be from 1 to the number of workers, {workers}.")
+        if self.mem is not None and not _MEMORY.fullmatch(self.mem):
+            raise ArgumentError(
+                f"--mem is {shown(self.mem)}; it must be a whole number with K, M, G or T behind it, without a blank, "
+                "such as 8G. (A number alone is megabytes.)"
+            )
         return dict(map(_option, self.more))
 
 
@@ -80,11 +87,17 @@ def _option(text: str) -> tuple[str, str | bool]:
 
 
 class _Scripts(SlurmExecutor):
-    """Submits a command of ours in the place of submitit's, without pickles."""
+    """Submits a command of ours in the place of submitit's, without pickles. `batch_file` is what it has written."""
+
+    batch_file: Path | None = None
 
     @classmethod
     def affinity(cls) -> int:
         return 2  # whether sbatch is there matters to who submits, not to who only looks at the batch file
+
+    def _make_submission_command(self, submission_file_path: Path) -> list[str]:
+        self.batch_file = submission_file_path
+        return list(super()._make_submission_command(submission_file_path))
 
 
 def _executor(plan: Plan, options: Options) -> _Scripts:
@@ -93,7 +106,7 @@ def _executor(plan: Plan, options: Options) -> _Scripts:
     ours = {
         "array": f"0-{plan.workers - 1}{at_once}",
         "output": f"{plan.logs}/%A_%a.log",
-        "signal": f"B:USR1@{_SECONDS_BEFORE}",
+        "signal": f"B:{'USR1' if plan.ranks is None else 'TERM'}@{_SECONDS_BEFORE}",  # torchrun hands on the latter
         "requeue": True,
     }
     executor = _Scripts(plan.logs)
@@ -107,7 +120,7 @@ def _executor(plan: Plan, options: Options) -> _Scripts:
         wckey=None,
         stderr_to_stdout=True,
         use_srun=False,
-        setup=[f"export {TOKEN}={shlex.quote(plan.token)}", "export PYTHONUNBUFFERED=1"],
+        setup=[f"export {name}={shlex.quote(value)}" for name, value in plan.environment.items()],
         additional_parameters={**ours, **more},
     )
     return executor
@@ -140,14 +153,31 @@ def submit(plan: Plan, options: Options) -> Array:
             "sbatch was not found, so nothing was submitted. Run this where SLURM is, or start the workers here, by "
             "--local."
         )
-    plan.logs.mkdir(parents=True, exist_ok=True)
+    made = _made(plan.logs)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what it raises
             job = executor._submit_command(_command(plan))  # noqa: SLF001 - what plugins of submitit call
     except (FailedJobError, FailedSubmissionError) as error:
         lines = [line for line in str(error).splitlines() if "sbatch:" in line] or [str(error)]
+        _unmake([executor.batch_file] if executor.batch_file else [], made)
         raise LaunchError(f"sbatch refused it, so nothing runs: {' '.join(lines)}") from None
     return Array(job.job_id, plan)
+
+
+def _made(folder: Path) -> list[Path]:
+    """Make a folder; those that were not there before, the deepest first."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def _unmake(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Take away what was made for a batch file that was refused."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in folders:
+        with contextlib.suppress(OSError):  # somebody has put something into it
+            folder.rmdir()
 
 
 class Array:

@@ -15,23 +15,27 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from neps._ledger.launches import launch_token
+from neps._distributed.starting import torchrun
+from neps._ledger.launches import TOLD_ROOT, launch_token
 from neps._ledger.reading import root_of
 from neps.errors import ArgumentError, shown
 
-__all__ = ["Plan", "planned"]
+__all__ = ["STARTERS", "Plan", "planned"]
 
 TOKEN = "NEPS_RUN_TOKEN"  # noqa: S105 - a name of the environment
 _OWN_TOKENS = "neps-launch-"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _MOST_WORKERS = 100_000
+STARTERS = frozenset({"accelerate", "mpirun", "python", "python3", "srun", "torchrun"})
+"""What people may write before a script."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """So many `workers`, each a process of its own that runs `command`; `logs` is the folder of what they print.
 
-    `token` is the launch that all of them belong to; `root` is where the search lies, if the user has said it.
+    `token` is the launch that all of them belong to; `root` is where the search lies, if the user has said it. `ranks`:
+    how many processes each worker has, if torchrun starts it. `script` is the end of the command.
     """
 
     command: tuple[str, ...]
@@ -39,7 +43,29 @@ class Plan:
     name: str
     logs: Path
     token: str
+    script: tuple[str, ...]
     root: str | None = None
+    ranks: int | None = None
+
+    def with_ranks(self, ranks: int) -> Plan:
+        """The same with so many processes for each worker, which torchrun starts.
+
+        Raises:
+            ArgumentError: if there can't be so many.
+        """
+        return dataclasses.replace(self, command=(*torchrun(self.command[0], ranks), *self.script), ranks=ranks)
+
+    @property
+    def what(self) -> str:
+        """What is started, for people."""
+        ranks = "" if self.ranks is None else f", each with {self.ranks} ranks"
+        return f"{self.workers} x {shlex.join(self.script)}{ranks}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What each worker is told."""
+        told = {} if self.root is None else {TOLD_ROOT: self.root}
+        return {TOKEN: self.token, "PYTHONUNBUFFERED": "1", **told}
 
     @property
     def stop(self) -> str:
@@ -84,6 +110,7 @@ def planned(
     folder = None if root is None else root_of(root)
     return Plan(
         command=(_python(python), script, *arguments),
+        script=(script, *arguments),
         workers=workers,
         name=called,
         logs=Path("neps-logs").absolute() if folder is None else Path(folder, "logs"),
@@ -96,6 +123,11 @@ def _script(script: str) -> Path:
     path = Path(script)
     if not path.exists():
         where = Path.cwd()
+        if script in STARTERS:
+            raise ArgumentError(
+                f"The script is {shown(script)}, which starts scripts, and so does neps launch. Give a Python file's "
+                "path: `neps launch search.py`. To have torchrun start each worker: `neps launch search.py --ranks 4`."
+            )
         raise ArgumentError(f"The script is {shown(script)}, and {where} has no such file. Give a Python file's path.")
     if not path.is_file():
         raise ArgumentError(f"The script is {shown(script)}, which is no file. Give the path of a Python file.")

@@ -33,15 +33,15 @@ class Share:
     cores: tuple[int, ...]
     bound: bool
 
-    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """What this says to a worker, beside the variables that are given."""
+    def environment(self, given: Mapping[str, str], ranks: int = 1) -> dict[str, str]:
+        """What this says to a worker, beside the variables that are given; its ranks share its cores."""
         said: dict[str, str] = {}
         if self.gpus is not None:
             said[VISIBLE] = ",".join(self.gpus)
             if VISIBLE not in given:  # the numbers are nvidia-smi's, which CUDA counts in another order by itself
                 said["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         if "OMP_NUM_THREADS" not in given:
-            said["OMP_NUM_THREADS"] = str(len(self.cores))
+            said["OMP_NUM_THREADS"] = str(max(1, len(self.cores) // ranks))
         return said
 
 

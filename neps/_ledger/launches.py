@@ -20,9 +20,11 @@ from neps._ledger.identity import Identity, process_state
 from neps._ledger.layout import Layout
 from neps.errors import ArgumentError, DirectoryError, shown
 
-__all__ = ["has_had_run", "launch_token", "remember"]
+__all__ = ["TOLD_ROOT", "has_had_run", "launch_token", "remember"]
 
 _logger = logging.getLogger("neps.ledger")
+TOLD_ROOT = "NEPS_LAUNCH_ROOT"
+"""The environment variable by which `neps launch` hands its `--root` to the workers: do they work there?"""
 _PATIENCE = 10.0
 
 

@@ -27,7 +27,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout, stop_name, stop_number
 from neps._ledger.records import parsed
 
-__all__ = ["Asked", "StopRequest", "Stops", "latest_stop", "request_stop"]
+__all__ = ["Asked", "StopRequest", "Stops", "asked_now", "latest_stop", "request_stop"]
 
 _logger = logging.getLogger("neps.ledger")
 
@@ -73,6 +73,17 @@ def request_stop(layout: Layout, workers: Iterable[str], me: Identity, *, after_
             sync_folder(layout.stops)
             sync_folder(os.path.dirname(layout.stops))  # noqa: PTH120
             return StopRequest(number=number, after_trial=after_trial, workers=named)
+
+
+def asked_now(layout: Layout) -> set[str]:
+    """The workers that some request has asked to leave now: no later one asks them for less."""
+    names: set[str] = set()
+    for number in range(1, _last_number(layout) + 1):
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            request = _read(layout, number)
+            if request is not None and not request.after_trial:
+                names |= set(request.workers)
+    return names
 
 
 def latest_stop(layout: Layout) -> StopRequest | None:

@@ -124,16 +124,18 @@ def _case(script: Script, plan: Plan, signum: int) -> Case:
 
 def _interrupt(script: Script, plan: Plan, signum: int) -> Interrupted:
     """Wait for an evaluation that has saved a checkpoint, or for long, and interrupt it."""
-    patience = plan.wait
+    patience, lasted = plan.wait, 0.0
     for _ in range(_MOST_TRIALS):
         attempt = _begun(script)
         began = time.monotonic()
         if _ready(script, attempt, patience):
             return _struck(script, plan, signum, attempt, time.monotonic() - began)
         _check_failure(script)
-        patience = min(patience, (time.monotonic() - began) / 2)  # now it is known how long one lasts
+        lasted = time.monotonic() - began
+        if not attempt.checkpoints(attempt.began):  # else a longer one will save while it goes on
+            patience = min(patience, lasted / 2)
     message = (
-        f"{_MOST_TRIALS} evaluations ended before one could be interrupted, the last after {2 * patience:.2f} s. Try a "
+        f"{_MOST_TRIALS} evaluations ended before one could be interrupted, the last after {lasted:.2f} s. Try a "
         "script whose evaluations last for some seconds: nothing that short needs a checkpoint."
     )
     raise RehearsalError(message)
@@ -176,7 +178,10 @@ def _ready(script: Script, attempt: Attempt, patience: float) -> bool:
 
 def _struck(script: Script, plan: Plan, signum: int, attempt: Attempt, after: float) -> Interrupted:
     at = time.time_ns()
-    script.signal(signum)
+    if signum == signal.SIGKILL:
+        script.kill()
+    else:
+        script.signal(signum)
     left_after = script.ends_within(plan.grace)
     end = attempt.end
     script.kill()

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from neps._distributed.starting import kill_all, torchrun
 from neps._ledger.rehearsal import VARIABLE
 
 __all__ = ["Script"]
@@ -27,12 +28,13 @@ class Script:
     Args:
         arguments: the script and what comes behind it.
         rehearsal: an existing folder for the roots and for what the script prints.
+        ranks: how many processes it has, started by torchrun; None: it is one.
     """
 
-    def __init__(self, arguments: Sequence[str], rehearsal: Path) -> None:
+    def __init__(self, arguments: Sequence[str], rehearsal: Path, ranks: int | None = None) -> None:
         self.rehearsal = rehearsal
         self.output = rehearsal / "output.txt"
-        self._command = [sys.executable, *arguments]
+        self._command = [*torchrun(sys.executable, ranks, restarts=0), *arguments]
         self._launch = f"preempt-test-{secrets.token_hex(8)}"  # so that a script which overwrites joins its own run
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -83,7 +85,9 @@ class Script:
         return None
 
     def kill(self) -> None:
-        """SIGKILL, as when a node is lost. Returns when it is dead."""
+        """SIGKILL to all of it, as when a node is lost. Returns when it is dead."""
+        if self._process is not None and self._process.poll() is None:
+            kill_all(self._process.pid)
         self.signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()

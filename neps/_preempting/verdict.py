@@ -11,6 +11,8 @@ from neps._preempting.interrupting import Case, Interrupted, Resumed
 __all__ = ["problems", "shown", "went_on"]
 
 _NANOSECONDS = 1e9
+_LEAST_SECONDS = 0.05
+"""What is less is shown as nothing."""
 
 
 def went_on(case: Case) -> bool | None:
@@ -31,16 +33,16 @@ def _read_back(before: Interrupted, resumed: Resumed) -> list[str]:
 
 
 def _lost(case: Case) -> str:
-    """Steps and seconds that have to be done again."""
+    """Steps and seconds that have to be done again, as a sentence."""
     before, resumed = case.interrupted, case.resumed
     seconds = before.after
     if went_on(case) and before.saved:
         seconds = min(seconds, max(0.0, (before.at - before.saved[-1].written) / _NANOSECONDS))
-    lost = f"{seconds:.1f} s"
+    lost = [f"{seconds:.1f} s"] if seconds >= _LEAST_SECONDS else []
     if resumed is not None and resumed.steps and before.steps:
         again = sum(step >= resumed.steps[0] for step in before.steps)
-        lost = f"{again} step{'s' * (again != 1)}, {lost}"
-    return lost
+        lost = [f"{again} step{'s' * (again != 1)}", *lost] if again else lost
+    return f"{' and '.join(lost)} of work was lost" if lost else "Nothing was lost"
 
 
 def shown(case: Case) -> Iterator[str]:
@@ -51,9 +53,9 @@ def shown(case: Case) -> Iterator[str]:
 
 
 def _interrupted(before: Interrupted) -> Iterator[str]:
-    steps = f", step {before.steps[-1]:g} reported" if before.steps else ""
-    saved = f", {before.saved[-1].name} saved" if before.saved else ", nothing saved"
-    yield f"{_name(before)} in {before.attempt}, after {before.after:.1f} s{steps}{saved}."
+    steps = f"reported step {before.steps[-1]:g} and " if before.steps else ""
+    saved = f"saved {before.saved[-1].name}" if before.saved else "saved nothing"
+    yield f"{_name(before)} in {before.attempt}, after {before.after:.1f} s. It had {steps}{saved}."
     if before.signum != signal.SIGKILL:
         left = "is still there" if before.left_after is None else f"left after {before.left_after:.1f} s"
         handed = {End.LEFT: "handed the trial back", End.RESULT: "published a result"}
@@ -64,7 +66,7 @@ def _resumed(case: Case, resumed: Resumed) -> Iterator[str]:
     names = ", ".join(_read_back(case.interrupted, resumed))
     read = f" read {names} and" if names else ""
     begins = f" began at step {resumed.steps[0]:g}" if resumed.steps else " began"
-    yield f"  Started again, the trial{read}{begins}. Lost: {_lost(case)}."
+    yield f"  Started again, the trial{read}{begins}. {_lost(case)}."
     if resumed.end is not None:
         yield f"  It ended with {_what(resumed)}."
 

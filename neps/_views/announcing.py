@@ -63,7 +63,8 @@ class Announcer:
         failed = len(ended) - len(history.succeeded)
         counts = _counts(self._budget, len(ended), failed, running, waiting, untold, undecided)
         since = f" ({self._what})" if self._what else ""
-        if evaluated or waiting:  # what waits is left to do: it was asked to stop
+        most = self._budget.max_evaluations_total
+        if evaluated or history.pending or (most is not None and len(ended) < most):  # others go on, or will
             self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
             return
         self._say(

@@ -34,7 +34,7 @@ class Leaving:
 
 
 def who_leaves(root: str, run: str, view: View) -> Leaving | None:
-    """How the last request stands. None if there is none, or it is over: all have left, and others have begun since.
+    """How the last request stands. None if there is none, it named nobody, or all have left and others have begun.
 
     Args:
         root: where the run lies.
@@ -43,7 +43,7 @@ def who_leaves(root: str, run: str, view: View) -> Leaving | None:
     """
     layout = Layout(root, run)
     request = latest_stop(layout)
-    if request is None:
+    if request is None or not request.workers:
         return None
     there = workers_there(layout, view)
     staying = tuple(_staying(there[name]) for name in request.workers if name in there)

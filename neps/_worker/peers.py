@@ -57,6 +57,9 @@ class Peers(Protocol):
     def end(self, raised: BaseException | None) -> NoReturn:
         """The same where run_pipeline doesn't return: this process ends, or starts anew where nothing was raised."""
 
+    def ends_by_signal(self, signum: int) -> None:
+        """This process is about to end as this signal does."""
+
 
 class Alone:
     """No others."""
@@ -94,3 +97,6 @@ class Alone:
     def end(self, raised: BaseException | None) -> NoReturn:
         """Never called."""
         raise AssertionError from raised
+
+    def ends_by_signal(self, signum: int) -> None:
+        """Nobody has to know."""

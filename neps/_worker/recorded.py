@@ -36,6 +36,13 @@ def recorded(outcome: Outcome, settings: Settings, seconds: float) -> Outcome:
     return dataclasses.replace(outcome, cost=cost) if _lacks_cost(outcome, settings) else outcome
 
 
+_LACKS_RANK = "environment variable RANK expected"
+_WITHOUT_TORCHRUN = (
+    "So init_process_group was called, but torchrun has not started this process: start the script with torchrun, as "
+    "docs/distributed.md shows. "
+)
+
+
 def error_of(evaluated: Evaluated, settings: Settings, folder: TrialFolder) -> EvaluationError | None:
     """What this worker raises once the recorded outcome is published; None where the user tolerates it."""
     outcome = evaluated.outcome
@@ -68,8 +75,9 @@ def _missing_cost(outcome: Outcome, settings: Settings, folder: TrialFolder) -> 
 
 def _failure(evaluated: Evaluated, folder: TrialFolder) -> EvaluationError:
     root, what = folder.directory.parent, gist(evaluated.outcome.error)
+    alone = _WITHOUT_TORCHRUN if _LACKS_RANK in (evaluated.outcome.error or "") else ""
     error = EvaluationError(
-        f"trial {folder.number} failed: {what}. The error is recorded in {folder.path}. Fix it and "
+        f"trial {folder.number} failed: {what}. {alone}The error is recorded in {folder.path}. Fix it and "
         "start again: the run goes on with the next trial. To try this trial again, run "
         f"`neps retry {root} {folder.number}`. With ignore_errors=True, workers go on after failures by themselves."
     )

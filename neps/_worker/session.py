@@ -127,6 +127,7 @@ def work(
         finally:
             if context.signals.received is not None:
                 context.heartbeat.disappear()
+                context.peers.ends_by_signal(context.signals.received)
             context.signals.leave()  # whatever else is on its way out: a signal was to end the process
     if interrupted is not None:
         raise interrupted.exception

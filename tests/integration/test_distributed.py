@@ -52,6 +52,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_who_forgets_torchrun_is_told(folder: Path) -> None:
+    done = start(folder, sys.executable, "search.py")
+    assert done.returncode == 1
+    assert "torchrun has not started this process: start the script with torchrun" in done.stderr.splitlines()[-1]
+
+
 _GLOO_ABORTED = "terminate called without an active exception"
 """What a rank says where gloo's own threads outlive it, now and then: PyTorch's matter, not ours."""
 

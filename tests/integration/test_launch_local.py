@@ -157,3 +157,22 @@ def test_stubborn_ones_are_killed_after_a_second_signal(launch: Launch, tmp_path
     process.communicate(timeout=END)
     assert process.returncode == 128 + signal.SIGINT
     assert ends(tmp_path / "root", "left") == 0
+
+
+def test_ranks_are_one_worker_each_and_hand_their_trials_back(launch: Launch, tmp_path: Path) -> None:
+    """USR1 would end torchrun, and leave its ranks alone."""
+    process = launch("--ranks", "2", "--share", "--root", "root", "--", "slow", "1")
+    mine = pids(tmp_path / "root", 4)
+    assert "Started 2 x search.py slow 1, each with 2 ranks" in (process.stdout.readline() if process.stdout else "")
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=END)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in mine)
+    assert ends(tmp_path / "root", "interrupted by SIGTERM") == 2
+    assert len(list((tmp_path / "root").glob("config_*"))) == 2
+
+
+def test_a_root_that_is_not_the_scripts_is_said(launch: Launch, tmp_path: Path) -> None:
+    process = launch("--root", "other", "--", "quick", "1")
+    process.communicate(timeout=END)
+    said = logs(tmp_path / "other")
+    assert f"neps launch was given --root {tmp_path}/other, but this script's root_directory is {tmp_path}/root" in said

@@ -39,6 +39,14 @@ for epoch in range(state["epoch"] + 1, STEPS + 1):
     save(pipeline_directory, {"epoch": epoch})
 return x
 """
+_SHORT_AND_LONG = """
+state = load(pipeline_directory)
+for epoch in range(state["epoch"] + 1, (STEPS if neps.current_trial().number > 3 else 1) + 1):
+    time.sleep(0.3)
+    neps.report(epoch, x / epoch)
+    save(pipeline_directory, {"epoch": epoch})
+return x
+"""
 _OWN_FILE = """
 path = pipeline_directory / "epoch.pkl"
 first = int(path.read_text()) if path.exists() else 0
@@ -134,6 +142,13 @@ def test_a_script_that_goes_on_from_its_checkpoint_is_fit(capfd: pytest.CaptureF
     assert not list(Path("temporary").iterdir()), "nothing stays of a script that is fit"
 
 
+def test_evaluations_that_save_at_their_end_alone_are_left_to_end(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of a searcher that promotes, the first evaluations last an epoch: nothing is saved in their midst."""
+    code, said = tried(_SHORT_AND_LONG, capfd, "20")
+    assert code == 0, said
+    assert "SIGTERM in trial 4, after" in said
+
+
 def test_files_of_its_own_count_too(capfd: pytest.CaptureFixture[str]) -> None:
     code, said = tried(_OWN_FILE, capfd)
     assert code == 0, said
@@ -177,3 +192,13 @@ def test_a_script_that_can_not_be_tried_says_why(capfd: pytest.CaptureFixture[st
     code, said = tried("return x", capfd)
     assert code == 1
     assert "ended" in said
+
+
+def test_several_ranks_are_preempted_and_killed_together(capfd: pytest.CaptureFixture[str]) -> None:
+    code, said = tried(_GOOD, capfd, "--ranks=2", "40")
+    assert code == 0, said
+    assert "SIGTERM in trial 1, after" in said
+    assert "handed the trial back" in said
+    assert said.count("the trial read state and began at step") == 2
+    assert main(["preempt-test", "--ranks=2", "--signal=USR1", "script.py"]) == 2
+    assert "--signal is USR1, which torchrun does not hand on" in capfd.readouterr().err

@@ -22,7 +22,8 @@ from ranks_storm.launching import environment, evidence_of, order, torchrun, tra
 from ranks_storm.verdict import strikes_of, wrong_with
 from rigs.waiting import wait_until
 
-_WHAT = ("kill", "kill", "kill", "term", "usr1", "raise", "exit")
+_WHAT = ("sudden", "sudden", "sudden", "kill", "kill", "term", "usr1", "raise", "exit")
+"""SIGKILL more often than all else: at any moment, or at the beginning of an epoch."""
 _EPOCHS = 6
 _SECONDS = 600.0
 
@@ -51,8 +52,8 @@ def storm(folder: Path, size: int, strikes: int, generator: random.Random, tally
     """
     root, evidence = folder / "root", folder / "evidence"
     evidence.mkdir(parents=True)
-    trials = strikes + 2
-    script = training(root, evidence, f"--trials={trials}", f"--epochs={_EPOCHS}")
+    trials = 3 * strikes + 2
+    script = training(root, evidence, f"--trials={trials}", f"--epochs={_EPOCHS}", "--seconds=0.02")
     print(f"{size} ranks, {strikes} misfortunes, {'another worker' if other else 'restarts'}", flush=True)
     options = [] if other else [f"--max-restarts={strikes + 3}"]
     with torchrun(size, script, folder / "log", *options) as agent:
@@ -122,7 +123,8 @@ def main() -> int:
 
 def _as_json(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
     names = {
-        "kill": "SIGKILL of one rank",
+        "sudden": "SIGKILL at any moment of one rank",
+        "kill": "SIGKILL in an epoch of one rank",
         "term": "SIGTERM to one rank",
         "usr1": "SIGUSR1 to one rank",
         "raise": "an exception on one rank",

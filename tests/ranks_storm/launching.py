@@ -59,7 +59,9 @@ def _children(pid: int) -> list[int]:
 def order(
     evidence: Path, what: str, *, rank: int | str = "any", trial: int | str = "any", epoch: int | str = "any"
 ) -> Path:
-    """Have a rank do this in that epoch of that trial: `kill`, `term`, `usr1`, `raise`, `exit`."""
+    """Have a rank do this in that epoch of that trial: `kill`, `sudden` (a kill a moment later, wherever it is by
+    then), `term`, `usr1`, `raise`, `exit`.
+    """
     path = evidence / f"{rank}.{trial}.{epoch}.{what}.order"
     path.touch()
     return path

@@ -14,7 +14,9 @@ import contextlib
 import json
 import logging
 import os
+import random
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ class Large:
     """Another one."""
 
 
+_LONGEST_MOMENT = 0.4
+"""Seconds: a trial takes less."""
 CHOICES = {"small": Small, "large": Large}
 SPACE = {
     "x": neps.Float(0.0, 1.0),
@@ -74,6 +78,10 @@ def misbehave(evidence: Path, number: int, epoch: int) -> None:
 def strike(what: str) -> None:
     """One misfortune."""
     match what:
+        case "sudden":
+            moment = threading.Timer(random.uniform(0, _LONGEST_MOMENT), os.kill, (os.getpid(), signal.SIGKILL))
+            moment.daemon = True
+            moment.start()
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "term" | "usr1":

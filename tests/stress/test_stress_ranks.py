@@ -26,6 +26,15 @@ import os, neps
 neps.run(lambda x: x, "root", {"x": neps.Float(0, 1)}, max_evaluations_total=5 + int(os.environ["RANK"]))
 """
 
+ALONE = """
+import os, neps
+from neps._distributed import joining
+
+joining._SAY_AFTER = 0.5
+if os.environ["RANK"] == "0":
+    neps.run(lambda x: x, "root", {"x": neps.Float(0, 1)}, max_evaluations_total=5)
+"""
+
 TOLD = """
 import os, pathlib, time, neps, torch
 import torch.distributed as dist
@@ -132,6 +141,15 @@ def test_ranks_that_are_called_differently_are_refused(tmp_path: Path) -> None:
         assert agent.wait(SECONDS) != 0
     said = (tmp_path / "log").read_text()
     assert re.search(r"rank 0 was called with max_evaluations_total=5, and rank 1 with 6\. Under torchrun", said), said
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_call_by_rank_0_alone_ends_with_an_error_once_the_others_have_ended(tmp_path: Path) -> None:
+    (tmp_path / "alone.py").write_text(ALONE)
+    with torchrun(2, [str(tmp_path / "alone.py")], tmp_path / "log") as agent:
+        assert agent.wait(SECONDS) != 0
+    said = (tmp_path / "log").read_text()
+    assert "LaunchError: rank 1 ended without calling neps.run. Under torchrun all ranks have to call neps.run" in said
     assert not (tmp_path / "root").exists()
 
 

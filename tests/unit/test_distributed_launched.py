@@ -18,7 +18,6 @@ TORCHRUN = {
     "MASTER_ADDR": "localhost",
     "MASTER_PORT": "29500",
     "TORCHELASTIC_RUN_ID": "none",
-    "TORCHELASTIC_RESTART_COUNT": "3",
     "TORCHELASTIC_USE_AGENT_STORE": "True",
 }
 DEEPSPEED = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
@@ -27,7 +26,7 @@ TASK = {"SLURM_STEP_NUM_TASKS": "8", "SLURM_NTASKS": "8", "SLURM_PROCID": "3", "
 
 
 def test_torchruns_variables_make_a_rank() -> None:
-    expected = Group(rank=1, size=2, run="none", address="localhost", port=29500, agent_hosts=True, restarts=3)
+    expected = Group(rank=1, size=2, run="none", address="localhost", port=29500, agent_hosts=True)
     assert group_of(TORCHRUN) == expected
     assert group_of(TORCHRUN | TASK) == expected  # one torchrun in each task of an srun
 

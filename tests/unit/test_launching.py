@@ -91,6 +91,13 @@ def test_options_of_slurm(said: Said) -> None:
     assert list(Path().iterdir()) == [Path("search.py")]
 
 
+def test_ranks_are_started_by_torchrun_which_hands_on_sigterm_alone(said: Said) -> None:
+    text = said("search.py", "--ranks", "4", "--gpus-per-worker", "4", "--dry-run", "--", "3")
+    assert "#SBATCH --signal=B:TERM@120\n" in text
+    start = f"exec {sys.executable} -m torch.distributed.run --standalone --nproc-per-node=4 --max-restarts=10 "
+    assert text.rstrip().splitlines()[-1] == start + "search.py 3"
+
+
 def test_all_of_one_call_are_one_launch(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     def token() -> str:
         found = re.search("^export NEPS_RUN_TOKEN=(.*)$", said("search.py", "--dry-run"), re.MULTILINE)
@@ -126,7 +133,16 @@ def test_all_of_one_call_are_one_launch(said: Said, monkeypatch: pytest.MonkeyPa
         (("search.py", "--local", "--slurm", "qos=high"), "--slurm has no meaning with --local"),
         (("search.py", "--local", "--gpus-per-worker", "1", "--workers", "2"), "need 2 GPUs; 0 can be seen"),
         (("search.py", "--local", "--cpus-per-worker", "9999"), "need 9999 cores; this process may use"),
-        (("search.py", "--no-such"), "No such option"),
+        (("search.py", "--workrs", "2"), "has no option --workrs. Did you mean '--workers'"),
+        (("--lr", "0.1", "search.py"), r"has no option --lr\. If .*: neps launch search.py --workers 8 -- --lr …"),
+        (("search.py", "--mem", "8", "GB"), r"'GB' follows SCRIPT \(search.py\).*: neps launch search.py .* -- GB"),
+        (("search.py", "3", "--", "4"), r"'3' follows SCRIPT"),
+        (("search.py", "--mem", "8 GB"), "--mem is '8 GB'; it must be a whole number with K, M, G or T"),
+        (
+            ("torchrun", "search.py"),
+            "The script is 'torchrun', which starts scripts, .* `neps launch search.py --ranks 4`",
+        ),
+        (("search.py", "--ranks", "1"), "--ranks is 1; it must be from 2 to"),
     ],
 )
 def test_what_can_not_be_is_refused_before_anything_is_started(
@@ -163,6 +179,8 @@ def test_submitting_and_following(said: Said, programs: Callable[[str, str], Non
     root = Path.cwd() / "root"
     assert f"{root}/logs/7_TASK.log" in text
     assert f"scancel 7, or neps stop {root} for all workers" in text
+    assert "ROOT" not in text
+    assert f"export NEPS_LAUNCH_ROOT={root}\n" in (root / "logs" / "7_submission.sh").read_text()
     assert (root / "logs" / "7_submission.sh").read_text().rstrip().endswith("exec " + sys.executable + " search.py")
     assert main(["launch", "search.py", "--workers", "2", "--root", "root", "--follow"]) == 1
 
@@ -191,12 +209,21 @@ def test_ctrl_c_ends_the_following_alone(
     assert not Path("cancelled").exists()
 
 
+def test_without_a_root_it_is_said_what_root_means(said: Said, programs: Callable[[str, str], None]) -> None:
+    programs("sbatch", "echo Submitted batch job 7")
+    text = said("search.py")
+    assert "neps status ROOT\n" in text
+    assert "ROOT is the script's root_directory. Give it as --root: then it stands here" in text
+    assert "NEPS_LAUNCH_ROOT" not in Path("neps-logs/7_submission.sh").read_text()
+
+
 def test_what_sbatch_refuses(said: Said, programs: Callable[[str, str], None]) -> None:
     programs("sbatch", "echo sbatch: error: invalid partition specified: gpu >&2; exit 1")
     text = said("search.py", "--slurm-partition", "gpu", code=1)
     assert "sbatch refused it, so nothing runs: " in text
     assert "sbatch: error: invalid partition specified: gpu" in text
     assert text.count("\n") == 1
+    assert sorted(Path().iterdir()) == [Path("programs"), Path("search.py")]  # no folder for logs is left behind
 
 
 def test_where_there_is_no_slurm(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +299,7 @@ def test_who_gets_which_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_worker_is_told() -> None:
     share = Share(("0", "1"), (2, 3), bound=True)
+    assert share.environment(NONE, ranks=2)["OMP_NUM_THREADS"] == "1"
     told = {"CUDA_VISIBLE_DEVICES": "0,1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "OMP_NUM_THREADS": "2"}
     assert share.environment(NONE) == told
     assert share.environment({"OMP_NUM_THREADS": "8", "CUDA_VISIBLE_DEVICES": "0,1"}) == {"CUDA_VISIBLE_DEVICES": "0,1"}

@@ -258,6 +258,8 @@ def test_whom_a_request_names(scene: Scene) -> None:
 
 def test_status_shows_who_has_not_left(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
     assert who_leaves(str(scene.root), RUN, scene.reader()) is None
+    assert neps.stop(scene.root) == ()
+    assert who_leaves(str(scene.root), RUN, scene.reader()) is None  # nobody was asked
     heartbeat = Heartbeat(scene.layout, here("idle"), LEASE)
     heartbeat.begin()
     scene.claim(1, somewhere("far"))
@@ -293,6 +295,16 @@ def test_the_command(scene: Scene, capsys: pytest.CaptureFixture[str], tmp_path:
     assert "none" in said.err
     requests = [latest_stop(scene.layout)]
     assert [(request.number, request.after_trial) for request in requests if request] == [(3, False)]
+
+
+def test_the_command_says_that_nobody_is_asked_for_less(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    root = str(scene.root)
+    scene.claim(1, somewhere())
+    assert main(["stop", root]) == main(["stop", root, "--after-trial"]) == main(["stop", root, "--after-trial"]) == 0
+    said = capsys.readouterr().out.splitlines()[1:]
+    assert len(said) == 2  # each time
+    for line in said:
+        assert "each after its trial, but 1 of them had been asked to leave now. That holds" in line
 
 
 def test_what_can_not_be_asked(scene: Scene, tmp_path: Path) -> None:

@@ -38,6 +38,15 @@ def test_a_new_run_and_one_that_has_ended(tmp_path: Path, capsys: Capture) -> No
     )
 
 
+def test_who_evaluates_nothing_while_others_go_on_only_leaves(tmp_path: Path, capsys: Capture) -> None:
+    evaluate(tmp_path, lambda **_: neps.PENDING)
+    capsys.readouterr()
+    evaluate(tmp_path)
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"neps: leaves {tmp_path} (max_evaluations_total=2 is reached): 0 of 2 trials ended, 2 wait")
+    assert "earlier results" not in said
+
+
 def test_what_people_may_not_expect(tmp_path: Path, capsys: Capture) -> None:
     def stop(x: float) -> float:
         raise KeyboardInterrupt
