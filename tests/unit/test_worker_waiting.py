@@ -12,7 +12,7 @@ from neps._evaluation import Signals
 from unit.ledger_scene import Scene, somewhere
 
 SPACE = {"x": neps.Float(0, 1)}
-RUNNING = 9
+RUNNING = 6
 
 
 def test_pauses_go_on_growing_while_one_trial_after_the_other_ends(
