@@ -45,7 +45,7 @@ def scenes(*, quick: bool) -> Iterator[tuple[str, Scene]]:
 def _plan(*, quick: bool) -> Iterator[tuple[str, int, bool]]:
     for workers in _CROWDS[: 3 if quick else 4]:
         yield "random_search", workers, True
-    for workers in _CROWDS[:2]:
+    for workers in _CROWDS[: 2 if quick else 4]:
         yield "asha", workers, True
     yield "asha, lookupcache=positive", 10, False
 

@@ -21,29 +21,31 @@ __all__ = ["Pending"]
 class Pending:
     """A trial that runs, or waits to be resumed.
 
-    `spent` is what its ended attempts have cost. `silence` is counted by a worker that has nothing else to do,
-    `watched` by one that looks once in a third of a lease. `torn` is since when a document of it can't be read.
-    `looked` is the time of the last close look, monotonic.
+    `spent` is what its ended attempts have cost. `silence` is that of its worker, and `torn` since when a document of
+    it can't be read. `looked` is the time of the last close look, monotonic. The rest is the lookout's: in which of its
+    turns it was looked at last, when its heartbeat is to be looked at again, and whether that was only looked at once
+    since it was seen to beat.
     """
 
     folder: TrialFolder
     state: TrialState
     spent: float
     silence: Silence
-    watched: Silence
     torn: Silence
     looked: float = 0.0
+    turn: int = 0
+    beat_due: float = 0.0
+    in_doubt: bool = False
 
     @classmethod
     def of(cls, folder: TrialFolder, state: TrialState, spent: float, *, poll: float, lease: float) -> Pending:
         """One that was seen just now, for the first time."""
-        return cls(folder, state, spent, Silence(poll), Silence(lease / 3), Silence(poll))
+        return cls(folder, state, spent, Silence(lease / 3), Silence(poll))
 
     def seen(self, now: float, state: TrialState, mark: Hashable) -> None:
         """A close look that succeeded: where it stands, and the mark of its last heartbeat."""
         self.state = state
-        for silence in (self.silence, self.watched):
-            silence.observe(now, (state.start.attempt, mark))
+        self.silence.observe(now, (state.start.attempt, mark))
 
     def observe_heartbeat(self, now: float) -> None:
         """A look at the heartbeat alone.
@@ -52,22 +54,23 @@ class Pending:
             OSError: if the filesystem fails; then it was no look.
         """
         attempt = self.state.start.attempt
-        self.watched.observe(now, (attempt, self.folder.heartbeat(attempt)))
+        self.silence.observe(now, (attempt, self.folder.heartbeat(attempt)))
 
-    def is_dead(self, lease: float) -> bool:
-        """Whether its last attempt's worker is proven dead, or has been silent for longer than the lease.
+    def has_gone_on(self) -> bool:
+        """Whether its last attempt has an end now, or, where that is known, a successor, as far as this client sees."""
+        attempt = self.state.start.attempt
+        return self.folder.has_start(attempt + 1) if self.waits else self.folder.has_end(attempt)
+
+    def is_silent(self, lease: float) -> bool:
+        """Whether its last attempt's worker has been silent for longer than the lease.
 
         Nobody is waited for where the attempt goes on without its worker.
         """
-        if self.awaits_tell:
-            return False
-        silent = self.silence.longer_than(lease) or self.watched.longer_than(lease)
-        return silent or self.state.start.identity.proven_dead()
+        return not self.awaits_tell and self.silence.longer_than(lease)
 
-    @property
-    def silent_seconds(self) -> float:
-        """For how long its worker has been silent, by whichever of the two counts saw more."""
-        return max(self.silence.seconds, self.watched.seconds)
+    def is_dead(self, lease: float) -> bool:
+        """Whether its last attempt's worker was silent for so long, or is proven dead."""
+        return self.is_silent(lease) or (not self.awaits_tell and self.state.start.identity.proven_dead())
 
     def is_resumable(self, lease: float, me: Identity | None) -> bool:
         """Whether `me`, who evaluates nothing now, may resume it: it waits for that, its worker is dead, or is me.
@@ -78,7 +81,12 @@ class Pending:
 
     def is_mine(self, me: Identity | None) -> bool:
         """Whether `me` has opened its last attempt, which has not ended."""
-        return not self.waits and not self.awaits_tell and self.state.start.identity == me
+        return self.runs and self.state.start.identity == me
+
+    @property
+    def runs(self) -> bool:
+        """Whether its last attempt needs its worker, as far as is known."""
+        return not self.waits and not self.awaits_tell
 
     @property
     def waits(self) -> bool:

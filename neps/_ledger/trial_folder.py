@@ -28,6 +28,7 @@ from neps._ledger.layout import (
     end_name,
     is_ledger_name,
     lock_name,
+    pending_name,
     saved_name,
     start_name,
     void_name,
@@ -174,7 +175,7 @@ class TrialFolder:
 
     def superseded(self, attempt: int) -> bool:
         """Whether an attempt has an end or a successor: a hint, for its own heartbeat."""
-        return os.path.lexists(f"{self.path}/{end_name(attempt)}") or self.has_start(attempt + 1)
+        return self.has_end(attempt) or self.has_start(attempt + 1)
 
     def last_attempt(self) -> int:
         """The highest attempt that was opened, as far as this client sees."""
@@ -186,6 +187,14 @@ class TrialFolder:
     def has_start(self, attempt: int) -> bool:
         """Whether an attempt was opened, as far as this client sees."""
         return os.path.lexists(f"{self.path}/{start_name(attempt)}")
+
+    def has_end(self, attempt: int) -> bool:
+        """Whether an attempt has ended, as far as this client sees."""
+        return os.path.lexists(f"{self.path}/{end_name(attempt)}")
+
+    def is_marked(self, attempt: int) -> bool:
+        """Whether an attempt is marked to go on without its worker, as far as this client sees."""
+        return os.path.lexists(f"{self.path}/{pending_name(attempt)}")
 
     def has_result(self) -> bool:
         """Whether a result is there, as far as this client sees."""

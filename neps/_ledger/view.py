@@ -8,13 +8,15 @@ looked at, and when; what a look finds is the business of `examining`.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from neps._ledger.examining import Examiner
 from neps._ledger.identity import Identity
 from neps._ledger.knowledge import Knowledge, Observer
 from neps._ledger.layout import Layout
+from neps._ledger.lookout import Lookout
 from neps._ledger.numbering import Numbering
 from neps._ledger.pending import Pending
 from neps._ledger.recalling import Recall
@@ -24,14 +26,12 @@ from neps._ledger.trial_state import TrialState, trial_with
 from neps._ledger.trust import Trust
 from neps._trial import Decision, Trial
 
-__all__ = ["MOST_WHILE_WAITING", "View"]
-
-MOST_WHILE_WAITING = 64
-"""Of so many pending trials a waiting worker looks in each turn whether they have ended: a late view does no harm."""
+__all__ = ["View"]
 
 _RESERVED_LONG_AGO = 1.0
 _FEW = 16
 _FEW_WATCHED = 4
+_FEW_UNDECIDED = 2
 
 
 class View:
@@ -65,7 +65,8 @@ class View:
         self._trust = Trust(layout, me, lease, fits)
         self._recall = Recall(layout, me, self._trust, known)
         self._examiner = Examiner(layout, self._trust, known, poll)
-        self._turn = self._refreshed = 0
+        self._lookout = Lookout(layout, known, me, lease, self.update, self.reopen_retried)
+        self._turn = 0
         self._check_for_retries_at = 0.0
 
     # Joining
@@ -93,30 +94,46 @@ class View:
 
     # Refreshing
 
-    def refresh(self, most: int | None = None) -> None:
-        """Learn all new decisions, and of what is pending whether it has ended: one look each, in the usual case.
+    def refresh(self) -> None:
+        """Learn all new decisions, and of what is pending whether it has ended: one look each, in the usual case."""
+        self.settle_reserved()
+        self._find_more()
+        for number, pending in list(self.pending.items()):
+            if pending.folder.has_result():
+                self.update(number)
 
-        Args:
-            most: of so many pending trials, in turn. None: of all.
+    def settle_reserved(self, most: float = math.inf) -> None:
+        """Learn what reserved numbers were decided to be, until so many turn out to be undecided still.
+
+        The lowest comes first, since nothing else can be decided in turn; then those that were looked at longest ago.
         """
-        for number in sorted(self.numbers.reserved):
+        lowest, reserved, undecided = self.numbers.lowest, self.numbers.reserved, 0
+        for number in sorted(reserved, key=lambda number: (number > lowest, reserved[number].undecided, number)):
             self._examiner.examine_reserved(number)
+            undecided += number in reserved
+            if undecided >= most:
+                return
+
+    def _find_more(self) -> None:
+        """Learn what was decided beyond all numbers that are known."""
         while TrialFolder(self._layout, self.numbers.frontier).has_start(1):
             number = self.numbers.frontier
             self.note_reserved(number)
             self._examiner.examine_reserved(number)
-        for number, pending in self._in_turn(most):
-            if pending.folder.has_result():
-                self.update(number)
 
-    def _in_turn(self, most: int | None) -> list[tuple[int, Pending]]:
-        """All pending trials, or so many of them: each time the next ones."""
-        pending = list(self.pending.items())
-        if most is None or len(pending) <= most:
-            return pending
-        first = self._refreshed % len(pending)
-        self._refreshed = first + most
-        return (pending[first:] + pending[:first])[:most]
+    def look_while_waiting(self, *, in_turn: bool, brief: bool) -> list[Pending]:
+        """What a worker that waits looks at in each turn, at a cost that doesn't grow; what anybody may resume.
+
+        Args:
+            in_turn: whether it waits for what is decided next.
+            brief: whether it waits for nothing else.
+        """
+        self.settle_reserved(_FEW_UNDECIDED)
+        if in_turn:
+            self._find_more()
+        if not brief:
+            self._lookout.look()
+        return self._resumable(self._next_few())
 
     def update_reserved(self) -> None:
         """Look at a few numbers that others took a while ago: enough where decisions look at nothing."""
@@ -133,17 +150,29 @@ class View:
             self._recall.append(ended)  # who has told it keeps no such file
 
     def update_some(self) -> list[Pending]:
-        """Look closely at a few pending trials that are due, in turn; those that anybody may resume."""
-        now = time.monotonic()
+        """Look closely at a few pending trials that are due, in turn; what anybody may resume."""
+        now, chosen = time.monotonic(), self._next_few()
+        for number in chosen:
+            if now - self.pending[number].looked >= min(self._poll, _RESERVED_LONG_AGO) / 2:
+                self.update(number)
+        return self._resumable(chosen)
+
+    def _next_few(self) -> list[int]:
+        """A few pending trials, each time the next ones."""
         numbers = sorted(self.pending)
         self._turn = self._turn % len(numbers) if numbers else 0
         chosen = (numbers[self._turn :] + numbers[: self._turn])[:_FEW]
         self._turn += len(chosen)
-        for number in chosen:
-            if now - self.pending[number].looked >= min(self._poll, _RESERVED_LONG_AGO) / 2:
-                self.update(number)
-        waiting = (self.pending.get(number) for number in chosen)
-        return [pending for pending in waiting if pending is not None and pending.is_resumable(self._lease, self._me)]
+        return chosen
+
+    def _resumable(self, chosen: Collection[int]) -> list[Pending]:
+        """What anybody may resume: of these all, of the others what is known without another look."""
+        lease, me = self._lease, self._me
+        return [
+            pending
+            for number, pending in self.pending.items()
+            if pending.waits or pending.is_silent(lease) or (number in chosen and pending.is_resumable(lease, me))
+        ]
 
     def update_all(self) -> None:
         """Look closely at every pending trial."""

@@ -19,7 +19,6 @@ from neps._deciding import Request, decide
 from neps._history import History
 from neps._ledger.claims import Claim
 from neps._ledger.trial_folder import TrialFolder
-from neps._ledger.view import MOST_WHILE_WAITING
 from neps._trial import Decision, Value
 from neps._worker.context import Context
 from neps._worker.steps import Leave, Pause, Step
@@ -100,7 +99,7 @@ class Claims:
 
     def _at_the_end(self, step: Step) -> Step:
         """Before leaving, make sure that no half claim is left to complete."""
-        self._view.refresh(most=MOST_WHILE_WAITING)
+        self._view.settle_reserved()
         undecided = [number for number, each in self._view.numbers.reserved.items() if not each.torn.looks]
         if any(isinstance(self._decide(number), Decision) for number in sorted(undecided)):
             return _pause_for(min(undecided))

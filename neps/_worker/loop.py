@@ -19,7 +19,7 @@ from neps._ledger.outage import Outage
 from neps._ledger.pending import Pending
 from neps._ledger.stopping import Asked
 from neps._ledger.storage import SPACE, denial
-from neps._ledger.view import MOST_WHILE_WAITING, View
+from neps._ledger.view import View
 from neps._trial import Trial
 from neps._worker.checkpoint_retention import Disk
 from neps._worker.claiming import Claims, unreadable
@@ -43,10 +43,15 @@ _MOST_NAMED = 5
 
 @dataclasses.dataclass(slots=True)
 class _Waiting:
-    """For what it waits, and since when."""
+    """For what it waits, since when, and since when it does so for anything: its pauses don't begin anew with each.
+
+    `brief`: as that of `Pause`.
+    """
 
     reason: str
     since: float
+    first: float
+    brief: bool = False
     say_at: float = 0.0
 
 
@@ -80,7 +85,7 @@ class Worker:
         self.cut_short_by: Cut | None = None
         """What made it leave though there is more to do; None where there was nothing."""
         self._unusable: set[int] = set()
-        self._waiting = _Waiting("", self._began)
+        self._waiting = _Waiting("", self._began, self._began)
 
     def work(self) -> Interrupted | None:
         """Work; how it was interrupted, if it was.
@@ -160,17 +165,24 @@ class Worker:
         if (left := self._to_leave()) is not None:
             return left
         self._context.tenure.check()
-        if self._context.independent:
-            self._view.update_reserved()
-        else:
-            self._view.refresh(most=MOST_WHILE_WAITING if self._waiting.reason else None)
-        self._view.check_for_retries()
-        if (step := self._resume_one(self._view.update_some())) is not None:
+        if (step := self._resume_one(self._look())) is not None:
             return step
         step = self._claims.next()
         if isinstance(step, Leave) and not step.at_once:
             step = self._before_leaving() or step
         return _with_untold(step, self._view, self._context.layout.root)
+
+    def _look(self) -> list[Pending]:
+        """Learn what is new; what may be resumed."""
+        view, in_turn = self._view, not self._context.independent
+        if self._waiting.reason:
+            return view.look_while_waiting(in_turn=in_turn, brief=self._waiting.brief)
+        if in_turn:
+            view.refresh()
+        else:
+            view.update_reserved()
+        view.check_for_retries()
+        return view.update_some()
 
     def _resume_one(self, resumable: Sequence[Pending]) -> Step | None:
         """Resume one of these trials; or what keeps this worker from beginning anything."""
@@ -272,7 +284,7 @@ class Worker:
         return None
 
     def _evaluate(self, held: Claim) -> Trial | Interrupted | None:
-        self._waiting = _Waiting("", time.monotonic())
+        self._waiting = _Waiting("", time.monotonic(), time.monotonic())
         self.evaluated += 1
         self._context.time_left.begin()
         number, what = held.number, "trial {} ended early"
@@ -288,13 +300,14 @@ class Worker:
         return ended
 
     def _pause(self, pause: Pause) -> None:
-        now = time.monotonic()
-        if pause.reason != self._waiting.reason:
-            self._waiting = _Waiting(pause.reason, now)
-        waited = now - self._waiting.since
-        seconds = min(max(_FIRST_PAUSE, waited / 2), _BRIEF_PAUSE if pause.brief else self._context.poll)
+        now, waiting = time.monotonic(), self._waiting
+        if pause.reason != waiting.reason:
+            first = waiting.first if waiting.reason else now
+            self._waiting = waiting = _Waiting(pause.reason, now, first, pause.brief)
+        longest = _BRIEF_PAUSE if pause.brief else self._context.poll
+        seconds = min(max(_FIRST_PAUSE, (now - waiting.first) / 2), longest)
         if not pause.brief:
-            self._say(waited, now)
+            self._say(now - waiting.since, now)
         if self._settings.max_seconds_per_run is not None:
             left = self._began + self._settings.max_seconds_per_run - now
             seconds = max(0.0, min(seconds, left))

@@ -38,11 +38,14 @@ def resume(pending: Pending, context: Context) -> Claim | None:
 
 
 def _end_for_dead(pending: Pending, context: Context) -> None:
-    """End the attempt of a worker that is thought dead, unless there is more to see: an end, a mark, or a successor."""
+    """End the attempt of a worker that is thought dead, unless there is more to see.
+
+    That is an end, a mark, a successor, or a heartbeat: who was silent may be back since the last look.
+    """
     view, number, attempt = context.view, pending.folder.number, pending.state.start.attempt
-    view.update(number)  # the last that it did may have been to mark the attempt as pending
-    ended = pending.waits or pending.awaits_tell or pending.state.start.attempt != attempt
-    if number in view.pending and not ended:
+    view.update(number)
+    is_same = number in view.pending and pending.state.start.attempt == attempt
+    if is_same and not pending.waits and pending.is_dead(context.lease):
         pending.folder.end_attempt(attempt, End.DIED, context.me, _why(pending))
         view.update(number)  # whose end it was; a result, if the owner lived after all
 
@@ -83,7 +86,7 @@ def _why(pending: Pending) -> str:
     identity = pending.state.start.identity
     if identity.proven_dead():
         return f"process {identity.pid} on {identity.host} has ended"
-    return f"worker {identity.worker} was silent for {pending.silent_seconds:.1f} s"
+    return f"worker {identity.worker} was silent for {pending.silence.seconds:.1f} s"
 
 
 def _setbacks(pending: Pending, context: Context) -> Setbacks:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from neps._ledger import documents, examining, trial_folder, view
+from neps._ledger import documents, examining, lookout, trial_folder, view
 from neps._ledger.definition import Definition
 from neps._ledger.exclusive import publish
 from neps._ledger.identity import Identity
@@ -71,7 +71,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        for module in (view, examining):
+        for module in (view, examining, lookout):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(
             trial_folder, "publish", lambda *args, **kwargs: publish(*args, **({"patience": 0.01} | kwargs))

@@ -24,7 +24,7 @@ from neps._worker.session import prepare
 from neps._worker.settings import Settings
 from neps.samplers import RandomSearch
 from neps.space import Float, SearchSpace
-from unit.ledger_scene import Scene, dead, here
+from unit.ledger_scene import Clock, Scene, dead, here, somewhere
 
 
 @pytest.fixture
@@ -92,6 +92,25 @@ def test_who_takes_over_for_the_dead_leaves_alone_who_was_quicker(scene: Scene) 
     scene.take_over(1, 1, here("quicker"))
     assert resume(context.view.pending[1], context) is None
     assert scene.folder(1).end(2) is None
+
+
+def test_who_takes_over_for_the_silent_leaves_alone_who_is_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been a while ago that a worker which evaluates saw the last of its heartbeats."""
+    clock, context = Clock(monkeypatch), context_of(scene, "me")
+    folder = scene.claim(1, somewhere())
+    context.view.join()
+    for _ in range(8):
+        clock.now += context.lease / 3
+        context.view.check_heartbeats()
+    pending = context.view.pending[1]
+    assert pending.is_dead(context.lease)
+    Path(folder.lock_path(1)).touch()
+    assert resume(pending, context) is None
+    assert folder.end(1) is None
+    for _ in range(8):
+        clock.now += context.lease / 3
+        context.view.check_heartbeats()
+    assert isinstance(resume(pending, context), Claim)
 
 
 def test_what_is_published_is_known_though_nothing_can_be_read_then(

@@ -142,6 +142,7 @@ class Calls:
         if number < 0:
             raise failure(-number, path)
         caller.view.knows(path)
+        caller.view.knows(path.rpartition("/")[0])  # it was found on the way, so no kernel denies it now
         return done
 
     def _mkdir(self, caller: Caller, path: str, *_: object) -> None:
