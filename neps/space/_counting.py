@@ -1,0 +1,183 @@
+"""How many configurations a space has, and which share of it is allowed, without listing them.
+
+Parameters are taken one after the other, parents first. All that is remembered of the ones before are those that later
+conditions and forbidden combinations look at, and of their values only which of these hold. `SearchSpace` calls it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from neps.space._activity import Activity, Test
+from neps.space._parameter import Parameter
+from neps.space._scale import Line, Row
+from neps.space._values import Value
+
+__all__ = ["Total", "every_configuration", "parts", "total"]
+
+_MOST_STATES = 20_000
+_INACTIVE = -1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Total:
+    """How much there is of something: `count` values (None for infinitely many), and its mass, in [0, 1].
+
+    Attributes:
+        count: how many.
+        uniform: the mass if each parameter is drawn uniformly, on its own scale.
+        prior: the mass if it is drawn from the prior.
+    """
+
+    count: int | None = 0
+    uniform: float = 0.0
+    prior: float = 0.0
+
+    def __add__(self, other: Total) -> Total:
+        count = None if self.count is None or other.count is None else self.count + other.count
+        return Total(count, self.uniform + other.uniform, self.prior + other.prior)
+
+    def __mul__(self, other: Total) -> Total:
+        count = None if self.count is None or other.count is None else self.count * other.count
+        return Total(count, self.uniform * other.uniform, self.prior * other.prior)
+
+
+ONE = Total(1, 1.0, 1.0)
+Part = tuple[Value, Total]
+"""Values of a parameter that no test tells apart: one of them, and how many there are."""
+
+
+def parts(parameter: Parameter, tests: Sequence[Test]) -> list[Part]:
+    """The values of a parameter, divided into those for which the same of the tests hold.
+
+    Single points of a range of real numbers, which nothing but a hit of a float would find, are left out.
+    """
+    found: dict[tuple[bool, ...], Part] = {}
+    for value, amount in _pieces(parameter, {bound for test in tests for bound in test.condition.values}):
+        held = tuple(test.holds(value) for test in tests)
+        first, before = found.get(held, (value, Total()))
+        found[held] = first, before + amount
+    return list(found.values())
+
+
+def _pieces(parameter: Parameter, landmarks: set[Value]) -> Iterator[Part]:
+    axis = parameter.axis
+    if not parameter.searched or parameter.count == 1:
+        yield parameter.from_unit(1.0), ONE
+    elif isinstance(axis, Row):
+        places = {axis.values.index(value) for value in landmarks}
+        cuts = {0, axis.count, *places, *(place + 1 for place in places)}
+        every = range(axis.count + 1) if parameter.categories else sorted(cuts)
+        for begin, end in itertools.pairwise(every):
+            yield axis.values[begin], _amount(parameter, axis.bins.edge(begin), axis.bins.edge(end), end - begin)
+    elif isinstance(axis, Line):
+        for low, high in itertools.pairwise(sorted({0.0, 1.0, *map(axis.position, landmarks)})):
+            yield axis.value((low + high) / 2), _amount(parameter, low, high, None)
+
+
+def _amount(parameter: Parameter, begin: float, end: float, count: int | None) -> Total:
+    width = end - begin
+    share = width if (prior := parameter.prior) is None else math.exp(prior.log_density(begin, end)) * width
+    return Total(count, width, share)
+
+
+def total(parameters: Mapping[str, Parameter], activity: Activity, forbidden: Sequence[Sequence[Test]]) -> Total | None:
+    """What is allowed of a space, fidelities left out; None if that takes too many states to tell.
+
+    Args:
+        parameters: all parameters of the space.
+        activity: its conditions.
+        forbidden: the combinations, each of tests that all hold.
+    """
+    return _Count(parameters, activity, forbidden).total()
+
+
+class _Count:
+    """One count: of the states that the remembered parameters can be in, each with its amount."""
+
+    def __init__(
+        self, parameters: Mapping[str, Parameter], activity: Activity, forbidden: Sequence[Sequence[Test]]
+    ) -> None:
+        self._tests = activity.tests
+        looking: dict[str, list[Test]] = {name: [] for name in parameters}
+        for test in itertools.chain(*activity.tests.values(), *forbidden):
+            looking[test.parent].append(test)
+        counted = [name for name, parameter in parameters.items() if not parameter.is_fidelity]
+        self._parts = {name: parts(parameters[name], looking[name]) for name in counted}
+        self._needs = {name: {test.parent for test in activity.tests[name]} for name in counted}
+        self._clauses = [({test.parent for test in clause}, clause) for clause in forbidden]
+        self._awaited: dict[str, list[set[str]]] = {name: [] for name in counted}
+        for child, parents in self._needs.items():
+            for parent in parents:
+                self._awaited[parent].append({child})
+        for names, _ in self._clauses:
+            for name in names:
+                self._awaited[name].append(names)
+
+    def total(self) -> Total | None:
+        """The amount over all states."""
+        remembered: list[str] = []
+        states: dict[tuple[int, ...], Total] = {(): ONE}
+        done: set[str] = set()
+        while name := self._next(done, remembered):
+            done.add(name)
+            closing = [clause for among, clause in self._clauses if name in among and among <= done]
+            names = [*remembered, name]
+            kept = [index for index, each in enumerate(names) if self._is_needed(each, done)]
+            after: dict[tuple[int, ...], Total] = {}
+            for state, amount in states.items():
+                for part, share in self._ways(name, remembered, state):
+                    whole = (*state, part)
+                    if not any(self._all_hold(clause, names, whole) for clause in closing):
+                        key = tuple(whole[index] for index in kept)
+                        after[key] = after.get(key, Total()) + amount * share
+            if len(after) > _MOST_STATES:
+                return None
+            states, remembered = after, [names[index] for index in kept]
+        return sum(states.values(), Total())
+
+    def _next(self, done: set[str], remembered: list[str]) -> str | None:
+        """The parameter after which least is remembered; of several, one that follows from what was last."""
+        ready = [name for name, parents in self._needs.items() if name not in done and parents <= done]
+        return min(ready, key=lambda name: self._cost(name, done, remembered), default=None)
+
+    def _cost(self, name: str, done: set[str], remembered: list[str]) -> tuple[int, int]:
+        after = done | {name}
+        depth = max((remembered.index(parent) for parent in self._needs[name]), default=-1)
+        return sum(self._is_needed(each, after) for each in (*remembered, name)), -depth
+
+    def _is_needed(self, name: str, done: set[str]) -> bool:
+        return any(not each <= done for each in self._awaited[name])
+
+    def _ways(self, name: str, names: list[str], state: tuple[int, ...]) -> Iterator[tuple[int, Total]]:
+        if not self._all_hold(self._tests[name], names, state):
+            yield _INACTIVE, ONE
+        else:
+            yield from ((index, amount) for index, (_, amount) in enumerate(self._parts[name]))
+
+    def _all_hold(self, tests: Sequence[Test], names: list[str], state: tuple[int, ...]) -> bool:
+        for test in tests:
+            part = state[names.index(test.parent)]
+            if part == _INACTIVE or not test.holds(self._parts[test.parent][part][0]):
+                return False
+        return True
+
+
+def every_configuration(
+    parameters: Mapping[str, Parameter], activity: Activity, most: int
+) -> Iterator[dict[str, Value]]:
+    """All configurations of a space with at most `most` of them, forbidden ones included; fidelities at their ends."""
+    found: list[dict[str, Value]] = [{}]
+    for name in activity.order:
+        parameter = parameters[name]
+        values = (parameter.every_value(most) or ()) if parameter.searched else (parameter.from_unit(1.0),)
+        found = [
+            longer
+            for config in found
+            for longer in ([config | {name: value} for value in values] if activity.holds(name, config) else [config])
+        ]
+    for config in found:
+        yield {name: config[name] for name in parameters if name in config}
