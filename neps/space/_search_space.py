@@ -115,6 +115,11 @@ class SearchSpace(Mapping[str, Parameter]):
         """Whether any parameter has conditions, so that configurations differ in what they have."""
         return self._activity.is_conditional
 
+    @property
+    def conditional(self) -> dict[str, Conditions]:
+        """The conditions of those parameters that have some, by name."""
+        return {name: each.active_if for name, each in self.parameters.items() if each.active_if is not None}
+
     @functools.cached_property
     def fidelities(self) -> tuple[str, ...]:
         """The names of all fidelities; a multi-fidelity sampler needs exactly one."""

@@ -31,7 +31,7 @@ def heavy(config: Mapping[str, Any]) -> bool:
 
 def test_what_is_forbidden_is_never_drawn_and_refused() -> None:
     space, generator = SearchSpace(PARAMETERS, forbid=[LARGE_SGD, heavy]), np.random.default_rng(0)
-    drawn = [draw(generator) for draw in (space.sample, space.sample_prior) for _ in range(200)]
+    drawn: list[Any] = [draw(generator) for draw in (space.sample, space.sample_prior) for _ in range(200)]
     assert not any(c["optimizer"] == "sgd" and c["batch_size"] >= 512 for c in drawn)
     assert not any(map(heavy, ({name: c[name] for name in c if name != "epochs"} for c in drawn)))
     assert space.validate(GOOD) == GOOD
