@@ -82,11 +82,11 @@ class TestGolden:
         pending = sorted(int(path.parent.name[7:]) for path in golden.glob("config_*/attempt_1.pending.yaml"))
         assert {int(name[7:]) for name, _ in evaluated} == {3, 9, 10, 11} - {*pending}
         resumed = dict(evaluated)["config_3"]
-        others = {
+        others: dict[str, dict[str, Any]] = {
             "v1_steps": {"width": 48, "drop": 0.3, "depth": 8, "net": list},
             "v1_conditional": {"depth": 4, "beta": 0.9},
         }
-        fixed = {"rate": 0.03, "optimizer": "adam", "epochs": 3, "data": "digits"}
+        fixed: dict[str, Any] = {"rate": 0.03, "optimizer": "adam", "epochs": 3, "data": "digits"}
         assert resumed == fixed | others.get(golden.name, {})
         statuses = {trial.number: str(trial.status) for trial in after.trials}
         assert [number for number, status in statuses.items() if status != "success"] == [2, 6, 8, *pending]
