@@ -65,23 +65,39 @@ class Activity:
 
     Args:
         parameters: all parameters of the space, with resolved conditions.
+
+    Attributes:
+        is_conditional: whether any parameter has conditions.
+        order: the names of all parameters, each behind those that it depends on.
+        tests: the conditions of each.
     """
 
     def __init__(self, parameters: Mapping[str, Parameter]) -> None:
-        self._names = tuple(parameters)
-        self.tests = {name: tests_of(each.active_if, parameters) for name, each in parameters.items()}
-        self.order = parents_first({name: [test.parent for test in tests] for name, tests in self.tests.items()})
+        self.is_conditional = any(parameter.active_if is not None for parameter in parameters.values())
+        self._parameters = parameters
+
+    @functools.cached_property
+    def tests(self) -> dict[str, tuple[Test, ...]]:
+        """See above."""
+        return {name: tests_of(each.active_if, self._parameters) for name, each in self._parameters.items()}
+
+    @functools.cached_property
+    def order(self) -> tuple[str, ...]:
+        """See above."""
+        return parents_first({name: [test.parent for test in tests] for name, tests in self.tests.items()})
 
     def configuration(self, value_of: Callable[[str], Value]) -> dict[str, Value]:
         """What is active if each active parameter has the value that `value_of` says: in the order of the space.
 
         `value_of` is called once for each of them, and for its parents before it.
         """
+        if not self.is_conditional:
+            return {name: value_of(name) for name in self._parameters}
         values: dict[str, Value] = {}
         for name in self.order:
             if self.holds(name, values):
                 values[name] = value_of(name)
-        return {name: values[name] for name in self._names if name in values}
+        return {name: values[name] for name in self._parameters if name in values}
 
     def holds(self, name: str, values: Mapping[str, Value]) -> bool:
         """Whether a parameter is active, if the active ones before it have these values."""

@@ -7,18 +7,23 @@ conditions and forbidden combinations look at, and of their values only which of
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from neps.errors import SpaceError
 from neps.space._activity import Activity, Test
+from neps.space._forbidden import Forbidden
 from neps.space._parameter import Parameter
 from neps.space._scale import Line, Row
 from neps.space._values import Value
 
-__all__ = ["Total", "every_configuration", "parts", "total"]
+__all__ = ["Extent", "parts"]
 
 _MOST_STATES = 20_000
+_MOST_LISTED = 10_000
+_LEAST_ALLOWED = 1e-3
 _INACTIVE = -1
 
 
@@ -84,30 +89,28 @@ def _amount(parameter: Parameter, begin: float, end: float, count: int | None) -
     return Total(count, width, share)
 
 
-def total(parameters: Mapping[str, Parameter], activity: Activity, forbidden: Sequence[Sequence[Test]]) -> Total | None:
-    """What is allowed of a space, fidelities left out; None if that takes too many states to tell.
+class _Count:
+    """One count: of the states that the remembered parameters can be in, each with its amount.
 
     Args:
-        parameters: all parameters of the space.
-        activity: its conditions.
-        forbidden: the combinations, each of tests that all hold.
+        parameters: all parameters of the space; fidelities are left out.
+        tests: the conditions of each.
+        forbidden: combinations, each of tests that all hold.
     """
-    return _Count(parameters, activity, forbidden).total()
-
-
-class _Count:
-    """One count: of the states that the remembered parameters can be in, each with its amount."""
 
     def __init__(
-        self, parameters: Mapping[str, Parameter], activity: Activity, forbidden: Sequence[Sequence[Test]]
+        self,
+        parameters: Mapping[str, Parameter],
+        tests: Mapping[str, Sequence[Test]],
+        forbidden: Sequence[Sequence[Test]],
     ) -> None:
-        self._tests = activity.tests
+        self._tests = tests
         looking: dict[str, list[Test]] = {name: [] for name in parameters}
-        for test in itertools.chain(*activity.tests.values(), *forbidden):
+        for test in itertools.chain(*tests.values(), *forbidden):
             looking[test.parent].append(test)
         counted = [name for name, parameter in parameters.items() if not parameter.is_fidelity]
         self._parts = {name: parts(parameters[name], looking[name]) for name in counted}
-        self._needs = {name: {test.parent for test in activity.tests[name]} for name in counted}
+        self._needs = {name: {test.parent for test in tests[name]} for name in counted}
         self._clauses = [({test.parent for test in clause}, clause) for clause in forbidden]
         self._awaited: dict[str, list[set[str]]] = {name: [] for name in counted}
         for child, parents in self._needs.items():
@@ -118,7 +121,7 @@ class _Count:
                 self._awaited[name].append(names)
 
     def total(self) -> Total | None:
-        """The amount over all states."""
+        """What is allowed; None if that takes too many states to tell."""
         remembered: list[str] = []
         states: dict[tuple[int, ...], Total] = {(): ONE}
         done: set[str] = set()
@@ -166,18 +169,75 @@ class _Count:
         return True
 
 
-def every_configuration(
-    parameters: Mapping[str, Parameter], activity: Activity, most: int
-) -> Iterator[dict[str, Value]]:
-    """All configurations of a space with at most `most` of them, forbidden ones included; fidelities at their ends."""
-    found: list[dict[str, Value]] = [{}]
-    for name in activity.order:
-        parameter = parameters[name]
-        values = (parameter.every_value(most) or ()) if parameter.searched else (parameter.from_unit(1.0),)
-        found = [
-            longer
-            for config in found
-            for longer in ([config | {name: value} for value in values] if activity.holds(name, config) else [config])
-        ]
-    for config in found:
-        yield {name: config[name] for name in parameters if name in config}
+class Extent:
+    """How much there is in a space, and what of it is forbidden.
+
+    Args:
+        parameters: all parameters of the space.
+        activity: its conditions.
+        forbidden: what is forbidden.
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter], activity: Activity, forbidden: Forbidden) -> None:
+        self._parameters, self._activity, self._forbidden = parameters, activity, forbidden
+
+    @functools.cached_property
+    def size(self) -> int | None:
+        """See `SearchSpace`."""
+        if not self._forbidden.rules:
+            return self._count
+        configs = self.every_config(_MOST_LISTED)
+        return None if configs is None else len(configs)
+
+    def every_config(self, most: int) -> list[dict[str, Value]] | None:
+        """See `SearchSpace`."""
+        if self._count is None or self._count > most:
+            return None
+        found: list[dict[str, Value]] = [{}]
+        for name in self._activity.order:
+            found = [longer for config in found for longer in self._longer(config, name)]
+        configs = [{name: config[name] for name in self._parameters if name in config} for config in found]
+        return [config for config in configs if self._forbidden.found(config) is None]
+
+    def _longer(self, config: dict[str, Value], name: str) -> Iterator[dict[str, Value]]:
+        """A configuration of what is before a parameter, with each of its values; forbidden combinations left out."""
+        parameter, axis = self._parameters[name], self._parameters[name].axis
+        if not self._activity.holds(name, config):
+            yield config
+        elif not parameter.searched:
+            yield config | {name: parameter.from_unit(1.0)}
+        else:
+            longer = (config | {name: value} for value in axis.every_value(axis.count or 0) or ())
+            yield from (each for each in longer if self._forbidden.combination(each) is None)
+
+    @functools.cached_property
+    def log_allowed(self) -> float:
+        """The logarithm of how much likelier an allowed configuration is under the prior than uniformly."""
+        if not self._forbidden.combinations or self._total is None:
+            return 0.0
+        return math.log(self._total.prior / self._total.uniform)
+
+    def check(self) -> None:
+        """Make sure that not nearly everything is forbidden, as far as that can be told.
+
+        Raises:
+            SpaceError: if it is.
+        """
+        if self._forbidden.combinations and (total := self._total) and min(total.uniform, total.prior) < _LEAST_ALLOWED:
+            msg = (
+                f"forbid leaves {total.uniform:.2g} of the space, and {total.prior:.2g} of its prior, but at least "
+                f"{_LEAST_ALLOWED} must be allowed: narrow the parameters, or write them with active_if."
+            )
+            raise SpaceError(msg)
+
+    @functools.cached_property
+    def _count(self) -> int | None:
+        """The size without functions."""
+        if not self._activity.is_conditional and not self._forbidden.combinations:
+            counts = [parameter.count for parameter in self._parameters.values() if parameter.searched]
+            return None if None in counts else math.prod(count for count in counts if count is not None)
+        return self._total.count if self._total is not None else None
+
+    @functools.cached_property
+    def _total(self) -> Total | None:
+        return _Count(self._parameters, self._activity.tests, self._forbidden.combinations).total()

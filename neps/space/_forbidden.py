@@ -20,6 +20,8 @@ from neps.space._values import Value
 
 __all__ = ["Forbidden", "Forbidding", "Rule"]
 
+_DRAWS = 20_000
+
 
 @attrs.frozen(repr=False)
 class Rule:
@@ -95,13 +97,37 @@ class Forbidden:
 
     def found(self, config: Mapping[str, Value]) -> str | None:
         """What forbids a configuration of the space, for people; None if nothing does."""
+        found = self.combination(config)
+        if found is None and self.rules:
+            plain = {name: value for name, value in config.items() if name not in self._fidelities}
+            return next((f"{rule.name} says so" for rule in self.rules if rule.forbids(plain)), None)
+        return found
+
+    def combination(self, config: Mapping[str, Value]) -> str | None:
+        """The first forbidden combination in a configuration, or in a part of one."""
         for tests in self.combinations:
             if all(test.parent in config and test.holds(config[test.parent]) for test in tests):
                 return " and ".join(map(str, tests))
-        if self.rules:
-            plain = {name: value for name, value in config.items() if name not in self._fidelities}
-            return next((f"{rule.name} says so" for rule in self.rules if rule.forbids(plain)), None)
         return None
+
+    def drawn(self, draw: Callable[[], dict[str, Value]]) -> dict[str, Value]:
+        """What is drawn, again and again until it is allowed.
+
+        Raises:
+            SpaceError: if that takes too long.
+        """
+        config = draw()
+        if not self.clauses:
+            return config
+        for _ in range(_DRAWS):
+            if self.found(config) is None:
+                return config
+            config = draw()
+        msg = (
+            f"forbid: all of {_DRAWS} configurations that were drawn are forbidden, the last one, {shown(config)}, by "
+            f"this: {self.found(config)}. Forbid less, or narrow the parameters."
+        )
+        raise SpaceError(msg)
 
 
 def _listed(given: object) -> Iterable[object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +19,7 @@ from neps.errors import SpaceError, nearest, shown
 from neps.space._activity import Activity
 from neps.space._checking import check_conditions, checked_parameters
 from neps.space._conditions import Conditions
-from neps.space._counting import Total, every_configuration, total
+from neps.space._counting import Extent
 from neps.space._definition import FORBID, differing, parameters_from
 from neps.space._forbidden import Forbidden, Forbidding, Rule
 from neps.space._number import Number
@@ -27,10 +27,6 @@ from neps.space._parameter import Parameter
 from neps.space._values import Value
 
 __all__ = ["SearchSpace"]
-
-_DRAWS = 20_000
-_LEAST_ALLOWED = 1e-3
-_MOST_LISTED = 10_000
 
 
 class SearchSpace(Mapping[str, Parameter]):
@@ -74,10 +70,11 @@ class SearchSpace(Mapping[str, Parameter]):
             forbid = [*parameters.forbid, *forbid]
         self._parameters = MappingProxyType(checked_parameters(parameters))
         self._forbidden = Forbidden(forbid, self._parameters)
+        self._activity = Activity(self._parameters)
+        self._extent = Extent(self._parameters, self._activity, self._forbidden)
         if self.is_conditional:
             check_conditions(self._parameters, self._activity)
-        if self.forbid:
-            self._check_allowed()
+        self._extent.check()
 
     def __repr__(self) -> str:
         forbidden = f", forbid={list(self.forbid)!r}" if self.forbid else ""
@@ -113,10 +110,15 @@ class SearchSpace(Mapping[str, Parameter]):
         """The forbidden combinations, to be passed on to another space; empty if there are none."""
         return self._forbidden.clauses
 
-    @functools.cached_property
+    @property
     def is_conditional(self) -> bool:
         """Whether any parameter has conditions, so that configurations differ in what they have."""
-        return any(parameter.active_if is not None for parameter in self.parameters.values())
+        return self._activity.is_conditional
+
+    @property
+    def conditional(self) -> dict[str, Conditions]:
+        """The conditions of those parameters that have some, by name."""
+        return {name: each.active_if for name, each in self.parameters.items() if each.active_if is not None}
 
     @functools.cached_property
     def fidelities(self) -> tuple[str, ...]:
@@ -159,33 +161,18 @@ class SearchSpace(Mapping[str, Parameter]):
         """Whether there are finitely many configurations, but for fidelities."""
         return self.size is not None
 
-    @functools.cached_property
+    @property
     def size(self) -> int | None:
-        """The number of different configurations, but for fidelities: of those that are active and allowed.
+        """The number of different configurations, but for fidelities: of those that are allowed.
 
-        None if a real number makes it infinite; or if only trying all would count them, and they are too many: with
-        functions in `forbid` beyond 10,000, or with conditions that all depend on each other.
+        None if a real number makes it infinite; or if only trying all would tell, and they are too many: with functions
+        in `forbid` beyond 10,000 without them, or with conditions that all depend on each other.
         """
-        if not self.is_conditional and not self.forbid:
-            counts = [parameter.count for parameter in self._axes.values()]
-            return None if None in counts else math.prod(count for count in counts if count is not None)
-        count = self._total.count if self._total is not None else None
-        if count is None or not self._forbidden.rules:
-            return count
-        configs = self.every_config(_MOST_LISTED)
-        return None if configs is None else len(configs)
+        return self._extent.size
 
     def every_config(self, most: int) -> list[dict[str, Value]] | None:
-        """All configurations that are allowed, at their highest fidelity; None if there may be more than `most`.
-
-        Functions in `forbid` are asked only if there are at most `most` without them.
-        """
-        bound = self.size if not self.forbid else SearchSpace(dict(self.parameters)).size
-        if bound is None or bound > most:
-            return None
-        return [
-            config for config in every_configuration(self.parameters, self._activity, most) if self.is_allowed(config)
-        ]
+        """All configurations, at their highest fidelity; None if `size`, but for functions, is None or above `most`."""
+        return self._extent.every_config(most)
 
     def encode(self, config: Mapping[str, Value]) -> npt.NDArray[np.float64]:
         """The point in the unit cube that stands for a configuration, of which only what is searched is looked at.
@@ -194,10 +181,7 @@ class SearchSpace(Mapping[str, Parameter]):
         the same integers, choices and bounds back (`neps.space._scale` says how large integers may be), and floats to
         1e-12 of the unit interval.
         """
-        if not self.is_conditional:
-            positions = [axis.to_unit(_parsed(name, axis, config)) for name, axis in self._axes.items()]
-            return np.array(positions, dtype=np.float64)
-        active = self._activity.configuration(lambda name: self._value(name, config))
+        active = self._active(config)
         positions = [axis.to_unit(active[name]) if name in active else math.nan for name, axis in self._axes.items()]
         return np.array(positions, dtype=np.float64)
 
@@ -208,13 +192,11 @@ class SearchSpace(Mapping[str, Parameter]):
         they are. What the point says of inactive ones makes no difference; only there it may be NaN.
         """
         point = np.asarray(unit, dtype=np.float64)
-        if point.shape != (self.dimensions,) or (not self.is_conditional and np.isnan(point).any()):
+        if point.shape != (self.dimensions,) or (np.isnan(point).any() and not self.is_conditional):
             names = shown(list(self.searched))
             msg = f"The point is {shown(unit)}, but it must hold {self.dimensions} numbers, one for each of {names}."
             raise SpaceError(msg)
         positions = dict(zip(self._axes, point.tolist(), strict=True))
-        if not self.is_conditional:
-            return self._completed({name: self._axes[name].from_unit(unit) for name, unit in positions.items()})
         return self._activity.configuration(lambda name: self._decoded(name, positions))
 
     def axes_active(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -223,11 +205,16 @@ class SearchSpace(Mapping[str, Parameter]):
 
     def sample(self, generator: np.random.Generator) -> dict[str, Value]:
         """A configuration drawn uniformly, on each parameter's own scale, of those that are allowed; see `decode`."""
-        return self._allowed(lambda: self.decode(generator.random(self.dimensions)))
+        return self._forbidden.drawn(lambda: self.decode(generator.random(self.dimensions)))
 
     def sample_prior(self, generator: np.random.Generator) -> dict[str, Value]:
         """A configuration drawn from the prior, uniformly for parameters without a default; see `sample`."""
-        return self._allowed(lambda: self._from_prior(generator))
+
+        def draw() -> dict[str, Value]:
+            probabilities = zip(self._axes.values(), generator.random(self.dimensions).tolist(), strict=True)
+            return self.decode([parameter.quantile(probability) for parameter, probability in probabilities])
+
+        return self._forbidden.drawn(draw)
 
     def completed(self, config: Mapping[str, Value], generator: np.random.Generator) -> dict[str, Value]:
         """A configuration with exactly what is active, after some of its values have been changed.
@@ -237,12 +224,11 @@ class SearchSpace(Mapping[str, Parameter]):
         """
 
         def value(name: str) -> Value:
-            parameter = self.parameters[name]
             if name in config:
-                return _parsed(name, parameter, config)
-            return (
-                parameter.from_unit(parameter.quantile(generator.random())) if parameter.searched else self._fixed[name]
-            )
+                return _parsed(name, self.parameters[name], config)
+            if (axis := self._axes.get(name)) is None:
+                return self._fixed[name]
+            return axis.from_unit(axis.quantile(generator.random()))
 
         return self._activity.configuration(value)
 
@@ -251,12 +237,9 @@ class SearchSpace(Mapping[str, Parameter]):
 
         Both are distributions over the allowed configurations, except that functions in `forbid` are left out of this.
         """
-        if not self.is_conditional:
-            terms = [axis.log_density(_parsed(name, axis, config)) for name, axis in self._axes.items()]
-        else:
-            active = self._activity.configuration(lambda name: self._value(name, config))
-            terms = [axis.log_density(active[name]) for name, axis in self._axes.items() if name in active]
-        return math.fsum(terms) - self._log_allowed
+        active = self._active(config)
+        terms = [axis.log_density(active[name]) for name, axis in self._axes.items() if name in active]
+        return math.fsum(terms) - self._extent.log_allowed
 
     def default_config(self) -> dict[str, Value] | None:
         """Where the user expects good values; None where no searched parameter has a default, or it is forbidden.
@@ -265,12 +248,8 @@ class SearchSpace(Mapping[str, Parameter]):
         """
         if not self.has_prior:
             return None
-        if not self.is_conditional:
-            config = self._completed({name: axis.expected for name, axis in self._axes.items()})
-        else:
-            config = self._activity.configuration(
-                lambda name: self._axes[name].expected if name in self._axes else self._fixed[name]
-            )
+        expected = self._fixed | {name: axis.expected for name, axis in self._axes.items()}
+        config = self._activity.configuration(expected.__getitem__)
         return config if self.is_allowed(config) else None
 
     def is_allowed(self, config: Mapping[str, Value]) -> bool:
@@ -301,13 +280,10 @@ class SearchSpace(Mapping[str, Parameter]):
                 int is taken for a Float, NumPy scalars are taken for anything.
         """
         _check_names(config, self.parameters)
-        if not self.is_conditional:
-            return {name: _parsed(name, parameter, config) for name, parameter in self.parameters.items()}
         active = self._activity.configuration(lambda name: _parsed(name, self.parameters[name], config))
         for name in config:
             if name not in active:
-                why = self._activity.why_inactive(name, active)
-                msg = f"The configuration has {name!r}, but {why}: remove it."
+                msg = f"The configuration has {name!r}, but {self._activity.why_inactive(name, active)}: remove it."
                 raise SpaceError(msg)
         return active
 
@@ -358,63 +334,22 @@ class SearchSpace(Mapping[str, Parameter]):
     def _fixed(self) -> dict[str, Value]:
         return {name: parameter.from_unit(1.0) for name, parameter in self.parameters.items() if not parameter.searched}
 
-    @functools.cached_property
-    def _activity(self) -> Activity:
-        return Activity(self.parameters)
-
-    @functools.cached_property
-    def _total(self) -> Total | None:
-        return total(self.parameters, self._activity, self._forbidden.combinations)
-
-    @functools.cached_property
-    def _log_allowed(self) -> float:
-        """The logarithm of how much likelier an allowed configuration is under the prior than uniformly."""
-        if not self._forbidden.combinations or self._total is None:
-            return 0.0
-        return math.log(self._total.prior / self._total.uniform)
-
-    def _check_allowed(self) -> None:
-        if self._total is not None and min(self._total.uniform, self._total.prior) < _LEAST_ALLOWED:
-            msg = (
-                f"forbid leaves {self._total.uniform:.2g} of the space, and {self._total.prior:.2g} of its prior, but "
-                f"at least {_LEAST_ALLOWED} must be allowed: narrow the parameters, or write them with active_if."
-            )
-            raise SpaceError(msg)
-
-    def _allowed(self, draw: Callable[[], dict[str, Value]]) -> dict[str, Value]:
-        """What is drawn, again and again until it is allowed."""
-        config = draw()
-        if self.forbid:
-            for _ in range(_DRAWS):
-                if self.is_allowed(config):
-                    return config
-                config = draw()
-            msg = (
-                f"forbid: all of {_DRAWS} configurations that were drawn are forbidden, the last one, {shown(config)}, "
-                f"by this: {self._forbidden.found(config)}. Forbid less, or narrow the parameters."
-            )
-            raise SpaceError(msg)
-        return config
-
-    def _from_prior(self, generator: np.random.Generator) -> dict[str, Value]:
-        probabilities = zip(self._axes.values(), generator.random(self.dimensions).tolist(), strict=True)
-        return self.decode([parameter.quantile(probability) for parameter, probability in probabilities])
-
-    def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        """`values` and what is not searched, in the order of the space."""
-        return {name: values[name] if name in values else self._fixed[name] for name in self.parameters}
-
-    def _value(self, name: str, config: Mapping[str, Value]) -> Value:
-        """The value of what is active, by a configuration that need not have constants and fidelities."""
-        return _parsed(name, self._axes[name], config) if name in self._axes else self._fixed[name]
+    def _active(self, config: Mapping[str, Value]) -> dict[str, Value]:
+        """The searched values of a configuration, and constants that others depend on: it need not have the others."""
+        if not self.is_conditional:
+            return {name: _parsed(name, axis, config) for name, axis in self._axes.items()}
+        axes, fixed = self._axes, self._fixed
+        return self._activity.configuration(
+            lambda name: _parsed(name, axes[name], config) if name in axes else fixed[name]
+        )
 
     def _decoded(self, name: str, positions: Mapping[str, float]) -> Value:
         if name not in positions:
             return self._fixed[name]
-        if math.isnan(positions[name]):
+        if math.isnan(unit := positions[name]):
             msg = f"The point has nan for {name!r}, but that is active: only inactive parameters may be nan."
             raise SpaceError(msg)
-        return self._axes[name].from_unit(positions[name])
+        return self._axes[name].from_unit(unit)
 
 
 def _check_names(config: Mapping[str, object], parameters: Mapping[str, Parameter]) -> None:
