@@ -16,7 +16,7 @@ import attrs
 
 from neps import _ranking as ranking
 from neps._fidelity import Brackets, FidelitySpent, fidelity_spent
-from neps._listing import best_rows, counted, in_short
+from neps._listing import best_rows, config_names, counted, in_short
 from neps._tables import aligned, as_html, narrowed
 from neps._trial import Status, Trial, Value
 from neps.errors import ArgumentError, shown
@@ -180,17 +180,22 @@ class History:
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One flat dict a trial, as `to_dict` has it, with `config.NAME` and `info.NAME` for what is in the two."""
-        rows = []
+        """One flat dict a trial, as `to_dict` has it, with `config.NAME` and `info.NAME` for what is in the two.
+
+        Where a parameter is inactive, `config.NAME` is None.
+        """
+        rows, names = [], config_names(self.trials, self.space)
         for row in self.to_dict()["trials"]:
             config, info = row.pop("config"), row.pop("info_dict")
-            row |= {f"config.{name}": value for name, value in config.items()}
+            row |= {f"config.{name}": config.get(name) for name in names}
             row |= {f"info.{name}": value for name, value in info.items()}
             rows.append(row)
         return rows
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a trial, indexed by number; configuration values as columns `config.NAME`. Needs pandas.
+
+        Where a parameter is inactive, its column has NaN or None.
 
         Raises:
             ImportError: if pandas is not installed: pip install 'neps[pandas]'.

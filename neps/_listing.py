@@ -15,7 +15,7 @@ from neps._tables import cell, printable
 from neps._trial import Trial
 from neps.space import SearchSpace
 
-__all__ = ["best_rows", "counted", "in_short", "not_finite_words"]
+__all__ = ["best_rows", "config_names", "counted", "in_short", "not_finite_words"]
 
 _UNTOLD = "waiting for neps.tell"
 _STATES = {"success": "succeeded", "failed": "failed", "running": "running", "waiting": "waiting", _UNTOLD: _UNTOLD}
@@ -41,6 +41,11 @@ def best_rows(trials: Sequence[Trial], space: SearchSpace, most: int) -> list[li
 
     head: list[object] = ["trial", loss, *names[:first], *others, *names[first:]]
     return [[cell(value) for value in row] for row in (head, *map(values, shown))]
+
+
+def config_names(trials: Sequence[Trial], space: SearchSpace) -> list[str]:
+    """The parameters that any configuration has, in the order of the space: the columns of a table of them."""
+    return [name for name in space if any(name in trial.config for trial in trials)]
 
 
 def in_short(trials: Sequence[Trial], space: SearchSpace) -> str:

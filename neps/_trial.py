@@ -100,7 +100,7 @@ class Decision:
         Raises:
             SpaceError: if not.
         """
-        config = space.validate(self.config)
+        config = space.parsed(self.config)  # what is forbidden may change, and is no damage
         fidelity = config[space.fidelity] if space.fidelity is not None else None
         if fidelity != self.fidelity:
             raise SpaceError(f"fidelity is {shown(self.fidelity)}, but the configuration says {shown(fidelity)}.")

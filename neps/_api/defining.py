@@ -69,6 +69,7 @@ class Proposal:
     def _definition(self, launch: str | None) -> Definition:
         return Definition(
             space=self.space.definition(),
+            forbid=tuple(self.space.forbidden_definition()),
             searcher=searcher_definition(self.sampler()),
             seed=secrets.randbits(32) if self.seed is None else self.seed,
             lease_seconds=DEFAULT_LEASE_SECONDS if self.lease_seconds is None else self.lease_seconds,
@@ -88,7 +89,7 @@ class Proposal:
             raise DefinitionMismatchError(message) from error
 
     def _compare(self, found: Definition) -> None:
-        differences = list(self.space.differences(SearchSpace.from_definition(dict(found.space))))
+        differences = list(self.space.differences(SearchSpace.from_definition(found.space, found.forbid)))
         if not self.joins_any_searcher:
             differences += _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
         if self.seed is not None and self.seed != found.seed:

@@ -234,7 +234,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     )
     _check_together(settings)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
-    check_signature(run_pipeline, space.parameters)
+    check_signature(run_pipeline, space, space.conditional)
     check_cost_budget(proposal.sampler(), settings.budget)
     hooks = _hooks(pre_load_hooks)
     check_progress(progress)
@@ -296,7 +296,7 @@ def _alike(root: str, space: SearchSpace, proposal: Proposal, settings: Settings
     )
     return {
         "root_directory": root,
-        "pipeline_space": json.dumps(space.definition(), default=str),
+        "pipeline_space": json.dumps([space.definition(), space.forbidden_definition()], default=str),
         "searcher": f"{searcher} {sorted(proposal.searcher_settings)}",
         "seed": str(proposal.seed),
         "lease_seconds": str(proposal.lease_seconds),

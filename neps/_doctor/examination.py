@@ -87,7 +87,7 @@ def examine(root_directory: str | Path, *, probe: bool = True) -> Report:
 def _surroundings(
     layout: Layout, definition: Definition, host: Host, present: list[Presence], cached: frozenset[int], *, busy: bool
 ) -> Surroundings:
-    space = SearchSpace.from_definition(definition.space)
+    space = SearchSpace.from_definition(definition.space, definition.forbid)
     retrying = functools.cache(lambda: Retrying(layout.root))
     return Surroundings(
         root=layout.root,

@@ -5,6 +5,7 @@ Only inspects; nothing is called here. `neps.run` checks before anything is writ
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -34,17 +35,20 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 _ANYTHING = inspect.Signature([inspect.Parameter("config", inspect.Parameter.VAR_KEYWORD)])
 
 
-def check_signature(run_pipeline: Callable[..., Any], space: Iterable[str]) -> None:
+def check_signature(
+    run_pipeline: Callable[..., Any], space: Iterable[str], conditional: Mapping[str, object] | None = None
+) -> None:
     """Make sure that `run_pipeline(**config)` can be called with every configuration of the space.
 
     Args:
         run_pipeline: any callable: a function, a method, a `functools.partial`, an object with `__call__`. One
             whose signature Python can't tell (some builtins) is taken to accept everything.
         space: the names of the parameters; a search space iterates over them.
+        conditional: those that are not in every configuration, with what is true of those that have it.
 
     Raises:
         ArgumentError: if it isn't callable, is a class, is asynchronous or a generator, doesn't accept a parameter
-            of the space by keyword, or requires something that the space doesn't have.
+            of the space by keyword, or requires something that a configuration may not have.
 
     Example:
         >>> check_signature(lambda lr, **config: lr, ["lr", "width"])
@@ -60,6 +64,7 @@ Add it to the signature, or accept the rest of the configuration with **config.
         _check_accepts(signature, name)
     for parameter in signature.parameters.values():
         _check_requires(signature, parameter, names)
+    _check_sometimes(signature, conditional or {})
 
 
 def named_directories(run_pipeline: Callable[..., Any]) -> tuple[str, ...]:
@@ -162,6 +167,27 @@ def _check_requires(signature: inspect.Signature, parameter: inspect.Parameter, 
         )
 
 
+def _check_sometimes(signature: inspect.Signature, conditional: Mapping[str, object]) -> None:
+    """Whether it can be called without what only some configurations have."""
+    needed = [name for name in conditional if name in signature.parameters and _is_required(signature.parameters[name])]
+    if needed:
+        raise ArgumentError(
+            f"{_call(signature)} requires {needed[0]!r}, which a configuration has only if {conditional[needed[0]]}. "
+            f"Give it a default: {_line(signature, needed)}"
+        )
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in _BY_NAME and parameter.default is inspect.Parameter.empty
+
+
+def _line(signature: inspect.Signature, optional: Iterable[str]) -> str:
+    """What to write: with these as `name=None`, behind what has no default."""
+    given = [each.replace(default=_Shown("None")) if each.name in optional else each for each in _plain(signature)]
+    given.sort(key=lambda each: (each.kind, each.kind in _BY_NAME and not _is_required(each)))
+    return f"def run_pipeline{inspect.Signature(given)}: …"
+
+
 def _meant(name: str, names: list[str]) -> str:
     hint = nearest(name, (*names, *_DIRECTORIES))
     if not hint and "dir" in name:  # working_directory, output_dir, checkpoint_dir
@@ -185,17 +211,24 @@ def _positional_only(signature: inspect.Signature, name: str) -> str:
 
 
 def _call(signature: inspect.Signature) -> str:
-    """`run_pipeline(lr, width=…)`: defaults may be long, and annotations don't matter here."""
-    default, empty = _Shown(), inspect.Parameter.empty
-    plain = [
+    """`run_pipeline(lr, width=…)`."""
+    return f"run_pipeline{inspect.Signature(_plain(signature))}"
+
+
+def _plain(signature: inspect.Signature) -> list[inspect.Parameter]:
+    """The arguments for a message: defaults may be long, and annotations don't matter there."""
+    default, empty = _Shown("…"), inspect.Parameter.empty
+    return [
         each.replace(annotation=empty, default=empty if each.default is empty else default)
         for each in signature.parameters.values()
     ]
-    return f"run_pipeline{inspect.Signature(plain)}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Shown:
-    """Stands for any default."""
+    """Stands for a default."""
+
+    text: str
 
     def __repr__(self) -> str:
-        return "…"
+        return self.text

@@ -50,21 +50,23 @@ _PATIENCE = 10.0
 class Definition:
     """What defines a run. `launch` is the token of the launch that published it; `run` identifies the run.
 
-    `requires` names what a reader of the space has to know that the first readers of this format didn't.
+    `forbid` is what the space forbids: mappings, and names of functions. `requires` names what a reader of the space
+    has to know that the first readers of this format didn't.
     """
 
     space: Mapping[str, Any]
     searcher: Mapping[str, Any]
     seed: int
     lease_seconds: float = DEFAULT_LEASE_SECONDS
+    forbid: tuple[Any, ...] = ()
     requires: tuple[str, ...] = ()
     launch: str | None = None
     run: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     def to_fields(self) -> dict[str, Any]:
         """As the fields of neps.yaml."""
-        requires = list(self.requires) or None
-        return {**dataclasses.asdict(self), "requires": requires, "created": documents.now()}
+        optional = {"forbid": list(self.forbid) or None, "requires": list(self.requires) or None}
+        return {**dataclasses.asdict(self), **optional, "created": documents.now()}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Definition:
@@ -76,6 +78,7 @@ class Definition:
             searcher={"name": typed.need(searcher, "name", typed.text), "settings": settings},
             seed=typed.need(fields, "seed", functools.partial(typed.whole, most=LARGEST_SEED)),
             lease_seconds=typed.need(fields, "lease_seconds", _lease),
+            forbid=typed.get(fields, "forbid", typed.forbidden, ()),
             requires=typed.get(fields, "requires", typed.texts, ()),
             launch=typed.get(fields, "launch", typed.text),
             run=typed.need(fields, "run", typed.run_name),
@@ -195,7 +198,7 @@ def _changed(written: Definition, read: Definition) -> str | None:
 
 
 def _parts(definition: Definition) -> list[Mapping[str, Any]]:
-    names = ("seed", "lease_seconds", "requires", "launch", "run")
+    names = ("forbid", "seed", "lease_seconds", "requires", "launch", "run")
     settings = definition.searcher.get("settings") or {}
     return [definition.space, settings, {name: getattr(definition, name) for name in names}]
 

@@ -23,6 +23,7 @@ __all__ = [
     "counted",
     "equal",
     "flag",
+    "forbidden",
     "get",
     "long_text",
     "mapping",
@@ -136,6 +137,13 @@ def texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise WrongError(value, "not a list of texts")
     return tuple(text(item) for item in value)
+
+
+def forbidden(value: object) -> tuple[dict[str, Any] | str, ...]:
+    """A list of mappings and names."""
+    if not isinstance(value, list):
+        raise WrongError(value, "not a list of mappings and texts")
+    return tuple(named(item) if isinstance(item, dict) else text(item) for item in value)
 
 
 def cost(value: object) -> float:

@@ -79,7 +79,7 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
 
 def history_of(definition: Definition, trials: Mapping[int, Trial]) -> History:
     """These trials as the history of a run."""
-    return History(SearchSpace.from_definition(definition.space), trials, definition.seed)
+    return History(SearchSpace.from_definition(definition.space, definition.forbid), trials, definition.seed)
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:
@@ -93,7 +93,7 @@ def read_view(root: str | Path, definition: Definition) -> View:
     What is damaged is said once, of what is returned.
     """
     layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
-    fits = functools.partial(Decision.check, space=SearchSpace.from_definition(definition.space))
+    fits = functools.partial(Decision.check, space=SearchSpace.from_definition(definition.space, definition.forbid))
     deadline = time.monotonic() + _PATIENCE
     while True:
         view = View(layout, None, lease=definition.lease_seconds, poll=1.0, fits=fits)

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 
 from neps._models.fidelity_process import FidelityHyperparameters, growth
 from neps._models.fitting import NegativeLogPrior, beginnings, bounds, from_theta, to_theta
-from neps._models.kernel import matern52, matern52_slope, squared_differences
+from neps._models.kernel import active_count, matern52, matern52_slope, squared_differences
 from neps._models.main_effects import DEGREES, MainEffects
 
 __all__ = ["FidelityNegativeLogPosterior", "fidelity_beginnings", "fidelity_bounded", "most_probable"]
@@ -52,10 +52,10 @@ class FidelityNegativeLogPosterior:
         self._pairs = np.triu_indices(len(y), 1)
         first, second = self._pairs
         self._differences = squared_differences(X, first, second, choices)
-        effects = MainEffects(choices)
+        effects = MainEffects(choices, active := active_count(X))
         self._features, self._degrees = effects.features(X), effects.degrees
         self._growth = growth(u, u)
-        self._prior = NegativeLogPrior(self._d, _LENGTHSCALE)
+        self._prior = NegativeLogPrior(self._d, active, _LENGTHSCALE)
 
     def given(self, y: _Array) -> Self:
         """The same at other targets (n,)."""

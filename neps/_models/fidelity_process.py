@@ -61,13 +61,20 @@ class FidelityProcess(GaussianProcess):
         y: (n,).
         choices: (d,), how many categories a dimension encodes; 0 where it is a number.
         hyperparameters: length scales and variances; `top.noise` must be above 0.
+        active: as of `GaussianProcess`.
     """
 
-    def __init__(
-        self, X: _Array, u: _Array, y: _Array, choices: NDArray[np.intp], hyperparameters: FidelityHyperparameters
+    def __init__(  # noqa: PLR0913 - those of a `GaussianProcess`, and the fidelities
+        self,
+        X: _Array,
+        u: _Array,
+        y: _Array,
+        choices: NDArray[np.intp],
+        hyperparameters: FidelityHyperparameters,
+        active: float | None = None,
     ) -> None:
         self.u, self.over_fidelities = u, hyperparameters
-        super().__init__(X, y, choices, hyperparameters.top)
+        super().__init__(X, y, choices, hyperparameters.top, active)
 
     def _covariance(self) -> _Array:
         K = self._over_fidelities(self._between(self.X, self.X, self._phi), self.u, self.u)
@@ -103,6 +110,7 @@ class FidelityProcess(GaussianProcess):
             np.concatenate([self.y, means]),
             self.choices,
             self.over_fidelities,
+            self._effects.active,
         )
 
     def _over_fidelities(self, top: _Array, u: _Array, v: _Array, axis: int | None = None) -> _Array:

@@ -17,7 +17,7 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.optimize import minimize
 
 from neps._models.gaussian_process import GaussianProcess, Hyperparameters
-from neps._models.kernel import matern52, matern52_slope, squared_differences
+from neps._models.kernel import active_count, matern52, matern52_slope, squared_differences
 from neps._models.main_effects import DEGREES, MainEffects
 
 __all__ = [
@@ -58,17 +58,19 @@ class NegativeLogPrior:
 
     Length scales have the prior LogNormal(√2 + log(d)/2, 1): that of Hvarfner et al. (2024, "Vanilla Bayesian
     optimization performs great in high dimensions"), by which a function of many dimensions is assumed to be no harder
-    than one of few, but narrower (they have √3). Signal, noise and each degree's effects have LogNormal(1, 1),
+    than one of few, but narrower (they have √3). Where parameters are conditional, as many count as are active at once.
+    Signal, noise and each degree's effects have LogNormal(1, 1),
     LogNormal(-8, 3) and LogNormal(-4, 2): our choice, wide enough for noisy training runs. The mode is taken in the
     parameters themselves, not in their logarithms, but for the effects, which could never be all but absent then.
 
     Args:
         d: how many dimensions there are.
-        lengthscale: the logarithm of a length scale's median, less log(d)/2.
+        active: how many of them are active at once, on average.
+        lengthscale: the logarithm of a length scale's median, less log(active)/2.
     """
 
-    def __init__(self, d: int, lengthscale: float = 2.0**0.5) -> None:
-        median = lengthscale + 0.5 * math.log(max(d, 1))
+    def __init__(self, d: int, active: float, lengthscale: float = 2.0**0.5) -> None:
+        median = lengthscale + 0.5 * math.log(max(active, 1.0))
         self._mean = np.array([median] * d + [_SIGNAL_PRIOR[0], _NOISE_PRIOR[0]] + [_EFFECTS_PRIOR[0]] * DEGREES)
         self._sigma = np.array(
             [_LENGTHSCALE_SIGMA] * d + [_SIGNAL_PRIOR[1], _NOISE_PRIOR[1]] + [_EFFECTS_PRIOR[1]] * DEGREES
@@ -97,9 +99,9 @@ class NegativeLogPosterior:
         first, second = self._pairs
         self._flat = first * len(y) + second
         self._differences = squared_differences(X, first, second, choices)
-        effects = MainEffects(choices)
+        effects = MainEffects(choices, active := active_count(X))
         self._features, self._degrees = effects.features(X), effects.degrees
-        self._prior = NegativeLogPrior(d)
+        self._prior = NegativeLogPrior(d, active)
 
     def given(self, y: _Array) -> Self:
         """The same at other targets (n,)."""

@@ -2,8 +2,8 @@
 
 How hyperparameters are found is in `neps._models.fitting`. Needs scipy.linalg. Samplers call it.
 
-Shapes: X is (n, d) in the unit cube, y (n,) standardised targets, Z (m, d) points to predict, `choices` (d,) as in
-`neps._models.kernel`.
+Shapes: X is (n, d) in the unit cube, y (n,) standardised targets, Z (m, d) points to predict, `choices` (d,) and NaN
+where a parameter is inactive as in `neps._models.kernel`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from neps._models.kernel import matern52, matern52_slope, squared_distances
+from neps._models.kernel import active_count, matern52, matern52_slope, squared_distances
 from neps._models.main_effects import DEGREES, MainEffects
 
 __all__ = ["GaussianProcess", "Hyperparameters"]
@@ -48,6 +48,7 @@ class GaussianProcess:
         y: (n,).
         choices: (d,), how many categories a dimension encodes; 0 where it is a number.
         hyperparameters: length scales and variances; `noise` must be above 0.
+        active: how many parameters are active at once, on average; None counts those of X.
 
     Example:
         >>> model = GaussianProcess(
@@ -58,9 +59,16 @@ class GaussianProcess:
         ([1.0, -0.436], [0.0, 0.406])
     """
 
-    def __init__(self, X: _Array, y: _Array, choices: NDArray[np.intp], hyperparameters: Hyperparameters) -> None:
+    def __init__(
+        self,
+        X: _Array,
+        y: _Array,
+        choices: NDArray[np.intp],
+        hyperparameters: Hyperparameters,
+        active: float | None = None,
+    ) -> None:
         self.X, self.y, self.choices, self.hyperparameters = X, y, choices, hyperparameters
-        self._effects = MainEffects(choices)
+        self._effects = MainEffects(choices, active_count(X) if active is None else active)
         self._weights: _Array = hyperparameters.effects[self._effects.degrees]
         self._phi: _Array = self._effects.features(X) * self._weights
         self._solve(self._factor(self._covariance()))
@@ -88,7 +96,7 @@ class GaussianProcess:
         return np.asarray(self._between(self.X, Z, self._phi).T @ self._alpha)
 
     def predict_with_gradient(self, Z: _Array) -> tuple[_Array, _Array, _Array, _Array]:
-        """Mean and variance, both (m,), and their gradients, both (m, d), which are 0 along categories."""
+        """Mean and variance, both (m,), and their gradients, both (m, d): 0 along categories and what is inactive."""
         signal, phi = self.hyperparameters.signal, self._phi
         phi_z = self._effects.features(Z)
         r2 = squared_distances(self.X, Z, self.hyperparameters.lengthscales, self.choices)
@@ -96,7 +104,7 @@ class GaussianProcess:
         inverse_k = cho_solve((self._cholesky, True), k, check_finite=False)
         variance = self._prior_variance(phi_z) - np.einsum("nm,nm->m", k, inverse_k)
         slopes = 2.0 * signal * matern52_slope(r2)
-        toward = np.where(self.choices > 0, 0.0, (Z[:, None, :] - self.X) / self.hyperparameters.lengthscales**2)
+        toward = np.where(self.choices > 0, 0.0, _apart(Z, self.X) / self.hyperparameters.lengthscales**2)
         d_mean = np.einsum("nm,mnj->mj", slopes * self._alpha[:, None], toward)
         d_mean += self._effects.slopes(Z, np.broadcast_to(self._alpha @ phi, phi_z.shape))
         d_variance = -2.0 * np.einsum("nm,mnj->mj", slopes * inverse_k, toward)
@@ -148,3 +156,11 @@ class GaussianProcess:
     def _prior_variance(self, phi: _Array) -> _Array:
         """(m,), from features (m, p)."""
         return self.hyperparameters.signal + (phi * phi) @ self._weights
+
+
+def _apart(Z: _Array, X: _Array) -> _Array:
+    """z - x, or z less the centre where x is inactive, and 0 where z is: (m, d), (n, d) → (m, n, d)."""
+    apart = Z[:, None, :] - X
+    if np.isnan(apart).any():
+        apart = np.where(np.isnan(Z)[:, None, :], 0.0, np.where(np.isnan(X), Z[:, None, :] - 0.5, apart))
+    return apart

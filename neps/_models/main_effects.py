@@ -32,14 +32,16 @@ class MainEffects:
     "Additive Gaussian processes").
 
     A number has the Legendre polynomials of degree 1 to 4, orthonormal on [0, 1], so that an effect is prior to none
-    in extent; categories have an indicator each, which counts as degree 1. All are divided by √d: with
-    a variance of 1 for one degree, the sum has a variance of about 1.
+    in extent; categories have an indicator each, which counts as degree 1. Of an inactive parameter all are 0. They are
+    divided by √`active`: with a variance of 1 for one degree, the sum has a variance of about 1.
 
     Args:
         choices: (d,), how many categories a dimension encodes; 0 where it is a number.
+        active: how many parameters are active at once, on average; d where all are.
     """
 
     choices: NDArray[np.intp]
+    active: float
 
     @functools.cached_property
     def degrees(self) -> NDArray[np.intp]:
@@ -51,16 +53,21 @@ class MainEffects:
         """φ(x) at X (n, d): (n, p)."""
         polynomials = _legendre(2.0 * X[:, self.choices == 0] - 1.0)
         categories = [one_hot(X[:, j], int(self.choices[j])) for j in np.flatnonzero(self.choices)]
-        return np.asarray(np.concatenate([*polynomials, *categories], axis=1) / len(self.choices) ** 0.5)
+        return _but_inactive(np.concatenate([*polynomials, *categories], axis=1) / self.active**0.5)
 
     def slopes(self, Z: _Array, weights: _Array) -> _Array:
         """The derivatives of φ(z)ᵀ w along each dimension, 0 along categories: Z (m, d), weights (m, p) → (m, d)."""
         numbers = self.choices == 0
-        slopes = np.stack(_legendre_slopes(2.0 * Z[:, numbers] - 1.0)) / len(self.choices) ** 0.5
+        slopes = _but_inactive(np.stack(_legendre_slopes(2.0 * Z[:, numbers] - 1.0)) / self.active**0.5)
         polynomial_weights = weights[:, : DEGREES * numbers.sum()].reshape(len(Z), DEGREES, -1)
         along = np.zeros_like(Z)
         along[:, numbers] = np.einsum("kmj,mkj->mj", slopes, polynomial_weights)
         return along
+
+
+def _but_inactive(values: _Array) -> _Array:
+    """The same, with 0 where a coordinate was NaN."""
+    return np.where(inactive, 0.0, values) if (inactive := np.isnan(values)).any() else values
 
 
 def _legendre(u: _Array) -> list[_Array]:

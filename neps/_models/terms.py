@@ -27,6 +27,10 @@ __all__ = ["LogPrior", "PredictedMean"]
 class LogPrior:
     """weight · log π(z), where π is a product of normals along numbers and of weights of categories.
 
+    An inactive parameter counts as an active one does on average under the prior, by its entropy. A density of more
+    dimensions is higher at its peak: if an inactive one counted nothing, where most parameters have priors would always
+    be most probable, whatever the prior of the choice between the branches.
+
     Args:
         centres: (d,), where the prior of each number is highest.
         precisions: (d,), 1 / variance of each normal; 0 for categories and for what has no prior.
@@ -43,14 +47,31 @@ class LogPrior:
 
     def __call__(self, Z: _Array) -> _Array:
         """See `Acquisition`."""
-        values = self.highest - 0.5 * (Z - self.centres) ** 2 @ self.precisions
+        values = self.highest - 0.5 * self._squares(Z) @ self.precisions
         for j, table in self.tables.items():
-            values = values + table[category(Z[:, j], len(table))]
+            values = values + _looked_up(table, Z[:, j])
         return np.asarray(self.weight * values)
 
     def with_gradient(self, Z: _Array) -> tuple[_Array, _Array]:
         """See `Acquisition`."""
-        return self(Z), -self.weight * self.precisions * (Z - self.centres)
+        slopes = -self.weight * self.precisions * (Z - self.centres)
+        return self(Z), np.nan_to_num(slopes) if np.isnan(Z).any() else slopes
+
+    def _squares(self, Z: _Array) -> _Array:
+        """(z - centre)² of each coordinate, and the variance where it is inactive: (m, d)."""
+        squares = (Z - self.centres) ** 2
+        if (inactive := np.isnan(Z)).any():
+            variances = np.divide(1.0, self.precisions, out=np.zeros_like(self.precisions), where=self.precisions > 0.0)
+            squares = np.where(inactive, variances, squares)
+        return np.asarray(squares)
+
+
+def _looked_up(table: _Array, coordinates: _Array) -> _Array:
+    """log π of categories (m,), relative to uniform: of an inactive one its mean under π."""
+    inactive = np.isnan(coordinates)
+    found = table[category(np.where(inactive, 0.0, coordinates), len(table))]
+    expected = np.exp(table) @ table / len(table)
+    return np.where(inactive, expected, found)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

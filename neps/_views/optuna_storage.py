@@ -83,7 +83,8 @@ class _Study:
 
     def _begin(self) -> None:
         self.run = self._follower.definition.run
-        self._space = SearchSpace.from_definition(self._follower.definition.space)
+        definition = self._follower.definition
+        self._space = SearchSpace.from_definition(definition.space, definition.forbid)
         self._searched = distributions(self._space)
         self._top: float | None = None
         self._seen: dict[int, Trial] = {}

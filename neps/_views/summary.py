@@ -31,6 +31,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.reading import read_history
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.whole_files import replace
+from neps._listing import config_names
 from neps._outcome import MEASURES
 from neps._trial import Trial
 from neps._views.columns import cells, columns
@@ -132,7 +133,7 @@ def _accounts(spent: FidelitySpent) -> dict[str, Any]:
 
 def _table(history: History) -> str:
     rows = list(_rows(history))
-    names = dict.fromkeys(name for trial in history.trials for name in trial.config)
+    names = config_names(history.trials, history.space)
     info = columns(trial.info_dict for trial in history.trials)
     text = io.StringIO(newline="")
     known = frozenset(info)

@@ -5,6 +5,7 @@ imports nothing of neps but `errors` and `calling`.
 """
 
 from neps.space._categorical import Categorical
+from neps.space._conditions import Comparison, Conditions, at_least, at_most, less_than, more_than
 from neps.space._constant import Constant
 from neps.space._float import Float
 from neps.space._integer import Integer
@@ -17,6 +18,8 @@ from neps.space._values import Value
 __all__ = [
     "Categorical",
     "CategoricalParameter",
+    "Comparison",
+    "Conditions",
     "Confidence",
     "Constant",
     "ConstantParameter",
@@ -28,6 +31,10 @@ __all__ = [
     "Parameter",
     "SearchSpace",
     "Value",
+    "at_least",
+    "at_most",
+    "less_than",
+    "more_than",
 ]
 
 FloatParameter = Float

@@ -11,8 +11,9 @@ import numpy as np
 
 from neps._calling import public
 from neps.errors import SpaceError, nearest, shown
+from neps.space._conditions import Conditions
 from neps.space._elsewhere import ELSEWHERE
-from neps.space._parameter import Parameter, checked_prior
+from neps.space._parameter import Parameter, checked_conditions, checked_prior
 from neps.space._prior import Confidence
 from neps.space._scale import Row
 from neps.space._values import Value, equal_values, flag, scalar, told_apart
@@ -83,6 +84,9 @@ class Categorical(Parameter):
             "low", where there is no default.
         ordered: whether neighbours are alike, as sizes are: searchers then see numbers, evenly spaced in this order.
             Default False: as far as anybody knows, any two choices differ as much.
+        active_if: when a configuration has this parameter: a mapping of other parameters' names to a value, a list of
+            values, or a comparison (`neps.at_least(2)`, `at_most`, `more_than`, `less_than`; with & both hold). All
+            must hold, and a condition on a parameter that is itself inactive doesn't. None: always.
 
     Raises:
         SpaceError: if the choices are not such values, or the default is not among them.
@@ -94,19 +98,22 @@ class Categorical(Parameter):
         0.5
         >>> Categorical({"adam": dict, "sgd": list}).handed("sgd")
         <class 'list'>
+        >>> Categorical([False, True], active_if={"optimizer": "sgd"})
+        Categorical((False, True), active_if={'optimizer': 'sgd'})
         >>> Categorical([0, 1, True])
         Traceback (most recent call last):
         neps.errors.SpaceError: Categorical: choices 1 and True are equal, but each must differ: leave one out.
     """
 
     kind: ClassVar[str] = "categorical"
-    later: ClassVar[tuple[str, ...]] = ("ordered",)
+    later: ClassVar[tuple[str, ...]] = ("ordered", "active_if")
 
     choices: tuple[Value, ...]
     ordered: bool
     _objects: dict[str, object] = attrs.field(eq=False)
     default: Value = None
     default_confidence: Confidence = "low"
+    active_if: Conditions | None = None
     _types: tuple[str, ...] = attrs.field(init=False)
     # Without them the choices (1, 2) and (True, 2) would compare equal.
 
@@ -118,11 +125,13 @@ class Categorical(Parameter):
         default_confidence: Confidence = "low",
         *,
         ordered: bool = False,
+        active_if: Mapping[str, object] | None = None,
     ) -> None:
         objects = dict(choices) if isinstance(choices, Mapping) else {}
         fields = _choices(choices), flag("Categorical: ordered", ordered), objects
+        condition = checked_conditions("Categorical", active_if)
         self.__attrs_init__(*fields)
-        self.__attrs_init__(*fields, *checked_prior(self, default, default_confidence))
+        self.__attrs_init__(*fields, *checked_prior(self, default, default_confidence), condition)
 
     @_types.default
     def _types_of_choices(self) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
 
 from neps._calling import public
 from neps.errors import SpaceError, shown
+from neps.space._conditions import Conditions
 from neps.space._elsewhere import ELSEWHERE
-from neps.space._parameter import Parameter
+from neps.space._parameter import Parameter, checked_conditions
 from neps.space._scale import Row
 from neps.space._values import Value, equal_values, scalar, told_apart
 
@@ -22,6 +24,7 @@ class Constant(Parameter):
 
     Args:
         value: a str, int, float (not NaN), bool or None.
+        active_if: when a configuration has it; see `Categorical`.
 
     Raises:
         SpaceError: if the value is anything else.
@@ -32,14 +35,16 @@ class Constant(Parameter):
     """
 
     kind: ClassVar[str] = "constant"
+    later: ClassVar[tuple[str, ...]] = ("active_if",)
 
     value: Value
+    active_if: Conditions | None = None
     _type: str = attrs.field(init=False)
     # Without it Constant(1) and Constant(True) would compare equal.
 
     @public("neps.Constant", ELSEWHERE, hidden=1)
-    def __init__(self, value: Value) -> None:
-        self.__attrs_init__(told_apart("Constant: value", value))
+    def __init__(self, value: Value, *, active_if: Mapping[str, object] | None = None) -> None:
+        self.__attrs_init__(told_apart("Constant: value", value), checked_conditions("Constant", active_if))
 
     @_type.default
     def _type_of_value(self) -> str:

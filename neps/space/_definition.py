@@ -16,12 +16,15 @@ from neps.space._float import Float
 from neps.space._integer import Integer
 from neps.space._parameter import Parameter, arguments_of
 
-__all__ = ["KINDS", "REQUIREMENTS", "differing", "parameters_from"]
+__all__ = ["FORBID", "KINDS", "REQUIREMENTS", "differing", "parameters_from"]
 
 KINDS: dict[str, type[Parameter]] = {kind.kind: kind for kind in (Float, Integer, Categorical, Constant)}
 """All types of parameters, by their names in neps.yaml. A new one is added here, and has a file of its own."""
 
-REQUIREMENTS = frozenset(name for kind in KINDS.values() for name in kind.later)
+FORBID = "forbid"
+"""What a space requires if it has forbidden combinations."""
+
+REQUIREMENTS = frozenset(name for kind in KINDS.values() for name in kind.later) | {FORBID}
 """What a definition may require of its readers, and this version can do."""
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
 
 from neps._calling import public
 from neps.errors import SpaceError
+from neps.space._conditions import Conditions
 from neps.space._elsewhere import ELSEWHERE
 from neps.space._number import Number, checked_range, within
-from neps.space._parameter import checked_prior
+from neps.space._parameter import checked_conditions, checked_prior
 from neps.space._prior import Confidence
 from neps.space._scale import Axis, Line, Multiples, Row
 from neps.space._values import LARGEST_INTEGER, finite
@@ -36,6 +38,7 @@ class Float(Number):
         step: how far apart the values are, from `lower` to `upper`, which must be one of them. They are the decimal
             numbers that one would write: 0.3, not 3 * 0.1. None (the default): all between the bounds. Not with `log`
             or `is_fidelity`.
+        active_if: when a configuration has this parameter; see `Categorical`. Not with `is_fidelity`.
 
     Raises:
         SpaceError: if these arguments describe no range.
@@ -52,7 +55,7 @@ class Float(Number):
 
     kind: ClassVar[str] = "float"
     whole: ClassVar[bool] = False
-    later: ClassVar[tuple[str, ...]] = ("step",)
+    later: ClassVar[tuple[str, ...]] = ("step", "active_if")
 
     lower: float
     upper: float
@@ -61,6 +64,7 @@ class Float(Number):
     step: float | None
     default: float | None = None
     default_confidence: Confidence = "low"
+    active_if: Conditions | None = None
 
     @public("neps.Float", ELSEWHERE, hidden=1)
     def __init__(  # noqa: PLR0913 - what defines a range
@@ -73,10 +77,12 @@ class Float(Number):
         default_confidence: Confidence = "low",
         *,
         step: float | None = None,
+        active_if: Mapping[str, object] | None = None,
     ) -> None:
         fields = checked_range(Float, lower, upper, log, is_fidelity, step)
+        condition = checked_conditions("Float", active_if, is_fidelity=fields[3])
         self.__attrs_init__(*fields)
-        self.__attrs_init__(*fields, *checked_prior(self, default, default_confidence))
+        self.__attrs_init__(*fields, *checked_prior(self, default, default_confidence), condition)
 
     number = staticmethod(finite)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
 
 from neps._calling import public
 from neps.space import _values as values
+from neps.space._conditions import Conditions
 from neps.space._elsewhere import ELSEWHERE
 from neps.space._number import Number, checked_range, within
-from neps.space._parameter import checked_prior
+from neps.space._parameter import checked_conditions, checked_prior
 from neps.space._prior import Confidence
 from neps.space._scale import Row
 
@@ -33,6 +35,7 @@ class Integer(Number):
             the range, on the parameter's own (log) scale. Without meaning, and "low", where there is no default.
         step: how far apart the values are, from `lower` to `upper`, which must be one of them. None (the default) and
             1: all whole numbers between the bounds. Not with `log` or `is_fidelity`.
+        active_if: when a configuration has this parameter; see `Categorical`. Not with `is_fidelity`.
 
     Raises:
         SpaceError: if these arguments describe no range.
@@ -51,7 +54,7 @@ class Integer(Number):
 
     kind: ClassVar[str] = "integer"
     whole: ClassVar[bool] = True
-    later: ClassVar[tuple[str, ...]] = ("step",)
+    later: ClassVar[tuple[str, ...]] = ("step", "active_if")
 
     lower: int
     upper: int
@@ -60,6 +63,7 @@ class Integer(Number):
     step: int | None
     default: int | None = None
     default_confidence: Confidence = "low"
+    active_if: Conditions | None = None
 
     @public("neps.Integer", ELSEWHERE, hidden=1)
     def __init__(  # noqa: PLR0913 - what defines a range
@@ -72,10 +76,12 @@ class Integer(Number):
         default_confidence: Confidence = "low",
         *,
         step: int | None = None,
+        active_if: Mapping[str, object] | None = None,
     ) -> None:
         fields = checked_range(Integer, lower, upper, log, is_fidelity, step)
+        condition = checked_conditions("Integer", active_if, is_fidelity=fields[3])
         self.__attrs_init__(*fields)
-        self.__attrs_init__(*fields, *checked_prior(self, default, default_confidence))
+        self.__attrs_init__(*fields, *checked_prior(self, default, default_confidence), condition)
 
     number = staticmethod(values.whole)
 

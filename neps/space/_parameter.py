@@ -11,7 +11,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from neps.errors import SpaceError
+from neps.errors import SpaceError, shown
+from neps.space._conditions import Conditions, conditions
 from neps.space._prior import Confidence, Prior, TruncatedNormal, Weights, confidence
 from neps.space._scale import Axis
 from neps.space._values import Value
@@ -19,7 +20,7 @@ from neps.space._values import Value
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Parameter", "arguments_of", "checked_prior"]
+__all__ = ["Parameter", "arguments_of", "checked_conditions", "checked_prior"]
 
 
 class Parameter(abc.ABC):
@@ -35,6 +36,7 @@ class Parameter(abc.ABC):
         default: where the user expects good values; None means no prior.
         default_confidence: how much: "low", "medium" or "high".
         is_fidelity: whether it says how much of an evaluation is run.
+        active_if: the conditions on other parameters under which a configuration has it; None means always.
         searched: whether it is an axis of the unit cube: neither a constant nor a fidelity.
         categories: how many values it has, if these have no order; 0 if they have one, and neighbours are near.
         axis: where its values lie.
@@ -53,6 +55,7 @@ class Parameter(abc.ABC):
     default: Value = None
     default_confidence: Confidence = "low"
     is_fidelity: bool = False
+    active_if: Conditions | None = None
 
     @abc.abstractmethod
     def parse(self, value: object) -> Value:
@@ -143,7 +146,7 @@ class Parameter(abc.ABC):
         return self.axis.another(self.parse(value), reached)
 
     def with_prior(self, **changes: Any) -> Self:
-        """The same with another `default`, or another `default_confidence`, which stays "low" without a default."""
+        """The same with another `default`, `default_confidence` ("low" without a default) or `active_if`."""
         return type(self)(**(dict(self._arguments()) | changes))
 
     def handed(self, value: Value) -> object:
@@ -161,7 +164,7 @@ class Parameter(abc.ABC):
         given = {name: value for name, value in self._arguments() if name not in self.later or name in self.requires}
         if given.get("default") is None:
             given = {name: value for name, value in given.items() if not name.startswith("default")}
-        return {"type": self.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+        return {"type": self.kind} | {name: _plain(value) for name, value in given.items()}
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -184,6 +187,12 @@ class Parameter(abc.ABC):
         return ((name, getattr(self, name)) for name in arguments_of(type(self)))
 
 
+def _plain(value: Any) -> object:
+    if isinstance(value, Conditions):
+        return value.plain()
+    return list(value) if isinstance(value, tuple) else value
+
+
 @functools.cache
 def arguments_of(kind: type[Parameter]) -> Mapping[str, inspect.Parameter]:
     """The arguments of a type's constructor, by name."""
@@ -201,3 +210,13 @@ def checked_prior(parameter: Parameter, default: object, given: Confidence) -> t
     except SpaceError as error:
         msg = f"{kind}: default: {error}"
         raise SpaceError(msg) from error
+
+
+def checked_conditions(kind: str, given: object, *, is_fidelity: bool = False) -> Conditions | None:
+    """`active_if` as an immutable value; None and an empty mapping mean that a parameter is always active."""
+    if given is None or given == {}:
+        return None
+    if is_fidelity:
+        msg = f"{kind}: active_if is {shown(given)}, but every configuration has its fidelity: leave out active_if."
+        raise SpaceError(msg)
+    return conditions(f"{kind}: active_if", given)

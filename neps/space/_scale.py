@@ -50,6 +50,10 @@ class Axis(abc.ABC):
         """The positions that are this value, from the first to the last; the same twice for a real number."""
 
     @abc.abstractmethod
+    def rank(self, value: Value) -> float:
+        """What one of the values is compared by: of two values in their order, the later has the larger one."""
+
+    @abc.abstractmethod
     def another(self, value: Value, reached: float) -> Value:
         """The value at `reached`; if that is `value`, and others are apart from it, its neighbour on that side."""
 
@@ -94,6 +98,10 @@ class Line(Axis):
     def cell(self, value: Value) -> tuple[float, float]:
         """See `Axis`."""
         return (0.0, 1.0) if self.count == 1 else (self.position(value),) * 2
+
+    def rank(self, value: Value) -> float:
+        """See `Axis`."""
+        return float(value)  # type: ignore[arg-type] # a number: it is on the line
 
     def another(self, value: Value, reached: float) -> Value:  # noqa: ARG002 - never reached again
         """See `Axis`."""
@@ -142,6 +150,10 @@ class Row(Axis):
         """See `Axis`."""
         index = self.values.index(value)
         return self.bins.edge(index), self.bins.edge(index + 1)
+
+    def rank(self, value: Value) -> float:
+        """See `Axis`."""
+        return self.values.index(value)
 
     def another(self, value: Value, reached: float) -> Value:
         """See `Axis`."""

@@ -11,9 +11,12 @@ import datetime as dt
 import math
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import numpy as np
 
 import neps
 from neps._ledger import documents
@@ -30,7 +33,13 @@ from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import condemn
 from neps._trial import Decision, Place, Result, Trial
 
-__all__ = ["SPACE", "SPACES", "write_run", "write_stops"]
+__all__ = ["REQUIRED", "SPACE", "SPACES", "write_run", "write_stops"]
+
+
+def too_fast(config: Mapping[str, Any]) -> bool:
+    """A rule of which a run has only the name."""
+    return bool(config["rate"] > 0.9)
+
 
 SPACE: dict[str, neps.space.Parameter] = {
     "rate": neps.Float(1e-4, 1, log=True, default=0.1, default_confidence="high"),
@@ -45,10 +54,26 @@ STEPS: dict[str, neps.space.Parameter] = {
     "depth": neps.Categorical([2, 4, 8], ordered=True, default=4),
     "net": neps.Categorical({"small": dict, "large": list}),
 }
-SPACES = {"v1_steps": STEPS}
+CONDITIONAL = neps.SearchSpace(
+    {
+        "momentum": neps.Float(0, 1, active_if={"optimizer": ["Ñandú", None], "depth": neps.at_least(2)}),
+        **SPACE,
+        "depth": neps.Integer(1, 4),
+        "beta": neps.Constant(0.9, active_if={"optimizer": "adam"}),
+        "nesterov": neps.Categorical([False, True], active_if={"momentum": neps.more_than(0.25) & neps.at_most(0.75)}),
+    },
+    forbid=[{"optimizer": "no", "depth": neps.at_least(3)}, too_fast],
+)
+SPACES: dict[str, Mapping[str, neps.space.Parameter]] = {"v1_steps": STEPS, "v1_conditional": CONDITIONAL}
 """Of the golden directories that don't hold `SPACE`."""
+REQUIRED = {"v1_steps": ["ordered", "step"], "v1_conditional": ["active_if", "forbid"]}
+"""What those require of their readers."""
 _FIXED: dict[str, Any] = {"optimizer": "adam", "epochs": 3, "data": "digits"}
-_STEPS = {"width": 48, "drop": 0.3, "depth": 8, "net": "large"}
+_OTHERS: dict[str, dict[str, Any]] = {
+    "net": {"width": 48, "drop": 0.3, "depth": 8, "net": "large"},
+    "momentum": {"momentum": 0.5, "depth": 4, "beta": 0.9, "nesterov": True},
+}
+"""The other values of those that have a parameter of this name."""
 SEARCHER = {"name": "random_search", "settings": {"use_priors": False}}
 RUN = "0123456789abcdef"
 TIME = dt.datetime(2026, 3, 1, 12, 30, 0, 250_000, dt.UTC)
@@ -59,10 +84,11 @@ BOB = dataclasses.replace(ALICE, worker="node2-42-4e5f6a7b", host="node2.example
 TORN = b"format_version: 1\nrun: 0123456789abcdef\nnumber: 6\nconfig:\n  ra"
 
 
-def write_run(root: Path, parameters: dict[str, neps.space.Parameter] = SPACE) -> None:
+def write_run(root: Path, parameters: Mapping[str, neps.space.Parameter] = SPACE) -> None:
     """Write the run into a folder that doesn't exist yet."""
+    others = [values for name, values in _OTHERS.items() if name in parameters]
     with (
-        mock.patch.dict(_FIXED, {name: value for name, value in _STEPS.items() if name in parameters}),
+        mock.patch.dict(_FIXED, *others),
         mock.patch.object(documents, "now", TIME.isoformat),
         mock.patch.object(Identity, "mine", return_value=BOB),
         mock.patch.object(uuid, "uuid4", return_value=uuid.UUID(int=10**37)),
@@ -83,6 +109,7 @@ def write_stops(root: Path) -> None:
 
 def _define(root: Path, run: str, space: neps.SearchSpace, **changes: Any) -> str:
     described: dict[str, Any] = {"space": space.definition(), "requires": space.requires}
+    described["forbid"] = tuple(space.forbidden_definition())
     definition = Definition(**described, searcher=SEARCHER, seed=11, run=run, **changes)
     return publish_definition(str(root), definition, ALICE.token).run
 
@@ -98,6 +125,8 @@ def _write_earlier_run(root: Path, space: neps.SearchSpace) -> None:
 def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
     config: dict[str, Any] = {"rate": folder.number / 100, **_FIXED}
     config |= changes.pop("config", {})
+    if "momentum" in config:
+        config = CONDITIONAL.completed(config, np.random.default_rng(0))
     number = folder.number
     fields: dict[str, Any] = {"number": number, "config": config, "fidelity": config["epochs"], "worker": who.worker}
     fields |= {"place": Place(0, 0, number - 1), "seed": 1000 + number, "seen_results": number - 1}

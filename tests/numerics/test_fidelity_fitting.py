@@ -78,10 +78,10 @@ def test_finite_differences_of_the_log_posterior(choices: NDArray[np.intp], n: i
 
 @pytest.mark.parametrize("lengthscale", [2.0**0.5, -1.0])
 def test_finite_differences_of_the_log_prior(lengthscale: float) -> None:
-    prior, theta = NegativeLogPrior(3, lengthscale), _random_theta(3)[:-4]
+    prior, theta = NegativeLogPrior(3, 3.0, lengthscale), _random_theta(3)[:-4]
     np.testing.assert_allclose(prior(theta)[1], approx_fprime(theta, lambda at: prior(at)[0], 1e-7), atol=1e-6)
     longer = theta + np.array([0.1, 0.1, 0.1, *[0.0] * 6])
-    shifted = NegativeLogPrior(3, lengthscale + 0.1)
+    shifted = NegativeLogPrior(3, 3.0, lengthscale + 0.1)
     np.testing.assert_allclose(shifted(longer)[0] - prior(theta)[0], 0.3)  # a density in units that are longer
 
 
@@ -102,7 +102,7 @@ def test_what_is_not_definite_is_impossible() -> None:
     theta[4] = -100.0
     value, gradient = objective(theta)
     assert 1e9 < value < np.inf
-    np.testing.assert_allclose(gradient[:8], NegativeLogPrior(3, 2.0**0.5 - 1.0)(theta[:-4])[1][:8])
+    np.testing.assert_allclose(gradient[:8], NegativeLogPrior(3, 3.0, 2.0**0.5 - 1.0)(theta[:-4])[1][:8])
 
 
 # ---------------------------------------------------------------------------------------------------------- its maximum

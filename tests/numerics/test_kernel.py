@@ -86,14 +86,14 @@ def _quadrature() -> tuple[Array, Array]:
 
 def test_polynomials_are_orthonormal_and_have_mean_0() -> None:
     x, weights = _quadrature()
-    features = MainEffects(NUMERIC[:1]).features(x[:, None])
+    features = MainEffects(NUMERIC[:1], 1.0).features(x[:, None])
     np.testing.assert_allclose((features * weights[:, None]).T @ features, np.eye(DEGREES), atol=1e-13)
     np.testing.assert_allclose(weights @ features, 0.0, atol=1e-13)
 
 
 def test_polynomials_are_those_of_legendre_by_degree() -> None:
     X = points(15, MIXED)
-    effects = MainEffects(MIXED)
+    effects = MainEffects(MIXED, len(MIXED))
     features = effects.features(X)
     numbers = 2.0 * X[:, MIXED == 0] - 1.0
     for degree in range(1, DEGREES + 1):
@@ -104,7 +104,7 @@ def test_polynomials_are_those_of_legendre_by_degree() -> None:
 
 def test_categories_have_an_effect_each_of_the_first_degree() -> None:
     X = points(30, MIXED)
-    effects = MainEffects(MIXED)
+    effects = MainEffects(MIXED, len(MIXED))
     categories = effects.features(X)[:, 2 * DEGREES :]
     expected = [(X[:, j, None] == X[None, :, j]) / len(MIXED) for j in (1, 3)]
     np.testing.assert_allclose(categories @ categories.T, sum(expected), rtol=1e-14)
@@ -116,14 +116,14 @@ def test_a_degree_with_variance_1_gives_a_sum_with_variance_1_on_average() -> No
     x, weights = _quadrature()
     choices = np.array([0, 0, 5])
     X = np.column_stack([x, x, np.full_like(x, 0.5)])
-    effects = MainEffects(choices)
+    effects = MainEffects(choices, len(choices))
     squares = weights @ effects.features(X) ** 2
     np.testing.assert_allclose(np.bincount(effects.degrees, weights=squares), [1.0, 2 / 3, 2 / 3, 2 / 3], rtol=1e-13)
 
 
 @pytest.mark.parametrize("choices", [NUMERIC, MIXED, np.array([2, 2])], ids=str)
 def test_slopes_of_main_effects(choices: NDArray[np.intp]) -> None:
-    effects = MainEffects(choices)
+    effects = MainEffects(choices, len(choices))
     Z = points(6, choices)
     weights = np.random.default_rng(1).normal(size=(6, len(effects.degrees)))
     slopes = effects.slopes(Z, weights)

@@ -70,7 +70,7 @@ def _columns(process: GaussianProcess, Z: Array) -> Array:
     """Numbers, one-hot categories, and features of main effects times their standard deviations."""
     choices = process.choices
     hot = [one_hot(Z[:, j], count) if count else Z[:, [j]] for j, count in enumerate(choices)]
-    effects = MainEffects(choices)
+    effects = MainEffects(choices, len(choices))
     features = effects.features(Z) * np.sqrt(process.hyperparameters.effects[effects.degrees])
     return np.concatenate([*hot, features], axis=1)
 
@@ -165,7 +165,7 @@ def test_the_log_marginal_likelihood(choices: NDArray[np.intp], effects: Array) 
 def test_log_expected_improvement_and_its_gradient(best: float) -> None:
     process, Z = _process(NUMERIC, NONE), points(20, NUMERIC, seed=2)
     acquisition = BoTorchLogExpectedImprovement(_model(process), best_f=best, maximize=False)
-    features = MainEffects(NUMERIC).features(Z)
+    features = MainEffects(NUMERIC, len(NUMERIC)).features(Z)
     at = tensor(Z, differentiable=True)
     theirs = acquisition(torch.cat([at, torch.zeros(features.shape, dtype=torch.float64)], dim=1)[:, None, :])
     theirs.sum().backward()

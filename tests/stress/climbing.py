@@ -33,15 +33,20 @@ class Climbing:
     leash: str = ""
 
     def __call__(
-        self, pipeline_directory: Path, previous_pipeline_directory: Path | None, x: float, epochs: int
+        self,
+        pipeline_directory: Path,
+        previous_pipeline_directory: Path | None,
+        x: float,
+        epochs: int,
+        **conditional: Any,
     ) -> float:
         """Evaluate."""
         root, number = pipeline_directory.parent, int(pipeline_directory.name.removeprefix("config_"))
-        own = pipeline_directory / CHECKPOINT
+        own, whole = pipeline_directory / CHECKPOINT, {"x": x, "epochs": epochs, **conditional}
         if own.exists():
-            done = _load(own, x, epochs)["done"]
+            done = _load(own, whole)["done"]
         elif previous_pipeline_directory is not None:
-            done = _load(previous_pipeline_directory / CHECKPOINT, x, epochs // ETA)["done"]
+            done = _load(previous_pipeline_directory / CHECKPOINT, whole | {"epochs": epochs // ETA})["done"]
             if done != epochs // ETA:
                 message = f"the checkpoint of {previous_pipeline_directory} has {done} epochs, not {epochs // ETA}"
                 raise ValueError(message)
@@ -51,7 +56,7 @@ class Climbing:
         hold(self.leash, number)
         for epoch in range(done + 1, epochs + 1):
             wait(self.seconds)
-            (save_fenced if self.fenced else save)(own, json.dumps({"x": x, "epochs": epochs, "done": epoch}))
+            (save_fenced if self.fenced else save)(own, json.dumps(whole | {"done": epoch}))
             record(root, "step", number, epoch)
         record(root, "end", number, epochs)
         return climbing_loss(x, epochs)
@@ -62,10 +67,10 @@ def climbing_loss(x: float, epochs: int) -> float:
     return (x - 0.3) ** 2 + math.sin(50.0 * x) / epochs
 
 
-def _load(path: Path, x: float, epochs: int) -> dict[str, Any]:
+def _load(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     """The checkpoint there, of this configuration at this fidelity."""
     checkpoint: dict[str, Any] = json.loads(path.read_text())
-    if (checkpoint["x"], checkpoint["epochs"]) != (x, epochs):
-        message = f"{path} has {checkpoint}, not x={x}, epochs={epochs}"
+    if checkpoint != config | {"done": checkpoint["done"]}:
+        message = f"{path} has {checkpoint}, not {config}"
         raise ValueError(message)
     return checkpoint

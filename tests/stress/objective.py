@@ -22,7 +22,7 @@ Event = Literal["begin", "step", "end"]
 _VERY_LONG = 600.0
 
 
-def spaces() -> Mapping[str, dict[str, Any]]:
+def spaces() -> Mapping[str, Mapping[str, Any]]:
     """Search spaces by name: plans of rounds are JSON."""
     return {
         "line": {"x": neps.Float(0, 1)},
@@ -32,6 +32,17 @@ def spaces() -> Mapping[str, dict[str, Any]]:
             "width": neps.Integer(1, 3),
             "kind": neps.Categorical(["a", "b", True]),
         },
+        "conditional": neps.SearchSpace(
+            {
+                "decay": neps.Float(0, 1, active_if={"momentum": neps.more_than(0.5), "depth": neps.at_least(2)}),
+                "momentum": neps.Float(0, 1, active_if={"kind": "sgd"}),
+                "x": neps.Float(0, 1),
+                "kind": neps.Categorical(["adam", "sgd"]),
+                "depth": neps.Integer(1, 4),
+                "epochs": neps.Integer(1, 27, is_fidelity=True),
+            },
+            forbid=[{"kind": "sgd", "depth": 4}],
+        ),
     }
 
 

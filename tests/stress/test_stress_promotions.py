@@ -22,6 +22,7 @@ KINDS = hyperband_brackets(len(RUNGS), ETA)
 ROUND = sum(sum(kind.sizes) for kind in KINDS)
 """So many trials has each kind of bracket once."""
 STORM = Storm(trials=2 * ROUND, kills=60, workers=8, seconds=END)
+CONDITIONAL = Storm(trials=ROUND, kills=30, workers=8, seconds=END)
 FREEING = Storm(trials=ROUND + 30, kills=30, workers=8, seconds=END)
 
 Decisions = dict[int, dict[str, Any]]
@@ -56,6 +57,38 @@ def test_60_kills_of_8_workers_leave_complete_brackets_whose_promotions_have_the
     assert found.keys() >= set(range(len(KINDS))), "one of each kind is complete"
     assert found == {bracket: expected[bracket] for bracket in found}
     print(f"complete brackets: {sorted(found)}; of a single worker: {sorted(expected)}")
+
+
+def test_kills_of_8_workers_on_a_conditional_space(fleet: Fleet, tmp_path: Path, rng: random.Random) -> None:
+    """A trial fails where it continues another configuration; each has exactly what its own values make active."""
+    root = tmp_path / "root"
+    arguments = {
+        "space": "conditional",
+        "searcher": "hyperband",
+        "seed": rng.randrange(2**32),
+        "max_evaluations_total": CONDITIONAL.trials,
+        "max_attempts": 1_000,
+        "lease_seconds": 3.0,
+        "continue_until_max_evaluation_completed": True,
+    }
+    print(f"search seed: {arguments['seed']}")
+    crowd, _ = CONDITIONAL.rage(fleet, Share(root, arguments, {"seconds": 0.03}, climbs=True), rng)
+    assert crowd.stdout.split().count("-9") == CONDITIONAL.kills
+    assert numbers(root) == list(range(1, CONDITIONAL.trials + 1))
+    assert results(root) == Counter(success=CONDITIONAL.trials)
+    decisions = decisions_of(root)
+    assert_each_place_and_promotion_once(decisions)
+    for number, decision in decisions.items():
+        config = decision["config"]
+        expected = {"x", "kind", "depth", "epochs"} | ({"momentum"} if config["kind"] == "sgd" else set())
+        if config.get("momentum", 0) > 0.5 and config["depth"] >= 2:  # the conditions, in words of their own
+            expected.add("decay")
+        assert set(config) == expected
+        assert (config["kind"], config["depth"]) != ("sgd", 4)
+        assert document(root / f"config_{number}" / "config.yaml") == config
+        if (previous := previous_of(decision)) is not None:
+            assert config == decisions[previous]["config"] | {"epochs": config["epochs"]}
+    assert len({frozenset(decision["config"]) for decision in decisions.values()}) == 3
 
 
 def test_kills_while_checkpoints_are_freed(fleet: Fleet, tmp_path: Path, rng: random.Random) -> None:

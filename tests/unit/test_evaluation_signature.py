@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -163,3 +164,44 @@ def test_keywords_are_a_new_dict_each_time() -> None:
     first = called_with(exact, config, HERE)
     first["lr"] = 7.0
     assert called_with(exact, config, HERE) == config == {"lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    "run_pipeline",
+    [
+        lambda lr, optimizer, momentum=0.0: 0.0,
+        lambda lr, *, momentum=0.0, optimizer: 0.0,
+        lambda lr, optimizer, **config: 0.0,
+        lambda **config: 0.0,
+    ],
+)
+def test_what_only_some_configurations_have_needs_a_default(run_pipeline: Callable[..., Any]) -> None:
+    check_signature(run_pipeline, ["lr", "optimizer", "momentum"], {"momentum": "optimizer is 'sgd'"})
+
+
+@pytest.mark.parametrize(
+    ("run_pipeline", "line"),
+    [
+        (lambda momentum, lr, optimizer: 0.0, "def run_pipeline(lr, optimizer, momentum=None): …"),
+        (
+            lambda lr, optimizer, width=3, *, momentum: 0.0,
+            "def run_pipeline(lr, optimizer, width=…, *, momentum=None): …",
+        ),
+        (
+            lambda nesterov, momentum, lr, optimizer, **rest: 0.0,
+            "def run_pipeline(lr, optimizer, nesterov=None, momentum=None, **rest): …",
+        ),
+        (
+            functools.partial(lambda momentum, lr, optimizer: 0.0, lr=1),
+            "def run_pipeline(momentum=None, *, optimizer, lr=…): …",
+        ),
+    ],
+)
+def test_a_required_argument_that_only_some_configurations_have_is_refused(
+    run_pipeline: Callable[..., Any], line: str
+) -> None:
+    conditional = {"nesterov": "momentum is more than 0.5", "momentum": "optimizer is 'sgd'"}
+    names = [name for name in inspect.signature(run_pipeline).parameters if name != "rest"]
+    with pytest.raises(ArgumentError, match="which a configuration has only if") as refused:
+        check_signature(run_pipeline, names, conditional)
+    assert line in str(refused.value)

@@ -32,6 +32,8 @@ def test_public_names() -> None:
     assert sorted(neps.space.__all__) == [
         "Categorical",
         "CategoricalParameter",
+        "Comparison",
+        "Conditions",
         "Confidence",
         "Constant",
         "ConstantParameter",
@@ -43,6 +45,10 @@ def test_public_names() -> None:
         "Parameter",
         "SearchSpace",
         "Value",
+        "at_least",
+        "at_most",
+        "less_than",
+        "more_than",
     ]
     assert all(hasattr(neps.space, name) for name in neps.space.__all__)
     assert all(inspect.getdoc(member) for name, member in vars(SearchSpace).items() if not name.startswith("_"))

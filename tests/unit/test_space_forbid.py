@@ -1,0 +1,166 @@
+"""Forbidden combinations: never drawn, refused, counted, stored, and compared."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neps
+from neps.errors import SpaceError
+from neps.space import Categorical, Constant, Float, Integer, Parameter, SearchSpace
+
+PARAMETERS: dict[str, Parameter] = {
+    "optimizer": Categorical(["adam", "sgd"]),
+    "batch_size": Categorical([128, 256, 512, 1024], ordered=True),
+    "momentum": Categorical([0.5, 0.9], active_if={"optimizer": "sgd"}),
+    "epochs": Integer(1, 9, is_fidelity=True),
+}
+LARGE_SGD: dict[str, Any] = {"optimizer": "sgd", "batch_size": neps.at_least(512)}
+GOOD: dict[str, Any] = {"optimizer": "sgd", "batch_size": 256, "momentum": 0.9, "epochs": 9}
+
+
+def heavy(config: Mapping[str, Any]) -> bool:
+    assert "epochs" not in config
+    return config.get("momentum") == 0.9 and config["batch_size"] == 128
+
+
+def test_what_is_forbidden_is_never_drawn_and_refused() -> None:
+    space, generator = SearchSpace(PARAMETERS, forbid=[LARGE_SGD, heavy]), np.random.default_rng(0)
+    drawn: list[Any] = [draw(generator) for draw in (space.sample, space.sample_prior) for _ in range(200)]
+    assert not any(c["optimizer"] == "sgd" and c["batch_size"] >= 512 for c in drawn)
+    assert not any(map(heavy, ({name: c[name] for name in c if name != "epochs"} for c in drawn)))
+    assert space.validate(GOOD) == GOOD
+    assert space.is_allowed(GOOD)
+    large = GOOD | {"batch_size": 512}
+    assert not space.is_allowed(large)
+    with pytest.raises(SpaceError, match=r"forbidden: batch_size is at least 512 and optimizer is 'sgd'\. Change it"):
+        space.validate(large)
+    with pytest.raises(SpaceError, match=r"is forbidden: heavy says so\. Change it"):
+        space.validate(GOOD | {"batch_size": 128})
+    assert space.parsed(large) == large
+    assert space.decode(space.encode(large)) == large
+
+
+def test_an_inactive_parameter_forbids_nothing() -> None:
+    space = SearchSpace(PARAMETERS, forbid=[{"momentum": 0.9}])
+    assert space.is_allowed({"optimizer": "adam", "batch_size": 128, "epochs": 9})
+    assert space.size == 4 + 4
+
+
+@pytest.mark.parametrize(
+    ("forbid", "size"),
+    [
+        ([], 4 + 4 * 2),
+        ([LARGE_SGD], 4 + 2 * 2),
+        ([LARGE_SGD, {"momentum": 0.5, "batch_size": [128, 512]}], 4 + 2 * 2 - 1),
+        ([heavy], 4 + 4 * 2 - 1),
+        ([LARGE_SGD, heavy], 4 + 2 * 2 - 1),
+    ],
+)
+def test_the_size_counts_what_is_allowed(forbid: list[Any], size: int) -> None:
+    space = SearchSpace(PARAMETERS, forbid=forbid)
+    assert space.size == size
+    assert [space.is_allowed(config) for config in space.every_config(size + 1) or ()] == [True] * size
+
+
+def test_a_size_that_only_trying_all_would_tell_is_none() -> None:
+    many: dict[str, Parameter] = {f"p{i}": Integer(1, 10) for i in range(5)}
+    assert SearchSpace(many, forbid=[{"p0": 1, "p4": 1}]).size == 100_000 - 1000
+    assert SearchSpace(many, forbid=[lambda config: config["p0"] == config["p1"]]).size is None
+
+
+@pytest.mark.parametrize(
+    ("forbid", "message"),
+    [
+        ({"optimizer": "sgd"}, "but it must be a list of combinations: write forbid="),
+        ([{}], r"forbid\[0\] is {}, but it must map the names"),
+        (
+            [LARGE_SGD, {"optimiser": "sgd"}],
+            r"forbid\[1\] names 'optimiser', but the space has .*Did you mean 'optimiz",
+        ),
+        ([{"optimizer": "sdg"}], r"forbid\[0\]: 'optimizer': the value is 'sdg', but it must be one of"),
+        ([{"optimizer": neps.at_least("sgd")}], "compares 'optimizer', but its choices have no order"),
+        ([{"epochs": 3}], r"forbid\[0\] names 'epochs', which is a fidelity"),
+        ([{"optimizer": ["adam", "sgd"]}], "forbid leaves 0 of the space, and 0 of its prior, but at least 0.001"),
+        ([3], r"forbid\[0\] is 3, but it must map"),
+    ],
+)
+def test_what_can_be_no_combination_is_refused(forbid: Any, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        SearchSpace(PARAMETERS, forbid=forbid)
+
+
+def test_a_space_in_which_nearly_all_is_forbidden_is_refused() -> None:
+    narrow: list[Any] = [{"x": neps.more_than(0.0005)}]
+    with pytest.raises(SpaceError, match=r"forbid leaves 0\.0005 of the space"):
+        SearchSpace({"x": Float(0, 1)}, forbid=narrow)
+    likely = Float(0, 1, default=1.0, default_confidence="high")
+    with pytest.raises(SpaceError, match="of its prior"):
+        SearchSpace({"x": likely}, forbid=[{"x": neps.more_than(0.01)}])
+
+
+def test_a_function_that_forbids_everything_ends_in_an_error() -> None:
+    space = SearchSpace({"x": Float(0, 1)}, forbid=[lambda config: config["x"] < 2])
+    with pytest.raises(
+        SpaceError, match=r"all of 20000 configurations that were drawn are forbidden.*<lambda> says so"
+    ):
+        space.sample(np.random.default_rng(0))
+
+
+def test_a_function_that_fails_or_returns_something_else_is_named() -> None:
+    def momentum(config: dict[str, Any]) -> Any:
+        return config["momentum"]
+
+    space = SearchSpace(PARAMETERS, forbid=[momentum])
+    with pytest.raises(SpaceError, match=r"momentum raised KeyError: 'momentum' for .*use config\.get\(name\)"):
+        space.is_allowed({"optimizer": "adam", "batch_size": 128, "epochs": 1})
+    with pytest.raises(SpaceError, match=r"momentum returned 0\.9 for .*must return True"):
+        space.is_allowed(GOOD)
+
+
+def test_a_default_that_is_forbidden_is_none() -> None:
+    parameters = {"a": Integer(1, 9, default=5), "b": Integer(1, 9, default=5)}
+    assert SearchSpace(parameters).default_config() == {"a": 5, "b": 5}
+    assert SearchSpace(parameters, forbid=[{"a": 5, "b": 5}]).default_config() is None
+
+
+def test_spaces_with_forbidden_combinations_are_values() -> None:
+    one = SearchSpace(PARAMETERS, forbid=[LARGE_SGD, heavy])
+    read: list[Any] = [{"batch_size": {"at_least": 512}, "optimizer": ["sgd"]}, "heavy"]
+    other = SearchSpace(PARAMETERS, forbid=read)
+    assert (one, hash(one)) == (other, hash(other))
+    assert one != SearchSpace(PARAMETERS)
+    assert one.forbid != ()
+    assert repr(one).endswith(", forbid=[{'batch_size': at_least(512), 'optimizer': 'sgd'}, heavy])")
+    assert SearchSpace(one) == SearchSpace(PARAMETERS, forbid=one.forbid) == copy.deepcopy(one) == one
+    assert SearchSpace(SearchSpace(PARAMETERS, forbid=[LARGE_SGD]), forbid=[heavy]) == one
+    again = pickle.loads(pickle.dumps(one))  # noqa: S301 - our own
+    assert not again.is_allowed(GOOD | {"batch_size": 128})
+
+
+def test_definitions_come_back_without_functions() -> None:
+    space = SearchSpace(PARAMETERS, forbid=[LARGE_SGD, heavy])
+    assert space.forbidden_definition() == [{"batch_size": {"at_least": 512}, "optimizer": ["sgd"]}, "heavy"]
+    assert space.requires == ("active_if", "forbid", "ordered")
+    read = SearchSpace.from_definition(space.definition(), space.forbidden_definition())
+    assert (read, read.differences(space)) == (space, [])
+    assert read.is_allowed(GOOD | {"batch_size": 128})
+    assert not read.is_allowed(GOOD | {"batch_size": 512})
+
+
+def test_differences_are_said() -> None:
+    here, there = SearchSpace(PARAMETERS, forbid=[LARGE_SGD]), SearchSpace(PARAMETERS, forbid=[heavy])
+    assert here.differences(there) == [
+        "forbid: heavy only in the run",
+        "forbid: {'batch_size': {'at_least': 512}, 'optimizer': ['sgd']} only in this call",
+    ]
+
+
+def test_constants_may_be_part_of_a_combination() -> None:
+    space = SearchSpace({"data": Constant("cifar"), "width": Integer(1, 4)}, forbid=[{"data": "cifar", "width": 4}])
+    assert space.size == 3
