@@ -1,14 +1,34 @@
-"""Whether the budgets of a search fit its space and its sampler: `neps.run` and `neps.AskAndTell` ask first."""
+"""The budget of a search: its arguments checked, and whether they fit its space and its sampler.
+
+`neps.run` and `neps.AskAndTell` ask first.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+
 from neps._budget import Budget
+from neps._checking import ARGUMENTS
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
 from neps.samplers._registry import searcher_definition
 from neps.space import SearchSpace
 
-__all__ = ["check_cost_budget", "check_fidelity_budget"]
+__all__ = ["budget_of", "check_cost_budget", "check_fidelity_budget"]
+
+
+def budget_of(cost_if_missing: float | None, **given: float | None) -> Budget:
+    """The budget that these arguments make, by their names; `cost_if_missing` is known to be one.
+
+    Raises:
+        ArgumentError: if one of them is no such limit.
+    """
+    counts = {name: ARGUMENTS.whole_or_none(name, given[name]) for name in ("max_evaluations_total", "patience")}
+    sums = ("max_cost_total", "max_fidelity_total", "patience_cost")
+    amounts = {name: ARGUMENTS.number_or_none(name, given[name], above=0) for name in sums}
+    target = ARGUMENTS.number_or_none("target_loss", given["target_loss"])
+    budget = Budget(**counts, **amounts, target_loss=target)
+    return budget if budget.counting_costs is None else dataclasses.replace(budget, cost_if_missing=cost_if_missing)
 
 
 def check_fidelity_budget(most: float | None, space: SearchSpace) -> None:
