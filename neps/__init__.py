@@ -12,6 +12,7 @@ from neps._lazily import importing
 if TYPE_CHECKING:
     from neps import callbacks, checkpoint, errors, samplers, space, testing
     from neps._api.asking import AskAndTell
+    from neps._api.confirming import confirm
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
@@ -62,6 +63,7 @@ _HOME = {
     "Trial": "_trial",
     "callbacks": "",
     "checkpoint": "",
+    "confirm": "_api.confirming",
     "current_trial": "_children",
     "errors": "",
     "load": "_api.reading",
@@ -99,6 +101,7 @@ __all__ = [
     "Trial",
     "callbacks",
     "checkpoint",
+    "confirm",
     "current_trial",
     "errors",
     "load",

@@ -180,7 +180,7 @@ class History:
             "seed": self.seed,
             "total_cost": self.total_cost,
             "best": best.number if best else None,
-            "ended_by": self.ended_by,
+            **({"ended_by": self.ended_by} if self.ended_by is not None else {}),
             "trials": [_row(trial) for trial in self.trials],
         }
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from neps._budget import Budget
 from neps._checking import ARGUMENTS
@@ -17,17 +18,18 @@ from neps.space import SearchSpace
 __all__ = ["budget_of", "check_cost_budget", "check_fidelity_budget"]
 
 
-def budget_of(cost_if_missing: float | None, **given: float | None) -> Budget:
+def budget_of(cost_if_missing: float | None, **given: Any) -> Budget:
     """The budget that these arguments make, by their names; `cost_if_missing` is known to be one.
 
     Raises:
         ArgumentError: if one of them is no such limit.
     """
-    counts = {name: ARGUMENTS.whole_or_none(name, given[name]) for name in ("max_evaluations_total", "patience")}
-    sums = ("max_cost_total", "max_fidelity_total", "patience_cost")
-    amounts = {name: ARGUMENTS.number_or_none(name, given[name], above=0) for name in sums}
-    target = ARGUMENTS.number_or_none("target_loss", given["target_loss"])
-    budget = Budget(**counts, **amounts, target_loss=target)
+    checked: dict[str, Any] = {"target_loss": ARGUMENTS.number_or_none("target_loss", given["target_loss"])}
+    for name in ("max_evaluations_total", "patience"):
+        checked[name] = ARGUMENTS.whole_or_none(name, given[name])
+    for name in ("max_cost_total", "max_fidelity_total", "patience_cost"):
+        checked[name] = ARGUMENTS.number_or_none(name, given[name], above=0)
+    budget = Budget(**checked)
     return budget if budget.counting_costs is None else dataclasses.replace(budget, cost_if_missing=cost_if_missing)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neps._api.arguments import root_path
 from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
+from neps._api.confirming import confirmed_instead
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.keywords import check_keywords
@@ -40,6 +41,7 @@ from neps.callbacks import Callback
 from neps.callbacks._protocol import checked
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
+from neps.samplers._confirming import Confirming
 from neps.space import Parameter, SearchSpace
 
 if TYPE_CHECKING:
@@ -204,6 +206,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     """
     group = group_of(os.environ)
     root = rehearsed(root_path(root_directory, task_id, development_stage_id))
+    if (confirmed := confirmed_instead(root, locals())) is not None:
+        return confirmed
     space = SearchSpace(pipeline_space)
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
     missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
@@ -243,7 +247,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         seed=ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED),
         lease_seconds=ARGUMENTS.number_or_none("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
     )
-    _check_together(settings)
+    _check_together(settings, searcher)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
     check_signature(run_pipeline, space.parameters)
     check_cost_budget(proposal.sampler(), settings.budget)
@@ -275,7 +279,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         )
         announcer = Announcer(root, settings.budget, display, silent=progress is False)
         announcer.begins = _beginning(new=opened.new)
-        announcer.notes += _notes(settings, space, opened.moved)
+        announcer.notes += _notes(settings, searcher, space, opened.moved)
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             check_cost_budget(sampler, settings.budget)
@@ -326,21 +330,26 @@ def _beginning(*, new: bool) -> str:
     return "new run in" if new else "joins the run in"
 
 
-def _notes(settings: Settings, space: SearchSpace, moved: str | None) -> Iterator[str]:
+def _has_no_budget(settings: Settings, searcher: str | Sampler) -> bool:
+    """Whether nothing that the user has passed brings it to an end."""
+    return settings.budget == Budget() and not isinstance(searcher, Confirming)
+
+
+def _notes(settings: Settings, searcher: str | Sampler, space: SearchSpace, moved: str | None) -> Iterator[str]:
     """What people may not expect of this call."""
     if len(space.fidelities) > 1:
         yield f"The fidelities {', '.join(space.fidelities)} stay at their upper bounds: searchers use a single one."
     if moved is not None:
         yield f"The earlier run was moved to {moved} (overwrite_working_directory)."
     if (
-        settings.budget == Budget()
+        _has_no_budget(settings, searcher)
         and settings.max_evaluations_per_run is None
         and settings.max_seconds_per_run is None
     ):
         yield "No budget is given: it runs until you stop it (see max_evaluations_total)."
 
 
-def _check_together(settings: Settings) -> None:
+def _check_together(settings: Settings, searcher: str | Sampler) -> None:
     """Refuse what would silently do nothing, or end badly."""
     tolerating = "ignore_errors=True" if settings.ignore_errors else "max_seconds_per_trial"
     goes_on = settings.ignore_errors or settings.max_seconds_per_trial is not None
@@ -351,7 +360,7 @@ def _check_together(settings: Settings) -> None:
             'cost="duration": a failed trial returns no cost, so the budget might never be reached.'
         )
         raise ArgumentError(message)
-    if settings.budget == Budget():
+    if _has_no_budget(settings, searcher):
         _logger.info(
             "No budget is given (max_evaluations_total, max_cost_total, max_fidelity_total, target_loss or patience). "
             "The run goes on until it is stopped; in a finite space, some searchers stop once they have tried "

@@ -6,7 +6,7 @@ Pure: from results alone, and from which of them each decision knew. No clock: w
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -18,6 +18,8 @@ from neps._rounding import has_reached
 from neps._trial import Trial
 
 __all__ = ["Improvement"]
+
+_LARGEST = sys.float_info.max
 
 
 @dataclasses.dataclass(slots=True)
@@ -153,7 +155,7 @@ class Improvement:
         whole = Fraction(self._highest) if self._highest is not None and self._highest > 0 else None
         since.results += 1
         since.evaluations += Fraction(1) if step is None or whole is None else step.width / whole
+        since.cost += Fraction(min(trial.spent, _LARGEST))
         outcome = trial.outcome
-        returned = outcome is None or not outcome.success or outcome.cost is not None
-        cost = trial.spent if returned or not outcome.account_for_cost else self._if_missing
-        since.cost += Fraction(cost) if math.isfinite(cost) else Fraction(0)
+        if outcome is not None and outcome.success and outcome.account_for_cost and outcome.cost is None:
+            since.cost += Fraction(self._if_missing)

@@ -24,6 +24,8 @@ from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 
 __all__ = ["decide", "is_independent", "lacks_cost"]
 
+_LARGEST_SEED = 2**32 - 1
+
 
 def is_independent(sampler: Sampler, budget: Budget) -> bool:
     """Whether numbers may be decided in any order: the sampler looks at no trial, and no budget makes it.
@@ -154,7 +156,9 @@ def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
         "fidelity": config[history.space.fidelity] if history.space.fidelity is not None else None,
         "place": _place(name, number, suggestion.place),
         "previous": _counted(name, number, "previous", previous, number - 1),
-        "seed": trial_seed(history.seed, number),
+        "seed": trial_seed(history.seed, number)
+        if suggestion.seed is None
+        else _counted(name, number, "seed", suggestion.seed, _LARGEST_SEED),
         "metadata": _metadata(name, number, suggestion.metadata),
         "seen_results": request.seen_results,
     }

@@ -32,9 +32,9 @@ _LARGEST = 1 << 28
 
 
 def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> Iterator[Finding]:
-    """What is found in the root, in `.neps`, `launches` and `overwritten`."""
+    """What is found in the root, in `.neps`, `launches`, `endings` and `overwritten`."""
     yield from _strange(layout)
-    for folder in (layout.root, f"{layout.hidden}/doctor"):
+    for folder in (layout.root, layout.endings, f"{layout.hidden}/doctor"):
         for name in hidden(folder):
             if found := leftover(folder, name, authors, _age(f"{folder}/{name}", now), ended=False):
                 yield found

@@ -113,7 +113,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     return Overview(
         root=root,
         definition=definition,
-        history=history_of(definition, view.known(), ended),
+        history=history_of(definition, view.known(), ended.ending.reason if ended is not None else None),
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
