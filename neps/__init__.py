@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neps._evaluation import PENDING, CurrentTrial
     from neps._history import History
     from neps._trial import Status, Trial
+    from neps._views.confirmation import Confirmation
     from neps._views.optuna_study import to_optuna
     from neps._views.plot import plot
     from neps._views.status import status
@@ -48,6 +49,7 @@ _HOME = {
     "Callback": "callbacks",
     "Categorical": "space",
     "CategoricalParameter": "space",
+    "Confirmation": "_views.confirmation",
     "Constant": "space",
     "ConstantParameter": "space",
     "CurrentTrial": "_evaluation",
@@ -86,6 +88,7 @@ __all__ = [
     "Callback",
     "Categorical",
     "CategoricalParameter",
+    "Confirmation",
     "Constant",
     "ConstantParameter",
     "CurrentTrial",

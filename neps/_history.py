@@ -86,7 +86,8 @@ class History:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the same, with all parameters."""
-        return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space))
+        ended = f"; ended: {printable(self.ended_by)}" if self.ended_by is not None else ""
+        return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space) + ended)
 
     def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int, None, str | None]]:
         """To be pickled and copied, as a snapshot."""

@@ -26,7 +26,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout, ending_name
 from neps._ledger.records import parsed
 
-__all__ = ["Endings", "PublishedEnding", "last_ending"]
+__all__ = ["Endings", "PublishedEnding", "last_ending", "unreadable_endings"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,16 +88,27 @@ def last_ending(layout: Layout) -> PublishedEnding | None:
     return known[max(known)] if known else None
 
 
-def _read_all(layout: Layout, known: dict[int, PublishedEnding]) -> None:
-    """Read what isn't known yet. What can't be read is passed over for now: it says nothing."""
-    number = 1
+def unreadable_endings(layout: Layout) -> dict[str, UnreadableDocumentError]:
+    """Why some can't be read, by their paths.
+
+    Raises:
+        OSError: if the filesystem fails.
+    """
+    return _read_all(layout, {})
+
+
+def _read_all(layout: Layout, known: dict[int, PublishedEnding]) -> dict[str, UnreadableDocumentError]:
+    """Read what isn't known yet; why the others, by their paths, can't be read now: they say nothing."""
+    number, unreadable = 1, {}
     while True:
         if number not in known:
             path = f"{layout.endings}/{ending_name(number)}"
-            with contextlib.suppress(UnreadableDocumentError):
+            try:
                 if (fields := documents.load(path)) is None:
-                    return
+                    return unreadable
                 known[number] = parsed(path, functools.partial(_read, fields, number))
+            except UnreadableDocumentError as error:
+                unreadable[path] = error
         number += 1
 
 

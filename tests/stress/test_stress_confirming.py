@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import neps
 from neps._views.confirmation import read_confirmation
+from ranks_storm.launching import torchrun
 from rigs.processes import Fleet
 from rigs.waiting import wait_until
 
@@ -52,3 +54,31 @@ def test_a_killed_worker_s_evaluation_is_resumed_and_each_pair_has_one_result(fl
     begun = Counter((tmp_path / "begun").read_text().splitlines())
     assert sorted(begun.values()) == [1] * (TOP * SEEDS - 1) + [2]
     assert len(neps.load(root)) == 8
+
+
+RANKS = """
+import json, os, sys
+from pathlib import Path
+import neps
+
+def run_pipeline(x, seed=0):
+    assert neps.current_trial().seed == seed or seed == 0
+    return (x - 0.3) ** 2
+
+root = sys.argv[1]
+history = neps.run(run_pipeline, root, {"x": neps.Float(0, 1)}, searcher="sobol", seed=1, patience=3)
+confirmed = neps.confirm(run_pipeline, root, top=2, seeds=2)
+told = [len(history), history.ended_by, confirmed.to_rows()]
+Path(f"{root}.{os.environ['RANK']}").write_text(json.dumps(told))
+"""
+
+
+def test_ranks_of_one_training_end_and_confirm_as_one_worker(tmp_path: Path) -> None:
+    script, root = tmp_path / "ranks.py", tmp_path / "root"
+    script.write_text(RANKS)
+    with torchrun(2, [str(script), str(root)], tmp_path / "log") as agent:
+        assert agent.wait(120) == 0, (tmp_path / "log").read_text()
+    first, second = (json.loads(root.with_name(f"root.{rank}").read_text()) for rank in (0, 1))
+    assert first == second
+    assert first[1].startswith("no improvement in the last 3 results, since trial ")
+    assert len(read_confirmation(root).history) == 4

@@ -11,8 +11,9 @@ import pytest
 
 from rigs.processes import Fleet
 from stress.crew import Crew
-from stress.evidence import assert_complete, configurations, document, numbers, result
+from stress.evidence import assert_complete, configurations, document, evaluations, numbers, result
 from stress.share import Share
+from stress.team import END, await_entry, solo
 
 REPETITIONS = 5
 CROWD = 8
@@ -80,3 +81,24 @@ def test_8_workers_decide_what_1_decides_as_far_as_it_goes(crew: Crew, tmp_path:
         found.append(configurations(root))
     one, many = found
     assert all(many[number] == one[number] for number in one.keys() & many.keys())
+
+
+def test_a_trial_of_a_worker_that_is_killed_is_resumed_after_the_end_and_nothing_else_begins(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    share = Share(root, {"seed": 3, "patience": PATIENCE}, {"steps": 3, "seconds": 0.005, "slow": 1})
+    victim = solo(fleet, share)
+    await_entry(root, "step", 1)
+    others = [solo(fleet, share) for _ in range(3)]
+    assert [worker.wait(END) for worker in others] == [0] * 3, [worker.stderr for worker in others]
+    (ending,) = endings(root)
+    before = numbers(root)
+    assert not (root / "config_1" / "result.yaml").exists()
+    victim.kill()
+    later = [solo(fleet, share) for _ in range(3)]
+    assert [worker.wait(END) for worker in later] == [0] * 3, [worker.stderr for worker in later]
+    assert numbers(root) == before
+    assert result(root, 1)["attempt"] == 2
+    assert endings(root) == [ending]
+    assert evaluations(root) == {number: 2 if number == 1 else 1 for number in before}

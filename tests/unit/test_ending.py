@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import random
@@ -12,6 +13,8 @@ import pytest
 
 import neps
 from neps._budget import Budget, Improvement
+from neps._doctor.examination import examine
+from neps._doctor.finding import Kind
 from neps._ending import Ending
 from neps._trial import Decision, Trial
 from neps._views.status_json import read_fields
@@ -209,6 +212,8 @@ def test_a_start_after_the_end_begins_nothing_and_one_with_more_goes_on(tmp_path
     assert first.ended_by == "no improvement in the last 2 results, since trial 2 (patience=2)"
     assert neps.load(root).ended_by == first.ended_by == neps.load(root).to_dict()["ended_by"]
     assert str(first).splitlines()[1] == f"ended: {first.ended_by}"
+    assert f"ended: {first.ended_by}" in first._repr_html_()
+    assert copy.deepcopy(first).ended_by == first.ended_by
     assert (root / "summary" / "ended.yaml").read_text().startswith("reason: no improvement in the last 2 results")
     assert len(run(root, [], patience=2)) == len(run(root, [], patience=1)) == 4
     longer = run(root, [2.0, 0.5, 9.0], patience=4, target_loss=0.5)
@@ -259,6 +264,22 @@ def test_an_ending_that_is_torn_or_foreign_says_nothing(tmp_path: Path) -> None:
         assert neps.load(tmp_path).ended_by is None
     assert len(run(tmp_path, [], patience=1)) == 2
     assert neps.load(tmp_path).ended_by is not None
+
+
+def test_doctor_names_an_ending_that_can_not_be_read_and_one_that_was_only_staged(tmp_path: Path) -> None:
+    run(tmp_path, [0.1, 0.2], patience=1)
+    (document,) = (tmp_path / "endings").rglob("*.yaml")
+    whole = document.read_bytes()
+    staged = document.with_name(".ending_1.yaml.host-1-abc")
+    staged.write_bytes(whole)
+    assert [(each.kind, each.path) for each in examine(str(tmp_path), probe=False).findings] == [
+        (Kind.STALE, str(staged))
+    ]
+    staged.unlink()
+    document.write_bytes(whole[:-5])
+    (found,) = examine(str(tmp_path), probe=False).findings
+    assert (found.kind, found.path) == (Kind.TORN, str(document))
+    assert "no end marker" in found.what
 
 
 @pytest.mark.parametrize(
