@@ -12,6 +12,7 @@ from neps._lazily import importing
 if TYPE_CHECKING:
     from neps import callbacks, checkpoint, errors, samplers, space, testing
     from neps._api.asking import AskAndTell
+    from neps._api.confirming import confirm
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from neps._evaluation import PENDING, CurrentTrial
     from neps._history import History
     from neps._trial import Status, Trial
+    from neps._views.confirmation import Confirmation
     from neps._views.optuna_study import to_optuna
     from neps._views.plot import plot
     from neps._views.status import status
@@ -51,6 +53,7 @@ _HOME = {
     "Callback": "callbacks",
     "Categorical": "space",
     "CategoricalParameter": "space",
+    "Confirmation": "_views.confirmation",
     "Constant": "space",
     "ConstantParameter": "space",
     "CurrentTrial": "_evaluation",
@@ -68,6 +71,7 @@ _HOME = {
     "at_most": "space",
     "callbacks": "",
     "checkpoint": "",
+    "confirm": "_api.confirming",
     "current_trial": "_children",
     "errors": "",
     "less_than": "space",
@@ -92,6 +96,7 @@ __all__ = [
     "Callback",
     "Categorical",
     "CategoricalParameter",
+    "Confirmation",
     "Constant",
     "ConstantParameter",
     "CurrentTrial",
@@ -109,6 +114,7 @@ __all__ = [
     "at_most",
     "callbacks",
     "checkpoint",
+    "confirm",
     "current_trial",
     "errors",
     "less_than",

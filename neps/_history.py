@@ -17,7 +17,7 @@ import attrs
 from neps import _ranking as ranking
 from neps._fidelity import Brackets, FidelitySpent, fidelity_spent
 from neps._listing import best_rows, config_names, counted, in_short
-from neps._tables import aligned, as_html, narrowed
+from neps._tables import aligned, as_html, narrowed, printable
 from neps._trial import Status, Trial, Value
 from neps.errors import ArgumentError, shown
 
@@ -49,6 +49,8 @@ class History:
             passes one.
         seed: the run's seed, from which all randomness is drawn.
         index: `brackets`, where whoever decides often keeps them up; else they are made when they are asked for.
+        ended_by: how results have ended the run, by `target_loss` or `patience`, in words; None if they haven't. It is
+            what was so at that moment: trials that ran have ended since, and a later call may have gone on.
 
     Example:
         >>> from neps import Float
@@ -64,6 +66,7 @@ class History:
     by_number: Mapping[int, Trial] = attrs.field(converter=_read_only)
     seed: int = 0
     index: Brackets | None = None
+    ended_by: str | None = None
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -78,15 +81,17 @@ class History:
     def __str__(self) -> str:
         """How many trials there are, and the best few as a table that a terminal of 80 columns holds."""
         rows = best_rows(self.trials, self.space, _FEW)
-        return "\n".join([in_short(self.trials, self.space), *aligned(narrowed(rows, _WIDTH - _INDENT))])
+        ended = [f"ended: {printable(self.ended_by)}"] if self.ended_by is not None else []
+        return "\n".join([in_short(self.trials, self.space), *ended, *aligned(narrowed(rows, _WIDTH - _INDENT))])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the same, with all parameters."""
-        return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space))
+        ended = f"; ended: {printable(self.ended_by)}" if self.ended_by is not None else ""
+        return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space) + ended)
 
-    def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int]]:
+    def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int, None, str | None]]:
         """To be pickled and copied, as a snapshot."""
-        return History, (self.space, dict(self.by_number), self.seed)
+        return History, (self.space, dict(self.by_number), self.seed, None, self.ended_by)
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -176,6 +181,7 @@ class History:
             "seed": self.seed,
             "total_cost": self.total_cost,
             "best": best.number if best else None,
+            **({"ended_by": self.ended_by} if self.ended_by is not None else {}),
             "trials": [_row(trial) for trial in self.trials],
         }
 

@@ -79,7 +79,8 @@ class Decision:
     fidelity, None without one. `place` is where it stands in a search over fidelities, None in others.
     `previous` is the number of the trial whose checkpoint it continues. `reserved_cost` is what its evaluation
     was expected to cost when it was decided, None while no cost was known. `metadata` is what the sampler wants
-    to remember; `seen_results` is how many results the decision had seen.
+    to remember; `seen_results` is how many results the decision had seen, and `incumbent` the number of the best of
+    them, 0 where none was finite, None where the budget has no patience and so nobody asked.
     """
 
     number: int
@@ -91,6 +92,7 @@ class Decision:
     reserved_cost: float | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
     seen_results: int = 0
+    incumbent: int | None = None
     worker: str = ""
     claimed: datetime | None = None
 

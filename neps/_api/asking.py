@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from neps._api.arguments import root_path
-from neps._api.budgets import check_cost_budget, check_fidelity_budget
+from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.in_root import InRoot
 from neps._api.keywords import check_keywords
 from neps._api.told import outcome_of
-from neps._budget import Budget, ExpectedCost, Limit
+from neps._budget import ExpectedCost, Limit
 from neps._calling import own_arguments, public
 from neps._checking import ARGUMENTS
 from neps._deciding import InMemory
@@ -85,6 +85,9 @@ class AskAndTell:
         max_cost_total: sum of the costs that are told; a trial starts while what was told and what the pending ones
             are expected to cost is below it. None: no limit.
         max_fidelity_total: sum of the fidelity run, as for `neps.run`. None: no limit.
+        target_loss: the loss to reach, as for `neps.run`. None: no target.
+        patience: how many results may bring no improvement, as for `neps.run`. None: no limit.
+        patience_cost: what these may cost, as for `neps.run`. None: no limit.
         expected_cost: what one evaluation is expected to cost: a number, or a function of the configuration. None: the
             mean of the costs told; then the first trial is alone until its cost was told.
         loss_value_on_error: the loss to record for a failed evaluation.
@@ -118,6 +121,9 @@ class AskAndTell:
         max_evaluations_total: int | None = None,
         max_cost_total: float | None = None,
         max_fidelity_total: float | None = None,
+        target_loss: float | None = None,
+        patience: int | None = None,
+        patience_cost: float | None = None,
         expected_cost: ExpectedCost | None = None,
         loss_value_on_error: float | None = None,
         cost_value_on_error: float | None = None,
@@ -127,11 +133,14 @@ class AskAndTell:
         own = own_arguments(AskAndTell.__init__)[1:]
         check_keywords("neps.AskAndTell", own, searcher, space, searcher_kwargs)
         missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
-        budget = Budget(
-            max_evaluations_total=ARGUMENTS.whole_or_none("max_evaluations_total", max_evaluations_total),
-            max_cost_total=ARGUMENTS.number_or_none("max_cost_total", max_cost_total, above=0),
-            max_fidelity_total=ARGUMENTS.number_or_none("max_fidelity_total", max_fidelity_total, above=0),
-            cost_if_missing=missing_cost if max_cost_total is not None else None,
+        budget = budget_of(
+            missing_cost,
+            max_evaluations_total=max_evaluations_total,
+            max_cost_total=max_cost_total,
+            max_fidelity_total=max_fidelity_total,
+            target_loss=target_loss,
+            patience=patience,
+            patience_cost=patience_cost,
         )
         self._settings = Settings(
             budget=budget,

@@ -1,14 +1,36 @@
-"""Whether the budgets of a search fit its space and its sampler: `neps.run` and `neps.AskAndTell` ask first."""
+"""The budget of a search: its arguments checked, and whether they fit its space and its sampler.
+
+`neps.run` and `neps.AskAndTell` ask first.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from neps._budget import Budget
+from neps._checking import ARGUMENTS
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
 from neps.samplers._registry import searcher_definition
 from neps.space import SearchSpace
 
-__all__ = ["check_cost_budget", "check_fidelity_budget"]
+__all__ = ["budget_of", "check_cost_budget", "check_fidelity_budget"]
+
+
+def budget_of(cost_if_missing: float | None, **given: Any) -> Budget:
+    """The budget that these arguments make, by their names; `cost_if_missing` is known to be one.
+
+    Raises:
+        ArgumentError: if one of them is no such limit.
+    """
+    checked: dict[str, Any] = {"target_loss": ARGUMENTS.number_or_none("target_loss", given["target_loss"])}
+    for name in ("max_evaluations_total", "patience"):
+        checked[name] = ARGUMENTS.whole_or_none(name, given[name])
+    for name in ("max_cost_total", "max_fidelity_total", "patience_cost"):
+        checked[name] = ARGUMENTS.number_or_none(name, given[name], above=0)
+    budget = Budget(**checked)
+    return budget if budget.counting_costs is None else dataclasses.replace(budget, cost_if_missing=cost_if_missing)
 
 
 def check_fidelity_budget(most: float | None, space: SearchSpace) -> None:

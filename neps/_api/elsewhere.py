@@ -130,12 +130,12 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ),
     (
         (
-            "There is no stop at a loss. Give a budget; or call neps.run with max_evaluations_per_run=1 in a "
-            "loop, and look at the loss of the best trial in what it returns."
+            "Write target_loss=… to end the run at a loss, and patience=… to end it after so many results without "
+            "improvement."
         ),
         (
             "loss_threshold stop stop_criterion early_stop_fn termination_cost_threshold min_metric_value "
-            "max_metric_value early_stopping"
+            "max_metric_value early_stopping target_value max_evaluations_without_improvement n_iter_no_change"
         ),
     ),
     (

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neps._api.arguments import root_path
-from neps._api.budgets import check_cost_budget, check_fidelity_budget
+from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
+from neps._api.confirming import confirmed_instead
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.keywords import check_keywords
@@ -41,6 +42,7 @@ from neps.callbacks import Callback
 from neps.callbacks._protocol import checked
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
+from neps.samplers._confirming import Confirming
 from neps.space import Parameter, SearchSpace
 
 if TYPE_CHECKING:
@@ -65,6 +67,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     max_evaluations_per_run: int | None = None,
     max_cost_total: float | None = None,
     max_fidelity_total: float | None = None,
+    target_loss: float | None = None,
+    patience: int | None = None,
+    patience_cost: float | None = None,
     max_seconds_per_run: float | None = None,
     max_seconds_per_trial: float | None = None,
     on_time_limit: Literal["fail", "last_report"] = "fail",
@@ -118,6 +123,13 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         max_fidelity_total: sum of the fidelity run by all workers, such as epochs; a trial that continues another one
             from k to m counts m - k. A trial starts while the sum over all decided ones, failed ones included, is below
             it, so the sum exceeds it by less than the last one's part. Needs a space with one fidelity. None: no limit.
+        target_loss: begin nothing new once a trial has reached this loss, or a lower one, at the highest fidelity. What
+            runs ends normally. None: no target.
+        patience: the same once so many results in a row have brought no improvement: a lower loss, or a finite one at a
+            higher fidelity than any before. An equal loss is none; a failed trial counts. Only trials count that were
+            decided with the best loss known, so that many workers don't use it up at once; with a fidelity, each by its
+            part of a full evaluation. A later start with more patience goes on. None: no limit.
+        patience_cost: the same by what these trials cost, in all. None: no limit.
         max_seconds_per_run: claim nothing new after so many seconds of this call. None: no limit.
         max_seconds_per_trial: after so many seconds, an evaluation ends at its next call of `neps.report` or
             `neps.checkpoint`, and the worker goes on with the next trial. Attempts that were handed back count, too. A
@@ -138,8 +150,9 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         seed: whole number from which all randomness is drawn. None: one is drawn and published.
         ignore_errors: go on after a failed evaluation, which is recorded as failed, instead of raising.
         loss_value_on_error: the loss to record for a failed evaluation.
-        cost_value_on_error: the cost to record for a failed evaluation, and with max_cost_total for one that returns no
-            cost; trials that already ended without one count at it, too. With both, failures don't stop this worker.
+        cost_value_on_error: the cost to record for a failed evaluation, and with max_cost_total or patience_cost for
+            one that returns no cost; trials that already ended without one count at it, too. With both, failures don't
+            stop this worker.
         max_attempts: after so many deaths of its worker without progress, a trial is recorded as failed. Progress is a
             checkpoint saved by `neps.checkpoint`, or a `neps.report` of a further step; of checkpoints alone, ten times
             as many deaths are too many. The same for attempts that were handed back because the storage failed, or
@@ -196,15 +209,20 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     """
     group = group_of(os.environ)
     root = rehearsed(root_path(root_directory, task_id, development_stage_id))
+    if (confirmed := confirmed_instead(root, locals())) is not None:
+        return confirmed
     space = SearchSpace(pipeline_space)
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
     missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
     settings = Settings(
-        budget=Budget(
-            max_evaluations_total=ARGUMENTS.whole_or_none("max_evaluations_total", max_evaluations_total),
-            max_cost_total=ARGUMENTS.number_or_none("max_cost_total", max_cost_total, above=0),
-            max_fidelity_total=ARGUMENTS.number_or_none("max_fidelity_total", max_fidelity_total, above=0),
-            cost_if_missing=missing_cost if max_cost_total is not None else None,
+        budget=budget_of(
+            missing_cost,
+            max_evaluations_total=max_evaluations_total,
+            max_cost_total=max_cost_total,
+            max_fidelity_total=max_fidelity_total,
+            target_loss=target_loss,
+            patience=patience,
+            patience_cost=patience_cost,
         ),
         max_evaluations_per_run=ARGUMENTS.whole_or_none("max_evaluations_per_run", max_evaluations_per_run),
         max_seconds_per_run=ARGUMENTS.number_or_none("max_seconds_per_run", max_seconds_per_run, above=0),
@@ -232,7 +250,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         seed=ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED),
         lease_seconds=ARGUMENTS.number_or_none("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
     )
-    _check_together(settings)
+    _check_together(settings, searcher)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
     check_signature(run_pipeline, space, space.conditional)
     check_cost_budget(proposal.sampler(), settings.budget)
@@ -264,7 +282,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         )
         announcer = Announcer(root, settings.budget, display, silent=progress is False)
         announcer.begins = _beginning(new=opened.new)
-        announcer.notes += [*_notes(settings, space, opened.moved), *_other_root(root)]
+        announcer.notes += [*_notes(settings, searcher, space, opened.moved), *_other_root(root)]
         try:
             sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
             check_cost_budget(sampler, settings.budget)
@@ -318,14 +336,19 @@ def _beginning(*, new: bool) -> str:
     return "new run in" if new else "joins the run in"
 
 
-def _notes(settings: Settings, space: SearchSpace, moved: str | None) -> Iterator[str]:
+def _has_no_budget(settings: Settings, searcher: str | Sampler) -> bool:
+    """Whether nothing that the user has passed brings it to an end."""
+    return settings.budget == Budget() and not isinstance(searcher, Confirming)
+
+
+def _notes(settings: Settings, searcher: str | Sampler, space: SearchSpace, moved: str | None) -> Iterator[str]:
     """What people may not expect of this call."""
     if len(space.fidelities) > 1:
         yield f"The fidelities {', '.join(space.fidelities)} stay at their upper bounds: searchers use a single one."
     if moved is not None:
         yield f"The earlier run was moved to {moved} (overwrite_working_directory)."
     if (
-        settings.budget == Budget()
+        _has_no_budget(settings, searcher)
         and settings.max_evaluations_per_run is None
         and settings.max_seconds_per_run is None
     ):
@@ -343,14 +366,15 @@ def _other_root(root: str) -> Iterator[str]:
     )
 
 
-def _check_together(settings: Settings) -> None:
+def _check_together(settings: Settings, searcher: str | Sampler) -> None:
     """Refuse what would silently do nothing, or end badly."""
     tolerating = "ignore_errors=True" if settings.ignore_errors else "max_seconds_per_trial"
     goes_on = settings.ignore_errors or settings.max_seconds_per_trial is not None
-    if settings.budget.max_cost_total is not None and goes_on and not settings.knows_cost_of_failures:
+    counting = settings.budget.counting_costs
+    if counting is not None and goes_on and not settings.knows_cost_of_failures:
         message = (
-            f'{tolerating} with max_cost_total needs cost_value_on_error=…, or cost="duration": a failed trial '
-            "returns no cost, so the budget might never be reached."
+            f"{tolerating} with {counting.partition('=')[0]} needs cost_value_on_error=…, or "
+            'cost="duration": a failed trial returns no cost, so the budget might never be reached.'
         )
         raise ArgumentError(message)
     if settings.on_time_limit is not OnTimeLimit.FAIL and settings.max_seconds_per_trial is None:
@@ -359,10 +383,11 @@ def _check_together(settings: Settings) -> None:
             "limit of its time. Pass max_seconds_per_trial=…, in seconds, or leave on_time_limit out."
         )
         raise ArgumentError(message)
-    if settings.budget == Budget():
+    if _has_no_budget(settings, searcher):
         _logger.info(
-            "No budget is given (max_evaluations_total, max_cost_total or max_fidelity_total). The run goes on until "
-            "it is stopped; in a finite space, some searchers stop once they have tried everything."
+            "No budget is given (max_evaluations_total, max_cost_total, max_fidelity_total, target_loss or patience). "
+            "The run goes on until it is stopped; in a finite space, some searchers stop once they have tried "
+            "everything."
         )
 
 

@@ -4,7 +4,8 @@ No files, no clock. The worker asks before it asks its sampler; samplers see the
 """
 
 from neps._budget.costs import KnownCosts
+from neps._budget.improvement import Improvement
 from neps._budget.limits import Budget, ExpectedCost, Limit
 from neps._budget.spending import Spending
 
-__all__ = ["Budget", "ExpectedCost", "KnownCosts", "Limit", "Spending"]
+__all__ = ["Budget", "ExpectedCost", "Improvement", "KnownCosts", "Limit", "Spending"]

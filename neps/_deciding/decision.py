@@ -15,6 +15,7 @@ from typing import Any
 from neps._budget import Budget, Limit
 from neps._deciding.request import Request
 from neps._deciding.seeding import generator_for, trial_seed
+from neps._ending import Ending
 from neps._evaluation.plain import as_number, plain
 from neps._outcome import Outcome
 from neps._trial import MOST_PLACES, Decision, Place, place_fields
@@ -23,13 +24,17 @@ from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 
 __all__ = ["decide", "is_independent", "lacks_cost"]
 
+_LARGEST_SEED = 2**32 - 1
+
 
 def is_independent(sampler: Sampler, budget: Budget) -> bool:
     """Whether numbers may be decided in any order: the sampler looks at no trial, and no budget makes it.
 
-    One of cost or of fidelity is exact only where each decision knows all earlier ones.
+    One of cost or of fidelity is exact only where each decision knows all earlier ones; what results end, only where
+    each knows the results.
     """
-    return sampler.independent and budget.max_cost_total is None and budget.max_fidelity_total is None
+    counts_trials = budget.max_cost_total is None and budget.max_fidelity_total is None
+    return sampler.independent and counts_trials and not budget.ends_by_results
 
 
 def decide(sampler: Sampler, request: Request) -> Decision | Limit:
@@ -71,8 +76,10 @@ def decide(sampler: Sampler, request: Request) -> Decision | Limit:
 
 
 def _limit(request: Request) -> Limit | None:
-    """Why no trial may start on account of a budget: the number first, then the fidelity, then the cost."""
+    """Why no trial may start: by what results are, then by the number, then by the fidelity, then by the cost."""
     budget, spending = request.budget, request.spending
+    if (ending := _ending(request)) is not None:
+        return Limit(done=True, reason=ending.reason, ending=ending)
     if budget.max_evaluations_total is not None and request.number > budget.max_evaluations_total:
         return Limit(done=True, reason=f"max_evaluations_total={budget.max_evaluations_total} is reached")
     awaited = request.history.by_number.get(request.awaited) if request.awaited is not None else None
@@ -83,6 +90,19 @@ def _limit(request: Request) -> Limit | None:
         )
         return Limit(done=True, reason=reason)
     return spending.limit(budget, request.pending, expected=request.expected_cost is not None)
+
+
+def _ending(request: Request) -> Ending | None:
+    """What ends the run by its results: what they are now, or what somebody has published of them.
+
+    The latter since a trial that still ran when patience was at its end may bring an improvement: most workers have
+    left by then.
+    """
+    budget = request.budget
+    if not budget.ends_by_results:
+        return None
+    published = (ending for ending in request.endings if budget.is_bound_by(ending))
+    return next(published, None) or request.since_incumbent().ending(budget, request.number)
 
 
 def lacks_cost(outcome: Outcome | None) -> bool:
@@ -136,10 +156,14 @@ def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
         "fidelity": config[history.space.fidelity] if history.space.fidelity is not None else None,
         "place": _place(name, number, suggestion.place),
         "previous": _counted(name, number, "previous", previous, number - 1),
-        "seed": trial_seed(history.seed, number),
+        "seed": trial_seed(history.seed, number)
+        if suggestion.seed is None
+        else _counted(name, number, "seed", suggestion.seed, _LARGEST_SEED),
         "metadata": _metadata(name, number, suggestion.metadata),
         "seen_results": request.seen_results,
     }
+    if request.budget.has_patience:
+        fields["incumbent"] = request.since_incumbent().incumbent
     decision = Decision(**fields)
     reserved = _expected_cost(request, decision)
     return decision if reserved is None else dataclasses.replace(decision, reserved_cost=reserved)

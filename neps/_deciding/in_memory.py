@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from neps._budget import Budget, ExpectedCost, Limit, Spending
+from neps._budget import Budget, ExpectedCost, Improvement, Limit, Spending
 from neps._deciding.decision import decide, is_independent, lacks_cost
 from neps._deciding.request import Request
+from neps._ending import Ending
 from neps._fidelity import Brackets
 from neps._history import History
 from neps._outcome import Origin, Outcome, Result
@@ -30,10 +31,10 @@ def check_cost(number: int, outcome: Outcome, budget: Budget) -> None:
     Raises:
         ReturnValueError: if it is one.
     """
-    if budget.max_cost_total is not None and budget.cost_if_missing is None and lacks_cost(outcome):
+    if budget.counting_costs is not None and budget.cost_if_missing is None and lacks_cost(outcome):
         raise ReturnValueError(
-            f"trial {number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
-            f'{budget.max_cost_total:g} needs. Return {{"loss": …, "cost": …}}.'
+            f"trial {number} returned the loss {outcome.loss:g}, but no cost, which {budget.counting_costs} needs. "
+            'Return {"loss": …, "cost": …}.'
         )
 
 
@@ -60,9 +61,12 @@ class InMemory:
     _pending: dict[int, Decision] = dataclasses.field(default_factory=dict, init=False)
     _spending: Spending = dataclasses.field(init=False)
     _brackets: Brackets = dataclasses.field(default_factory=Brackets, init=False)
+    _improvement: Improvement = dataclasses.field(init=False)
+    _endings: list[Ending] = dataclasses.field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._spending = Spending(self.budget.cost_if_missing)
+        self._improvement = Improvement(self.space.highest_fidelity, self.budget.cost_if_missing)
 
     @property
     def pending(self) -> Mapping[int, Trial]:
@@ -72,7 +76,8 @@ class InMemory:
     @property
     def history(self) -> History:
         """All trials as they are now: a copy."""
-        return History(self.space, MappingProxyType(dict(self._trials)), self.seed)
+        ending = self._endings[-1].reason if self._endings else None
+        return History(self.space, MappingProxyType(dict(self._trials)), self.seed, ended_by=ending)
 
     def claim(self) -> Trial | Limit:
         """Decide the next trial, which is pending from now on; or why none may start.
@@ -91,9 +96,13 @@ class InMemory:
             seen_results=len(self._trials) - len(self._pending),
             expected_cost=self.expected_cost,
             independent=is_independent(self.sampler, self.budget),
+            improvement=self._improvement,
+            endings=self._endings,
         )
         answer = decide(self.sampler, request)
         if isinstance(answer, Limit):
+            if answer.ending is not None and answer.ending not in self._endings:
+                self._endings.append(answer.ending)
             if not answer.done and not self._pending:
                 raise SamplerError(f"the sampler waits, but nothing is pending at number {number}: {answer.reason}")
             return answer
@@ -119,4 +128,6 @@ class InMemory:
         self._trials[trial.number] = trial
         self._spending.seen(trial)
         self._brackets.seen(trial)
+        if self.budget.ends_by_results:
+            self._improvement.seen(trial)
         return trial

@@ -5,11 +5,12 @@ Who decides often keeps its parts up, so that making one costs no more than what
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import attrs
 
-from neps._budget import Budget, ExpectedCost, Spending
+from neps._budget import Budget, ExpectedCost, Improvement, Spending
+from neps._ending import Ending
 from neps._history import History
 from neps._trial import Decision
 
@@ -32,6 +33,8 @@ class Request:
         expected_cost: what the user says that an evaluation costs; None: as others have.
         independent: whether numbers are decided in any order; then nothing is known of the others.
         awaited: the trial whose cost, the first of all, this asker was told to wait for.
+        improvement: what has come since the incumbent; None: as the history tells.
+        endings: the published ones: that results have ended the run, for a budget of their kind.
         spare: what was decided for a number that somebody else got first, and would do as well for this one.
     """
 
@@ -44,4 +47,13 @@ class Request:
     expected_cost: ExpectedCost | None = None
     independent: bool = False
     awaited: int | None = None
+    improvement: Improvement | None = None
+    endings: Sequence[Ending] = ()
     spare: Decision | None = None
+
+    def since_incumbent(self) -> Improvement:
+        """What has come since the incumbent."""
+        if self.improvement is not None:
+            return self.improvement
+        history = self.history
+        return Improvement(history.space.highest_fidelity, self.budget.cost_if_missing, history.by_number.values())

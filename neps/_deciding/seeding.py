@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["generator_for", "trial_seed"]
+__all__ = ["confirming_seeds", "generator_for", "trial_seed"]
 
 
 def generator_for(seed: int, number: int) -> np.random.Generator:
@@ -17,3 +17,21 @@ def generator_for(seed: int, number: int) -> np.random.Generator:
 def trial_seed(seed: int, number: int) -> int:
     """The seed, below 2^32, that the evaluation of trial `number` may use."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {number}".encode(), digest_size=4).digest())
+
+
+def confirming_seeds(seed: int, count: int) -> list[int]:
+    """So many seeds, below 2^32 and all different, with which the best trials of a run with this seed are confirmed.
+
+    More of them begin with the fewer ones.
+
+    Example:
+        >>> confirming_seeds(1, 2) == confirming_seeds(1, 3)[:2]
+        True
+    """
+    found: dict[int, None] = {}
+    turn = 0
+    while len(found) < count:
+        digest = hashlib.blake2b(f"{seed} confirm {turn}".encode(), digest_size=4).digest()
+        found[int.from_bytes(digest)] = None
+        turn += 1
+    return list(found)

@@ -145,7 +145,7 @@ class _Follower:
         message = self._carrier.await_large("history", self._wait)
         self._carrier.count("left", 1)
         assert definition is not None  # noqa: S101 - rank 0 has opened the run
-        return history_of(definition, read_trials(message["trials"]))
+        return history_of(definition, read_trials(message["trials"]), message["ended_by"])
 
     def _raise(self, step: Mapping[str, Any]) -> NoReturn:
         """What rank 0 raises."""

@@ -87,7 +87,8 @@ class Leader:
 
     def share(self, history: History) -> None:
         """What all return."""
-        self._carrier.put_large("history", {"trials": trials_as_message(history), "seed": history.seed})
+        message = {"trials": trials_as_message(history), "seed": history.seed, "ended_by": history.ended_by}
+        self._carrier.put_large("history", message)
 
     def leave(self, error: BaseException | None, seconds: float = _SECONDS_TO_FETCH) -> None:
         """Rank 0's call ends: the others' do so, too, and rank 0 waits until they know, but not longer than that."""

@@ -25,7 +25,7 @@ from neps._ledger.trial_folder import TrialFolder
 
 __all__ = ["leftover"]
 
-_STAGED = re.compile(r"\.((?:neps|trial|config|result|attempt_\d+(?:\.end|\.pending)?)\.yaml)\.([^.]+)")
+_STAGED = re.compile(r"\.((?:neps|trial|config|result|ending_\d+|attempt_\d+(?:\.end|\.pending)?)\.yaml)\.([^.]+)")
 _TAKEN = re.compile(r"\.result\.yaml\.[0-9a-f]{32}")
 _UNFINISHED = re.compile(r"\..+\.neps-[0-9a-f]{32}")
 _TRIED = re.compile(r"\.neps-(try|link|filesystem-test|doctor)-[0-9a-f]{8,32}(\.link)?")

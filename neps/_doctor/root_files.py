@@ -16,6 +16,7 @@ from neps._doctor.finding import Finding, Kind, Mend
 from neps._doctor.leftovers import hidden, leftover
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.earlier import find_runs
+from neps._ledger.endings import unreadable_endings
 from neps._ledger.foreign import tail
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
@@ -30,14 +31,23 @@ _MOST = 5
 
 
 def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> Iterator[Finding]:
-    """What is found in the root, in `.neps`, `launches` and `overwritten`."""
+    """What is found in the root, in `.neps`, `launches`, `endings` and `overwritten`."""
     yield from _strange(layout)
-    for folder in (layout.root, f"{layout.hidden}/doctor"):
+    for folder in (layout.root, layout.endings, f"{layout.hidden}/doctor"):
         for name in hidden(folder):
             if found := leftover(folder, name, authors, _age(f"{folder}/{name}", now), ended=False):
                 yield found
     yield from _gaps(layout)
     yield from _moves(layout)
+    for path, error in unreadable_endings(layout).items():
+        yield Finding(
+            kind=Kind.TORN,
+            what=f"it can't be read: {error.why}",
+            optimizer="It passes it over, and decides by the results whether they have ended the search.",
+            advice="Remove it if it stays so.",
+            path=path,
+            wrong=False,
+        )
 
 
 def _age(path: str, now: float) -> float:

@@ -19,6 +19,7 @@ __all__ = [
     "attempt_of",
     "curve_name",
     "end_name",
+    "ending_name",
     "is_ledger_name",
     "lock_name",
     "pending_name",
@@ -125,6 +126,11 @@ def stop_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def ending_name(number: int) -> str:
+    """That results have ended the run, in the folder of such documents."""
+    return f"ending_{number}.yaml"
+
+
 def void_name(attempt: int) -> str:
     """Where the result of an attempt goes when its trial is retried."""
     return f"result_{attempt}.yaml"
@@ -156,6 +162,8 @@ class Layout:
         self.presence = f"{self.hidden}/{run}/workers"
         self.launches = f"{self.root}/launches"
         self.stops = f"{self.root}/stops/{run}"
+        self.endings = f"{self.root}/endings/{run}"
+        self.confirmation = f"{self.root}/confirmations/{run}"
         self.damaged = f"{self.hidden}/{run}/damaged"
         self.overwritten = f"{self.root}/overwritten"
         self.summary = f"{self.root}/summary"

@@ -34,6 +34,7 @@ class PendingMark:
     started: datetime | None = None
     marked: datetime | None = None
     max_cost_total: float | None = None
+    patience_cost: float | None = None
     cost_is_duration: bool = False
     loss_value_on_error: float | None = None
     cost_value_on_error: float | None = None
@@ -51,6 +52,7 @@ def mark_pending(folder: TrialFolder, mark: PendingMark, me: Identity) -> None:
         "started": mark.started.isoformat() if mark.started else None,
         "time": documents.now(),
         "max_cost_total": mark.max_cost_total,
+        "patience_cost": mark.patience_cost,
         "cost_is_duration": mark.cost_is_duration or None,
         "loss_value_on_error": mark.loss_value_on_error,
         "cost_value_on_error": mark.cost_value_on_error,
@@ -80,6 +82,7 @@ def read_mark(folder: TrialFolder, attempt: int) -> PendingMark | None:
             started=typed.get(fields, "started", typed.moment),
             marked=typed.get(fields, "time", typed.moment),
             max_cost_total=typed.get(fields, "max_cost_total", typed.cost),
+            patience_cost=typed.get(fields, "patience_cost", typed.cost),
             cost_is_duration=typed.get(fields, "cost_is_duration", typed.flag, False),
             loss_value_on_error=typed.get(fields, "loss_value_on_error", typed.any_number),
             cost_value_on_error=typed.get(fields, "cost_value_on_error", typed.cost),

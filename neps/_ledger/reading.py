@@ -10,6 +10,7 @@ from pathlib import Path
 
 from neps._history import History
 from neps._ledger.definition import Definition, find_definition
+from neps._ledger.endings import last_ending
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.view import View
 from neps._trial import Decision, Trial
@@ -74,12 +75,14 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
         DirectoryError: if there is no run, or it can't be read.
     """
     definition = definition or read_definition(root)
-    return history_of(definition, read_trials(root, definition))
+    ended = last_ending(Layout(root_of(root), definition.run))
+    return history_of(definition, read_trials(root, definition), ended.ending.reason if ended is not None else None)
 
 
-def history_of(definition: Definition, trials: Mapping[int, Trial]) -> History:
-    """These trials as the history of a run."""
-    return History(SearchSpace.from_definition(definition.space, definition.forbid), trials, definition.seed)
+def history_of(definition: Definition, trials: Mapping[int, Trial], ended_by: str | None = None) -> History:
+    """These trials as the history of a run, which results have ended so."""
+    space = SearchSpace.from_definition(definition.space, definition.forbid)
+    return History(space, trials, definition.seed, ended_by=ended_by)
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:

@@ -128,6 +128,7 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         "reserved_cost": decision.reserved_cost,
         "reasons": dict(decision.metadata) or None,
         "seen_results": decision.seen_results,
+        "incumbent": decision.incumbent,
         "worker": decision.worker,
         "time": decision.claimed.isoformat() if decision.claimed else None,
     }
@@ -161,6 +162,7 @@ def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
         reserved_cost=typed.get(fields, "reserved_cost", typed.cost),
         metadata=typed.get(fields, "reasons", typed.mapping, {}),
         seen_results=typed.get(fields, "seen_results", typed.whole, 0),
+        incumbent=typed.get(fields, "incumbent", typed.whole),
         worker=typed.get(fields, "worker", typed.text, ""),
         claimed=typed.get(fields, "time", typed.moment),
     )

@@ -15,7 +15,8 @@ from datetime import datetime
 from neps._history import History
 from neps._ledger.definition import Definition
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.layout import start_name
+from neps._ledger.endings import PublishedEnding, last_ending
+from neps._ledger.layout import Layout, start_name
 from neps._ledger.pending import Pending
 from neps._ledger.reading import history_of
 from neps._ledger.view import View
@@ -49,7 +50,8 @@ class Overview:
 
     `running` lists the dead first, and perhaps not all of them. `short` maps trials that were handed back since the
     storage failed to the bytes that they need. `unreadable` says of numbers why they can't be read now. `leaving` is
-    what came of the last `neps stop`; None if there was none, or it is over.
+    what came of the last `neps stop`; None if there was none, or it is over. `ended` says how results have ended the
+    run last; None if they haven't.
     """
 
     root: str
@@ -66,6 +68,12 @@ class Overview:
     damaged: Sequence[Trial]
     unreadable: Mapping[int, str]
     leaving: Leaving | None
+    ended: PublishedEnding | None = None
+
+    @property
+    def begun_since(self) -> int:
+        """How many trials were begun although results had ended the run: by who went on, or didn't know yet."""
+        return 0 if self.ended is None else sum(trial.number >= self.ended.ending.number for trial in self.history)
 
     @property
     def waiting(self) -> int:
@@ -101,10 +109,11 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     unreadable = {
         number: reserved.why for number, reserved in sorted(view.numbers.reserved.items()) if reserved.torn.looks
     }
+    ended = last_ending(Layout(root, definition.run))
     return Overview(
         root=root,
         definition=definition,
-        history=history_of(definition, view.known()),
+        history=history_of(definition, view.known(), ended.ending.reason if ended is not None else None),
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
@@ -116,6 +125,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         damaged=damaged,
         unreadable=unreadable,
         leaving=_leaving(root, definition, view),
+        ended=ended,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from neps._calling import public
+from neps._ledger.endings import PublishedEnding
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._ledger.storage import shown_size
@@ -100,9 +101,17 @@ def _summary(run: Overview) -> list[str]:
         rows.append(("cost", f"{run.cost:g}"))
     if (spent := history.fidelity_spent) is not None:
         rows.append(("fidelity", str(spent)))
+    if run.ended is not None:
+        rows.append(("ended", _ended(run.ended, run.begun_since)))
     if run.leaving is not None:
         rows.append(("stop", _leaving(run.leaving)))
     return list(aligned(rows, indent=""))
+
+
+def _ended(ended: PublishedEnding, begun_since: int) -> str:
+    when = "" if ended.made is None else f" {_ago(ended.made.timestamp())}"
+    since = f"; {counted(begun_since, 'trial')} begun since" if begun_since else ""
+    return f"{ended.ending.reason}{when and f',{when}'}{since}"
 
 
 def _leaving(leaving: Leaving) -> str:

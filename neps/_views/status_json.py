@@ -64,6 +64,9 @@ def fields(run: Overview) -> dict[str, Any]:
         "unreadable": [_failed(run.root, number, why) for number, why in run.unreadable.items()],
         "waiting_for_storage": [{"number": number, "bytes": size} for number, size in run.short.items()],
         "stop": _leaving(run.leaving),
+        "ended": None
+        if run.ended is None
+        else {"reason": run.ended.ending.reason, "time": _time(run.ended.made), "begun_since": run.begun_since},
     }
     plain: dict[str, Any] = strict(document)
     return plain

@@ -100,6 +100,7 @@ def _write(root: str, history: History) -> None:
     _replace(folder, "learning_curves.csv", _curves(points).encode() if points else None)
     best, spent = history.best, history.fidelity_spent
     _replace(folder, "best.yaml", _document(_incumbent(best)) if best is not None else None)
+    _replace(folder, "ended.yaml", _document({"reason": history.ended_by}) if history.ended_by is not None else None)
     _replace(folder, "spent.yaml", _document(_accounts(spent)) if spent is not None else None)
 
 

@@ -129,10 +129,15 @@ class Claims:
             expected_cost=context.settings.expected_cost,
             independent=context.independent,
             awaited=self._first_cost_of,
+            improvement=context.improvement,
+            endings=context.endings.look() if context.settings.budget.ends_by_results else (),
             spare=self._spare,
         )
         match decide(context.sampler, request):
-            case Limit(done=True, reason=reason):
+            case Limit(done=True, reason=reason, ending=ending):
+                if ending is not None:
+                    context.tenure.check()
+                    context.endings.publish(ending)
                 return Leave(reason)
             case Limit(reason=reason, first_cost_of=awaited):
                 self._first_cost_of = awaited or self._first_cost_of

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from neps._budget import Spending
+from neps._budget import Improvement, Spending
 from neps._evaluation import Signals
 from neps._evaluation.walltime import Walltime
 from neps._fidelity import Brackets
+from neps._ledger.endings import Endings
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
@@ -42,6 +43,8 @@ class Context:
     settings: Settings
     view: View
     spending: Spending
+    improvement: Improvement
+    endings: Endings
     brackets: Brackets | None
     heartbeat: Heartbeat
     signals: Signals

@@ -223,6 +223,7 @@ def mark_of(held: Claim, settings: Settings, started: datetime) -> PendingMark:
         worker=start.identity.worker,
         started=started,
         max_cost_total=settings.budget.max_cost_total,
+        patience_cost=settings.budget.patience_cost,
         cost_is_duration=settings.cost_is_duration,
         loss_value_on_error=settings.loss_value_on_error,
         cost_value_on_error=settings.cost_value_on_error,

@@ -60,14 +60,14 @@ def _timed(outcome: Outcome, seconds: float) -> Outcome:
 
 def _lacks_cost(outcome: Outcome, settings: Settings) -> bool:
     """Whether a budget needs a cost of a success that returned none."""
-    needed = settings.budget.max_cost_total is not None and outcome.account_for_cost
+    needed = settings.budget.counting_costs is not None and outcome.account_for_cost
     return needed and outcome.success and outcome.cost is None
 
 
 def _missing_cost(outcome: Outcome, settings: Settings, folder: TrialFolder) -> EvaluationError:
     return EvaluationError(
-        f"trial {folder.number} returned the loss {outcome.loss:g}, but no cost, which max_cost_total="
-        f"{settings.budget.max_cost_total:g} needs. Its loss is kept in {folder.path}, and counts. Start again after "
+        f"trial {folder.number} returned the loss {outcome.loss:g}, but no cost, which "
+        f"{settings.budget.counting_costs} needs. Its loss is kept in {folder.path}, and counts. Start again after "
         'one of these: have run_pipeline return {"loss": …, "cost": …}; pass cost="duration", so that seconds are the '
         "cost; or pass cost_value_on_error=…, the cost to count for this trial."
     )

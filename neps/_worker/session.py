@@ -8,11 +8,12 @@ import signal
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from neps._budget import Spending
+from neps._budget import Improvement, Spending
 from neps._deciding import is_independent
 from neps._evaluation import CurrentTrial, Interrupted, current_trial
 from neps._evaluation.walltime import WALLTIME
 from neps._fidelity import Brackets
+from neps._ledger.endings import Endings
 from neps._ledger.opening import OpenedRun
 from neps._ledger.stopping import Stops
 from neps._ledger.view import View
@@ -48,6 +49,9 @@ def prepare(
     spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
     view.observe(spending, *([] if brackets is None else [brackets]))
+    improvement = Improvement(space.highest_fidelity, settings.budget.cost_if_missing)
+    if settings.budget.ends_by_results:
+        view.observe(improvement)
     peers = peers or Alone()
     time_left = TimeLeft(WALLTIME, settings.max_seconds_per_trial)
     if WALLTIME.may_end:  # else nobody asks, and each trial would pay for it
@@ -67,6 +71,8 @@ def prepare(
         settings=settings,
         view=view,
         spending=spending,
+        improvement=improvement,
+        endings=Endings(run.layout, run.me),
         brackets=brackets,
         heartbeat=run.heartbeat,
         signals=peers.signals,

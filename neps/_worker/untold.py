@@ -203,7 +203,7 @@ def _shown(state: TrialState) -> str:
 def _settings(mark: PendingMark, loss: float | None, cost: float | None) -> Settings:
     """The arguments of the worker that marked the attempt, as far as they say what is recorded."""
     return Settings(
-        budget=Budget(max_cost_total=mark.max_cost_total),
+        budget=Budget(max_cost_total=mark.max_cost_total, patience_cost=mark.patience_cost),
         cost_is_duration=mark.cost_is_duration,
         loss_value_on_error=mark.loss_value_on_error if loss is None else loss,
         cost_value_on_error=mark.cost_value_on_error if cost is None else cost,

@@ -30,13 +30,15 @@ class Suggestion:
 
     `config` holds every parameter of the space, constants and the fidelity included. `previous` is the number of
     the trial that it continues; `place` is where it stands in a search over fidelities. `metadata` is plain data
-    (YAML) that is stored with the decision, to be read again from the history.
+    (YAML) that is stored with the decision, to be read again from the history. `seed`, below 2^32, is the trial's for
+    its evaluation; None: it follows from the run's seed and the number.
     """
 
     config: Mapping[str, Value]
     previous: int | None = None
     place: Place | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    seed: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import neps
-from format.writing import REQUIRED, SPACE, SPACES, write_run, write_stops
+from format.writing import REQUIRED, SPACE, SPACES, write_endings, write_run, write_stops
 from neps._ledger import documents
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
@@ -136,6 +136,10 @@ class TestToday:
     def test_writer_writes_requests_to_stop(self, written: Path) -> None:
         write_stops(written)
         assert files(written) == files(HERE / "v1_stops")
+
+    def test_writer_writes_how_results_ended_it(self, written: Path) -> None:
+        write_endings(written)
+        assert files(written) == files(HERE / "v1_endings")
 
     @pytest.mark.parametrize("name", SPACES)
     def test_writer_writes_other_spaces_and_what_they_require(self, name: str, tmp_path: Path) -> None:

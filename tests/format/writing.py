@@ -19,9 +19,11 @@ from unittest import mock
 import numpy as np
 
 import neps
+from neps._ending import Ending
 from neps._ledger import documents
 from neps._ledger.claims import Hold
 from neps._ledger.definition import Definition, publish_definition
+from neps._ledger.endings import Endings
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.overwriting import move_aside
@@ -33,7 +35,7 @@ from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import condemn
 from neps._trial import Decision, Place, Result, Trial
 
-__all__ = ["REQUIRED", "SPACE", "SPACES", "write_run", "write_stops"]
+__all__ = ["REQUIRED", "SPACE", "SPACES", "write_endings", "write_run", "write_stops"]
 
 
 def too_fast(config: Mapping[str, Any]) -> bool:
@@ -105,6 +107,16 @@ def write_stops(root: Path) -> None:
     with mock.patch.object(documents, "now", TIME.isoformat):
         for after_trial in (True, False):
             request_stop(Layout(root, RUN), [ALICE.worker, BOB.worker], ALICE, after_trial=after_trial)
+
+
+def write_endings(root: Path) -> None:
+    """End that run twice by its results: by patience, and by a target that a trial has reached."""
+    layout = Layout(root, RUN)
+    with mock.patch.object(documents, "now", TIME.isoformat):
+        endings = Endings(layout, ALICE)
+        reason = "no improvement in the last 2 results, since trial 1 (patience=2)"
+        endings.publish(Ending(reason=reason, number=11, patience=2))
+        endings.publish(Ending(reason="target_loss=0.5 was reached by trial 1", number=11, target_loss=0.5))
 
 
 def _define(root: Path, run: str, space: neps.SearchSpace, **changes: Any) -> str:

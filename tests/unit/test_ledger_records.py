@@ -174,3 +174,11 @@ def test_start_of_another_attempt() -> None:
 def test_no_foreign_value_is_shown_whole() -> None:
     fields = stored(decision_fields(DECISION), number=["x" * 10_000] * 1000)
     assert len(refused(lambda: read_decision(fields, 3))) < 200
+
+
+def test_which_trial_was_the_best_is_there_where_it_was_asked_for() -> None:
+    for incumbent in (None, 0, 7):
+        fields = decision_fields(Decision(number=9, config={}, incumbent=incumbent))
+        there = {name: value for name, value in fields.items() if value is not None}
+        assert ("incumbent" in there) is (incumbent is not None)
+        assert read_decision(there, 9).incumbent == incumbent
