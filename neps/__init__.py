@@ -12,6 +12,7 @@ from neps._lazily import importing
 if TYPE_CHECKING:
     from neps import callbacks, checkpoint, errors, samplers, space, testing
     from neps._api.asking import AskAndTell
+    from neps._api.enqueuing import enqueue
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
@@ -63,6 +64,7 @@ _HOME = {
     "callbacks": "",
     "checkpoint": "",
     "current_trial": "_children",
+    "enqueue": "_api.enqueuing",
     "errors": "",
     "load": "_api.reading",
     "plot": "_views.plot",
@@ -100,6 +102,7 @@ __all__ = [
     "callbacks",
     "checkpoint",
     "current_trial",
+    "enqueue",
     "errors",
     "load",
     "plot",

@@ -238,4 +238,5 @@ def _row(trial: Trial) -> dict[str, Any]:
         "learning_curve": [list(point) for point in trial.learning_curve] or None,
         "info_dict": dict(trial.info_dict),
         **({"awaits_tell": True} if trial.awaits_tell else {}),
+        **({"enqueued": True} if trial.enqueued else {}),
     }

@@ -6,7 +6,7 @@ Decided in turn, ended in any order. What decisions need is kept up, so that one
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -16,7 +16,8 @@ from neps._deciding.request import Request
 from neps._fidelity import Brackets
 from neps._history import History
 from neps._outcome import Origin, Outcome, Result
-from neps._trial import Decision, Status, Trial
+from neps._queue import Queue
+from neps._trial import Decision, Status, Trial, Value
 from neps.errors import ReturnValueError, SamplerError
 from neps.samplers._protocol import Sampler
 from neps.space import SearchSpace
@@ -48,6 +49,7 @@ class InMemory:
         budget: what it may spend.
         expected_cost: what the user says that an evaluation costs; None: as others have.
         clock: what time it is, to be noted with each decision.
+        first_configs: what its first numbers evaluate, checked.
     """
 
     sampler: Sampler
@@ -56,13 +58,16 @@ class InMemory:
     budget: Budget
     expected_cost: ExpectedCost | None = None
     clock: Callable[[], datetime | None] = lambda: None
+    first_configs: Sequence[Mapping[str, Value]] = ()
     _trials: dict[int, Trial] = dataclasses.field(default_factory=dict, init=False)
     _pending: dict[int, Decision] = dataclasses.field(default_factory=dict, init=False)
     _spending: Spending = dataclasses.field(init=False)
     _brackets: Brackets = dataclasses.field(default_factory=Brackets, init=False)
+    _queue: Queue = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self._spending = Spending(self.budget.cost_if_missing)
+        self._queue = Queue(self.first_configs)
 
     @property
     def pending(self) -> Mapping[int, Trial]:
@@ -91,6 +96,7 @@ class InMemory:
             seen_results=len(self._trials) - len(self._pending),
             expected_cost=self.expected_cost,
             independent=is_independent(self.sampler, self.budget),
+            queue=self._queue,
         )
         answer = decide(self.sampler, request)
         if isinstance(answer, Limit):
@@ -119,4 +125,5 @@ class InMemory:
         self._trials[trial.number] = trial
         self._spending.seen(trial)
         self._brackets.seen(trial)
+        self._queue.seen(trial)
         return trial

@@ -18,6 +18,7 @@ from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.earlier import find_runs
 from neps._ledger.foreign import tail
 from neps._ledger.identity import Identity
+from neps._ledger.known_trials import unreadable_known
 from neps._ledger.layout import Layout
 from neps._ledger.overwriting import unfinished_moves
 from neps._ledger.results_cache import ResultsCache, line_of, parse, remembered
@@ -34,12 +35,24 @@ _LARGEST = 1 << 28
 def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> Iterator[Finding]:
     """What is found in the root, in `.neps`, `launches` and `overwritten`."""
     yield from _strange(layout)
-    for folder in (layout.root, f"{layout.hidden}/doctor"):
+    for folder in (layout.root, f"{layout.hidden}/doctor", layout.known):
         for name in hidden(folder):
             if found := leftover(folder, name, authors, _age(f"{folder}/{name}", now), ended=False):
                 yield found
     yield from _gaps(layout)
     yield from _moves(layout)
+    yield from _known(layout)
+
+
+def _known(layout: Layout) -> Iterator[Finding]:
+    for error in unreadable_known(layout):
+        yield Finding(
+            kind=Kind.TORN,
+            what=f"what users have enqueued can't be read: {error.without_path}",
+            optimizer="It passes it over once it has stayed so for lease_seconds, and takes what comes after it.",
+            advice="Enqueue it again. Leave the file where it is: others are counted from it.",
+            path=error.path,
+        )
 
 
 def _age(path: str, now: float) -> float:

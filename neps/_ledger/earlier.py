@@ -88,7 +88,8 @@ def delete(root: str, path: str, run: str = "") -> bool:
     except FileNotFoundError:
         return False
     if run:
-        for path_of_run in (f"{Layout(root).hidden}/{run}", Layout(root, run).stops):
+        layout = Layout(root, run)
+        for path_of_run in (f"{layout.hidden}/{run}", layout.stops, layout.known):
             shutil.rmtree(path_of_run, ignore_errors=True)
     return True
 

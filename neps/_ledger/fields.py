@@ -19,6 +19,7 @@ __all__ = [
     "WrongError",
     "any_number",
     "config",
+    "configs",
     "cost",
     "counted",
     "equal",
@@ -205,3 +206,10 @@ def config(value: object) -> Mapping[str, Value]:
         if not isinstance(name, str) or not (item is None or isinstance(item, str | int | float)):
             raise WrongError({name: item}, "not a scalar by its name")
     return mapping(value)
+
+
+def configs(value: object) -> tuple[Mapping[str, Value], ...]:
+    """A list of configurations, which may be parts of some."""
+    if not isinstance(value, list):
+        raise WrongError(value, "not a list of configurations")
+    return tuple(map(config, value))

@@ -16,7 +16,7 @@ from neps._ledger import fields as typed
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.identity import Identity
 from neps._outcome import Kind, Origin, Outcome, Result, recorded
-from neps._trial import Decision, Place, place_fields
+from neps._trial import Decision, Entry, Place, place_fields
 from neps.errors import shown
 
 __all__ = ["AttemptEnd", "AttemptStart", "End", "decision_fields", "parsed", "read_decision", "result_fields"]
@@ -105,9 +105,17 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         "reserved_cost": decision.reserved_cost,
         "reasons": dict(decision.metadata) or None,
         "seen_results": decision.seen_results,
+        **_queue_fields(decision),
         "worker": decision.worker,
         "time": decision.claimed.isoformat() if decision.claimed else None,
     }
+
+
+def _queue_fields(decision: Decision) -> dict[str, int]:
+    """What hardly any decision has, and so no line of the results cache pays for."""
+    entry, index = decision.entry, decision.index
+    taken = {"batch": entry.batch, "entry": entry.place} if entry is not None else {}
+    return taken | ({"index": index} if index is not None else {})
 
 
 def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
@@ -123,6 +131,8 @@ def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
         reserved_cost=typed.get(fields, "reserved_cost", typed.cost),
         metadata=typed.get(fields, "reasons", typed.mapping, {}),
         seen_results=typed.get(fields, "seen_results", typed.whole, 0),
+        entry=_read_entry(fields),
+        index=typed.get(fields, "index", functools.partial(typed.whole, least=1, most=number)),
         worker=typed.get(fields, "worker", typed.text, ""),
         claimed=typed.get(fields, "time", typed.moment),
     )
@@ -132,6 +142,12 @@ def _read_place(fields: Mapping[str, Any]) -> Place | None:
     """The place, if it has a rung: without one, a bracket or a slot in a foreign trial.yaml says nothing."""
     bracket, rung, slot = (typed.get(fields, name, typed.place) for name in ("bracket", "rung", "slot"))
     return Place(rung, bracket, slot) if rung is not None else None
+
+
+def _read_entry(fields: Mapping[str, Any]) -> Entry | None:
+    """The enqueued configuration that it takes: a list alone, or a place in none, says nothing."""
+    batch, place = typed.get(fields, "batch", typed.whole), typed.get(fields, "entry", typed.counted)
+    return Entry(batch, place) if batch is not None and place is not None else None
 
 
 def _earlier(number: int, value: object) -> int:

@@ -15,10 +15,12 @@ from datetime import datetime
 from neps._history import History
 from neps._ledger.definition import Definition
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.layout import start_name
+from neps._ledger.known_trials import KnownTrials
+from neps._ledger.layout import Layout, start_name
 from neps._ledger.pending import Pending
 from neps._ledger.reading import history_of
 from neps._ledger.view import View
+from neps._queue import Queue
 from neps._trial import Trial
 from neps._views.leaving import Leaving, who_leaves
 
@@ -49,7 +51,7 @@ class Overview:
 
     `running` lists the dead first, and perhaps not all of them. `short` maps trials that were handed back since the
     storage failed to the bytes that they need. `unreadable` says of numbers why they can't be read now. `leaving` is
-    what came of the last `neps stop`; None if there was none, or it is over.
+    what came of the last `neps stop`; None if there was none, or it is over. `queue` is what users have enqueued.
     """
 
     root: str
@@ -66,6 +68,7 @@ class Overview:
     damaged: Sequence[Trial]
     unreadable: Mapping[int, str]
     leaving: Leaving | None
+    queue: Queue
 
     @property
     def waiting(self) -> int:
@@ -116,6 +119,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         damaged=damaged,
         unreadable=unreadable,
         leaving=_leaving(root, definition, view),
+        queue=_queue(root, definition, view),
     )
 
 
@@ -123,6 +127,16 @@ def _leaving(root: str, definition: Definition, view: View) -> Leaving | None:
     with contextlib.suppress(OSError):
         return who_leaves(root, definition.run, view)
     return None
+
+
+def _queue(root: str, definition: Definition, view: View) -> Queue:
+    queue = Queue(definition.first_configs)
+    with contextlib.suppress(OSError):
+        for found in KnownTrials(Layout(root, definition.run), 0.0).look():
+            queue.add(found.number, found.configs)
+    for trial in view.known().values():
+        queue.seen(trial)
+    return queue
 
 
 def _running(pending: Pending, *, dead: bool) -> Running:

@@ -13,6 +13,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._ledger.storage import shown_size
 from neps._listing import counted, not_finite_words
+from neps._queue import Queue
 from neps._tables import aligned, printable
 from neps._trial import Trial
 from neps._views.leaving import Leaving
@@ -94,6 +95,8 @@ def _summary(run: Overview) -> list[str]:
         ("searcher", f"{run.definition.searcher.get('name')}, seed {run.definition.seed}"),
         ("trials", ", ".join(trials)),
     ]
+    if run.queue.total:
+        rows.append(("queue", _queued(run.queue)))
     if ages := _ages(run):
         rows.append(("time", ages))
     if run.cost is not None:
@@ -103,6 +106,11 @@ def _summary(run: Overview) -> list[str]:
     if run.leaving is not None:
         rows.append(("stop", _leaving(run.leaving)))
     return list(aligned(rows, indent=""))
+
+
+def _queued(queue: Queue) -> str:
+    enqueued = f"{counted(queue.total, 'configuration')} enqueued"
+    return f"{enqueued}, {queue.waiting} not decided yet" if queue.waiting else f"{enqueued}, all decided"
 
 
 def _leaving(leaving: Leaving) -> str:

@@ -130,6 +130,7 @@ class Claims:
             expected_cost=context.settings.expected_cost,
             independent=context.independent,
             awaited=self._first_cost_of,
+            queue=context.known.queue,
             spare=self._spare,
         )
         match decide(context.sampler, request):
@@ -165,7 +166,8 @@ class Claims:
 
     def _lost(self, decision: Decision) -> None:
         self._view.note_reserved(decision.number)
-        if self._context.sampler.tolerates_stale_history and decision.previous is None and decision.place is None:
+        drawn = decision.previous is None and decision.place is None and decision.entry is None
+        if self._context.sampler.tolerates_stale_history and drawn:
             self._spare = decision
 
 

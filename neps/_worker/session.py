@@ -18,6 +18,7 @@ from neps._ledger.view import View
 from neps._trial import Decision
 from neps._worker import anew
 from neps._worker.context import Context
+from neps._worker.known import Known
 from neps._worker.loop import Worker
 from neps._worker.peers import Alone, Peers
 from neps._worker.settings import Keep, Settings
@@ -46,7 +47,8 @@ def prepare(
     view = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits)
     spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
-    view.observe(spending, *([] if brackets is None else [brackets]))
+    known = Known(run.layout, space, lease, run.definition.first_configs)
+    view.observe(spending, known.queue, *([] if brackets is None else [brackets]))
     peers = peers or Alone()
     time_left = TimeLeft(WALLTIME, settings.max_seconds_per_trial)
     if WALLTIME.may_end:  # else nobody asks, and each trial would pay for it
@@ -62,7 +64,7 @@ def prepare(
         seed=run.definition.seed,
         lease=lease,
         poll=poll,
-        independent=independent,
+        any_order=independent,
         settings=settings,
         view=view,
         spending=spending,
@@ -74,6 +76,7 @@ def prepare(
         walltime=WALLTIME,
         time_left=time_left,
         stops=stops,
+        known=known,
     )
 
 

@@ -63,9 +63,8 @@ def evaluations(root: Path) -> Counter[int]:
 def leftovers(root: Path) -> list[str]:
     """Staged files that nobody took away, and names that don't belong there."""
     staged = [path for path in root.rglob(".*") if path.name != ".neps" and ".neps" not in path.parts]
-    strange = [
-        path for path in root.iterdir() if path.name not in (".neps", "neps.yaml", "launches", "overwritten", "stops")
-    ]
+    ours = (".neps", "neps.yaml", "known", "launches", "overwritten", "stops")
+    strange = [path for path in root.iterdir() if path.name not in ours]
     return [str(path) for path in staged + [path for path in strange if not path.name.startswith("config_")]]
 
 

@@ -116,10 +116,13 @@ def followed(history: History, prior: SearchSpace, eta: float, budget: float) ->
 
 
 def _outside(history: History) -> Iterator[Trial]:
-    """The default configuration at the highest fidelity, where that ran before all else."""
-    first = history.by_number.get(1)
-    if first is not None and first.decision is not None and (first.place is None or first.place.bracket is None):
-        yield first
+    """The default configuration at the highest fidelity, where that ran before all else; what users enqueued first."""
+    for number in itertools.count(1):
+        first = history.by_number.get(number)
+        if first is not None and first.decision is not None and (first.place is None or first.place.bracket is None):
+            yield first
+        if first is None or not first.enqueued:
+            return
 
 
 def _incumbent(history: History) -> Trial | None:

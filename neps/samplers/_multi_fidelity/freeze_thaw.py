@@ -226,6 +226,14 @@ class FreezeThawSearch(Sampler):
             return Wait("the first result: all configurations have begun")
         return self._by_model(history, generator)
 
+    def beginning(
+        self,
+        history: History,
+        generator: np.random.Generator,  # noqa: ARG002
+    ) -> tuple[float | None, Place | None]:
+        """See `Sampler.beginning`: at the lowest level, from which it may be continued."""
+        return self.levels(history.space)[0], Place(0)
+
     def _by_model(self, history: History, generator: np.random.Generator) -> Suggestion | Wait | Done:
         from neps.samplers._model_based.fidelity_proposal import continuation
 
