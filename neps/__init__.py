@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from neps import callbacks, checkpoint, errors, samplers, space, testing
     from neps._api.asking import AskAndTell
     from neps._api.enqueuing import enqueue
+    from neps._api.importing import import_trials
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
@@ -66,6 +67,7 @@ _HOME = {
     "current_trial": "_children",
     "enqueue": "_api.enqueuing",
     "errors": "",
+    "import_trials": "_api.importing",
     "load": "_api.reading",
     "plot": "_views.plot",
     "report": "_children",
@@ -104,6 +106,7 @@ __all__ = [
     "current_trial",
     "enqueue",
     "errors",
+    "import_trials",
     "load",
     "plot",
     "report",

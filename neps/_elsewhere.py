@@ -26,7 +26,7 @@ NAMES = {
     **dict.fromkeys(("quniform", "qrandint"), _MULTIPLES),
     **dict.fromkeys(("algorithms", "optimizers", "create_sampler"), _SEARCHER),
     **dict.fromkeys(("create_study", "optimize", "minimize", "fmin", "tune", "Tuner"), _RUN),
-    **dict.fromkeys(("import_trials", "warmstart_neps"), "Trials that were evaluated elsewhere can't be imported yet."),
+    **dict.fromkeys(("warmstart_neps", "add_trial"), "Write neps.import_trials(root, results)."),
     **dict.fromkeys(("enqueue_trial",), "Write neps.enqueue(root, [{…}]), or first_configs=[{…}] in neps.run."),
     **dict.fromkeys(("save_pipeline_results", "convert_operation_to_callable"), "There is nothing like it."),
     **dict.fromkeys(("Suggestion", "Wait", "Done", "Place", "Brackets", "Budget"), "It is in neps.samplers."),

@@ -17,6 +17,7 @@ import attrs
 from neps import _ranking as ranking
 from neps._fidelity import Brackets, FidelitySpent, fidelity_spent
 from neps._listing import best_rows, counted, in_short
+from neps._outcome import MEASURES
 from neps._tables import aligned, as_html, narrowed
 from neps._trial import Status, Trial, Value
 from neps.errors import ArgumentError, shown
@@ -49,6 +50,8 @@ class History:
             passes one.
         seed: the run's seed, from which all randomness is drawn.
         index: `brackets`, where whoever decides often keeps them up; else they are made when they are asked for.
+        imported: results from elsewhere that users have imported, as trials without a number (it is 0): searchers learn
+            from them. They are not among `trials`, never the best, and cost nothing.
 
     Example:
         >>> from neps import Float
@@ -64,6 +67,7 @@ class History:
     by_number: Mapping[int, Trial] = attrs.field(converter=_read_only)
     seed: int = 0
     index: Brackets | None = None
+    imported: tuple[Trial, ...] = ()
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -84,9 +88,9 @@ class History:
         """What a notebook shows: the same, with all parameters."""
         return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space))
 
-    def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int]]:
+    def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int, None, tuple[Trial, ...]]]:
         """To be pickled and copied, as a snapshot."""
-        return History, (self.space, dict(self.by_number), self.seed)
+        return History, (self.space, dict(self.by_number), self.seed, None, self.imported)
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -177,6 +181,7 @@ class History:
             "total_cost": self.total_cost,
             "best": best.number if best else None,
             "trials": [_row(trial) for trial in self.trials],
+            **({"imported": [_imported_row(trial) for trial in self.imported]} if self.imported else {}),
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -215,6 +220,11 @@ def _own_points(trial: Trial) -> tuple[tuple[float, float], ...]:
 
 def _iso(time: datetime | None) -> str | None:
     return time.isoformat() if time is not None else None
+
+
+def _imported_row(trial: Trial) -> dict[str, Any]:
+    names = ("config", "fidelity", "status", *MEASURES, "info_dict")
+    return {name: value for name, value in _row(trial).items() if name in names}
 
 
 def _row(trial: Trial) -> dict[str, Any]:

@@ -90,9 +90,9 @@ class Decision:
     fidelity, None without one. `place` is where it stands in a search over fidelities, None in others.
     `previous` is the number of the trial whose checkpoint it continues. `reserved_cost` is what its evaluation
     was expected to cost when it was decided, None while no cost was known. `metadata` is what the sampler wants
-    to remember; `seen_results` is how many results the decision had seen. `entry` is the enqueued configuration that it
-    takes, None where the sampler has decided. `index` is which of the sampler's own decisions it is; None: as many as
-    the number, less that of `first_configs`.
+    to remember. `seen_results` is how many results the decision had seen, `seen_known` how many documents of what
+    users know. `entry` is the enqueued configuration that it takes, None where the sampler has decided. `index` is
+    which of the sampler's own decisions it is; None: as many as the number, less that of `first_configs`.
     """
 
     number: int
@@ -104,6 +104,7 @@ class Decision:
     reserved_cost: float | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
     seen_results: int = 0
+    seen_known: int = 0
     entry: Entry | None = None
     index: int | None = None
     worker: str = ""
@@ -144,7 +145,8 @@ class Trial:
         >>> Trial(number=1, decision=None, result=Result.of(success=True, loss=0.25), status=Status.SUCCESS)
         <Trial 1: success, loss 0.25>
         """
-        return f"<Trial {self.number}: {', '.join(self._in_short())}>"
+        what = f"Trial {self.number}" if self.number else "Imported trial"
+        return f"<{what}: {', '.join(self._in_short())}>"
 
     def _in_short(self) -> Iterator[str]:
         yield f"{self.status}" + (" (damaged)" if self.damaged else "")

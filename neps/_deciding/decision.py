@@ -163,6 +163,7 @@ def _checked(name: str, request: Request, suggestion: Suggestion, entry: Entry |
         "seed": trial_seed(history.seed, number),
         "metadata": _metadata(name, number, suggestion.metadata),
         "seen_results": request.seen_results,
+        "seen_known": request.seen_known,
         "entry": entry,
         "index": request.queue.stored(number, request.queue.index(number)) if entry is None else None,
     }

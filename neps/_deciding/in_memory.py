@@ -50,6 +50,7 @@ class InMemory:
         expected_cost: what the user says that an evaluation costs; None: as others have.
         clock: what time it is, to be noted with each decision.
         first_configs: what its first numbers evaluate, checked.
+        imported: results from elsewhere, as trials without a number.
     """
 
     sampler: Sampler
@@ -59,6 +60,7 @@ class InMemory:
     expected_cost: ExpectedCost | None = None
     clock: Callable[[], datetime | None] = lambda: None
     first_configs: Sequence[Mapping[str, Value]] = ()
+    imported: tuple[Trial, ...] = ()
     _trials: dict[int, Trial] = dataclasses.field(default_factory=dict, init=False)
     _pending: dict[int, Decision] = dataclasses.field(default_factory=dict, init=False)
     _spending: Spending = dataclasses.field(init=False)
@@ -77,7 +79,7 @@ class InMemory:
     @property
     def history(self) -> History:
         """All trials as they are now: a copy."""
-        return History(self.space, MappingProxyType(dict(self._trials)), self.seed)
+        return History(self.space, MappingProxyType(dict(self._trials)), self.seed, imported=self.imported)
 
     def claim(self) -> Trial | Limit:
         """Decide the next trial, which is pending from now on; or why none may start.
@@ -88,7 +90,7 @@ class InMemory:
         """
         number = len(self._trials) + 1
         request = Request(
-            history=History(self.space, MappingProxyType(self._trials), self.seed, self._brackets),
+            history=History(self.space, MappingProxyType(self._trials), self.seed, self._brackets, self.imported),
             number=number,
             budget=self.budget,
             spending=self._spending,

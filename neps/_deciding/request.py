@@ -33,6 +33,7 @@ class Request:
         expected_cost: what the user says that an evaluation costs; None: as others have.
         independent: whether numbers are decided in any order; then nothing is known of the others.
         awaited: the trial whose cost, the first of all, this asker was told to wait for.
+        seen_known: how many documents of what users know.
         queue: what users have enqueued, and what of it the known decisions have taken.
         spare: what was decided for a number that somebody else got first, and would do as well for this one.
     """
@@ -46,5 +47,6 @@ class Request:
     expected_cost: ExpectedCost | None = None
     independent: bool = False
     awaited: int | None = None
+    seen_known: int = 0
     queue: Queue = attrs.field(factory=Queue)
     spare: Decision | None = None

@@ -27,6 +27,7 @@ __all__ = [
     "get",
     "long_text",
     "mapping",
+    "mappings",
     "moment",
     "named",
     "need",
@@ -210,6 +211,11 @@ def config(value: object) -> Mapping[str, Value]:
 
 def configs(value: object) -> tuple[Mapping[str, Value], ...]:
     """A list of configurations, which may be parts of some."""
+    return tuple(map(config, mappings(value)))
+
+
+def mappings(value: object) -> tuple[dict[Any, Any], ...]:
+    """A list of mappings."""
     if not isinstance(value, list):
-        raise WrongError(value, "not a list of configurations")
-    return tuple(map(config, value))
+        raise WrongError(value, "not a list")
+    return tuple(map(mapping, value))

@@ -3,16 +3,18 @@
     known/RUN/known_K.yaml    document K, made by link; the next number is only taken once this one is there
 
 So all workers see the same in the same order, some of them later: that is as if a user had written it later. Whether a
-configuration was taken is never stored here: the decision that takes it says so. `neps.enqueue` writes, workers read.
+configuration was taken is never stored here: the decision that takes it says so. `neps.enqueue` and
+`neps.import_trials` write, workers and readers of histories read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from neps._ledger import documents
@@ -22,9 +24,21 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout, known_name, known_number
 from neps._ledger.numbered import Numbered
 from neps._ledger.records import parsed
-from neps._trial import Value
+from neps._outcome import Result
+from neps._trial import Decision, Status, Trial, Value
 
-__all__ = ["Enqueued", "KnownTrials", "enqueue", "unreadable_known"]
+__all__ = [
+    "Enqueued",
+    "Imported",
+    "KnownTrials",
+    "add_results",
+    "enqueue",
+    "identity_of",
+    "observed",
+    "publish_results",
+    "read_results",
+    "unreadable_known",
+]
 
 _logger = logging.getLogger("neps.ledger")
 
@@ -35,6 +49,66 @@ class Enqueued:
 
     number: int
     configs: tuple[Mapping[str, Value], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Imported:
+    """Document `number`: results from elsewhere, as trials without a number (it is 0). `source` is for people."""
+
+    number: int
+    source: str
+    trials: tuple[Trial, ...]
+
+
+def observed(config: Mapping[str, Value], fidelity: float | None, loss: float | None, cost: float | None) -> Trial:
+    """A result from elsewhere, as a trial without a number. A loss of None is a failure."""
+    decision = Decision(number=0, config=config, fidelity=fidelity, metadata={})
+    result = Result.of(success=loss is not None, loss=loss, cost=cost, info_dict={})
+    status = Status.SUCCESS if loss is not None else Status.FAILED
+    return Trial(number=0, decision=decision, result=result, status=status, attempts=0)
+
+
+def identity_of(trial: Trial) -> tuple[str, float | None, str]:
+    """What tells results from elsewhere apart: who imports the same twice has it once."""
+    return repr(sorted(trial.config.items())), trial.fidelity, repr(trial.loss)
+
+
+def publish_results(layout: Layout, trials: Sequence[Trial], source: str, me: Identity) -> int:
+    """Publish results from elsewhere: the document's number. It is durable then.
+
+    Raises:
+        ValueError: if it is more than a document holds; nothing is written.
+        OSError: if it can't be written.
+    """
+    return _publish(layout, me, source=source, results=[_result_fields(trial) for trial in trials])
+
+
+def _result_fields(trial: Trial) -> dict[str, Any]:
+    fields = {"config": dict(trial.config), "fidelity": trial.fidelity, "loss": trial.loss, "cost": trial.cost}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def read_results(layout: Layout, fits: Callable[[Decision], object]) -> tuple[Trial, ...]:
+    """All results from elsewhere that a run has, each once, as they are now.
+
+    Args:
+        layout: the run's paths.
+        fits: looks whether a decision belongs to the run's space; raises ValueError if not: it is left out then.
+    """
+    found: dict[object, Trial] = {}
+    with contextlib.suppress(OSError):
+        for document in KnownTrials(layout, 0.0).look():
+            if isinstance(document, Imported):
+                add_results(found, document, fits)
+    return tuple(found.values())
+
+
+def add_results(found: dict[object, Trial], document: Imported, fits: Callable[[Decision], object]) -> None:
+    """Add those that are new, and belong to the space."""
+    for trial in document.trials:
+        with contextlib.suppress(ValueError):
+            fits(trial.decision)  # type: ignore[arg-type] # it has one
+            found.setdefault(identity_of(trial), trial)
 
 
 def enqueue(layout: Layout, configs: Sequence[Mapping[str, Value]], me: Identity) -> int:
@@ -76,7 +150,7 @@ class KnownTrials:
         self.seen = 0
         """The number of the last document that was read, or passed over."""
 
-    def look(self) -> Iterator[Enqueued]:
+    def look(self) -> Iterator[Enqueued | Imported]:
         """What is new.
 
         Raises:
@@ -100,7 +174,7 @@ class KnownTrials:
         self._torn_since = now if self._torn_since is None else self._torn_since
         if not error.lasting and now - self._torn_since < self._lease:
             return False
-        _logger.warning("What was enqueued can't be read, and is passed over: %s. Enqueue it again.", error)
+        _logger.warning("What was enqueued or imported can't be read, and is passed over: %s. Do it again.", error)
         self.seen, self._torn_since = self.seen + 1, None
         return True
 
@@ -114,7 +188,7 @@ def unreadable_known(layout: Layout) -> Iterator[UnreadableDocumentError]:
             yield error
 
 
-def _read(layout: Layout, number: int) -> Enqueued | None:
+def _read(layout: Layout, number: int) -> Enqueued | Imported | None:
     """A document, or None where there is none (any more)."""
     path = _documents(layout).path(number)
     if (fields := documents.load(path)) is None:
@@ -122,8 +196,20 @@ def _read(layout: Layout, number: int) -> Enqueued | None:
     return parsed(path, functools.partial(_understood, fields, number, layout.run))
 
 
-def _understood(fields: Mapping[str, Any], number: int, run: str) -> Enqueued:
+def _understood(fields: Mapping[str, Any], number: int, run: str) -> Enqueued | Imported:
     typed.need(fields, "number", functools.partial(typed.equal, number))
     if (theirs := typed.need(fields, "run", typed.run_name)) != run:
         raise typed.WrongError(theirs, f"not {run}", "run")
+    if "results" in fields:
+        source = typed.get(fields, "source", typed.text, "")
+        return Imported(number, source, tuple(map(_result, typed.need(fields, "results", typed.mappings))))
     return Enqueued(number, typed.need(fields, "configs", typed.configs))
+
+
+def _result(fields: Mapping[str, Any]) -> Trial:
+    return observed(
+        typed.need(fields, "config", typed.config),
+        typed.get(fields, "fidelity", typed.number),
+        typed.get(fields, "loss", typed.any_number),
+        typed.get(fields, "cost", typed.cost),
+    )

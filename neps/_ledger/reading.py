@@ -10,6 +10,7 @@ from pathlib import Path
 
 from neps._history import History
 from neps._ledger.definition import Definition, find_definition
+from neps._ledger.known_trials import read_results
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.view import View
 from neps._trial import Decision, Trial
@@ -74,12 +75,17 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
         DirectoryError: if there is no run, or it can't be read.
     """
     definition = definition or read_definition(root)
-    return history_of(definition, read_trials(root, definition))
+    return history_of(definition, read_trials(root, definition), root)
 
 
-def history_of(definition: Definition, trials: Mapping[int, Trial]) -> History:
-    """These trials as the history of a run."""
-    return History(SearchSpace.from_definition(definition.space), trials, definition.seed)
+def history_of(definition: Definition, trials: Mapping[int, Trial], root: str | Path | None = None) -> History:
+    """These trials as the history of a run, with what was imported into the run in `root`."""
+    space = SearchSpace.from_definition(definition.space)
+    imported: tuple[Trial, ...] = ()
+    if root is not None:
+        layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
+        imported = read_results(layout, functools.partial(Decision.check, space=space))
+    return History(space, trials, definition.seed, imported=imported)
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:

@@ -115,7 +115,8 @@ def _queue_fields(decision: Decision) -> dict[str, int]:
     """What hardly any decision has, and so no line of the results cache pays for."""
     entry, index = decision.entry, decision.index
     taken = {"batch": entry.batch, "entry": entry.place} if entry is not None else {}
-    return taken | ({"index": index} if index is not None else {})
+    seen = {"seen_known": decision.seen_known} if decision.seen_known else {}
+    return seen | taken | ({"index": index} if index is not None else {})
 
 
 def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
@@ -131,6 +132,7 @@ def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
         reserved_cost=typed.get(fields, "reserved_cost", typed.cost),
         metadata=typed.get(fields, "reasons", typed.mapping, {}),
         seen_results=typed.get(fields, "seen_results", typed.whole, 0),
+        seen_known=typed.get(fields, "seen_known", typed.whole, 0),
         entry=_read_entry(fields),
         index=typed.get(fields, "index", functools.partial(typed.whole, least=1, most=number)),
         worker=typed.get(fields, "worker", typed.text, ""),

@@ -15,7 +15,7 @@ from datetime import datetime
 from neps._history import History
 from neps._ledger.definition import Definition
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.known_trials import KnownTrials
+from neps._ledger.known_trials import Enqueued, KnownTrials
 from neps._ledger.layout import Layout, start_name
 from neps._ledger.pending import Pending
 from neps._ledger.reading import history_of
@@ -107,7 +107,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     return Overview(
         root=root,
         definition=definition,
-        history=history_of(definition, view.known()),
+        history=history_of(definition, view.known(), root),
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
@@ -133,7 +133,8 @@ def _queue(root: str, definition: Definition, view: View) -> Queue:
     queue = Queue(definition.first_configs)
     with contextlib.suppress(OSError):
         for found in KnownTrials(Layout(root, definition.run), 0.0).look():
-            queue.add(found.number, found.configs)
+            if isinstance(found, Enqueued):
+                queue.add(found.number, found.configs)
     for trial in view.known().values():
         queue.seen(trial)
     return queue

@@ -97,6 +97,8 @@ def _summary(run: Overview) -> list[str]:
     ]
     if run.queue.total:
         rows.append(("queue", _queued(run.queue)))
+    if run.history.imported:
+        rows.append(("imported", f"{counted(len(run.history.imported), 'result')}, which count for no budget"))
     if ages := _ages(run):
         rows.append(("time", ages))
     if run.cost is not None:

@@ -64,6 +64,7 @@ def fields(run: Overview) -> dict[str, Any]:
         "unreadable": [_failed(run.root, number, why) for number, why in run.unreadable.items()],
         "waiting_for_storage": [{"number": number, "bytes": size} for number, size in run.short.items()],
         "stop": _leaving(run.leaving),
+        "imported": len(history.imported),
         "queue": {"enqueued": run.queue.total, "waiting": run.queue.waiting},
     }
     plain: dict[str, Any] = strict(document)

@@ -121,7 +121,7 @@ class Claims:
             # decided (again) by what lies before it, as it was: it can't continue what was decided after it.
             known, brackets = {earlier: trial for earlier, trial in known.items() if earlier < number}, None
         request = Request(
-            history=History(context.space, MappingProxyType(known), context.seed, brackets),
+            history=History(context.space, MappingProxyType(known), context.seed, brackets, context.known.imported),
             number=number,
             budget=context.settings.budget,
             spending=context.spending,
@@ -131,6 +131,7 @@ class Claims:
             independent=context.independent,
             awaited=self._first_cost_of,
             queue=context.known.queue,
+            seen_known=context.known.seen,
             spare=self._spare,
         )
         match decide(context.sampler, request):

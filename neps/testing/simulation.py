@@ -38,6 +38,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
     workers: int = 1,
     expected_cost: ExpectedCost | None = None,
     first_configs: Sequence[Mapping[str, Any]] = (),
+    imported: Sequence[Trial] = (),
 ) -> History:
     """Run `sampler` as `neps.run` would, with workers whose evaluations all take equally long.
 
@@ -54,6 +55,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
         workers: how many trials are pending while the next is decided, plus one; at least 1.
         expected_cost: as of `neps.run`.
         first_configs: as of `neps.run`.
+        imported: results from elsewhere that the sampler learns from, as in `History.imported`.
 
     Returns:
         The history after all evaluations.
@@ -73,7 +75,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
     limits = Budget(max_evaluations_total=budget) if isinstance(budget, int) else budget
     sampler.check(space)
     first = checked_configs(space, first_configs, "first_configs")
-    run = InMemory(sampler, space, seed, limits, expected_cost, first_configs=first)
+    run = InMemory(sampler, space, seed, limits, expected_cost, first_configs=first, imported=tuple(imported))
     while not isinstance(answer := run.claim(), Limit) or not answer.done:
         if isinstance(answer, Limit) or len(run.pending) == workers:
             _finish(run, objective)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,3 +23,10 @@ def test_known_configurations_come_first(tmp_path: Path) -> None:
     assert ran(tmp_path, BLOCKS[0]).splitlines() == ["[1, 2]"]
     history = neps.load(tmp_path / "results/known")
     assert [dict(trial.config) for trial in history.trials[:2]] == [{"x": 0.1, "layers": 4}, {"x": 0.4, "layers": 2}]
+
+
+def test_results_from_elsewhere(tmp_path: Path) -> None:
+    ran(tmp_path, BLOCKS[0])
+    shutil.copytree(tmp_path / "results/known", tmp_path / "results/other")
+    ran(tmp_path, f"import neps\n{BLOCKS[1]}")
+    assert len(neps.load(tmp_path / "results/known").imported) == 1 + 6

@@ -126,10 +126,11 @@ def _outside(history: History) -> Iterator[Trial]:
 
 
 def _incumbent(history: History) -> Trial | None:
-    """The best trial of the highest rung, if it has a finite loss."""
+    """The best trial of the highest rung, if it has a finite loss; or an imported one at the highest fidelity."""
     top = history.brackets.highest_rung(1)
     found = history.brackets.best(top, 1) if top is not None else []
-    return ranking.best([*found, *_outside(history)])
+    imported = (trial for trial in history.imported if trial.fidelity == history.space.highest_fidelity)
+    return ranking.best([*found, *_outside(history), *imported])
 
 
 def _has_run(history: History, budget: float) -> bool:

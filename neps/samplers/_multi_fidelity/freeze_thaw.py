@@ -222,7 +222,7 @@ class FreezeThawSearch(Sampler):
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             return self._suggestion(space, dict(first.config), self._beginning(space, number), first.metadata)
-        if not any(trial.ended and trial.decision is not None for trial in history.trials):
+        if not history.imported and not any(t.ended and t.decision is not None for t in history.trials):
             return Wait("the first result: all configurations have begun")
         return self._by_model(history, generator)
 
