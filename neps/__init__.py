@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from neps import callbacks, checkpoint, errors, samplers, space, testing
     from neps._api.asking import AskAndTell
     from neps._api.confirming import confirm
+    from neps._api.enqueuing import enqueue
+    from neps._api.importing import import_trials
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
@@ -73,8 +75,10 @@ _HOME = {
     "checkpoint": "",
     "confirm": "_api.confirming",
     "current_trial": "_children",
+    "enqueue": "_api.enqueuing",
     "errors": "",
     "less_than": "space",
+    "import_trials": "_api.importing",
     "load": "_api.reading",
     "more_than": "space",
     "plot": "_views.plot",
@@ -116,7 +120,9 @@ __all__ = [
     "checkpoint",
     "confirm",
     "current_trial",
+    "enqueue",
     "errors",
+    "import_trials",
     "less_than",
     "load",
     "more_than",

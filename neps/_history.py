@@ -17,6 +17,7 @@ import attrs
 from neps import _ranking as ranking
 from neps._fidelity import Brackets, FidelitySpent, fidelity_spent
 from neps._listing import best_rows, config_names, counted, in_short
+from neps._outcome import MEASURES
 from neps._tables import aligned, as_html, narrowed, printable
 from neps._trial import Status, Trial, Value
 from neps.errors import ArgumentError, shown
@@ -51,6 +52,8 @@ class History:
         index: `brackets`, where whoever decides often keeps them up; else they are made when they are asked for.
         ended_by: how results have ended the run, by `target_loss` or `patience`, in words; None if they haven't. It is
             what was so at that moment: trials that ran have ended since, and a later call may have gone on.
+        imported: results from elsewhere that users have imported, as trials without a number (it is 0): searchers learn
+            from them. They are not among `trials`, never the best, and cost nothing.
 
     Example:
         >>> from neps import Float
@@ -67,6 +70,7 @@ class History:
     seed: int = 0
     index: Brackets | None = None
     ended_by: str | None = None
+    imported: tuple[Trial, ...] = ()
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -89,9 +93,9 @@ class History:
         ended = f"; ended: {printable(self.ended_by)}" if self.ended_by is not None else ""
         return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space) + ended)
 
-    def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int, None, str | None]]:
+    def __reduce__(self) -> tuple[type[History], tuple[Any, ...]]:
         """To be pickled and copied, as a snapshot."""
-        return History, (self.space, dict(self.by_number), self.seed, None, self.ended_by)
+        return History, (self.space, dict(self.by_number), self.seed, None, self.ended_by, self.imported)
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -183,6 +187,7 @@ class History:
             "best": best.number if best else None,
             **({"ended_by": self.ended_by} if self.ended_by is not None else {}),
             "trials": [_row(trial) for trial in self.trials],
+            **({"imported": [_imported_row(trial) for trial in self.imported]} if self.imported else {}),
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -228,6 +233,11 @@ def _iso(time: datetime | None) -> str | None:
     return time.isoformat() if time is not None else None
 
 
+def _imported_row(trial: Trial) -> dict[str, Any]:
+    names = ("config", "fidelity", "status", *MEASURES, "info_dict")
+    return {name: value for name, value in _row(trial).items() if name in names}
+
+
 def _row(trial: Trial) -> dict[str, Any]:
     place = trial.place
     return {
@@ -249,4 +259,5 @@ def _row(trial: Trial) -> dict[str, Any]:
         "learning_curve": [list(point) for point in trial.learning_curve] or None,
         "info_dict": dict(trial.info_dict),
         **({"awaits_tell": True} if trial.awaits_tell else {}),
+        **({"enqueued": True} if trial.enqueued else {}),
     }

@@ -19,7 +19,7 @@ from neps._tables import as_html, cell, printable
 from neps.errors import SpaceError, gist, shown
 from neps.space import SearchSpace, Value
 
-__all__ = ["MOST_PLACES", "Decision", "Place", "Result", "Status", "Trial", "Value", "place_fields"]
+__all__ = ["MOST_PLACES", "Decision", "Entry", "Place", "Result", "Status", "Trial", "Value", "place_fields"]
 
 MOST_PLACES = 1_000_000
 """Brackets, rungs and slots are counted from 0 to here."""
@@ -71,6 +71,17 @@ def place_fields(place: Place | None) -> dict[str, int | None]:
     return {name: getattr(place, name) if place is not None else None for name in names}
 
 
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """Which of the configurations that users have enqueued: number `place` of list `batch`.
+
+    List 0 are the run's `first_configs`; the others are counted from 1, as they were enqueued. Places count from 1.
+    """
+
+    batch: int
+    place: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A committed suggestion: what trial `number` evaluates, and why.
@@ -80,7 +91,10 @@ class Decision:
     `previous` is the number of the trial whose checkpoint it continues. `reserved_cost` is what its evaluation
     was expected to cost when it was decided, None while no cost was known. `metadata` is what the sampler wants
     to remember; `seen_results` is how many results the decision had seen, and `incumbent` the number of the best of
-    them, 0 where none was finite, None where the budget has no patience and so nobody asked.
+    them, 0 where none was finite, None where the budget has no patience and so nobody asked. `seen_known` is how many
+    documents of what users know it had seen. `entry` is the enqueued configuration that it takes, None where the
+    sampler has decided. `index` is which of the sampler's own decisions it is; None: as many as the number, less that
+    of `first_configs`.
     """
 
     number: int
@@ -93,6 +107,9 @@ class Decision:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=_nothing)
     seen_results: int = 0
     incumbent: int | None = None
+    seen_known: int = 0
+    entry: Entry | None = None
+    index: int | None = None
     worker: str = ""
     claimed: datetime | None = None
 
@@ -131,7 +148,8 @@ class Trial:
         >>> Trial(number=1, decision=None, result=Result.of(success=True, loss=0.25), status=Status.SUCCESS)
         <Trial 1: success, loss 0.25>
         """
-        return f"<Trial {self.number}: {', '.join(self._in_short())}>"
+        what = f"Trial {self.number}" if self.number else "Imported trial"
+        return f"<{what}: {', '.join(self._in_short())}>"
 
     def _in_short(self) -> Iterator[str]:
         yield f"{self.status}" + (" (damaged)" if self.damaged else "")
@@ -169,6 +187,11 @@ class Trial:
     def place(self) -> Place | None:
         """Where it stands in a search over fidelities, or None."""
         return self.decision.place if self.decision else None
+
+    @property
+    def enqueued(self) -> bool:
+        """Whether a user has given its configuration, by `neps.enqueue` or `first_configs`."""
+        return self.decision is not None and self.decision.entry is not None
 
     @property
     def outcome(self) -> Outcome | None:

@@ -11,8 +11,6 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.problems.problem import Config, Param, Problem, choice, real, whole
 
 __all__ = ["CONDITIONAL", "TABLE", "if_active", "key_of"]

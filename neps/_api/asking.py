@@ -11,7 +11,7 @@ import logging
 import operator
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from neps._api.told import outcome_of
 from neps._budget import ExpectedCost, Limit
 from neps._calling import own_arguments, public
 from neps._checking import ARGUMENTS
-from neps._deciding import InMemory
+from neps._deciding import InMemory, checked_configs
 from neps._history import History
 from neps._ledger.definition import LARGEST_SEED
 from neps._ledger.identity import Identity
@@ -93,6 +93,7 @@ class AskAndTell:
         loss_value_on_error: the loss to record for a failed evaluation.
         cost_value_on_error: the cost to record for a failed evaluation, and with max_cost_total for one that has none.
             None: failures cost nothing.
+        first_configs: configurations to ask for first, in this order, as for `neps.run`.
         **searcher_kwargs: the searcher's own settings; unknown ones are refused.
 
     Raises:
@@ -127,6 +128,7 @@ class AskAndTell:
         expected_cost: ExpectedCost | None = None,
         loss_value_on_error: float | None = None,
         cost_value_on_error: float | None = None,
+        first_configs: Sequence[Mapping[str, Any]] | None = None,
         **searcher_kwargs: Any,
     ) -> None:
         space = SearchSpace(pipeline_space)
@@ -154,11 +156,17 @@ class AskAndTell:
         check_fidelity_budget(budget.max_fidelity_total, space)
         check_cost_budget(resolve(searcher, space, searcher_kwargs), budget)
         self._space = space
-        self._trials: Trials
-        if root_directory is not None:
-            self._trials = _in_root(root_path(root_directory), space, searcher, searcher_kwargs, drawn, self._settings)
-        else:
-            self._trials = _in_memory(space, searcher, searcher_kwargs, drawn, self._settings)
+        proposal = Proposal(
+            root="" if root_directory is None else root_path(root_directory),
+            space=space,
+            searcher=searcher,
+            searcher_settings=searcher_kwargs,
+            seed=drawn,
+            lease_seconds=None,
+            first_configs=checked_configs(space, first_configs or (), "first_configs"),
+        )
+        make = _in_memory if root_directory is None else _in_root
+        self._trials: Trials = make(proposal, self._settings)
         self._limit: Limit | None = None
         self._one_at_a_time = threading.RLock()
 
@@ -273,32 +281,22 @@ class AskAndTell:
         return trial
 
 
-def _in_memory(
-    space: SearchSpace, searcher: str | Sampler, kwargs: Mapping[str, Any], seed: int | None, settings: Settings
-) -> InMemory:
-    if searcher == "default":
-        _logger.info("searcher='default' is %s: %s", *default_name(space))
-    sampler, seed = resolve(searcher, space, dict(kwargs)), secrets.randbits(32) if seed is None else seed
-    return InMemory(sampler, space, seed, settings.budget, settings.expected_cost, _now)
-
-
-def _in_root(
-    root: str,
-    space: SearchSpace,
-    searcher: str | Sampler,
-    kwargs: Mapping[str, Any],
-    seed: int | None,
-    settings: Settings,
-) -> InRoot:
-    """Join the run that is there, or start it."""
-    proposal = Proposal(
-        root=root, space=space, searcher=searcher, searcher_settings=kwargs, seed=seed, lease_seconds=None
+def _in_memory(asked: Proposal, settings: Settings) -> InMemory:
+    if asked.searcher == "default":
+        _logger.info("searcher='default' is %s: %s", *default_name(asked.space))
+    seed = secrets.randbits(32) if asked.seed is None else asked.seed
+    return InMemory(
+        asked.sampler(), asked.space, seed, settings.budget, settings.expected_cost, _now, asked.first_configs
     )
-    opened = open_run(root, Identity.mine(), proposal.define, overwrite=False, lease=proposal.lease_seconds)
+
+
+def _in_root(asked: Proposal, settings: Settings) -> InRoot:
+    """Join the run that is there, or start it."""
+    opened = open_run(asked.root, Identity.mine(), asked.define, overwrite=False, lease=asked.lease_seconds)
     try:
-        sampler = proposal.sampler_for(opened.definition)
+        sampler = asked.sampler_for(opened.definition)
         check_cost_budget(sampler, settings.budget)
-        return InRoot(opened, space, sampler, settings)
+        return InRoot(opened, asked.space, sampler, settings)
     except BaseException:
         opened.heartbeat.stop()
         raise

@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from neps._ledger.definition import DEFAULT_LEASE_SECONDS, Definition, check_definition
+from neps._ledger.definition import DEFAULT_LEASE_SECONDS, FIRST_CONFIGS, Definition, check_definition
 from neps._ledger.launches import launch_token
+from neps._listing import counted
 from neps.errors import ArgumentError, DefinitionMismatchError, shown
 from neps.samplers import Sampler
 from neps.samplers._registry import default_name, resolve, searcher_definition
@@ -31,6 +32,7 @@ class Proposal:
     searcher_settings: Mapping[str, Any]
     seed: int | None
     lease_seconds: float | None
+    first_configs: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def joins_any_searcher(self) -> bool:
@@ -73,7 +75,8 @@ class Proposal:
             searcher=searcher_definition(self.sampler()),
             seed=secrets.randbits(32) if self.seed is None else self.seed,
             lease_seconds=DEFAULT_LEASE_SECONDS if self.lease_seconds is None else self.lease_seconds,
-            requires=self.space.requires,
+            requires=tuple(sorted({*self.space.requires, *([FIRST_CONFIGS] if self.first_configs else [])})),
+            first_configs=self.first_configs,
             launch=launch,
         )
 
@@ -97,6 +100,11 @@ class Proposal:
         if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
             differences.append(
                 f"lease_seconds is {found.lease_seconds:g} in the run and {self.lease_seconds:g} in this call"
+            )
+        if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, found.first_configs)]:
+            differences.append(
+                f"first_configs are {counted(len(found.first_configs), 'configuration')} in the run and other "
+                f"{len(self.first_configs)} in this call: leave them out, and add more by neps.enqueue"
             )
         if differences:
             listed = "".join(f"\n  - {difference}" for difference in differences)

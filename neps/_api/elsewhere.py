@@ -140,8 +140,8 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ),
     (
         (
-            "There is no list of first configurations. Give the parameters a default=…, and write "
-            "sample_default_first=True: that one comes first."
+            "Write first_configs=[…]: these are evaluated first. If it is one, give the parameters a default=…, and "
+            "write sample_default_first=True."
         ),
         ("points_to_evaluate warmstart_configs use_default_config x0 enqueue_trials evaluated_rewards default_config"),
     ),

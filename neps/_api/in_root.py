@@ -49,6 +49,7 @@ class InRoot:
         self._context = prepare(opened, space, sampler, settings)
         self._view = self._context.view
         self._claims = Claims(self._context)
+        self._context.look_at_known()
         self._view.join()
 
     @property
@@ -119,6 +120,7 @@ class InRoot:
             DirectoryError: if the run was moved aside: what is there now is not to be judged by what is known of it.
         """
         self._context.tenure.check()
+        self._context.look_at_known()
         self._view.refresh()
         self._view.check_for_retries()
         for number, pending in list(self._view.pending.items()):

@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +23,7 @@ from neps._api.reading import load
 from neps._budget import Budget, ExpectedCost
 from neps._calling import own_arguments, public
 from neps._checking import ARGUMENTS
+from neps._deciding import checked_configs
 from neps._distributed.launched import group_of
 from neps._evaluation import check_signature
 from neps._history import History
@@ -88,6 +89,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     task_id: str | int | None = None,
     development_stage_id: str | int | None = None,
     pre_load_hooks: Hooks | None = None,
+    first_configs: Sequence[Mapping[str, Any]] | None = None,
     keep_checkpoints: Literal["all", "promotable", "best"] = "all",
     callbacks: Iterable[Callback] | None = None,
     **searcher_kwargs: Any,
@@ -170,6 +172,10 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         task_id: work in the subfolder `task_ID` of the root directory.
         development_stage_id: work in the subfolder `dev_ID` of that.
         pre_load_hooks: callables that take and return the sampler, called in order before the first trial.
+        first_configs: configurations that the first trials of a new run evaluate, in this order, before the searcher
+            decides; each of some or all parameters, by name. What is missing is its default, or else drawn. Without a
+            fidelity, they begin where the searcher begins new ones. They count as any trial does. All workers pass the
+            same, or none; `neps.enqueue` adds more later.
         keep_checkpoints: which of the files that `neps.checkpoint` has saved stay on the disk; whatever can still be
             continued, resumed or retried always does, and so does the incumbent's. "all": all; "promotable": beside
             those the finished models, of trials at the highest fidelity; "best": no others. What is deleted is logged.
@@ -249,6 +255,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         searcher_settings=searcher_kwargs,
         seed=ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED),
         lease_seconds=ARGUMENTS.number_or_none("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
+        first_configs=checked_configs(space, first_configs or (), "first_configs"),
     )
     _check_together(settings, searcher)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
@@ -318,6 +325,7 @@ def _alike(root: str, space: SearchSpace, proposal: Proposal, settings: Settings
         "searcher": f"{searcher} {sorted(proposal.searcher_settings)}",
         "seed": str(proposal.seed),
         "lease_seconds": str(proposal.lease_seconds),
+        "first_configs": json.dumps([*map(dict, proposal.first_configs)]),
         **{name: str(value) for name, value in budget.items()},
         **{name: str(getattr(settings, name)) for name in own},
     }

@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _COMMANDS = (
     *("status", "best", "top", "show", "plot", "dashboard", "export", "summary"),
-    *("launch", "stop", "tell", "retry", "confirm", "clean", "check", "doctor", "preempt-test"),
+    *("launch", "stop", "tell", "enqueue", "retry", "confirm", "clean", "check", "doctor", "preempt-test"),
 )
 """In the order of the help; `neps NAME` is the command NAME in the module `neps._cli.NAME`, with _ for -."""
 _INTERRUPTED = 130

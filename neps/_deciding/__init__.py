@@ -5,8 +5,9 @@ alone. Workers, `neps.AskAndTell` and `neps.testing.simulate` ask; whoever asks 
 """
 
 from neps._deciding.decision import decide, is_independent
+from neps._deciding.given import checked_configs
 from neps._deciding.in_memory import InMemory
 from neps._deciding.request import Request
 from neps._deciding.seeding import confirming_seeds, generator_for
 
-__all__ = ["InMemory", "Request", "confirming_seeds", "decide", "generator_for", "is_independent"]
+__all__ = ["InMemory", "Request", "checked_configs", "confirming_seeds", "decide", "generator_for", "is_independent"]

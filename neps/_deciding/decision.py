@@ -1,6 +1,7 @@
-"""The decision: budgets first, then the sampler, whose answer is checked as if it came from a stranger.
+"""The decision: budgets first, then what users have enqueued, then the sampler.
 
-Samplers may be users' own: what they answer is made plain, or refused with a message that names them.
+A sampler's answer is checked as if it came from a stranger: it may be a user's own. What it answers is made plain, or
+refused with a message that names it.
 """
 
 from __future__ import annotations
@@ -10,21 +11,24 @@ import dataclasses
 import math
 import operator
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from neps._budget import Budget, Limit
+from neps._deciding.given import completed
 from neps._deciding.request import Request
-from neps._deciding.seeding import generator_for, trial_seed
+from neps._deciding.seeding import entry_generator, generator_for, trial_seed
 from neps._ending import Ending
 from neps._evaluation.plain import as_number, plain
 from neps._outcome import Outcome
-from neps._trial import MOST_PLACES, Decision, Place, place_fields
+from neps._trial import MOST_PLACES, Decision, Entry, Place, place_fields
 from neps.errors import ArgumentError, NepsError, SamplerError, SpaceError, shown
 from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 
 __all__ = ["decide", "is_independent", "lacks_cost"]
 
 _LARGEST_SEED = 2**32 - 1
+_ENQUEUED = MappingProxyType({"by": "user"})
 
 
 def is_independent(sampler: Sampler, budget: Budget) -> bool:
@@ -60,6 +64,8 @@ def decide(sampler: Sampler, request: Request) -> Decision | Limit:
     """
     if (limit := _limit(request)) is not None:
         return limit
+    if (entry := request.queue.next(request.number)) is not None:
+        return _checked("The queue", request, _taken(sampler, request, entry), entry)
     name, answer = type(sampler).__qualname__, _spare(request) or _ask(sampler, request)
     match answer:
         case Suggestion():
@@ -110,6 +116,22 @@ def lacks_cost(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome.success and outcome.account_for_cost and outcome.cost is None
 
 
+# What users have enqueued
+
+
+def _taken(sampler: Sampler, request: Request, entry: Entry) -> Suggestion:
+    """The configuration of an entry; without a fidelity it begins where the sampler says."""
+    history, given = request.history, request.queue.config(entry)
+    generator = entry_generator(history.seed, entry)
+    config = completed(history.space, given, generator)
+    if history.space.fidelity is None or history.space.fidelity in given:
+        return Suggestion(config=config, metadata=_ENQUEUED)
+    fidelity, place = sampler.beginning(history, generator)
+    if fidelity is not None:
+        config = history.space.at_fidelity(config, fidelity)
+    return Suggestion(config=config, place=place, metadata=_ENQUEUED)
+
+
 # The sampler
 
 
@@ -122,9 +144,10 @@ def _spare(request: Request) -> Suggestion | None:
 
 
 def _ask(sampler: Sampler, request: Request) -> object:
-    generator = generator_for(request.history.seed, request.number)
+    index = request.queue.index(request.number)
+    generator = generator_for(request.history.seed, index)
     try:
-        return sampler.decide(request.history, request.number, request.budget, generator)
+        return sampler.decide(request.history, index, request.budget, generator)
     except OSError as error:  # not the run's filesystem, for which a worker would wait
         message = f"{type(sampler).__qualname__}.decide failed for trial {request.number}: {error}"
         raise SamplerError(message) from error
@@ -133,8 +156,8 @@ def _ask(sampler: Sampler, request: Request) -> object:
 # Its answer
 
 
-def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
-    """The decision that a suggestion of the sampler of this name becomes."""
+def _checked(name: str, request: Request, suggestion: Suggestion, entry: Entry | None = None) -> Decision:
+    """The decision that a suggestion becomes: of the sampler of this name, or of what was enqueued."""
     history, number, previous = request.history, request.number, suggestion.previous
     if not isinstance(suggestion.config, Mapping):
         message = (
@@ -161,6 +184,9 @@ def _checked(name: str, request: Request, suggestion: Suggestion) -> Decision:
         else _counted(name, number, "seed", suggestion.seed, _LARGEST_SEED),
         "metadata": _metadata(name, number, suggestion.metadata),
         "seen_results": request.seen_results,
+        "seen_known": request.seen_known,
+        "entry": entry,
+        "index": request.queue.stored(number, request.queue.index(number)) if entry is None else None,
     }
     if request.budget.has_patience:
         fields["incumbent"] = request.since_incumbent().incumbent

@@ -6,7 +6,7 @@ Decided in turn, ended in any order. What decisions need is kept up, so that one
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -17,7 +17,8 @@ from neps._ending import Ending
 from neps._fidelity import Brackets
 from neps._history import History
 from neps._outcome import Origin, Outcome, Result
-from neps._trial import Decision, Status, Trial
+from neps._queue import Queue
+from neps._trial import Decision, Status, Trial, Value
 from neps.errors import ReturnValueError, SamplerError
 from neps.samplers._protocol import Sampler
 from neps.space import SearchSpace
@@ -49,6 +50,8 @@ class InMemory:
         budget: what it may spend.
         expected_cost: what the user says that an evaluation costs; None: as others have.
         clock: what time it is, to be noted with each decision.
+        first_configs: what its first numbers evaluate, checked.
+        imported: results from elsewhere, as trials without a number.
     """
 
     sampler: Sampler
@@ -57,16 +60,20 @@ class InMemory:
     budget: Budget
     expected_cost: ExpectedCost | None = None
     clock: Callable[[], datetime | None] = lambda: None
+    first_configs: Sequence[Mapping[str, Value]] = ()
+    imported: tuple[Trial, ...] = ()
     _trials: dict[int, Trial] = dataclasses.field(default_factory=dict, init=False)
     _pending: dict[int, Decision] = dataclasses.field(default_factory=dict, init=False)
     _spending: Spending = dataclasses.field(init=False)
     _brackets: Brackets = dataclasses.field(default_factory=Brackets, init=False)
     _improvement: Improvement = dataclasses.field(init=False)
     _endings: list[Ending] = dataclasses.field(default_factory=list, init=False)
+    _queue: Queue = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self._spending = Spending(self.budget.cost_if_missing)
         self._improvement = Improvement(self.space.highest_fidelity, self.budget.cost_if_missing)
+        self._queue = Queue(self.first_configs)
 
     @property
     def pending(self) -> Mapping[int, Trial]:
@@ -77,7 +84,8 @@ class InMemory:
     def history(self) -> History:
         """All trials as they are now: a copy."""
         ending = self._endings[-1].reason if self._endings else None
-        return History(self.space, MappingProxyType(dict(self._trials)), self.seed, ended_by=ending)
+        trials = MappingProxyType(dict(self._trials))
+        return History(self.space, trials, self.seed, ended_by=ending, imported=self.imported)
 
     def claim(self) -> Trial | Limit:
         """Decide the next trial, which is pending from now on; or why none may start.
@@ -88,7 +96,7 @@ class InMemory:
         """
         number = len(self._trials) + 1
         request = Request(
-            history=History(self.space, MappingProxyType(self._trials), self.seed, self._brackets),
+            history=History(self.space, MappingProxyType(self._trials), self.seed, self._brackets, self.imported),
             number=number,
             budget=self.budget,
             spending=self._spending,
@@ -98,6 +106,7 @@ class InMemory:
             independent=is_independent(self.sampler, self.budget),
             improvement=self._improvement,
             endings=self._endings,
+            queue=self._queue,
         )
         answer = decide(self.sampler, request)
         if isinstance(answer, Limit):
@@ -130,4 +139,5 @@ class InMemory:
         self._brackets.seen(trial)
         if self.budget.ends_by_results:
             self._improvement.seen(trial)
+        self._queue.seen(trial)
         return trial

@@ -12,6 +12,7 @@ import attrs
 from neps._budget import Budget, ExpectedCost, Improvement, Spending
 from neps._ending import Ending
 from neps._history import History
+from neps._queue import Queue
 from neps._trial import Decision
 
 __all__ = ["Request"]
@@ -35,6 +36,8 @@ class Request:
         awaited: the trial whose cost, the first of all, this asker was told to wait for.
         improvement: what has come since the incumbent; None: as the history tells.
         endings: the published ones: that results have ended the run, for a budget of their kind.
+        seen_known: how many documents of what users know.
+        queue: what users have enqueued, and what of it the known decisions have taken.
         spare: what was decided for a number that somebody else got first, and would do as well for this one.
     """
 
@@ -49,6 +52,8 @@ class Request:
     awaited: int | None = None
     improvement: Improvement | None = None
     endings: Sequence[Ending] = ()
+    seen_known: int = 0
+    queue: Queue = attrs.field(factory=Queue)
     spare: Decision | None = None
 
     def since_incumbent(self) -> Improvement:

@@ -1,4 +1,4 @@
-"""Where a run's randomness comes from: its seed and a trial's number, and nothing else."""
+"""Where a run's randomness comes from: its seed and a trial's number (or what was enqueued), and nothing else."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["confirming_seeds", "generator_for", "trial_seed"]
+from neps._trial import Entry
+
+__all__ = ["confirming_seeds", "entry_generator", "generator_for", "trial_seed"]
+
+_QUEUED = 2
+"""With two more, it is a key that nothing else has: decisions have a number, places in brackets have two."""
 
 
 def generator_for(seed: int, number: int) -> np.random.Generator:
     """The generator that a sampler gets for trial `number` of a run with this seed."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(number,))))
+
+
+def entry_generator(seed: int, entry: Entry) -> np.random.Generator:
+    """What completes an enqueued configuration: by the run's seed and the entry alone, so the same whoever takes it."""
+    key = (_QUEUED, entry.batch, entry.place)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def trial_seed(seed: int, number: int) -> int:

@@ -18,7 +18,7 @@ from neps import errors
 from neps._distributed import rendezvous
 from neps._distributed.carrier import Carrier
 from neps._distributed.endings import Ending, asked
-from neps._distributed.histories import read_trials
+from neps._distributed.histories import read_message
 from neps._distributed.joining import join, see_run
 from neps._distributed.launched import Group
 from neps._distributed.watching import GRACE, Watch
@@ -40,7 +40,6 @@ from neps._history import History
 from neps._ledger.claims import Hold
 from neps._ledger.definition import Definition
 from neps._ledger.layout import Layout
-from neps._ledger.reading import history_of
 from neps._ledger.trial_folder import TrialFolder
 from neps._worker import anew
 from neps._worker.peers import Ended
@@ -145,7 +144,7 @@ class _Follower:
         message = self._carrier.await_large("history", self._wait)
         self._carrier.count("left", 1)
         assert definition is not None  # noqa: S101 - rank 0 has opened the run
-        return history_of(definition, read_trials(message["trials"]), message["ended_by"])
+        return read_message(message, SearchSpace.from_definition(definition.space, definition.forbid))
 
     def _raise(self, step: Mapping[str, Any]) -> NoReturn:
         """What rank 0 raises."""

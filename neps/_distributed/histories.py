@@ -13,18 +13,30 @@ from neps._ledger import documents
 from neps._ledger.records import AttemptEnd, decision_fields, read_decision, result_fields
 from neps._ledger.results_cache import survives_json
 from neps._trial import Status, Trial
+from neps.space import SearchSpace
 
-__all__ = ["read_trials", "trials_as_message"]
-
-
-def trials_as_message(history: History) -> list[dict[str, Any]]:
-    """All its trials."""
-    return [_fields(trial) for trial in history.trials]
+__all__ = ["history_as_message", "read_message"]
 
 
-def read_trials(message: list[dict[str, Any]]) -> dict[int, Trial]:
-    """The trials of such a message, by number."""
-    return {trial.number: trial for trial in map(_read, message)}
+def history_as_message(history: History) -> dict[str, Any]:
+    """All that it holds, but for the space."""
+    return {
+        "trials": list(map(_fields, history.trials)),
+        "seed": history.seed,
+        "ended_by": history.ended_by,
+        "imported": list(map(_fields, history.imported)),
+    }
+
+
+def read_message(message: Mapping[str, Any], space: SearchSpace) -> History:
+    """The history of such a message."""
+    return History(
+        space,
+        {trial.number: trial for trial in map(_read, message["trials"])},
+        message["seed"],
+        ended_by=message["ended_by"],
+        imported=tuple(map(_read, message["imported"])),
+    )
 
 
 def _fields(trial: Trial) -> dict[str, Any]:

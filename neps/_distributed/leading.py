@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from neps._distributed import rendezvous
 from neps._distributed.carrier import Carrier
-from neps._distributed.histories import trials_as_message
+from neps._distributed.histories import history_as_message
 from neps._distributed.joining import await_ready, join
 from neps._distributed.launched import Group
 from neps._distributed.pulling import Pull
@@ -87,8 +87,7 @@ class Leader:
 
     def share(self, history: History) -> None:
         """What all return."""
-        message = {"trials": trials_as_message(history), "seed": history.seed, "ended_by": history.ended_by}
-        self._carrier.put_large("history", message)
+        self._carrier.put_large("history", history_as_message(history))
 
     def leave(self, error: BaseException | None, seconds: float = _SECONDS_TO_FETCH) -> None:
         """Rank 0's call ends: the others' do so, too, and rank 0 waits until they know, but not longer than that."""

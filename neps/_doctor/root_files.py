@@ -19,6 +19,7 @@ from neps._ledger.earlier import find_runs
 from neps._ledger.endings import unreadable_endings
 from neps._ledger.foreign import tail
 from neps._ledger.identity import Identity
+from neps._ledger.known_trials import unreadable_known
 from neps._ledger.layout import Layout
 from neps._ledger.overwriting import unfinished_moves
 from neps._ledger.results_cache import LARGEST_FILE, ResultsCache, line_of, parse, remembered
@@ -33,7 +34,7 @@ _MOST = 5
 def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> Iterator[Finding]:
     """What is found in the root, in `.neps`, `launches`, `endings` and `overwritten`."""
     yield from _strange(layout)
-    for folder in (layout.root, layout.endings, f"{layout.hidden}/doctor"):
+    for folder in (layout.root, layout.endings, f"{layout.hidden}/doctor", layout.known):
         for name in hidden(folder):
             if found := leftover(folder, name, authors, _age(f"{folder}/{name}", now), ended=False):
                 yield found
@@ -47,6 +48,18 @@ def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> I
             advice="Remove it if it stays so.",
             path=path,
             wrong=False,
+        )
+    yield from _known(layout)
+
+
+def _known(layout: Layout) -> Iterator[Finding]:
+    for error in unreadable_known(layout):
+        yield Finding(
+            kind=Kind.TORN,
+            what=f"what users have enqueued can't be read: {error.without_path}",
+            optimizer="It passes it over once it has stayed so for lease_seconds, and takes what comes after it.",
+            advice="Enqueue it again. Leave the file where it is: others are counted from it.",
+            path=error.path,
         )
 
 

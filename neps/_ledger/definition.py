@@ -30,6 +30,7 @@ from neps.space._definition import REQUIREMENTS
 
 __all__ = [
     "DEFAULT_LEASE_SECONDS",
+    "FIRST_CONFIGS",
     "LARGEST_SEED",
     "LONGEST_LEASE_SECONDS",
     "Definition",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 DEFAULT_LEASE_SECONDS = 120.0
+FIRST_CONFIGS = "first_configs"
+"""What a reader has to know of a run that has some: else it would decide its first numbers otherwise."""
 LARGEST_SEED = 2**128
 LONGEST_LEASE_SECONDS = 1e9
 """Thirty years. A thread can't wait for ten times as long, or not at all."""
@@ -50,8 +53,9 @@ _PATIENCE = 10.0
 class Definition:
     """What defines a run. `launch` is the token of the launch that published it; `run` identifies the run.
 
-    `forbid` is what the space forbids: mappings, and names of functions. `requires` names what a reader of the space
-    has to know that the first readers of this format didn't.
+    `forbid` is what the space forbids: mappings, and names of functions. `requires` names what a reader has to know
+    that the first readers of this format didn't. `first_configs` are what its first numbers evaluate, each in whole or
+    in part.
     """
 
     space: Mapping[str, Any]
@@ -60,13 +64,14 @@ class Definition:
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     forbid: tuple[Any, ...] = ()
     requires: tuple[str, ...] = ()
+    first_configs: tuple[Mapping[str, Any], ...] = ()
     launch: str | None = None
     run: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     def to_fields(self) -> dict[str, Any]:
         """As the fields of neps.yaml."""
-        optional = {"forbid": list(self.forbid) or None, "requires": list(self.requires) or None}
-        return {**dataclasses.asdict(self), **optional, "created": documents.now()}
+        lists = {name: list(getattr(self, name)) or None for name in ("forbid", "requires", "first_configs")}
+        return {**dataclasses.asdict(self), **lists, "created": documents.now()}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Definition:
@@ -80,6 +85,7 @@ class Definition:
             lease_seconds=typed.need(fields, "lease_seconds", _lease),
             forbid=typed.get(fields, "forbid", typed.forbidden, ()),
             requires=typed.get(fields, "requires", typed.texts, ()),
+            first_configs=typed.get(fields, "first_configs", typed.configs, ()),
             launch=typed.get(fields, "launch", typed.text),
             run=typed.need(fields, "run", typed.run_name),
         )
@@ -130,7 +136,7 @@ def _read(root: str) -> Definition | None:
 
 def _understood(path: str, definition: Definition) -> Definition:
     """The definition, if this version can do all that it requires."""
-    if unknown := sorted({*definition.requires} - REQUIREMENTS):
+    if unknown := sorted({*definition.requires} - REQUIREMENTS - {FIRST_CONFIGS}):
         message = (
             f"{path}: the run requires {shown(', '.join(unknown))}, which this version of neps doesn't know: a newer "
             "one wrote it. Install that to go on with this run, or choose another root_directory. Nothing was changed."
@@ -198,7 +204,7 @@ def _changed(written: Definition, read: Definition) -> str | None:
 
 
 def _parts(definition: Definition) -> list[Mapping[str, Any]]:
-    names = ("forbid", "seed", "lease_seconds", "requires", "launch", "run")
+    names = ("forbid", "seed", "lease_seconds", "requires", "first_configs", "launch", "run")
     settings = definition.searcher.get("settings") or {}
     return [definition.space, settings, {name: getattr(definition, name) for name in names}]
 

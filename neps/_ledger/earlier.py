@@ -89,7 +89,7 @@ def delete(root: str, path: str, run: str = "") -> bool:
         return False
     if run:
         layout = Layout(root, run)
-        for path_of_run in (f"{layout.hidden}/{run}", layout.stops, layout.endings, layout.confirmation):
+        for path_of_run in (f"{layout.hidden}/{run}", layout.stops, layout.endings, layout.known, layout.confirmation):
             shutil.rmtree(path_of_run, ignore_errors=True)
     return True
 

@@ -19,6 +19,7 @@ __all__ = [
     "WrongError",
     "any_number",
     "config",
+    "configs",
     "cost",
     "counted",
     "equal",
@@ -27,6 +28,7 @@ __all__ = [
     "get",
     "long_text",
     "mapping",
+    "mappings",
     "moment",
     "named",
     "need",
@@ -213,3 +215,15 @@ def config(value: object) -> Mapping[str, Value]:
         if not isinstance(name, str) or not (item is None or isinstance(item, str | int | float)):
             raise WrongError({name: item}, "not a scalar by its name")
     return mapping(value)
+
+
+def configs(value: object) -> tuple[Mapping[str, Value], ...]:
+    """A list of configurations, which may be parts of some."""
+    return tuple(map(config, mappings(value)))
+
+
+def mappings(value: object) -> tuple[dict[Any, Any], ...]:
+    """A list of mappings."""
+    if not isinstance(value, list):
+        raise WrongError(value, "not a list")
+    return tuple(map(mapping, value))

@@ -84,6 +84,12 @@ class Knowledge:
         for observer in self.observers:
             observer.gone(number)
 
+    def forget_ended(self) -> None:
+        """Those that have ended are about to be learned anew, with details."""
+        self.trials.clear()
+        self.failed.clear()
+        self.ended = 0
+
     def tell(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
         if better(trial, self.best):

@@ -21,6 +21,8 @@ __all__ = [
     "end_name",
     "ending_name",
     "is_ledger_name",
+    "known_name",
+    "known_number",
     "lock_name",
     "pending_name",
     "saved_name",
@@ -45,6 +47,7 @@ _OWN_NAME = re.compile(
 _ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,17})(?:\.end)?\.yaml")
 _STALLED = re.compile(r"attempt_([1-9][0-9]{0,17})\.stalled_([1-9][0-9]{0,17})")
 _STOP = re.compile(r"stop_([1-9][0-9]{0,17})\.yaml")
+_KNOWN = re.compile(r"known_([1-9][0-9]{0,17})\.yaml")
 _TRIAL_FOLDER = re.compile(r"config_([1-9][0-9]{0,17})")
 
 
@@ -131,6 +134,22 @@ def ending_name(number: int) -> str:
     return f"ending_{number}.yaml"
 
 
+def known_name(number: int) -> str:
+    """What users know of trials, in the folder of a run's such documents: configurations to evaluate, say."""
+    return f"known_{number}.yaml"
+
+
+def known_number(name: str) -> int | None:
+    """The number of such a document, by its name; None for all other names.
+
+    Example:
+        >>> known_number("known_12.yaml"), known_number("known_012.yaml")
+        (12, None)
+    """
+    match = _KNOWN.fullmatch(name)
+    return int(match[1]) if match else None
+
+
 def void_name(attempt: int) -> str:
     """Where the result of an attempt goes when its trial is retried."""
     return f"result_{attempt}.yaml"
@@ -164,6 +183,7 @@ class Layout:
         self.stops = f"{self.root}/stops/{run}"
         self.endings = f"{self.root}/endings/{run}"
         self.confirmation = f"{self.root}/confirmations/{run}"
+        self.known = f"{self.root}/known/{run}"
         self.damaged = f"{self.hidden}/{run}/damaged"
         self.overwritten = f"{self.root}/overwritten"
         self.summary = f"{self.root}/summary"

@@ -11,6 +11,7 @@ from pathlib import Path
 from neps._history import History
 from neps._ledger.definition import Definition, find_definition
 from neps._ledger.endings import last_ending
+from neps._ledger.known_trials import read_results
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.view import View
 from neps._trial import Decision, Trial
@@ -76,13 +77,20 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
     """
     definition = definition or read_definition(root)
     ended = last_ending(Layout(root_of(root), definition.run))
-    return history_of(definition, read_trials(root, definition), ended.ending.reason if ended is not None else None)
+    reason = ended.ending.reason if ended is not None else None
+    return history_of(definition, read_trials(root, definition), root, reason)
 
 
-def history_of(definition: Definition, trials: Mapping[int, Trial], ended_by: str | None = None) -> History:
-    """These trials as the history of a run, which results have ended so."""
+def history_of(
+    definition: Definition, trials: Mapping[int, Trial], root: str | Path | None = None, ended_by: str | None = None
+) -> History:
+    """These trials as the history of a run, with what was imported into the run in `root`; results have ended it so."""
     space = SearchSpace.from_definition(definition.space, definition.forbid)
-    return History(space, trials, definition.seed, ended_by=ended_by)
+    imported: tuple[Trial, ...] = ()
+    if root is not None:
+        layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
+        imported = read_results(layout, functools.partial(Decision.check, space=space))
+    return History(space, trials, definition.seed, ended_by=ended_by, imported=imported)
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:

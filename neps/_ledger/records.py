@@ -18,7 +18,7 @@ from neps._ledger import fields as typed
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.identity import Identity
 from neps._outcome import Kind, Origin, Outcome, Result, recorded
-from neps._trial import Decision, Place, place_fields
+from neps._trial import Decision, Entry, Place, place_fields
 from neps.errors import shown
 
 __all__ = [
@@ -129,6 +129,7 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         "reasons": dict(decision.metadata) or None,
         "seen_results": decision.seen_results,
         "incumbent": decision.incumbent,
+        **_queue_fields(decision),
         "worker": decision.worker,
         "time": decision.claimed.isoformat() if decision.claimed else None,
     }
@@ -149,6 +150,14 @@ def digest_of(run: str, decision: Decision) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
+def _queue_fields(decision: Decision) -> dict[str, int]:
+    """What hardly any decision has, and so no line of the results cache pays for."""
+    entry, index = decision.entry, decision.index
+    taken = {"batch": entry.batch, "entry": entry.place} if entry is not None else {}
+    seen = {"seen_known": decision.seen_known} if decision.seen_known else {}
+    return seen | taken | ({"index": index} if index is not None else {})
+
+
 def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
     """A decision from the fields of trial.yaml; `number` is its folder's."""
     typed.need(fields, "number", functools.partial(typed.equal, number))
@@ -163,6 +172,9 @@ def read_decision(fields: Mapping[str, Any], number: int) -> Decision:
         metadata=typed.get(fields, "reasons", typed.mapping, {}),
         seen_results=typed.get(fields, "seen_results", typed.whole, 0),
         incumbent=typed.get(fields, "incumbent", typed.whole),
+        seen_known=typed.get(fields, "seen_known", typed.whole, 0),
+        entry=_read_entry(fields),
+        index=typed.get(fields, "index", functools.partial(typed.whole, least=1, most=number)),
         worker=typed.get(fields, "worker", typed.text, ""),
         claimed=typed.get(fields, "time", typed.moment),
     )
@@ -172,6 +184,12 @@ def _read_place(fields: Mapping[str, Any]) -> Place | None:
     """The place, if it has a rung: without one, a bracket or a slot in a foreign trial.yaml says nothing."""
     bracket, rung, slot = (typed.get(fields, name, typed.place) for name in ("bracket", "rung", "slot"))
     return Place(rung, bracket, slot) if rung is not None else None
+
+
+def _read_entry(fields: Mapping[str, Any]) -> Entry | None:
+    """The enqueued configuration that it takes: a list alone, or a place in none, says nothing."""
+    batch, place = typed.get(fields, "batch", typed.whole), typed.get(fields, "entry", typed.counted)
+    return Entry(batch, place) if batch is not None and place is not None else None
 
 
 def _earlier(number: int, value: object) -> int:

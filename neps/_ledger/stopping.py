@@ -13,18 +13,18 @@ import dataclasses
 import enum
 import functools
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from neps._ledger import documents
 from neps._ledger import fields as typed
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.exclusive import publish, sync_folder
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout, stop_name, stop_number
+from neps._ledger.numbered import Numbered
 from neps._ledger.records import parsed
 
 __all__ = ["Asked", "StopRequest", "Stops", "asked_now", "latest_stop", "request_stop"]
@@ -56,11 +56,10 @@ def request_stop(layout: Layout, workers: Iterable[str], me: Identity, *, after_
     Raises:
         OSError: if it can't be written.
     """
-    os.makedirs(layout.stops, exist_ok=True)  # noqa: PTH103
-    number, named = _last_number(layout), tuple(sorted(workers))
-    while True:
-        number += 1
-        fields = {
+    named = tuple(sorted(workers))
+
+    def fields(number: int) -> dict[str, Any]:
+        return {
             "run": layout.run,
             "number": number,
             "after_trial": after_trial or None,
@@ -69,16 +68,15 @@ def request_stop(layout: Layout, workers: Iterable[str], me: Identity, *, after_
             "host": me.host,
             "time": documents.now(),
         }
-        if publish(layout.stops, stop_name(number), documents.encode(fields), me.token):
-            sync_folder(layout.stops)
-            sync_folder(os.path.dirname(layout.stops))  # noqa: PTH120
-            return StopRequest(number=number, after_trial=after_trial, workers=named)
+
+    number = _requests(layout).add(fields, me.token)
+    return StopRequest(number=number, after_trial=after_trial, workers=named)
 
 
 def asked_now(layout: Layout) -> set[str]:
     """The workers that some request has asked to leave now: no later one asks them for less."""
     names: set[str] = set()
-    for number in range(1, _last_number(layout) + 1):
+    for number in range(1, _requests(layout).last() + 1):
         with contextlib.suppress(UnreadableDocumentError, OSError):
             request = _read(layout, number)
             if request is not None and not request.after_trial:
@@ -88,34 +86,14 @@ def asked_now(layout: Layout) -> set[str]:
 
 def latest_stop(layout: Layout) -> StopRequest | None:
     """The last request that can be read; None if there is none."""
-    for number in range(_last_number(layout), 0, -1):
+    for number in range(_requests(layout).last(), 0, -1):
         with contextlib.suppress(UnreadableDocumentError, OSError):
             return _read(layout, number)
     return None
 
 
-def _last_number(layout: Layout) -> int:
-    """The highest number that is taken. A listing and a look at a name may each be stale where the other is not."""
-    names: list[str] = []
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        names = os.listdir(layout.stops)  # noqa: PTH208
-    number = max(filter(None, map(stop_number, names)), default=0)
-    while _is_there(layout, number + 1):
-        number += 1
-    return number
-
-
-def _is_there(layout: Layout, number: int) -> bool:
-    """Whether that request is there.
-
-    Raises:
-        OSError: if the filesystem fails: then nobody knows.
-    """
-    try:
-        os.lstat(f"{layout.stops}/{stop_name(number)}")
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
+def _requests(layout: Layout) -> Numbered:
+    return Numbered(layout.stops, stop_name, stop_number)
 
 
 def _read(layout: Layout, number: int) -> StopRequest | None:
@@ -125,7 +103,7 @@ def _read(layout: Layout, number: int) -> StopRequest | None:
         UnreadableDocumentError: if it can't be trusted (yet).
         OSError: if the filesystem fails.
     """
-    path = f"{layout.stops}/{stop_name(number)}"
+    path = _requests(layout).path(number)
     fields = documents.load(path)
     if fields is None:
         return None
@@ -173,7 +151,7 @@ class Stops:
             return
         with self._lock:
             self._began = time.monotonic()
-            self.known = self.before_asked = last = _last_number(self._layout)
+            self.known = self.before_asked = last = _requests(self._layout).last()
             for number in range(last, 0, -1):
                 with contextlib.suppress(UnreadableDocumentError):
                     request = _read(self._layout, number)
@@ -194,7 +172,7 @@ class Stops:
 
     def _next_is_read(self) -> bool:
         now = time.monotonic()
-        if not _is_there(self._layout, self.known + 1):
+        if not _requests(self._layout).is_there(self.known + 1):
             self._certain = self._certain or now - self._began >= self._lease
             return False
         try:

@@ -66,6 +66,7 @@ class View:
         self._recall = Recall(layout, me, self._trust, known)
         self._examiner = Examiner(layout, self._trust, known, poll)
         self._lookout = Lookout(layout, known, me, lease, self.update, self.reopen_retried)
+        self._joined = False
         self._turn = 0
         self._check_for_retries_at = 0.0
 
@@ -73,12 +74,23 @@ class View:
 
     def join(self) -> None:
         """Learn what there is: first from the results cache, then from the folders that it doesn't hold."""
+        self._joined = True
         numbers = sorted(self._recall.first())
         for number in numbers:
             self.note_reserved(number)
             self._examiner.examine_reserved(number, joining=True)
         if self._me:
             self._recall.rebuild([number for number in numbers if number not in self.numbers.reserved])
+
+    def want_details(self) -> None:
+        """From now on others' decisions and results are wanted, too, of what is known already as well."""
+        if self._known.details:
+            return
+        self._known.details = True
+        if self._joined:
+            self._known.forget_ended()
+            self._recall = Recall(self._layout, self._me, self._trust, self._known)  # which reads from the beginning
+            self.join()
 
     def hear(self) -> None:
         """Learn what others have written into the results cache since: for readers, whom it saves the folders."""

@@ -73,7 +73,7 @@ def squared_differences(
     return squares
 
 
-def _beside(  # noqa: PLR0913 - the arguments of `squared_differences`, and what it has made of them
+def _beside(
     squares: _Array,
     x: _Array,
     inactive: NDArray[np.bool_],

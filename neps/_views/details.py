@@ -62,6 +62,7 @@ def _facts(trial: Trial, history: History, path: str) -> list[tuple[str, str]]:
         "cost of all attempts": trial.spent if trial.spent != (trial.cost or 0.0) else None,
         f"fidelity ({history.space.fidelity})": trial.fidelity,
         **place_fields(trial.place),
+        "enqueued": "yes" if trial.enqueued else None,
         "continues": f"trial {trial.previous}" if trial.previous is not None else None,
         "continued by": ", ".join(f"trial {other.number}" for other in history if other.previous == trial.number),
         "best so far": "yes" if trial is history.best else None,

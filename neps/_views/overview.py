@@ -16,10 +16,12 @@ from neps._history import History
 from neps._ledger.definition import Definition
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.endings import PublishedEnding, last_ending
+from neps._ledger.known_trials import Enqueued, KnownTrials
 from neps._ledger.layout import Layout, start_name
 from neps._ledger.pending import Pending
 from neps._ledger.reading import history_of
 from neps._ledger.view import View
+from neps._queue import Queue
 from neps._trial import Trial
 from neps._views.leaving import Leaving, who_leaves
 
@@ -51,7 +53,7 @@ class Overview:
     `running` lists the dead first, and perhaps not all of them. `short` maps trials that were handed back since the
     storage failed to the bytes that they need. `unreadable` says of numbers why they can't be read now. `leaving` is
     what came of the last `neps stop`; None if there was none, or it is over. `ended` says how results have ended the
-    run last; None if they haven't.
+    run last; None if they haven't. `queue` is what users have enqueued.
     """
 
     root: str
@@ -68,6 +70,7 @@ class Overview:
     damaged: Sequence[Trial]
     unreadable: Mapping[int, str]
     leaving: Leaving | None
+    queue: Queue
     ended: PublishedEnding | None = None
 
     @property
@@ -113,7 +116,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     return Overview(
         root=root,
         definition=definition,
-        history=history_of(definition, view.known(), ended.ending.reason if ended is not None else None),
+        history=history_of(definition, view.known(), root, ended.ending.reason if ended is not None else None),
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
@@ -126,6 +129,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         unreadable=unreadable,
         leaving=_leaving(root, definition, view),
         ended=ended,
+        queue=_queue(root, definition, view),
     )
 
 
@@ -133,6 +137,17 @@ def _leaving(root: str, definition: Definition, view: View) -> Leaving | None:
     with contextlib.suppress(OSError):
         return who_leaves(root, definition.run, view)
     return None
+
+
+def _queue(root: str, definition: Definition, view: View) -> Queue:
+    queue = Queue(definition.first_configs)
+    with contextlib.suppress(OSError):
+        for found in KnownTrials(Layout(root, definition.run), 0.0).look():
+            if isinstance(found, Enqueued):
+                queue.add(found.number, found.configs)
+    for trial in view.known().values():
+        queue.seen(trial)
+    return queue
 
 
 def _running(pending: Pending, *, dead: bool) -> Running:

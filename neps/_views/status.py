@@ -14,6 +14,7 @@ from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._ledger.storage import shown_size
 from neps._listing import counted, not_finite_words
+from neps._queue import Queue
 from neps._tables import aligned, printable
 from neps._trial import Trial
 from neps._views.leaving import Leaving
@@ -95,6 +96,10 @@ def _summary(run: Overview) -> list[str]:
         ("searcher", f"{run.definition.searcher.get('name')}, seed {run.definition.seed}"),
         ("trials", ", ".join(trials)),
     ]
+    if run.queue.total:
+        rows.append(("queue", _queued(run.queue)))
+    if run.history.imported:
+        rows.append(("imported", f"{counted(len(run.history.imported), 'result')}, which count for no budget"))
     if ages := _ages(run):
         rows.append(("time", ages))
     if run.cost is not None:
@@ -112,6 +117,11 @@ def _ended(ended: PublishedEnding, begun_since: int) -> str:
     when = "" if ended.made is None else f" {_ago(ended.made.timestamp())}"
     since = f"; {counted(begun_since, 'trial')} begun since" if begun_since else ""
     return f"{ended.ending.reason}{when and f',{when}'}{since}"
+
+
+def _queued(queue: Queue) -> str:
+    enqueued = f"{counted(queue.total, 'configuration')} enqueued"
+    return f"{enqueued}, {queue.waiting} not decided yet" if queue.waiting else f"{enqueued}, all decided"
 
 
 def _leaving(leaving: Leaving) -> str:

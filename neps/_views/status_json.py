@@ -67,6 +67,8 @@ def fields(run: Overview) -> dict[str, Any]:
         "ended": None
         if run.ended is None
         else {"reason": run.ended.ending.reason, "time": _time(run.ended.made), "begun_since": run.begun_since},
+        "imported": len(history.imported),
+        "queue": {"enqueued": run.queue.total, "waiting": run.queue.waiting},
     }
     plain: dict[str, Any] = strict(document)
     return plain

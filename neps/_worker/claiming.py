@@ -120,7 +120,7 @@ class Claims:
             # decided (again) by what lies before it, as it was: it can't continue what was decided after it.
             known, brackets = {earlier: trial for earlier, trial in known.items() if earlier < number}, None
         request = Request(
-            history=History(context.space, MappingProxyType(known), context.seed, brackets),
+            history=History(context.space, MappingProxyType(known), context.seed, brackets, context.known.imported),
             number=number,
             budget=context.settings.budget,
             spending=context.spending,
@@ -131,6 +131,8 @@ class Claims:
             awaited=self._first_cost_of,
             improvement=context.improvement,
             endings=context.endings.look() if context.settings.budget.ends_by_results else (),
+            queue=context.known.queue,
+            seen_known=context.known.seen,
             spare=self._spare,
         )
         match decide(context.sampler, request):
@@ -169,7 +171,8 @@ class Claims:
 
     def _lost(self, decision: Decision) -> None:
         self._view.note_reserved(decision.number)
-        if self._context.sampler.tolerates_stale_history and decision.previous is None and decision.place is None:
+        drawn = decision.previous is None and decision.place is None and decision.entry is None
+        if self._context.sampler.tolerates_stale_history and drawn:
             self._spare = decision
 
 

@@ -14,6 +14,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.stopping import Stops
 from neps._ledger.view import View
+from neps._worker.known import Known
 from neps._worker.peers import Peers
 from neps._worker.settings import Settings
 from neps._worker.tenure import Tenure
@@ -28,8 +29,8 @@ __all__ = ["Context"]
 class Context:
     """One worker in one run: who it is (`me`), what the run is, what is known, and what was asked of it.
 
-    `lease` and `poll` are in seconds. `independent` says whether numbers may be claimed in any order; nothing that its
-    sampler looks at is kept up then, so `brackets` is None.
+    `lease` and `poll` are in seconds. `any_order` says whether sampler and budget let numbers be decided in any order;
+    nothing that the sampler looks at is kept up then, so `brackets` is None.
     """
 
     me: Identity
@@ -39,7 +40,7 @@ class Context:
     seed: int
     lease: float
     poll: float
-    independent: bool
+    any_order: bool
     settings: Settings
     view: View
     spending: Spending
@@ -53,3 +54,19 @@ class Context:
     walltime: Walltime
     time_left: TimeLeft
     stops: Stops
+    known: Known
+
+    @property
+    def independent(self) -> bool:
+        """Whether numbers may be claimed in any order: not once somebody has enqueued something in mid-run."""
+        return self.any_order and not self.known.queue.more
+
+    def look_at_known(self) -> None:
+        """Learn what users have enqueued meanwhile; what follows from that is looked at, too.
+
+        Raises:
+            OSError: if the filesystem fails.
+        """
+        self.known.look()
+        if self.any_order and not self.independent:
+            self.view.want_details()

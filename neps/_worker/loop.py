@@ -158,6 +158,7 @@ class Worker:
     def _next(self) -> Step:
         if not self._joined:
             self._context.stops.join()
+            self._context.look_at_known()
             self._view.join()
             self._joined = True
             self._on_change("choosing the first trial")
@@ -165,6 +166,7 @@ class Worker:
         if (left := self._to_leave()) is not None:
             return left
         self._context.tenure.check()
+        self._context.look_at_known()
         if (step := self._resume_one(self._look())) is not None:
             return step
         step = self._claims.next()

@@ -20,6 +20,7 @@ from neps._ledger.view import View
 from neps._trial import Decision
 from neps._worker import anew
 from neps._worker.context import Context
+from neps._worker.known import Known
 from neps._worker.loop import Worker
 from neps._worker.peers import Alone, Peers
 from neps._worker.settings import Keep, Settings
@@ -48,7 +49,8 @@ def prepare(
     view = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits)
     spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
-    view.observe(spending, *([] if brackets is None else [brackets]))
+    known = Known(run.layout, space, lease, run.definition.first_configs)
+    view.observe(spending, known.queue, *([] if brackets is None else [brackets]))
     improvement = Improvement(space.highest_fidelity, settings.budget.cost_if_missing)
     if settings.budget.ends_by_results:
         view.observe(improvement)
@@ -67,7 +69,7 @@ def prepare(
         seed=run.definition.seed,
         lease=lease,
         poll=poll,
-        independent=independent,
+        any_order=independent,
         settings=settings,
         view=view,
         spending=spending,
@@ -81,6 +83,7 @@ def prepare(
         walltime=WALLTIME,
         time_left=time_left,
         stops=stops,
+        known=known,
     )
 
 

@@ -85,7 +85,22 @@ class Sampler(abc.ABC):
     def decide(
         self, history: History, number: int, budget: Budget, generator: np.random.Generator
     ) -> Suggestion | Wait | Done:
-        """What trial `number` evaluates, given all earlier decisions and the results known so far."""
+        """What trial `number` evaluates, given all earlier decisions and the results known so far.
+
+        Trials that users have enqueued are in the history, but `number` counts without them: it is 1 for the first that
+        this sampler decides.
+        """
+
+    def beginning(
+        self,
+        history: History,  # noqa: ARG002
+        generator: np.random.Generator,  # noqa: ARG002
+    ) -> tuple[float | None, Place | None]:
+        """Where a configuration begins that a user has enqueued without a fidelity: the fidelity, and its place.
+
+        As what would be suggested next if it were a new configuration. Unless overridden: in full, without a place.
+        """
+        return None, None
 
     def continuable(self, history: History) -> frozenset[int]:
         """The numbers of the ended trials that later decisions may continue: `keep_checkpoints` keeps what they need.

@@ -5,12 +5,12 @@ Tests of samplers and benchmarks call it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from neps._budget import Budget, ExpectedCost, Limit
-from neps._deciding import InMemory, generator_for
+from neps._deciding import InMemory, checked_configs, generator_for
 from neps._evaluation import read_return_value
 from neps._history import History
 from neps._outcome import Outcome, Result
@@ -37,6 +37,8 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
     seed: int = 0,
     workers: int = 1,
     expected_cost: ExpectedCost | None = None,
+    first_configs: Sequence[Mapping[str, Any]] = (),
+    imported: Sequence[Trial] = (),
 ) -> History:
     """Run `sampler` as `neps.run` would, with workers whose evaluations all take equally long.
 
@@ -52,6 +54,8 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
         seed: the run's seed.
         workers: how many trials are pending while the next is decided, plus one; at least 1.
         expected_cost: as of `neps.run`.
+        first_configs: as of `neps.run`.
+        imported: results from elsewhere that the sampler learns from, as in `History.imported`.
 
     Returns:
         The history after all evaluations.
@@ -70,7 +74,8 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
     """
     limits = Budget(max_evaluations_total=budget) if isinstance(budget, int) else budget
     sampler.check(space)
-    run = InMemory(sampler, space, seed, limits, expected_cost)
+    first = checked_configs(space, first_configs, "first_configs")
+    run = InMemory(sampler, space, seed, limits, expected_cost, first_configs=first, imported=tuple(imported))
     while not isinstance(answer := run.claim(), Limit) or not answer.done:
         if isinstance(answer, Limit) or len(run.pending) == workers:
             _finish(run, objective)

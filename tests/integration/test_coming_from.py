@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 import neps
 from neps.samplers import _registry as registry
@@ -61,19 +60,15 @@ def test_one_known_configuration_comes_first(tmp_path: Path) -> None:
 
 
 def test_several_known_configurations_come_first(tmp_path: Path) -> None:
-    (tmp_path / "known_first.py").write_text(block("# known_first.py"))
-    (call,) = re.findall(r"`searcher=(KnownFirst\(.*?\]\))`", PAGE)
-    space = 'pipeline_space={"x": neps.Float(0, 1), "layers": neps.Integer(1, 8)}, max_evaluations_total=12'
-    script = (
-        "import neps\nfrom known_first import KnownFirst\n"
-        f"neps.run(lambda x, layers: (x - 0.3) ** 2 + layers, root_directory='r', {space}, searcher={call})\n"
-    )
-    started(tmp_path, script)
-    configs = [dict(trial.config) for trial in neps.load(tmp_path / "r").trials]
-    assert configs[:2] == [{"x": 0.1, "layers": 2}, {"x": 0.4, "layers": 3}]
-    assert len(configs) == 12
-    published = yaml.safe_load((tmp_path / "r" / "neps.yaml").read_text())["searcher"]
-    assert published == {"name": "known_first.KnownFirst", "settings": {"known": configs[:2]}}
+    (first,) = re.findall(r"`first_configs=(\[\{.*?\}, .*?\])`", PAGE)
+    (call,) = re.findall(r"`(neps\.enqueue\(\"results/known\".*?\))`", PAGE)
+    space = 'pipeline_space={"x": neps.Float(0, 1), "layers": neps.Integer(1, 8)}, root_directory="results/known"'
+    run = f"neps.run(lambda x, layers: (x - 0.3) ** 2 + layers, {space}, first_configs={first}, max_evaluations_total="
+    started(tmp_path, f"import neps\n{run}6)\n{call}\n{run}8)\n")
+    trials = neps.load(tmp_path / "results/known").trials
+    assert [trial.enqueued for trial in trials] == [True, True, False, False, False, False, True, False]
+    assert trials[0].config == {"x": 0.1, "layers": 2}
+    assert (trials[1].config["x"], trials[6].config["x"]) == (0.4, 0.3)
 
 
 def test_each_argument_of_ours_exists() -> None:

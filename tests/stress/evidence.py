@@ -63,7 +63,7 @@ def evaluations(root: Path) -> Counter[int]:
 def leftovers(root: Path) -> list[str]:
     """Staged files that nobody took away, and names that don't belong there."""
     staged = [path for path in root.rglob(".*") if path.name != ".neps" and ".neps" not in path.parts]
-    own = (".neps", "neps.yaml", "launches", "overwritten", "stops", "endings", "confirmations")
+    own = (".neps", "neps.yaml", "launches", "overwritten", "stops", "endings", "known", "confirmations")
     strange = [path for path in root.iterdir() if path.name not in own]
     return [str(path) for path in staged + [path for path in strange if not path.name.startswith("config_")]]
 

@@ -18,7 +18,7 @@ import pytest
 import neps
 from neps._distributed import joining, rendezvous
 from neps._distributed.carrier import Carrier, Host
-from neps._distributed.histories import read_trials, trials_as_message
+from neps._distributed.histories import history_as_message, read_message
 from neps._distributed.launched import Group
 from neps.errors import ArgumentError, LaunchError, RankError
 
@@ -156,8 +156,13 @@ def test_a_history_arrives_as_it_was(tmp_path: Path) -> None:
         return {"loss": x, "cost": 2, "info_dict": {1: "a key that is no text", "when": [1, None, "ä"]}}
 
     space = {"x": neps.Float(0, 1), "layers": neps.Integer(1, 3)}
-    history = neps.run(run_pipeline, tmp_path, space, max_evaluations_total=8, seed=1, ignore_errors=True)
-    read = read_trials(trials_as_message(history))
+    neps.run(run_pipeline, tmp_path, space, max_evaluations_total=8, seed=1, ignore_errors=True)
+    neps.import_trials(tmp_path, [{"config": {"x": 0.5, "layers": 1}, "loss": 0.5}])
+    history = neps.load(tmp_path)
+    received = read_message(history_as_message(history), history.space)
+    read = received.by_number
+    assert received.imported == history.imported
+    assert len(history.imported) == 1
     assert len({trial.status for trial in history}) == 2
     assert str(read) == str(history.by_number)
     assert [repr(read[trial.number].result) for trial in history] == [repr(trial.result) for trial in history]

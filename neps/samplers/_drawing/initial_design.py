@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from neps.space import SearchSpace
 
-__all__ = ["InitialDesign", "interleaved", "is_initial", "sobol_point", "usual_size"]
+__all__ = ["InitialDesign", "in_full", "interleaved", "is_initial", "sobol_point", "usual_size"]
 
 _BY = "initial design"
 _LARGEST = 8
@@ -85,9 +85,14 @@ class InitialDesign:
         return default or self.draw(history, number, generator)
 
     def is_over(self, history: History) -> bool:
-        """Whether as many results are in as it has trials."""
+        """Whether as many results are in as it has trials, imported ones included."""
         results = sum(trial.ended and trial.decision is not None for trial in history.trials)
-        return results >= (self.size or usual_size(history.space))
+        return results + len(in_full(history)) >= (self.size or usual_size(history.space))
+
+
+def in_full(history: History) -> list[Trial]:
+    """The imported trials at the highest fidelity: what a search without fidelities would have found itself."""
+    return [trial for trial in history.imported if trial.fidelity in {None, history.space.highest_fidelity}]
 
 
 def usual_size(space: SearchSpace) -> int:

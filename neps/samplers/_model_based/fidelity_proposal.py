@@ -258,7 +258,9 @@ class _Beliefs:
         return means, np.array([_changes(each, noise) for _, covariances in parts for each in covariances])
 
     def _observations(self) -> Iterator[tuple[Trial, float, float]]:
-        """Losses at the ends of trials, and where their learning curves pass levels on the way."""
+        """Losses at the ends of trials, and where their learning curves pass levels on the way; imported ones first."""
+        for trial in self.history.imported:
+            yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
         for trial in self.decided:
             if (step := step_of(trial, self.history.by_number)) is not None:
                 for low, level in itertools.pairwise((0.0, *self.levels)):

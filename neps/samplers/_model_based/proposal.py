@@ -24,6 +24,7 @@ from neps._models.surrogate import Surrogate, believed, surrogate
 from neps._models.threads import one_thread
 from neps._trial import Trial
 from neps.samplers._drawing.claimed import Claimed
+from neps.samplers._drawing.initial_design import in_full
 from neps.samplers._model_based.acquisition_optimizer import candidates
 from neps.samplers._model_based.axes import Axes, axes_of
 from neps.samplers._protocol import Suggestion
@@ -72,7 +73,7 @@ def propose(
         The suggestion. Its metadata hold the log expected improvement in standard deviations of the losses, and the
         model's hyperparameters, from which the search for the next ones begins.
     """
-    decided = [trial for trial in history.trials if trial.decision is not None]
+    decided = [*in_full(history), *(trial for trial in history.trials if trial.decision is not None)]
     with calm():
         axes = axes_of(history.space)
         if exploration is None:

@@ -81,6 +81,12 @@ class BracketSearch(Sampler):
         bracket, vacancy = self.promotion.next(kinds, self.eta, known, generator, default=self.default.at_lowest)
         return self._filled(history, bracket, vacancy)
 
+    def beginning(self, history: History, generator: np.random.Generator) -> tuple[float | None, Place | None]:
+        """See `Sampler.beginning`: in the next place of a new configuration, from which it may be promoted."""
+        known, kinds = history.brackets, self._kinds_in(history.space)
+        bracket, vacancy = self.promotion.next_new(kinds, known, generator, default=self.default.at_lowest)
+        return self.rungs(history.space)[vacancy.rung], Place(vacancy.rung, bracket, vacancy.slot)
+
     def continuable(self, history: History) -> frozenset[int]:
         """See `Sampler.continuable`; nor those that their brackets have given up."""
         found = continuable_once(history)
@@ -94,7 +100,7 @@ class BracketSearch(Sampler):
     def _filled(self, history: History, bracket: int, vacancy: Vacancy) -> Suggestion:
         """The trial for a place: a promotion, the default configuration first of all, or a new one."""
         space, previous = history.space, vacancy.previous
-        first = self.default.at_lowest and bracket == vacancy.slot == 0
+        first = self.default.at_lowest and bracket == 0 and _is_first(history, vacancy)
         metadata: dict[str, Any]
         if previous is not None:
             config, metadata = dict(previous.config), {"by": "promotion"}
@@ -109,3 +115,9 @@ class BracketSearch(Sampler):
             place=Place(vacancy.rung, bracket, vacancy.slot),
             metadata=metadata,
         )
+
+
+def _is_first(history: History, vacancy: Vacancy) -> bool:
+    """Whether nobody but users has begun a configuration in the first bracket."""
+    members = history.brackets.get(0)
+    return vacancy.slot == 0 or members is None or all(trial.enqueued for trial in members.rung(vacancy.rung))

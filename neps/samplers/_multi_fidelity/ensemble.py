@@ -116,17 +116,21 @@ def followed(history: History, prior: SearchSpace, eta: float, budget: float) ->
 
 
 def _outside(history: History) -> Iterator[Trial]:
-    """The default configuration at the highest fidelity, where that ran before all else."""
-    first = history.by_number.get(1)
-    if first is not None and first.decision is not None and (first.place is None or first.place.bracket is None):
-        yield first
+    """The default configuration at the highest fidelity, where that ran before all else; what users enqueued first."""
+    for number in itertools.count(1):
+        first = history.by_number.get(number)
+        if first is not None and first.decision is not None and (first.place is None or first.place.bracket is None):
+            yield first
+        if first is None or not first.enqueued:
+            return
 
 
 def _incumbent(history: History) -> Trial | None:
-    """The best trial of the highest rung, if it has a finite loss."""
+    """The best trial of the highest rung, if it has a finite loss; or an imported one at the highest fidelity."""
     top = history.brackets.highest_rung(1)
     found = history.brackets.best(top, 1) if top is not None else []
-    return ranking.best([*found, *_outside(history)])
+    imported = (trial for trial in history.imported if trial.fidelity == history.space.highest_fidelity)
+    return ranking.best([*found, *_outside(history), *imported])
 
 
 def _has_run(history: History, budget: float) -> bool:

@@ -222,9 +222,17 @@ class FreezeThawSearch(Sampler):
         first = design.decide(history, number, generator)
         if isinstance(first, Suggestion):
             return self._suggestion(space, dict(first.config), self._beginning(space, number), first.metadata)
-        if not any(trial.ended and trial.decision is not None for trial in history.trials):
+        if not history.imported and not any(t.ended and t.decision is not None for t in history.trials):
             return Wait("the first result: all configurations have begun")
         return self._by_model(history, generator)
+
+    def beginning(
+        self,
+        history: History,
+        generator: np.random.Generator,  # noqa: ARG002
+    ) -> tuple[float | None, Place | None]:
+        """See `Sampler.beginning`: at the lowest level, from which it may be continued."""
+        return self.levels(history.space)[0], Place(0)
 
     def _by_model(self, history: History, generator: np.random.Generator) -> Suggestion | Wait | Done:
         from neps.samplers._model_based.fidelity_proposal import continuation

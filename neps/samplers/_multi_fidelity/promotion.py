@@ -85,6 +85,12 @@ class Promotion(abc.ABC):
             default: whether the very first configuration is the default one.
         """
 
+    @abc.abstractmethod
+    def next_new(
+        self, kinds: Sequence[Bracket], known: Brackets, generator: np.random.Generator, *, default: bool
+    ) -> tuple[int, Vacancy]:
+        """The same, of the places where new configurations begin."""
+
     def given_up(self, kinds: Sequence[Bracket], known: Brackets) -> set[int]:  # noqa: ARG002
         """The numbers of trials that will never be promoted, whatever results come in; unless overridden none."""
         return set()
@@ -111,11 +117,21 @@ class Synchronous(Promotion):
         default: bool,  # noqa: ARG002 - the first place is the first bracket's anyway
     ) -> tuple[int, Vacancy]:
         """See `Promotion.next`."""
-        begun = known.begun
         places = list(synchronous_places(kinds, known))
         promotions = [(bracket, place) for bracket, place in places if place.previous is not None]
-        new = (begun, Vacancy(kinds[begun % len(kinds)].lowest, 0))
-        return [*promotions, *places, new][0]
+        return [*promotions, *places, _in_a_new_one(kinds, known)][0]
+
+    def next_new(
+        self,
+        kinds: Sequence[Bracket],
+        known: Brackets,
+        generator: np.random.Generator,  # noqa: ARG002
+        *,
+        default: bool,  # noqa: ARG002 - as above
+    ) -> tuple[int, Vacancy]:
+        """See `Promotion.next_new`."""
+        free = ((bracket, place) for bracket, place in synchronous_places(kinds, known) if place.previous is None)
+        return next(free, None) or _in_a_new_one(kinds, known)
 
     def given_up(self, kinds: Sequence[Bracket], known: Brackets) -> set[int]:
         """Those that their brackets have left behind."""
@@ -142,9 +158,19 @@ class Asynchronous(Promotion):
             promotion = asynchronous_promotion(rung_count, eta, known.get(bracket, BracketMembers()))
             if promotion is not None:
                 return bracket, promotion
+        return self.next_new(kinds, known, generator, default=default)
+
+    def next_new(
+        self, kinds: Sequence[Bracket], known: Brackets, generator: np.random.Generator, *, default: bool
+    ) -> tuple[int, Vacancy]:
+        """See `Promotion.next_new`."""
         bracket = 0 if len(kinds) == 1 or (default and not known) else _drawn(kinds, generator)
         lowest = kinds[bracket].lowest
         return bracket, Vacancy(lowest, known.get(bracket, BracketMembers()).rung(lowest).free_slot)
+
+
+def _in_a_new_one(kinds: Sequence[Bracket], known: Brackets) -> tuple[int, Vacancy]:
+    return known.begun, Vacancy(kinds[known.begun % len(kinds)].lowest, 0)
 
 
 def _drawn(kinds: Sequence[Bracket], generator: np.random.Generator) -> int:

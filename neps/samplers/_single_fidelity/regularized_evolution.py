@@ -14,7 +14,7 @@ from neps._ranking import rank_key
 from neps.errors import ArgumentError
 from neps.samplers import _settings as settings
 from neps.samplers._drawing.claimed import Claimed
-from neps.samplers._drawing.initial_design import InitialDesign
+from neps.samplers._drawing.initial_design import InitialDesign, in_full
 from neps.samplers._drawing.mutation import mutated_in_one
 from neps.samplers._protocol import Done, Sampler, Suggestion
 from neps.space import Value
@@ -97,7 +97,7 @@ class RegularizedEvolution(Sampler):
         first = self._design().decide(history, number, generator)
         if first is not None:
             return first
-        ended = [trial for trial in history.trials if trial.ended and trial.decision is not None]
+        ended = [*in_full(history), *(t for t in history.trials if t.ended and t.decision is not None)]
         population = ended[-self.population_size :]
         tournament = generator.choice(self.population_size, size=self.sample_size, replace=False)
         parent = min((population[index] for index in tournament), key=rank_key)

@@ -1,0 +1,270 @@
+"""Where results from elsewhere come from: each source as configurations with losses. `import_trials` calls it.
+
+Nothing is checked against a space here, but that NePS writes the number of a choice where we write the choice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neps._evaluation.plain import as_number
+from neps._history import History
+from neps._ledger.layout import DEFINITION
+from neps._ledger.parsing import parse
+from neps._ledger.reading import read_history
+from neps._trial import Trial
+from neps.errors import ArgumentError, shown
+from neps.space import SearchSpace
+
+__all__ = ["Found", "found_in"]
+
+_LOSSES = ("loss", "objective_to_minimize")
+_LARGEST = 1 << 26
+_SAMPLED = re.compile(r"SAMPLING__Resolvable\.(\w+)::(\w+?)__.*", re.DOTALL)
+_ENVIRONMENT = "ENVIRONMENT__"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A result from elsewhere; a loss of None is a failure."""
+
+    config: Mapping[str, Any]
+    loss: float | None
+    cost: float | None = None
+
+
+Named = Iterator[tuple[str, Found]]
+"""Results, and what each is called in messages."""
+
+
+def found_in(source: Any, study_name: str | None, space: SearchSpace) -> tuple[str, Named]:
+    """What a source is called, and its results.
+
+    Raises:
+        ArgumentError: if it is none, or can't be read.
+    """
+    if isinstance(source, str) and "://" in source:
+        return f"the Optuna study {study_name}", _of_study(_loaded_study(source, study_name))
+    if isinstance(source, str | os.PathLike):
+        return _in_files(Path(source).expanduser(), space)
+    if isinstance(source, History):
+        return "a history", _of_history(source)
+    if hasattr(source, "get_trials") and hasattr(source, "directions"):
+        return f"the Optuna study {source.study_name}", _of_study(source)
+    if hasattr(source, "to_dict") and hasattr(source, "columns"):
+        return "a table", _of_rows(source.to_dict("records"), space)
+    if isinstance(source, Iterable) and not isinstance(source, Mapping | bytes):
+        return "a list", _of_list(source)
+    raise ArgumentError(
+        f"source is {shown(source)}; it must be a root directory, a History, a list of results, a CSV file, a "
+        "DataFrame, an Optuna study, or the URL of one's storage."
+    )
+
+
+def _in_files(path: Path, space: SearchSpace) -> tuple[str, Named]:
+    name = path.name or str(path)
+    if (path / DEFINITION).exists():
+        return name, _of_history(read_history(str(path.absolute())))
+    for folder in ("configs", "results"):
+        if (path / folder).is_dir():
+            return name, _of_neps(path / folder, space)
+    if path.is_file():
+        return name, _of_rows(_csv_rows(path), space)
+    raise ArgumentError(
+        f"source is {str(path)!r}, which is no root directory of neps ({DEFINITION}) or of NePS (configs or results), "
+        "and no CSV file."
+    )
+
+
+# neps
+
+
+def _of_history(history: History) -> Named:
+    for trial in history:
+        if (found := _of_trial(trial)) is not None:
+            yield f"trial {trial.number}", found
+    for trial in history.imported:
+        if (found := _of_trial(trial)) is not None:
+            yield "an imported trial", found
+
+
+def _of_trial(trial: Trial) -> Found | None:
+    """A result; not of a damaged trial, nor of one that a user has given a loss though it failed."""
+    if not trial.ended or trial.decision is None or trial.damaged:
+        return None
+    return Found(trial.config, trial.loss if trial.succeeded else None, trial.cost)
+
+
+# Lists and tables
+
+
+def _of_list(results: Iterable[Any]) -> Named:
+    for index, result in enumerate(results):
+        if not isinstance(result, Mapping) or not isinstance(result.get("config"), Mapping):
+            raise ArgumentError(
+                f'source[{index}] is {shown(result)}; it must be a mapping such as {{"config": {{"x": 0.5}}, '
+                '"loss": 0.25}. Nothing was imported.'
+            )
+        loss = next((result[name] for name in _LOSSES if name in result), None)
+        name = f"source[{index}]"
+        yield name, Found(result["config"], _number(f"{name}: loss", loss), _cost(f"{name}: cost", result.get("cost")))
+
+
+def _csv_rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            text = file.read(_LARGEST)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path} can't be read: {error}") from error
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
+    for index, row in enumerate(rows, start=1):
+        cells = {str(name): value for name, value in row.items()}
+        loss = next((cells[name] for name in _LOSSES if name in cells), None)
+        if index == 1 and not any(name in cells for name in _LOSSES):
+            raise ArgumentError(f"The table has the columns {shown(list(cells))}, but it must have a column loss.")
+        config = {}
+        for name in space:
+            value = cells.get(f"config.{name}", cells.get(name))
+            if value is not None and value != "":
+                config[name] = _value(value, name, space)
+        yield f"row {index}", Found(config, _cell(f"row {index}: loss", loss), _cost_cell(index, cells.get("cost")))
+
+
+def _value(value: object, name: str, space: SearchSpace) -> object:
+    """A cell's value: of a text what the parameter may be that is written so; a whole float where ints are."""
+    parameter = space[name]
+    if isinstance(value, str):
+        choices = parameter.every_value(parameter.categories) if parameter.categories else None
+        for choice in choices or ():
+            if str(choice) == value:
+                return choice
+        with contextlib.suppress(ValueError, yaml.YAMLError):
+            value = parse(value.encode())
+    if isinstance(value, float) and value.is_integer() and not parameter.categories:
+        with contextlib.suppress(ValueError):
+            return parameter.parse(int(value))
+    return value
+
+
+def _cell(name: str, value: object) -> float | None:
+    """A number; an empty cell is none, and pandas writes that as NaN."""
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    number = _number(name, value)
+    return None if number is None or math.isnan(number) else number
+
+
+def _cost_cell(index: int, value: object) -> float | None:
+    return _cost(f"row {index}: cost", _cell(f"row {index}: cost", value))
+
+
+def _number(name: str, value: object) -> float | None:
+    if value is None or (number := as_number(value)) is not None:
+        return None if value is None else number
+    raise ArgumentError(f"{name} is {shown(value)}; it must be a number, or None for a failure. Nothing was imported.")
+
+
+def _cost(name: str, value: object) -> float | None:
+    cost = _number(name, value)
+    if cost is not None and not (math.isfinite(cost) and cost >= 0):
+        rule = "it must be a finite number of at least 0"
+        raise ArgumentError(f"{name} is {shown(value)}; {rule}. Nothing was imported.")
+    return cost
+
+
+# Optuna
+
+
+def _loaded_study(storage: str, name: str | None) -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        message = "An Optuna storage is read by optuna, which is not installed: pip install 'neps[optuna]'"
+        raise ArgumentError(message) from error
+    try:
+        return optuna.load_study(study_name=name, storage=storage)
+    except (KeyError, ValueError) as error:
+        raise ArgumentError(f"There is no study {name!r} in {storage}: {error}. Pass study_name=….") from error
+
+
+def _of_study(study: Any) -> Named:
+    """Completed and failed trials; of a study that maximises, the loss is minus the value."""
+    if len(study.directions) != 1:
+        raise ArgumentError(f"The study {study.study_name} has {len(study.directions)} objectives; it must have one.")
+    sign = -1.0 if study.directions[0].name == "MAXIMIZE" else 1.0
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.name == "COMPLETE":
+            yield f"trial {trial.number}", Found(trial.params, sign * float(trial.value))
+        elif trial.state.name == "FAIL" and trial.params:
+            yield f"trial {trial.number}", Found(trial.params, None)
+
+
+# NePS
+
+
+def _of_neps(folder: Path, space: SearchSpace) -> Named:
+    """Results of NePS 0.12 (results/config_N/result.yaml) and 0.13 to 0.17 (configs/config_N/report.yaml)."""
+    for path in sorted(folder.glob("config_*")):
+        config, report = _document(path, "config"), _document(path, "report") or _document(path, "result")
+        if not isinstance(config, Mapping) or not isinstance(report, Mapping):
+            continue  # it has no result
+        loss = next((report[name] for name in _LOSSES if report.get(name) is not None), None)
+        failed = report.get("reported_as", "success") != "success" or (path / "error.yaml").exists()
+        if isinstance(loss, list):
+            raise ArgumentError(f"{path} has several objectives; it must have one. Nothing was imported.")
+        name = path.name
+        found = Found(
+            _plain_config(config, space),
+            None if failed else _number(f"{name}: loss", loss),
+            _cost(f"{name}: cost", report.get("cost")),
+        )
+        yield name, found
+
+
+def _document(folder: Path, name: str) -> Any:
+    """YAML or JSON, without what only a Python object can be; None where there is none."""
+    for suffix in ("yaml", "json"):
+        path = folder / f"{name}.{suffix}"
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            content = path.read_bytes()
+            try:
+                return json.loads(content) if suffix == "json" else parse(content)
+            except (ValueError, yaml.YAMLError, OverflowError) as error:
+                raise ArgumentError(f"{path} can't be read: {error}. Nothing was imported.") from error
+    return None
+
+
+def _plain_config(config: Mapping[Any, Any], space: SearchSpace) -> dict[str, Any]:
+    """By names, where NePS 0.14 and later write where and how a value was drawn; of a choice its number."""
+    plain = {}
+    for key, value in config.items():
+        name = str(key)
+        if match := _SAMPLED.fullmatch(name):
+            plain[match[1]] = _choice(space, match[1], value) if match[2] == "categorical" else value
+        else:
+            plain[name.removeprefix(_ENVIRONMENT)] = value
+    return plain
+
+
+def _choice(space: SearchSpace, name: str, place: Any) -> Any:
+    parameter = space.get(name)
+    choices = parameter.every_value(parameter.categories) if parameter is not None and parameter.categories else None
+    return choices[place] if choices and isinstance(place, int) and 0 <= place < len(choices) else place
