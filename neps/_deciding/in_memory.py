@@ -96,7 +96,9 @@ class InMemory:
         """
         number = len(self._trials) + 1
         request = Request(
-            history=History(self.space, MappingProxyType(self._trials), self.seed, self._brackets, self.imported),
+            history=History(
+                self.space, MappingProxyType(self._trials), self.seed, self._brackets, imported=self.imported
+            ),
             number=number,
             budget=self.budget,
             spending=self._spending,

@@ -99,7 +99,8 @@ def unreadable_endings(layout: Layout) -> dict[str, UnreadableDocumentError]:
 
 def _read_all(layout: Layout, known: dict[int, PublishedEnding]) -> dict[str, UnreadableDocumentError]:
     """Read what isn't known yet; why the others, by their paths, can't be read now: they say nothing."""
-    number, unreadable = 1, {}
+    number = 1
+    unreadable: dict[str, UnreadableDocumentError] = {}
     while True:
         if number not in known:
             path = f"{layout.endings}/{ending_name(number)}"

@@ -119,8 +119,9 @@ class Claims:
             # Later ones are known: this client has not seen that it was decided, or its folder was moved away. It is
             # decided (again) by what lies before it, as it was: it can't continue what was decided after it.
             known, brackets = {earlier: trial for earlier, trial in known.items() if earlier < number}, None
+        trials, imported = MappingProxyType(known), context.known.imported
         request = Request(
-            history=History(context.space, MappingProxyType(known), context.seed, brackets, context.known.imported),
+            history=History(context.space, trials, context.seed, brackets, imported=imported),
             number=number,
             budget=context.settings.budget,
             spending=context.spending,
