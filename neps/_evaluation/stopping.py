@@ -65,7 +65,7 @@ class Stopping:
         lost: whether the attempt is another's by now.
         allowance: the time that its trial has.
         walltime: that of the job.
-        on_short: called once where it says that the walltime is short.
+        on_short: called once where it says that the walltime is short, with the margin; with None for a run inside.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Stopping:
         *,
         allowance: Allowance = _UNLIMITED,
         walltime: Walltime = WALLTIME,
-        on_short: Callable[[], object] = lambda: None,
+        on_short: Callable[[float | None], object] = lambda _: None,
     ) -> None:
         self.leaving = False
         """Whether it was told to stop, and what it returns is no result."""
@@ -130,9 +130,8 @@ class Stopping:
         left = self._walltime.left()
         if left is None or left > self._needed:
             return False
-        had = left + time.monotonic() - self._began if self._had is None else self._had
-        self.ran_out = RanOut(had, self._margin)
-        self._on_short()
+        self.ran_out = self.out_of_walltime(self._margin)
+        self._on_short(self._margin)
         return True
 
     @property
@@ -145,7 +144,7 @@ class Stopping:
         self.leaving = self._told = True
         self.by = "stop" if by == "stop" else "walltime"
         if by == "walltime":
-            self._on_short()
+            self._on_short(None)
 
     # For who evaluates
 
@@ -157,6 +156,11 @@ class Stopping:
         if signum in _IMPATIENT or left is None:
             return _PATIENCE
         return max(_PATIENCE, min(self._needed, left - _BEFORE_THE_END))
+
+    def out_of_walltime(self, margin: float) -> RanOut:
+        """It was told so now, by this margin."""
+        left = self._walltime.known or 0.0
+        return RanOut(left + time.monotonic() - self._began if self._had is None else self._had, margin)
 
     @property
     def is_over(self) -> bool:

@@ -14,6 +14,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from neps._ledger import fields as typed
+from neps._ledger import foreign
 from neps._ledger.curve_file import CurveFile
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.identity import Identity
@@ -58,14 +60,23 @@ class Hold:
         """Leave the sign that it has saved a checkpoint: an empty file, made by its own processes alone."""
         self._mark(saved_name(self.attempt))
 
-    def mark_stopped(self) -> None:
-        """Leave the sign that one of its processes was told to stop, since the walltime of the job is nearly over."""
+    def mark_stopped(self, margin: float | None = None) -> None:
+        """Leave the sign that one of its processes was told to stop, since the walltime of the job is nearly over.
+
+        `margin`: by which it asked; None where a run inside of it has left.
+        """
         with contextlib.suppress(OSError):  # its worker knows by itself that little is left
-            self._mark(stopped_name(self.attempt))
+            self._mark(stopped_name(self.attempt), "" if margin is None else f"{margin}\n")
 
     def was_stopped(self) -> bool:
         """Whether there is such a sign of it."""
         return os.path.lexists(f"{self.folder.path}/{stopped_name(self.attempt)}")
+
+    def stopped_margin(self) -> float | None:
+        """The margin that such a sign of it names, if one does."""
+        with contextlib.suppress(OSError, ValueError):
+            return typed.cost(float(foreign.read(f"{self.folder.path}/{stopped_name(self.attempt)}") or b""))
+        return None
 
     def mark_stalled(self, size: int) -> None:
         """Leave the sign that one of its processes had no room to save: its name says all, since that fits."""
@@ -83,9 +94,14 @@ class Hold:
             return max((size for size in sizes if size is not None), default=None)
         return None
 
-    def _mark(self, name: str) -> None:
+    def _mark(self, name: str, content: str = "") -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-        os.close(os.open(f"{self.folder.path}/{name}", flags, 0o666))
+        descriptor = os.open(f"{self.folder.path}/{name}", flags, 0o666)
+        try:
+            if content:
+                os.write(descriptor, content.encode())
+        finally:
+            os.close(descriptor)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class Evaluations:
                 evaluated = own if is_around else self._told_in_a_child(hold, peers.settle(own))
         if not isinstance(evaluated, Evaluated) or not evaluated.outcome.success:
             reports.flush()
-        evaluated = judged(evaluated, held, stopping.ran_out, self._context)
+        evaluated = judged(evaluated, held, stopping, self._context)
         if isinstance(evaluated, PendingType):
             return evaluated
         evaluated = self._shortage.judge(held, evaluated, mine)

@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Iterator
 
-from neps._evaluation import Evaluated, Interrupted, PendingType, RanOut
+from neps._evaluation import Evaluated, Interrupted, PendingType, RanOut, Stopping
 from neps._ledger.claims import Claim
 from neps._ledger.layout import is_ledger_name, start_name
 from neps._ledger.setbacks import Setbacks
@@ -30,15 +30,18 @@ _MORE_TIME = "Give the jobs more time (sbatch --time)"
 Ended = Evaluated | Interrupted | PendingType
 
 
-def judged(ended: Ended, held: Claim, ran_out: RanOut | None, context: Context) -> Ended:
-    """An evaluation that was told that the walltime is short, as its job may have been too short for it.
+def judged(ended: Ended, held: Claim, stopping: Stopping, context: Context) -> Ended:
+    """An evaluation that was told, here or in a child, that the walltime is short: its job may be too short for it.
 
     Only with the first evaluation of a worker, which had most of the job: any other may just have begun too late. If
     the job had less than `margin` from the beginning, that isn't the trial's fault, and the worker ends by an error.
     """
-    if not isinstance(ended, Interrupted) or ended.reason != "walltime" or ran_out is None:
+    if not isinstance(ended, Interrupted) or ended.reason != "walltime":
         return ended
-    if not _had_the_job(ran_out, context) or _got_somewhere(held):
+    ran_out = stopping.ran_out
+    if ran_out is None and (margin := held.hold.stopped_margin()) is not None:
+        ran_out = stopping.out_of_walltime(margin)
+    if ran_out is None or not _had_the_job(ran_out, context) or _got_somewhere(held):
         return ended
     if ran_out.had > ran_out.margin:
         return _one_more(ended, held, ran_out, context)

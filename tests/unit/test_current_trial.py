@@ -195,6 +195,7 @@ class TestChildren:
         job(monkeypatch, 1000)
 
         def run_pipeline(x: float) -> float:
+            neps.report(1, x)
             assert child(2000)[6]
             return x  # of a training that is not over
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +91,25 @@ def test_a_trial_that_no_job_has_time_for_fails_in_the_end(jobs: Jobs, caplog: p
     assert "Give the jobs more time (sbatch --time), or save and report more often." in str(jobs.trial.error)
     neps.retry(jobs.root, 1)
     assert jobs.run().status == "waiting", "they are counted anew"
+
+
+@pytest.mark.parametrize("margin", [60.0, 2000.0])
+def test_it_is_the_same_where_a_child_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, margin: float) -> None:
+    monkeypatch.setattr("neps._worker.session.WALLTIME", Job(1000.0))
+
+    def run_pipeline(x: float) -> float:
+        ask = f"import neps; assert neps.current_trial().should_stop(margin={margin})"
+        environment = {**os.environ, "NEPS_JOB_END_TIME": str(time.time() + 50)}
+        subprocess.run([sys.executable, "-c", ask], env=environment, check=True, timeout=120)
+        return x
+
+    if margin > 1000:
+        with pytest.raises(neps.errors.LaunchError, match="this job is too short"):
+            search(tmp_path, run_pipeline, 1)
+    else:
+        search(tmp_path, run_pipeline, 1)
+    end = (tmp_path / "config_1" / "attempt_1.end.yaml").read_text()
+    assert ("job_too_short: true" in end) is (margin < 1000)
 
 
 def save(folder: Path, job: int) -> None:
