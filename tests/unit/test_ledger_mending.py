@@ -145,7 +145,7 @@ def test_what_is_whole_after_all_stays(scene: Scene) -> None:
     whole = scene.path(1, "attempt_1.end.yaml").read_bytes()
     looks = []
 
-    def late(_: object, name: str, of: object, meant: str | None = None) -> str | None:  # noqa: ARG001
+    def late(_: object, name: str, of: object, meant: str | None = None) -> str | None:
         looks.append(name)
         return "torn" if len(looks) == 1 else None
 
