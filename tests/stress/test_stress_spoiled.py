@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def test_a_worker_does_what_the_doctor_says(tmp_path: Path, group: str, harm: st
         evaluated.append(neps.current_trial().number)
         return {"loss": x, "cost": 1}
 
-    def work() -> dict[int, Trial]:
+    def work() -> Mapping[int, Trial]:
         budget: dict[str, Any] = {"max_evaluations_total": TRIALS} | ({"max_cost_total": 1000} if details else {})
         settings = {"searcher": "random_search", "progress": False, "post_run_summary": False, **budget}
         return neps.run(run_pipeline, scene.root, SPACE, **settings).by_number
@@ -139,7 +139,7 @@ def test_a_worker_does_what_the_doctor_says(tmp_path: Path, group: str, harm: st
     }
 
 
-def check(said: Report, trials: dict[int, Trial], evaluated: list[int]) -> None:
+def check(said: Report, trials: Mapping[int, Trial], evaluated: list[int]) -> None:
     """What came of each trial is what was said of it."""
     assert sorted(trials) == list(range(1, TRIALS + 1))
     assert len(evaluated) == len(set(evaluated)), "one was evaluated twice"
