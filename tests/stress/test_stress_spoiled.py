@@ -17,6 +17,7 @@ import pytest
 import neps
 from neps._doctor.examination import Report, examine
 from neps._doctor.finding import Standing
+from neps._ledger import definition
 from neps._ledger.claims import Claim
 from neps._ledger.pending_mark import PendingMark, mark_pending
 from neps._ledger.records import End, result_fields
@@ -160,7 +161,10 @@ def check(said: Report, trials: Mapping[int, Trial], evaluated: list[int]) -> No
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_without_its_definition_there_is_no_run_for_anybody(tmp_path: Path, harm: str) -> None:
+def test_without_its_definition_there_is_no_run_for_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    monkeypatch.setattr(definition, "_PATIENCE", 0.2)
     scene = Scene(tmp_path / "root")
     build(scene)
     spoil(scene.root / "neps.yaml", harm)
