@@ -116,6 +116,6 @@ class Result:
         return cls(Outcome(success=success, **fields), Origin(**origin))
 
     @classmethod
-    def of_damage(cls, error: str | None, worker: str = "", attempt: int = 1) -> Result:
-        """The verdict that a trial is damaged, and why."""
-        return cls(Outcome(success=False, error=error), Origin(worker=worker, attempt=attempt, damaged=True))
+    def of_damage(cls, error: str | None, worker: str = "", attempt: int = 1, *, cost: float | None = None) -> Result:
+        """The verdict that a trial is damaged, and why; `cost` is what its evaluation has cost, where that is known."""
+        return cls(Outcome(success=False, error=error, cost=cost), Origin(worker=worker, attempt=attempt, damaged=True))

@@ -136,6 +136,8 @@ class InRoot:
             with contextlib.suppress(OSError):
                 held.leave("it could not be marked as pending")
             raise
+        finally:
+            self._context.heartbeat.release()
         with contextlib.suppress(OSError):  # for people
             folder.write_config(held.decision, me)
         self._view.begun(folder, dataclasses.replace(held.state, mark=mark))

@@ -70,7 +70,7 @@ class Spending:
             self._spent += sign * Fraction(min(trial.spent, _LARGEST))
         if result is None:
             return
-        if trial.damaged:
+        if trial.damaged and result.outcome.cost is None:
             (self._damaged.add if sign > 0 else self._damaged.discard)(trial.number)
         elif result.outcome.success and result.outcome.account_for_cost:
             self._count_success(step, result.outcome.cost, sign)
@@ -98,7 +98,7 @@ class Spending:
 
     @property
     def total(self) -> float:
-        """What was spent. A damaged trial counts as it was expected: nothing while no cost is known."""
+        """What was spent. A damaged trial, where its cost is lost, counts as expected: nothing while none is known."""
         return self.total_with([])
 
     def total_with(self, pending: Iterable[Decision]) -> float:

@@ -15,7 +15,7 @@ from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.layout import Layout
 from neps._ledger.records import End
 from neps._ledger.trial_folder import TrialFolder
-from neps._ledger.trial_state import spent_before
+from neps._ledger.trial_state import spent_before, spent_on
 from neps._trial import Decision, Result, Status, Trial
 
 __all__ = ["Notices", "damaged_trial", "verdict_on"]
@@ -37,17 +37,22 @@ def damaged_trial(
         error: why it can't be trusted. A verdict that was published goes before it.
         check: raises UnreadableDocumentError where the decision of that path can't be trusted.
     """
-    attempts, spent = folder.last_attempt(), 0.0
+    attempts, spent, cost = folder.last_attempt(), 0.0, None
     with contextlib.suppress(UnreadableDocumentError, OSError):
         folder.check()
-        spent = spent_before(folder, attempts + 1)  # whatever it was spent on
+        spent, cost = spent_before(folder, attempts), spent_on(folder, attempts)
         if decision is None and (committed := folder.decision()) is not None:
             check(committed[0], folder.path)
             decision = committed[0]
     verdict = verdict_on(folder)
-    result = Result.of_damage(verdict.outcome.error if verdict else error.without_path)
+    result = Result.of_damage(verdict.outcome.error if verdict else error.without_path, cost=cost)
     return Trial(
-        number=folder.number, decision=decision, result=result, status=Status.FAILED, attempts=attempts, spent=spent
+        number=folder.number,
+        decision=decision,
+        result=result,
+        status=Status.FAILED,
+        attempts=attempts,
+        spent=spent + (cost or 0.0),
     )
 
 

@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from neps._ledger import documents
 from neps._ledger.claims import Hold
@@ -25,6 +26,7 @@ from neps._ledger.touching import Lock, touch
 __all__ = ["Heartbeat"]
 
 _logger = logging.getLogger("neps.ledger")
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,10 +78,23 @@ class Heartbeat:
         with contextlib.suppress(OSError):
             os.unlink(self._presence)  # noqa: PTH108
 
-    def expect(self) -> None:
-        """An attempt is about to be opened: what stands in for this thread starts meanwhile."""
+    def while_opening(self, hold: Hold, begin: Callable[[], _T | None]) -> _T | None:
+        """Open an attempt, and keep it alive from then on, however long that and what follows take.
+
+        Args:
+            hold: of the attempt that is to be opened; `Heartbeat.hold` says later who is to be told.
+            begin: opens it; None if somebody else was first.
+        """
         if self._thread.is_alive():
-            self._stand_in.begin()
+            self._stand_in.begin()  # it starts meanwhile
+        self._hold(hold, lambda: None, lambda: None)
+        opened = None
+        try:
+            opened = begin()
+        finally:
+            if opened is None:
+                self.release()
+        return opened
 
     def hold(
         self, hold: Hold, on_superseded: Callable[[], object], on_beat: Callable[[], object] = lambda: None
@@ -91,6 +106,14 @@ class Heartbeat:
             on_superseded: called in the heartbeat's thread if the attempt is taken over.
             on_beat: called in the heartbeat's thread with each beat.
         """
+        with self._changed:
+            held = self._held
+            if held is not None and held.hold == hold:  # since it was expected
+                self._held = dataclasses.replace(held, on_superseded=on_superseded, on_beat=on_beat)
+                return
+        self._hold(hold, on_superseded, on_beat)
+
+    def _hold(self, hold: Hold, on_superseded: Callable[[], object], on_beat: Callable[[], object]) -> None:
         lock = hold.lock()
         with self._changed:
             self._held_since = time.monotonic()
@@ -150,14 +173,15 @@ class Heartbeat:
     def _tell(self, held: _Beating, *, open_still: bool) -> None:
         """Call back, unless the attempt was released meanwhile."""
         with self._changed:
-            if self._held is not held:
+            now = self._held
+            if now is None or now.lock is not held.lock:
                 return
             if open_still:
                 self._stand_in.show(held.lock, time.monotonic())
-                held.on_beat()
+                now.on_beat()
             else:
                 self._held = None
-                held.on_superseded()
+                now.on_superseded()
 
     def _appear(self) -> None:
         """Show that this worker lives. Only `overwrite_working_directory` looks; it never fails the worker."""

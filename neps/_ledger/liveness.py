@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from neps._ledger import documents
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.foreign import change_mark
+from neps._ledger.foreign import change_mark, read
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.records import parsed
@@ -96,21 +96,24 @@ def _first_to_show_life(suspects: Sequence[_Suspect], lease: float) -> Identity 
 
 
 def _suspects(layout: Layout, lease: float) -> Iterator[_Suspect]:
-    for identity, mark in [*_present(layout), *_holding(layout, lease)]:
+    for identity, mark in [*_present(layout, unknown=True), *_holding(layout, lease)]:
         yield _Suspect(identity, mark, Silence(_POLL))
 
 
-def _present(layout: Layout) -> Iterator[tuple[Identity, Callable[[], int | None]]]:
+def _present(layout: Layout, *, unknown: bool = False) -> Iterator[tuple[Identity, Callable[[], int | None]]]:
+    """Whoever shows that it is there; with `unknown`, even if nobody can read who that is."""
     names: list[str] = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         names = os.listdir(layout.presence)  # noqa: PTH208
     for name in names:
         path = f"{layout.presence}/{name}"
-        with contextlib.suppress(UnreadableDocumentError):
+        try:
             fields = documents.load(path)
-            if fields is not None:
-                identity = parsed(path, functools.partial(Identity.from_document, fields))
-                yield identity, functools.partial(_time_of_change, path)
+            identity = None if fields is None else parsed(path, functools.partial(Identity.from_document, fields))
+        except UnreadableDocumentError:
+            identity = Identity(name.removesuffix(".yaml"), "", "", "", 1, 0) if unknown else None
+        if identity is not None:
+            yield identity, functools.partial(_time_of_change, path)
 
 
 def _time_of_change(path: str) -> int | None:
@@ -124,9 +127,19 @@ def _time_of_change(path: str) -> int | None:
 
 
 def _holding(layout: Layout, lease: float) -> Iterator[tuple[Identity, Callable[[], int | None]]]:
-    """Whoever holds an attempt: `.neps/` with the presences may have been deleted."""
+    """Whoever holds an attempt: `.neps/` with the presences may have been deleted.
+
+    What can't be read now may be an attempt of somebody who lives: it is looked at again, until it is damaged.
+
+    Raises:
+        OSError: if the filesystem fails, which says nothing of anybody.
+    """
     view = View(layout, None, lease=lease, poll=_POLL)
     view.join()
+    while any(each.torn.looks or not each.was_undecided for each in view.numbers.reserved.values()):
+        time.sleep(_POLL)
+        read(layout.definition)  # else nothing would ever be known
+        view.refresh()
     yield from _holders(view)
 
 

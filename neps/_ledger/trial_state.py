@@ -19,7 +19,7 @@ from neps._trial import Decision, Result, Status, Trial
 
 _logger = logging.getLogger("neps.ledger")
 
-__all__ = ["TrialState", "condemn", "read_state", "spent_before", "trial_of", "trial_with"]
+__all__ = ["TrialState", "condemn", "read_state", "spent_before", "spent_on", "trial_of", "trial_with"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -180,12 +180,20 @@ def spent_before(folder: TrialFolder, attempt: int) -> float:
     Raises:
         OSError: if the filesystem fails.
     """
-    spent = 0.0
-    for earlier in range(1, attempt):
-        with contextlib.suppress(UnreadableDocumentError):
-            end = folder.end(earlier)
-            spent += _accounted(end.result if end is not None else None)
-    return spent
+    return sum((spent_on(folder, earlier) or 0.0 for earlier in range(1, attempt)), 0.0)
+
+
+def spent_on(folder: TrialFolder, attempt: int) -> float | None:
+    """What an attempt has cost, whatever decision it was of; None where it has no result that can be read.
+
+    Raises:
+        OSError: if the filesystem fails.
+    """
+    with contextlib.suppress(UnreadableDocumentError):
+        end = folder.end(attempt)
+        if end is not None and end.end is End.RESULT:
+            return _accounted(end.result)
+    return None
 
 
 def trial_with(folder: TrialFolder, state: TrialState, spent: float) -> Trial:

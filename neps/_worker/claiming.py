@@ -17,7 +17,7 @@ from types import MappingProxyType
 from neps._budget import Limit
 from neps._deciding import Request, decide
 from neps._history import History
-from neps._ledger.claims import Claim
+from neps._ledger.claims import Claim, Hold
 from neps._ledger.trial_folder import TrialFolder
 from neps._trial import Decision, Value
 from neps._worker.context import Context
@@ -160,8 +160,9 @@ class Claims:
             self._lost(decision)
             return None
         self._context.tenure.check()
-        self._context.heartbeat.expect()
-        if (held := Claim.commit(folder, decision, self._context.me)) is None:
+        hold, me = Hold(folder, 1, self._context.me.worker), self._context.me
+        held = self._context.heartbeat.while_opening(hold, lambda: Claim.commit(folder, decision, me))
+        if held is None:
             self._lost(decision)
             return None
         self._slowest = max(self._slowest, time.monotonic() - began)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 
-from neps._ledger.claims import Claim
+from neps._ledger.claims import Claim, Hold
 from neps._ledger.pending import Pending
 from neps._ledger.records import End, result_fields
 from neps._ledger.retrying import RETRY
@@ -57,12 +57,14 @@ def _open_next(pending: Pending, context: Context) -> Claim | None:
     assert after is not None  # noqa: S101 - it waits
     setbacks = _setbacks(pending, context)  # before the attempt is opened: it may fail
     context.tenure.check()
-    if (held := Claim.resume(folder, state, me)) is None:
+    hold = Hold(folder, attempt + 1, me.worker)
+    if (held := context.heartbeat.while_opening(hold, lambda: Claim.resume(folder, state, me))) is None:
         context.view.update(folder.number)
         return None
     context.view.begun(folder, held.state)
     if setbacks.died_too_often(context.settings.max_attempts):
         _give_up(held, setbacks, context)
+        context.heartbeat.release()
         return None
     why = "after a retry" if state.start.after == RETRY else _how_it_ended(after)
     _logger.info("Trial %d resumed (attempt %d; %s) in %s", folder.number, attempt + 1, why, folder.path)

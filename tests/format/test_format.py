@@ -141,6 +141,12 @@ class TestToday:
         write_endings(written)
         assert files(written) == files(HERE / "v1_endings")
 
+    def test_writer_names_the_decisions_of_results(self, tmp_path: Path) -> None:
+        write_run(tmp_path / "run", name_decisions=True)
+        written = files(tmp_path / "run")
+        assert written == files(HERE / "v1_decisions")
+        assert b"\ndecision: " in written["config_1/result.yaml"]
+
     @pytest.mark.parametrize("name", SPACES)
     def test_writer_writes_other_spaces_and_what_they_require(self, name: str, tmp_path: Path) -> None:
         write_run(tmp_path / "run", SPACES[name])

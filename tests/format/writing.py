@@ -86,10 +86,16 @@ BOB = dataclasses.replace(ALICE, worker="node2-42-4e5f6a7b", host="node2.example
 TORN = b"format_version: 1\nrun: 0123456789abcdef\nnumber: 6\nconfig:\n  ra"
 
 
-def write_run(root: Path, parameters: Mapping[str, neps.space.Parameter] = SPACE) -> None:
-    """Write the run into a folder that doesn't exist yet."""
+_NAMING = {"decisions": False}
+
+
+def write_run(
+    root: Path, parameters: Mapping[str, neps.space.Parameter] = SPACE, *, name_decisions: bool = False
+) -> None:
+    """Write the run into a folder that doesn't exist yet; its results may name their decisions."""
     others = [values for name, values in _OTHERS.items() if name in parameters]
     with (
+        mock.patch.dict(_NAMING, {"decisions": name_decisions}),
         mock.patch.dict(_FIXED, *others),
         mock.patch.object(documents, "now", TIME.isoformat),
         mock.patch.object(Identity, "mine", return_value=BOB),
@@ -151,7 +157,9 @@ def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
 def _end(folder: TrialFolder, attempt: int = 1, who: Identity = ALICE, **changes: Any) -> None:
     fields: dict[str, Any] = {"success": True, "loss": 0.5, "cost": 3.0, "worker": who.worker, "attempt": attempt}
     fields |= {"started": TIME, "finished": TIME + dt.timedelta(seconds=90), "duration": 90.0}
-    folder.end_with_result(attempt, result_fields(Result.of(**(fields | changes))), who)
+    committed = folder.decision() if _NAMING["decisions"] else None
+    of = committed[0] if committed is not None else None
+    folder.end_with_result(attempt, result_fields(Result.of(**(fields | changes))), who, of)
 
 
 def _success(folder: TrialFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import neps
 from neps._ledger.claims import Hold
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.records import End
@@ -202,3 +204,30 @@ class TestPresence:
         stopper.start()
         stopper.join(20)
         assert not stopper.is_alive()
+
+
+@pytest.mark.parametrize("hangs_at", ["trial.yaml", "config.yaml", "attempt_2.yaml"])
+def test_a_worker_that_hangs_between_opening_an_attempt_and_evaluating_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs_at: str
+) -> None:
+    """The call is done, and its reply comes no sooner than the attempt's heartbeat has been there."""
+    if hangs_at == "attempt_2.yaml":
+        with pytest.raises(KeyboardInterrupt):
+            neps.run(_interrupted, tmp_path, {"x": neps.Float(0, 1)}, lease_seconds=LEASE, max_evaluations_total=1)
+    lock = tmp_path / "config_1" / ("attempt_2.lock" if hangs_at == "attempt_2.yaml" else "attempt_1.lock")
+    link, hung = os.link, []
+
+    def hanging(source: str, target: str) -> None:
+        link(source, target)
+        if target.endswith(f"config_1/{hangs_at}"):
+            wait_until(lock.exists, 20, "the heartbeat of an attempt whose worker hangs")
+            hung.append(target)
+
+    monkeypatch.setattr(os, "link", hanging)
+    history = neps.run(lambda x: x, tmp_path, {"x": neps.Float(0, 1)}, lease_seconds=LEASE, max_evaluations_total=1)
+    assert len(hung) == 1
+    assert history.by_number[1].succeeded
+
+
+def _interrupted(x: float) -> float:
+    raise KeyboardInterrupt

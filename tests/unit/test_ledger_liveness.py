@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from neps._ledger import documents, liveness
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.liveness import live_worker
+from unit.ledger_scene import Scene
 
 LEASE = 0.3
 ELSEWHERE = Identity("elsewhere-1-abc", "elsewhere", "another-boot", "pid:[1]", 1, 1)
@@ -89,3 +91,35 @@ def test_a_presence_at_which_this_user_may_not_look_tells_nothing(
     assert presence.exists()
     monkeypatch.setattr(liveness, "change_mark", refused)
     assert asked(tmp_path) is None
+
+
+def test_an_attempt_that_cant_be_read_for_a_moment_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker lives, and has no presence: somebody has deleted `.neps`."""
+    monkeypatch.setattr(liveness, "_POLL", 0.01)
+    scene = Scene(tmp_path / "root")
+    scene.define(lease_seconds=LEASE)
+    scene.claim(1, dataclasses.replace(Identity.mine(), worker="alive"))
+    real, failures = os.open, [errno.EIO, errno.EIO]
+
+    def failing(path: object, *args: object, **keywords: object) -> object:
+        if str(path).endswith("config_1/trial.yaml") and failures:
+            raise OSError(failures.pop(), "as a test has it", path)
+        return real(path, *args, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", failing)
+    alive = live_worker(scene.layout, Identity.mine(), LEASE)
+    assert alive is not None
+    assert alive.worker == "alive"
+    assert not failures
+
+
+def test_a_presence_that_cant_be_read_is_somebodys(
+    tmp_path: Path, presence: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presence.write_bytes(b"format_version: 1\nwor")
+    act_at_look(5, lambda: os.utime(presence, ns=(1, 1)), monkeypatch)
+    alive = asked(tmp_path)
+    assert alive is not None
+    assert alive.worker == "elsewhere"

@@ -147,3 +147,16 @@ def test_a_stream_that_takes_nothing_fails_nobody(tmp_path: Path, kind: str, mon
     monkeypatch.setattr(sys, "stderr", None if kind == "none" else closed)
     evaluate(tmp_path)
     assert neps.load(tmp_path).best is not None
+
+
+def test_a_number_that_nobody_decides_any_more_is_not_to_be_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings: dict[str, Any] = {"searcher": "random_search", "max_cost_total": 1}
+    neps.run(lambda x: {"loss": x, "cost": 1}, tmp_path, {"x": neps.Float(0, 1)}, **settings)
+    (tmp_path / "config_2").mkdir()
+    capsys.readouterr()
+    neps.run(lambda x: {"loss": x, "cost": 1}, tmp_path, {"x": neps.Float(0, 1)}, **settings)
+    said = capsys.readouterr().err
+    assert "1 trial ended, 1 without a decision" in said
+    assert "to be resumed" not in said
