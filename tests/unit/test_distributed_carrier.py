@@ -73,14 +73,20 @@ def joined(there: Group, name: str, arguments: dict[str, str]) -> None:
 def test_ranks_find_each_other_though_others_were_there_before_them(ranks: tuple[Group, Group]) -> None:
     """Torchrun starts all ranks anew, on one host as a restart and on the other as none: its store stays."""
     first, second = ranks
+    deadline = time.monotonic() + 60
+
+    def wait(pause: float) -> None:
+        assert time.monotonic() < deadline, "they don't find each other"
+        time.sleep(pause)
+
     for _ in range(3):
         joining._starts.clear()
         os.environ[joining._VARIABLE] = ""
         Carrier(second, "lobby").put("asks/1", "a ticket of a rank that has died")
         with ThreadPoolExecutor() as pool:
             for _ in range(2):
-                calls = [pool.submit(joining.join, each, MINE, time.sleep) for each in (second, first)]
-                here, there = (call.result(60)[0] for call in calls)
+                calls = [pool.submit(joining.join, each, MINE, wait) for each in (second, first)]
+                here, there = (call.result()[0] for call in calls)
                 here.put("step/0", "a")
                 assert there.find("step/0") == "a"
 
