@@ -26,7 +26,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout, ending_name
 from neps._ledger.records import parsed
 
-__all__ = ["Endings", "PublishedEnding", "last_ending", "unreadable_endings"]
+__all__ = ["Endings", "PublishedEnding", "last_ending", "reason_of", "unreadable_endings"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,6 +86,11 @@ def last_ending(layout: Layout) -> PublishedEnding | None:
     with contextlib.suppress(OSError):
         _read_all(layout, known)
     return known[max(known)] if known else None
+
+
+def reason_of(published: PublishedEnding | None) -> str | None:
+    """Its reason, where there is one."""
+    return published.ending.reason if published is not None else None
 
 
 def unreadable_endings(layout: Layout) -> dict[str, UnreadableDocumentError]:
