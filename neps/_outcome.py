@@ -63,6 +63,11 @@ class Outcome:
         """What it adds to the cost of the run."""
         return self.cost if self.cost is not None and self.account_for_cost else 0.0
 
+    @property
+    def lacks_cost(self) -> bool:
+        """Whether it is of a success that returned no cost, and counts towards budgets."""
+        return self.success and self.account_for_cost and self.cost is None
+
 
 MEASURES = tuple(each.name for each in dataclasses.fields(Outcome) if each.metadata.get("measure"))
 """The names of the outcome's measures."""

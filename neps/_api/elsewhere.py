@@ -135,7 +135,7 @@ _GROUPS: tuple[tuple[str, str], ...] = (
         ),
         (
             "loss_threshold stop stop_criterion early_stop_fn termination_cost_threshold min_metric_value "
-            "max_metric_value early_stopping target_value max_evaluations_without_improvement n_iter_no_change"
+            "max_metric_value early_stopping"
         ),
     ),
     (

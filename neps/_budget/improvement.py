@@ -57,7 +57,7 @@ class Improvement:
     def __init__(
         self, highest: float | None = None, cost_if_missing: float | None = None, trials: Iterable[Trial] = ()
     ) -> None:
-        self._highest = highest
+        self._highest = highest if highest is not None and highest > 0 else None
         self._if_missing = cost_if_missing or 0.0
         self._trials: dict[int, Trial] = {}
         self._last = 0
@@ -71,16 +71,19 @@ class Improvement:
         """A trial is known, or stands differently now."""
         before = self._trials.get(trial.number)
         self._trials[trial.number] = trial
-        if before is not None and before.ended:
-            if before.result != trial.result:  # retried
-                self._recount()
-        elif trial.number < self._last and before is None:  # others may continue it
+        if before is None and trial.number < self._last:  # others may continue it
             self._recount()
-        elif better(trial, self._best):
+        elif before is None or not before.ended:
+            self._ended_or_not(trial)
+        elif before.result != trial.result:  # retried
+            self._recount()
+        self._last = max(self._last, trial.number)
+
+    def _ended_or_not(self, trial: Trial) -> None:
+        if better(trial, self._best):
             self._best, self._since = trial, None
         elif self._since is not None and self._counts(trial):
             self._add(self._since, trial)
-        self._last = max(self._last, trial.number)
 
     def gone(self, number: int) -> None:
         """The folder of a trial was removed: nothing is known of its number any more."""
@@ -151,11 +154,14 @@ class Improvement:
         return incumbent is not None and (incumbent.fidelity, incumbent.loss) == (self._best.fidelity, self._best.loss)
 
     def _add(self, since: _Since, trial: Trial) -> None:
-        step = FidelityStep.of(trial.decision, self._trials)
-        whole = Fraction(self._highest) if self._highest is not None and self._highest > 0 else None
         since.results += 1
-        since.evaluations += Fraction(1) if step is None or whole is None else step.width / whole
+        since.evaluations += self._evaluations(trial)
         since.cost += Fraction(min(trial.spent, _LARGEST))
         outcome = trial.outcome
-        if outcome is not None and outcome.success and outcome.account_for_cost and outcome.cost is None:
+        if outcome is not None and outcome.lacks_cost:
             since.cost += Fraction(self._if_missing)
+
+    def _evaluations(self, trial: Trial) -> Fraction:
+        """How many full ones it is worth."""
+        step = FidelityStep.of(trial.decision, self._trials)
+        return Fraction(1) if step is None or self._highest is None else step.width / Fraction(self._highest)

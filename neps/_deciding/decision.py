@@ -20,12 +20,11 @@ from neps._deciding.request import Request
 from neps._deciding.seeding import entry_generator, generator_for, trial_seed
 from neps._ending import Ending
 from neps._evaluation.plain import as_number, plain
-from neps._outcome import Outcome
 from neps._trial import MOST_PLACES, Decision, Entry, Place, place_fields
 from neps.errors import ArgumentError, NepsError, SamplerError, SpaceError, shown
 from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 
-__all__ = ["decide", "is_independent", "lacks_cost"]
+__all__ = ["decide", "is_independent"]
 
 _LARGEST_SEED = 2**32 - 1
 _ENQUEUED = MappingProxyType({"by": "user"})
@@ -88,14 +87,18 @@ def _limit(request: Request) -> Limit | None:
         return Limit(done=True, reason=ending.reason, ending=ending)
     if budget.max_evaluations_total is not None and request.number > budget.max_evaluations_total:
         return Limit(done=True, reason=f"max_evaluations_total={budget.max_evaluations_total} is reached")
-    awaited = request.history.by_number.get(request.awaited) if request.awaited is not None else None
-    if awaited is not None and spending.mean is None and lacks_cost(awaited.outcome):  # so would what is tried next
+    if spending.mean is None and _awaited_lacks_cost(request):  # so would what is tried next
         reason = (
-            f"trial {awaited.number} returned no cost, which max_cost_total={budget.max_cost_total:g} needs. Have "
+            f"trial {request.awaited} returned no cost, which max_cost_total={budget.max_cost_total:g} needs. Have "
             'run_pipeline return {"loss": …, "cost": …}, or pass cost="duration" or cost_value_on_error=…'
         )
         return Limit(done=True, reason=reason)
     return spending.limit(budget, request.pending, expected=request.expected_cost is not None)
+
+
+def _awaited_lacks_cost(request: Request) -> bool:
+    awaited = request.history.by_number.get(request.awaited) if request.awaited is not None else None
+    return awaited is not None and awaited.outcome is not None and awaited.outcome.lacks_cost
 
 
 def _ending(request: Request) -> Ending | None:
@@ -109,11 +112,6 @@ def _ending(request: Request) -> Ending | None:
         return None
     published = (ending for ending in request.endings if budget.is_bound_by(ending))
     return next(published, None) or request.since_incumbent().ending(budget, request.number)
-
-
-def lacks_cost(outcome: Outcome | None) -> bool:
-    """Whether it is of a success that returned no cost, and counts towards budgets."""
-    return outcome is not None and outcome.success and outcome.account_for_cost and outcome.cost is None
 
 
 # What users have enqueued

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from neps._budget import Budget, ExpectedCost, Improvement, Limit, Spending
-from neps._deciding.decision import decide, is_independent, lacks_cost
+from neps._deciding.decision import decide, is_independent
 from neps._deciding.request import Request
 from neps._ending import Ending
 from neps._fidelity import Brackets
@@ -32,7 +32,7 @@ def check_cost(number: int, outcome: Outcome, budget: Budget) -> None:
     Raises:
         ReturnValueError: if it is one.
     """
-    if budget.counting_costs is not None and budget.cost_if_missing is None and lacks_cost(outcome):
+    if budget.counting_costs is not None and budget.cost_if_missing is None and outcome.lacks_cost:
         raise ReturnValueError(
             f"trial {number} returned the loss {outcome.loss:g}, but no cost, which {budget.counting_costs} needs. "
             'Return {"loss": …, "cost": …}.'

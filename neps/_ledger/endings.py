@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,8 +27,11 @@ from neps._ledger.exclusive import publish, sync_folder
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout, ending_name
 from neps._ledger.records import parsed
+from neps._ledger.storage import SPACE
 
-__all__ = ["Endings", "PublishedEnding", "last_ending", "unreadable_endings"]
+__all__ = ["Endings", "PublishedEnding", "last_ending", "reason_of", "unreadable_endings"]
+
+_logger = logging.getLogger("neps.ledger")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,9 +61,24 @@ class Endings:
     def publish(self, ending: Ending) -> None:
         """Say so, unless somebody has: of the same limit there is one.
 
+        Where the disk is full, or something else stands there, that isn't worth waiting for: the search is over.
+
         Raises:
-            OSError: if it can't be written.
+            OSError: if the filesystem fails.
         """
+        try:
+            self._publish(ending)
+        except OSError as error:
+            if error.errno not in {*SPACE, errno.ENOTDIR, errno.EEXIST}:
+                raise
+            _logger.warning(
+                "That the search has ended (%s) can't be written to %s: %s. `neps status` won't say it.",
+                ending.reason,
+                self._layout.endings,
+                error,
+            )
+
+    def _publish(self, ending: Ending) -> None:
         number = 1
         while not self._is_said(ending):
             os.makedirs(self._layout.endings, exist_ok=True)  # noqa: PTH103
@@ -88,6 +108,11 @@ def last_ending(layout: Layout) -> PublishedEnding | None:
     return known[max(known)] if known else None
 
 
+def reason_of(published: PublishedEnding | None) -> str | None:
+    """Its reason, where there is one."""
+    return published.ending.reason if published is not None else None
+
+
 def unreadable_endings(layout: Layout) -> dict[str, UnreadableDocumentError]:
     """Why some can't be read, by their paths.
 
@@ -99,8 +124,7 @@ def unreadable_endings(layout: Layout) -> dict[str, UnreadableDocumentError]:
 
 def _read_all(layout: Layout, known: dict[int, PublishedEnding]) -> dict[str, UnreadableDocumentError]:
     """Read what isn't known yet; why the others, by their paths, can't be read now: they say nothing."""
-    number = 1
-    unreadable: dict[str, UnreadableDocumentError] = {}
+    number, unreadable = 1, dict[str, UnreadableDocumentError]()
     while True:
         if number not in known:
             path = f"{layout.endings}/{ending_name(number)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from neps._history import History
 from neps._ledger.definition import Definition, find_definition
-from neps._ledger.endings import last_ending
+from neps._ledger.endings import last_ending, reason_of
 from neps._ledger.known_trials import read_results
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.view import View
@@ -77,8 +77,7 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
     """
     definition = definition or read_definition(root)
     ended = last_ending(Layout(root_of(root), definition.run))
-    reason = ended.ending.reason if ended is not None else None
-    return history_of(definition, read_trials(root, definition), root, reason)
+    return history_of(definition, read_trials(root, definition), root, reason_of(ended))
 
 
 def history_of(

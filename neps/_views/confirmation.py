@@ -189,7 +189,7 @@ def probability_better(one: Mapping[int, float], other: Mapping[int, float]) -> 
 
     Example:
         >>> round(probability_better({1: 0.1, 2: 0.2, 3: 0.3}, {1: 0.3, 2: 0.3, 3: 0.6}), 4)
-        0.9626
+        0.9629
         >>> probability_better({1: 0.1}, {1: 0.3}) is None
         True
     """

@@ -15,7 +15,7 @@ from datetime import datetime
 from neps._history import History
 from neps._ledger.definition import Definition
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.endings import PublishedEnding, last_ending
+from neps._ledger.endings import PublishedEnding, last_ending, reason_of
 from neps._ledger.known_trials import Enqueued, KnownTrials
 from neps._ledger.layout import Layout, start_name
 from neps._ledger.pending import Pending
@@ -116,7 +116,7 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
     return Overview(
         root=root,
         definition=definition,
-        history=history_of(definition, view.known(), root, ended.ending.reason if ended is not None else None),
+        history=history_of(definition, view.known(), root, reason_of(ended)),
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),

@@ -60,8 +60,7 @@ def _timed(outcome: Outcome, seconds: float) -> Outcome:
 
 def _lacks_cost(outcome: Outcome, settings: Settings) -> bool:
     """Whether a budget needs a cost of a success that returned none."""
-    needed = settings.budget.counting_costs is not None and outcome.account_for_cost
-    return needed and outcome.success and outcome.cost is None
+    return settings.budget.counting_costs is not None and outcome.lacks_cost
 
 
 def _missing_cost(outcome: Outcome, settings: Settings, folder: TrialFolder) -> EvaluationError:

@@ -59,8 +59,9 @@ def test_20_evaluations_in_all(folder: Path) -> None:
 def test_what_is_in_the_directory(folder: Path) -> None:
     listed = re.findall(r"^ {4} +([a-z_0-9.]+/?) {2,}", section("What is in the directory"), re.MULTILINE)
     root = folder / "results/example"
-    assert len(listed) == 12
-    for name in set(listed) - {"overwritten/", "launches/", "stops/", "attempt_1.curve.jsonl"}:
+    assert len(listed) == 14
+    elsewhere = {"overwritten/", "launches/", "stops/", "endings/", "confirmations/", "attempt_1.curve.jsonl"}
+    for name in set(listed) - elsewhere:
         assert (root / name).exists() or (root / "config_1" / name).exists(), name
 
 

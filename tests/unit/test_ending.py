@@ -266,6 +266,15 @@ def test_an_ending_that_is_torn_or_foreign_says_nothing(tmp_path: Path) -> None:
     assert neps.load(tmp_path).ended_by is not None
 
 
+def test_where_an_ending_can_not_be_written_the_run_ends_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.joinpath("endings").write_text("something else")
+    assert len(run(tmp_path, [0.1, 0.2], patience=1)) == 2
+    assert "That the search has ended (no improvement in the last result, since trial 1" in caplog.text
+    assert len(run(tmp_path, [], patience=1)) == 2
+
+
 def test_doctor_names_an_ending_that_can_not_be_read_and_one_that_was_only_staged(tmp_path: Path) -> None:
     run(tmp_path, [0.1, 0.2], patience=1)
     (document,) = (tmp_path / "endings").rglob("*.yaml")
