@@ -100,9 +100,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into {_PAGE}")
     options = parser.parse_args()
     if options.validate:
-        from benchmarks.workers.validating import validate
+        from benchmarks.workers.validating import compare_calls, validate
 
-        print(validate())
+        print(compare_calls(), validate(), sep="\n\n")
         return
     if options.waiting:
         from benchmarks.workers.waiting import waiting
