@@ -1,4 +1,7 @@
-"""`python -m benchmarks.workers [--quick] [--validate] [--write]`: the tables on many workers of docs/clusters.md."""
+"""`python -m benchmarks.workers [--quick] [--validate] [--waiting] [--write]`: the tables of many workers.
+
+That of docs/clusters.md is simulated. The others are counted or timed in real processes.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ _NO_END = 10**6
 _CROWDS = (1, 10, 100, 1000)
 _TRIAL_SECONDS = 600.0
 _SOME_TRIALS, _FEW_TRIALS = 3 * _TRIAL_SECONDS, 1.2 * _TRIAL_SECONDS
+_START = 60.0
+"""Of a crowd that decides in turn: it goes on as it begins, and takes hours to simulate."""
 _DECIDING_SECONDS = 0.0004
 
 
@@ -37,9 +42,15 @@ def scenes(*, quick: bool) -> Iterator[tuple[str, Scene]]:
                 space=_SEARCHERS[searcher],
                 deciding=_DECIDING_SECONDS,
                 absences=absences,
-                until=_SOME_TRIALS if workers <= 10 else _FEW_TRIALS,
+                until=_until(searcher, workers),
             ),
         )
+
+
+def _until(searcher: str, workers: int) -> float:
+    if workers <= 10:
+        return _SOME_TRIALS
+    return _START if searcher == "asha" and workers >= 1000 else _FEW_TRIALS
 
 
 def _plan(*, quick: bool) -> Iterator[tuple[str, int, bool]]:
@@ -85,12 +96,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench workers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without the crowds that take minutes")
     parser.add_argument("--validate", action="store_true", help="compare with real processes on a slow filesystem")
+    parser.add_argument("--waiting", action="store_true", help="count the system calls of workers that wait (strace)")
     parser.add_argument("--write", action="store_true", help=f"put the table into {_PAGE}")
     options = parser.parse_args()
     if options.validate:
-        from benchmarks.workers.validating import validate
+        from benchmarks.workers.validating import compare_calls, validate
 
-        print(validate())
+        print(compare_calls(), validate(), sep="\n\n")
+        return
+    if options.waiting:
+        from benchmarks.workers.waiting import waiting
+
+        print(waiting())
         return
     rows = []
     for name, scene in scenes(quick=options.quick):

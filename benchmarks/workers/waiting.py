@@ -7,6 +7,7 @@ counted are the calls of one real worker, its threads and its helper process, th
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -45,15 +46,17 @@ _LINE = re.compile(r"^\d+ +([\d.]+) (\w+)\((.*)")
 
 def waiting() -> str:
     """A table: system calls a second on the root, of a worker that waits, or evaluates, beside so many trials."""
-    rows = []
-    for how in ("for all to end", "for budget", "evaluates"):
-        for running in _RUNNING:
-            counts = _counted(how, running)
-            kinds = ", ".join(f"{name} {count / _SECONDS:.2f}" for name, count in counts.most_common(4))
-            what = "evaluates" if how == "evaluates" else f"waits {how}"
-            rows.append((what, f"{running}", f"{sum(counts.values()) / _SECONDS:.2f}", kinds))
-            print(*rows[-1], sep=" | ", flush=True)
+    scenes = [(how, running) for how in ("for all to end", "for budget", "evaluates") for running in _RUNNING]
+    with concurrent.futures.ThreadPoolExecutor(len(scenes)) as pool:  # all of them mostly sleep
+        counted = list(pool.map(lambda scene: _counted(*scene), scenes))
+    rows = [_row(how, running, counts) for (how, running), counts in zip(scenes, counted, strict=True)]
     return str(Table(("a worker", "running trials of others", "calls a second", "of these"), rows))
+
+
+def _row(how: str, running: int, counts: collections.Counter[str]) -> tuple[str, ...]:
+    kinds = ", ".join(f"{name} {count / _SECONDS:.2f}" for name, count in counts.most_common(3))
+    what = how if how == "evaluates" else f"waits {how}"
+    return what, f"{running}", f"{sum(counts.values()) / _SECONDS:.2f}", kinds
 
 
 def _counted(how: str, running: int) -> collections.Counter[str]:

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -52,7 +53,8 @@ class Lookout:
         update: Callable[[int], None],
         reopen: Callable[[int], None],
     ) -> None:
-        self._known, self._me, self._lease = known, me, lease
+        self._known, self._lease = known, lease
+        self._name = me.worker if me is not None else ""
         self._update, self._reopen = update, reopen
         self._turns = itertools.count(1)
         self._presence = layout.presence
@@ -92,7 +94,7 @@ class Lookout:
             spent += self._at_end(trial, closely=_is_of(trial, first))
 
     def _mixed(self, pending: Pending) -> int:
-        return hash((self._me, pending.folder.number))
+        return zlib.crc32(f"{self._name} {pending.folder.number}".encode())
 
     def _at_end(self, pending: Pending, *, closely: bool) -> int:
         """Look whether a trial has gone on since; what that has cost, if it hasn't."""

@@ -91,16 +91,11 @@ def _run_rounds(folder: Path, options: argparse.Namespace, until: float) -> _Tot
 def _plan(folder: Path, kind: Round, seed: int, options: argparse.Namespace) -> Plan:
     return Plan(
         folder=folder,
-        searcher=kind.searcher,
+        kind=kind,
         trials=max(1, round(kind.share * options.trials)),
         lease=options.lease,
         seed=seed,
         python=options.python,
-        keep=kind.keep,
-        pending=kind.pending,
-        failing=kind.failing,
-        launches=kind.launches,
-        cost=kind.cost,
     )
 
 

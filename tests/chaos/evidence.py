@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
+
+from rigs.appending import append
 
 __all__ = ["WORKER", "Entry", "read", "record"]
 
@@ -33,13 +34,8 @@ class Entry:
 
 
 def record(path: Path, worker: str, event: str, **facts: object) -> None:
-    """Appends a line; a short write in append mode is never torn on a local disk."""
-    line = json.dumps([time.monotonic(), worker, event, facts], default=str) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    """Appends a line."""
+    append(path, json.dumps([time.monotonic(), worker, event, facts], default=str) + "\n")
 
 
 def read(path: Path) -> list[Entry]:

@@ -36,7 +36,7 @@ def main() -> None:
 
 def _start(plan: Plan, name: str) -> int:
     host, boot, _ = name.split(".")
-    launch = {"NEPS_RUN_TOKEN": plan.token(host, int(boot))} if plan.launches else {}
+    launch = {"NEPS_RUN_TOKEN": plan.token(host, int(boot))} if plan.kind.launches else {}
     with plan.log(name).open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("worker.py")), sys.argv[1]],

@@ -60,7 +60,7 @@ class PasserBy:
             self._say("trouble", what=f"{len(history.trials)} trials are loaded, after {self._most}")
         self._most = max(self._most, len(history.trials))
         self._has_best = history.best is not None
-        if self._plan.failing:
+        if self._plan.kind.failing:
             for trial in history.trials:
                 if trial.ended and not trial.succeeded and ASKED in str(trial.error):
                     self._retry(trial.number)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from chaos.rounds import Round
 
 __all__ = ["Plan"]
 
@@ -16,8 +18,8 @@ class Plan:
 
     Args:
         folder: where all of it lies; the root, the evidence and the logs are below it.
-        searcher: of the search.
-        trials: that it makes.
+        kind: what is searched with, and what goes on meanwhile.
+        trials: that the search makes.
         lease: its lease_seconds.
         seed: of the search, of what strikes it, and of what is evaluated.
         python: the interpreter of the workers, which decides which neps they use.
@@ -25,16 +27,10 @@ class Plan:
         hosts: how many.
         workers_per_host: how many always run on each.
         faketime: the library by which a host's clock goes wrong; "" for none.
-        keep: `keep_checkpoints`.
-        pending: this share of the evaluations returns `neps.PENDING`, and is told of by somebody else.
-        failing: this share raises; what failed is retried while the search runs.
-        launches: whether all workers are started with overwrite_working_directory, by two launches at once, and each
-            reboot of a host is one more launch: all must join what runs.
-        cost: of each evaluation, where a cost budget ends the search instead of a number of trials; 0: none does.
     """
 
     folder: Path
-    searcher: str
+    kind: Round
     trials: int
     lease: float
     seed: int
@@ -43,11 +39,6 @@ class Plan:
     hosts: int = 4
     workers_per_host: int = 4
     faketime: str = ""
-    keep: Literal["all", "promotable", "best"] = "all"
-    pending: float = 0.0
-    failing: float = 0.0
-    launches: bool = False
-    cost: float = 0.0
 
     @property
     def root(self) -> Path:
@@ -90,4 +81,5 @@ class Plan:
         """Reads back what `to_json` wrote."""
         fields: dict[str, Any] = json.loads(text)
         modules = tuple((name, attribute) for name, attribute in fields.pop("modules"))
-        return cls(**{**fields, "folder": Path(fields["folder"])}, modules=modules)
+        folder, kind = Path(fields.pop("folder")), Round(**fields.pop("kind"))
+        return cls(folder=folder, kind=kind, modules=modules, **fields)

@@ -10,7 +10,18 @@ __all__ = ["ROUNDS", "Round"]
 
 @dataclasses.dataclass(frozen=True)
 class Round:
-    """One kind of round; what the fields mean, `chaos.plan.Plan` says. `share` is of how many trials there shall be."""
+    """One kind of round.
+
+    Args:
+        searcher: of the search.
+        share: of how many trials there shall be.
+        keep: `keep_checkpoints`.
+        pending: this share of the evaluations returns `neps.PENDING`, and is told of by somebody else.
+        failing: this share raises; what failed is retried while the search runs.
+        launches: whether all workers are started with overwrite_working_directory, by two launches at once, and each
+            reboot of a host is one more launch: all must join what runs.
+        cost: of each evaluation, where a cost budget ends the search instead of a number of trials; 0: none does.
+    """
 
     searcher: str
     share: float = 1.0

@@ -41,7 +41,7 @@ def space(searcher: str) -> dict[str, Any]:
 
 def result_of(plan: Plan, evaluation: str, loss: float) -> dict[str, Any]:
     """What an evaluation comes to."""
-    return {"loss": loss, "cost": plan.cost or 1.0, "info_dict": {"evaluation": evaluation}}
+    return {"loss": loss, "cost": plan.kind.cost or 1.0, "info_dict": {"evaluation": evaluation}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Training:
         return self._outcome(number, evaluation, _loss(x, rate, epochs), chance)
 
     def _outcome(self, number: int, evaluation: str, loss: float, chance: random.Random) -> Any:
-        if chance.random() < self.plan.failing:
+        if chance.random() < self.plan.kind.failing:
             raise RuntimeError(ASKED)
-        if chance.random() < self.plan.pending:
+        if chance.random() < self.plan.kind.pending:
             self._tell("pending", number, evaluation=evaluation, loss=loss, of=os.environ["NEPS_ATTEMPT"])
             return neps.PENDING
         self._tell("end", number, evaluation=evaluation, loss=loss)

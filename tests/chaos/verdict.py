@@ -122,7 +122,7 @@ def judge(plan: Plan) -> Verdict:
 
 def _counts(seen: _Round) -> Counter[str]:
     counts = Counter(_plural(entry) for entry in seen.entries if entry.event in STRIKES and not entry.facts.get("also"))
-    if seen.plan.launches:
+    if seen.plan.kind.launches:
         counts["launches"] = len({seen.plan.token(*_home(entry.worker)) for entry in seen.all_of("start")})
     counts["operations of storage that failed, hung or were late"] = sum(e["count"] for e in seen.all_of("faults"))
     counts["processes that started anew"] = len(seen.all_of("worker")) - len({e.worker for e in seen.all_of("worker")})
@@ -158,8 +158,11 @@ def _plural(entry: Entry) -> str:
 def _numbers(seen: _Round) -> Iterator[str]:
     """Nothing is lost, doubled or overspent: neither trials nor costs."""
     found, wanted = numbers(seen.plan.root), list(range(1, seen.plan.trials + 1))
-    spent, budget = sum(result.get("cost", 0.0) for result in seen.results.values()), seen.plan.trials * seen.plan.cost
-    if seen.plan.cost and spent != budget:
+    spent, budget = (
+        sum(result.get("cost", 0.0) for result in seen.results.values()),
+        seen.plan.trials * seen.plan.kind.cost,
+    )
+    if seen.plan.kind.cost and spent != budget:
         yield f"{spent} is spent of a budget of {budget}"
     if found != wanted:
         yield f"numbers: too many {sorted(set(found) - set(wanted))}, missing {sorted(set(wanted) - set(found))}"
@@ -174,7 +177,7 @@ def _failures(seen: _Round) -> Iterator[str]:
         deaths, error = seen.deaths(number), str(result["error"])
         killed = _GIVEN_UP.search(error) and all(map(seen.caused, deaths.values()))
         stalled = _NO_STORAGE.search(error) and seen.all_of("outage")
-        if killed or stalled or (seen.plan.failing and error.strip().endswith(ASKED)):
+        if killed or stalled or (seen.plan.kind.failing and error.strip().endswith(ASKED)):
             continue
         last = error.strip().splitlines()[-1]
         yield f"config_{number} failed, in attempt {result.get('attempt')} (deaths: {deaths}): {last[:300]}"

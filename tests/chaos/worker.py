@@ -25,19 +25,23 @@ def main() -> None:
     record(plan.evidence, name, "worker", host=socket.gethostname(), boot=boot, pid=os.getpid())
     neps.run  # noqa: B018 - what `import neps` has put off is imported at its normal speed
     sys.meta_path.insert(0, SlowDisk(_SECONDS_PER_MODULE))
-    budget = {"max_cost_total": plan.trials * plan.cost, "expected_cost": plan.cost, "cost_value_on_error": plan.cost}
+    budget = {
+        "max_cost_total": plan.trials * plan.kind.cost,
+        "expected_cost": plan.kind.cost,
+        "cost_value_on_error": plan.kind.cost,
+    }
     history = neps.run(
         Training(plan),
         plan.root,
-        space(plan.searcher),
-        searcher=plan.searcher,
-        **(budget if plan.cost else {"max_evaluations_total": plan.trials}),
+        space(plan.kind.searcher),
+        searcher=plan.kind.searcher,
+        **(budget if plan.kind.cost else {"max_evaluations_total": plan.trials}),
         continue_until_max_evaluation_completed=True,
         ignore_errors=True,
         lease_seconds=plan.lease,
         seed=plan.seed,
-        overwrite_working_directory=plan.launches,
-        keep_checkpoints=plan.keep,
+        overwrite_working_directory=plan.kind.launches,
+        keep_checkpoints=plan.kind.keep,
     )
     ended = sum(trial.ended for trial in history.trials)
     record(plan.evidence, name, "returned", trials=len(history.trials), ended=ended)

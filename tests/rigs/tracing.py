@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from rigs.forked import end_by
 from rigs.isolated import isolated
 
 __all__ = ["DONE", "Call", "Done", "Fail", "Kill", "Lose", "traced", "tracing_available"]
@@ -172,20 +173,15 @@ def traced(function: Callable[[], object], folder: Path, decide: Callable[[Call]
 
 def _be_traced(ready: int, function: Callable[[], object]) -> None:
     """In the new process: wait for the tracer, and begin."""
-    code = 1
-    try:
-        if os.read(ready, 1):
-            os.close(ready)
-            _filter()
-            function()
-            code = 0
-    except BaseException:  # noqa: BLE001 - the process ends in any case, and its log says why
-        sys.excepthook(*sys.exc_info())
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+
+    def begin() -> None:
+        if not os.read(ready, 1):
+            raise EOFError("the tracer has gone")
+        os.close(ready)
+        _filter()
+        function()
+
+    end_by(begin)
 
 
 def _filter() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import neps
+from rigs.appending import append
 from stress.leash import hold
 
 __all__ = ["Entry", "Event", "Objective", "journal", "journal_of", "record", "save", "save_fenced", "spaces", "wait"]
@@ -145,11 +146,8 @@ def journal_of(root: Path) -> Path:
 
 
 def record(root: Path, event: Event, number: int, step: int) -> None:
-    """Appends to the journal; a short write in append mode is never torn on a local disk."""
-    line = f"{event} {number} {step} {os.getpid()} {time.monotonic()}\n"
-    descriptor = os.open(journal_of(root), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(descriptor, line.encode())
-    os.close(descriptor)
+    """Appends to the journal."""
+    append(journal_of(root), f"{event} {number} {step} {os.getpid()} {time.monotonic()}\n")
 
 
 def journal(root: Path, number: int | None = None) -> list[Entry]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import neps
+from rigs.appending import append
 from stress.share import Share
 
 
@@ -35,9 +36,7 @@ def main() -> None:
 
 def announce(path: Path) -> None:
     """One byte more in a file that all workers append to."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(descriptor, b"!")
-    os.close(descriptor)
+    append(path, "!")
 
 
 def run(plan: dict[str, Any]) -> str | None:

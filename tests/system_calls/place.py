@@ -17,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rigs.appending import append
+from rigs.forked import end_by
+
 __all__ = ["Entry", "Place", "import_what_was", "in_log", "played"]
 
 _POLL_SECONDS = 0.001
@@ -54,13 +57,8 @@ class Place:
         return self.folder / "log.txt"
 
     def tell(self, event: str, number: int, evaluation: str = "", **facts: object) -> None:
-        """Append a line to the evidence; a short write in append mode is never torn on a local disk."""
-        line = json.dumps([event, number, evaluation, facts]) + "\n"
-        descriptor = os.open(self.evidence, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        """Append a line to the evidence."""
+        append(self.evidence, json.dumps([event, number, evaluation, facts]) + "\n")
 
     def told(self) -> list[Entry]:
         """All evidence, in order."""
@@ -115,7 +113,7 @@ def played(function: Callable[[], object], deadline: float) -> int:
     """
     sys.stdout.flush()
     if (pid := os.fork()) == 0:
-        _end_by(function)
+        end_by(function)
     end = time.monotonic() + deadline
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -126,17 +124,3 @@ def played(function: Callable[[], object], deadline: float) -> int:
             os.waitpid(pid, 0)
             raise TimeoutError("still there at the deadline")
         time.sleep(_POLL_SECONDS)
-
-
-def _end_by(function: Callable[[], object]) -> None:
-    code = 1
-    try:
-        function()
-        code = 0
-    except BaseException:  # noqa: BLE001 - the process ends in any case, and its log says why
-        sys.excepthook(*sys.exc_info())
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,20 @@ from neps._ledger.opening import open_run
 from unit.ledger_scene import SPACE, Scene, dead, here
 
 __all__ = ["NEW", "OLD", "OTHERS"]
-__all__ += ["before_operation", "files", "killed", "lay", "new_run", "old_run", "opened", "quick"]
+__all__ += ["before_operation", "files", "killed", "lay", "new_run", "old_run", "opened", "quick", "tmp_path"]
 
 OLD, NEW = "old0", "new0"
 OPERATIONS = ("link", "listdir", "lstat", "makedirs", "mkdir", "open", "rename", "rmdir", "scandir", "stat", "unlink")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - removed with each test
 OTHERS = ("overwritten", "launches", ".neps")
 """What is no part of the run in the root."""
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of roots are laid and removed, and nothing of them must last."""
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import yaml
 
 from chaos.evidence import record
 from chaos.plan import Plan
+from chaos.rounds import Round
 from chaos.verdict import judge
 
 HOST = {"host": "host0", "boot": "b", "pid": 7}
@@ -29,7 +30,7 @@ def tell(plan: Plan, event: str, worker: str = "host0.0.1", **facts: object) -> 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
     """A round of one trial without any trouble, but for a worker that was killed and its trial taken over."""
-    plan = Plan(tmp_path, "random_search", trials=1, lease=6.0, seed=1, python="")
+    plan = Plan(tmp_path, Round("random_search"), trials=1, lease=6.0, seed=1, python="")
     folder = plan.root / "config_1"
     write(folder / "trial.yaml", **HOST, worker="w1", config={"x": 0.5, "epochs": 3})
     write(folder / "attempt_1.end.yaml", end="died")
@@ -109,8 +110,10 @@ def test_a_worker_that_leaves_too_early_is_trouble(plan: Plan) -> None:
 
 def test_a_cost_budget_is_spent_exactly(plan: Plan) -> None:
     change("result.yaml", cost=2.0)(plan)
-    assert judge(dataclasses.replace(plan, cost=2.0)).findings == []
-    assert judge(dataclasses.replace(plan, cost=1.0)).findings == ["2.0 is spent of a budget of 1.0"]
+    assert judge(dataclasses.replace(plan, kind=Round("random_search", cost=2.0))).findings == []
+    assert judge(dataclasses.replace(plan, kind=Round("random_search", cost=1.0))).findings == [
+        "2.0 is spent of a budget of 1.0"
+    ]
 
 
 def test_whose_storage_failed_may_be_taken_for_dead(plan: Plan) -> None:

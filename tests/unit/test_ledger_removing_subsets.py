@@ -20,9 +20,22 @@ import pytest
 
 import neps
 from neps._ledger.overwriting import is_moved
-from unit.removing_scene import NEW, OLD, OTHERS, before_operation, files, killed, lay, new_run, old_run, opened, quick
+from unit.removing_scene import (
+    NEW,
+    OLD,
+    OTHERS,
+    before_operation,
+    files,
+    killed,
+    lay,
+    new_run,
+    old_run,
+    opened,
+    quick,
+    tmp_path,
+)
 
-__all__ = ["quick"]
+__all__ = ["quick", "tmp_path"]
 
 pytestmark = pytest.mark.usefixtures("quick")
 GROUPS = (
