@@ -64,7 +64,7 @@ class FidelityProcess(GaussianProcess):
         active: as of `GaussianProcess`.
     """
 
-    def __init__(  # noqa: PLR0913 - those of a `GaussianProcess`, and the fidelities
+    def __init__(
         self,
         X: _Array,
         u: _Array,

@@ -159,7 +159,7 @@ class GaussianProcess:
 
 
 def _apart(Z: _Array, X: _Array) -> _Array:
-    """z - x, or z less the centre where x is inactive, and 0 where z is: (m, d), (n, d) → (m, n, d)."""
+    """Z - x, or z less the centre where x is inactive, and 0 where z is: (m, d), (n, d) → (m, n, d)."""
     apart = Z[:, None, :] - X
     if np.isnan(apart).any():
         apart = np.where(np.isnan(Z)[:, None, :], 0.0, np.where(np.isnan(X), Z[:, None, :] - 0.5, apart))

@@ -67,7 +67,7 @@ class LogPrior:
 
 
 def _looked_up(table: _Array, coordinates: _Array) -> _Array:
-    """log π of categories (m,), relative to uniform: of an inactive one its mean under π."""
+    """Log π of categories (m,), relative to uniform: of an inactive one its mean under π."""
     inactive = np.isnan(coordinates)
     found = table[category(np.where(inactive, 0.0, coordinates), len(table))]
     expected = np.exp(table) @ table / len(table)
