@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neps._history import History
     from neps.space import SearchSpace, Value
 
-__all__ = ["GridSearch", "grid"]
+__all__ = ["GridSearch", "axes", "grid", "turns"]
 
 _ORDER_SEED = 0
 
@@ -91,13 +91,17 @@ def _grid(space: SearchSpace, steps: int) -> tuple[Combinations, Numbered | None
 
 def grid(space: SearchSpace, steps: int) -> Combinations:
     """All combinations of the grid, by number, in the order that spreads early ones."""
+    values = dict(zip(space.searched, axes(space, steps), strict=True))
+    return Combinations(space, values, functools.partial(turns, space.dimensions))
+
+
+def axes(space: SearchSpace, steps: int) -> tuple[Sequence[Value], ...]:
+    """The grid's values of each searched parameter, ascending, in the order of `space.searched`."""
     weights = np.linspace(0.0, 1.0, steps).tolist() if steps > 1 else [0.5]
-    values = {name: _values(space, name, weights) for name in space.searched}
-    return Combinations(space, values, functools.partial(_turns, space.dimensions))
+    return tuple(_values(space, name, weights) for name in space.searched)
 
 
 def _values(space: SearchSpace, name: str, weights: Sequence[float]) -> Sequence[Value]:
-    """The grid's values of a parameter, ascending."""
     parameter = space.parameters[name]
     if (values := parameter.every_value(len(weights))) is not None:
         return values
@@ -105,7 +109,7 @@ def _values(space: SearchSpace, name: str, weights: Sequence[float]) -> Sequence
     return tuple(dict.fromkeys(parameter.from_unit(low * (1.0 - weight) + high * weight) for weight in weights))
 
 
-def _turns(dimensions: int, axis: int, before: int, size: int) -> Sequence[int]:
+def turns(dimensions: int, axis: int, before: int, size: int) -> Sequence[int]:
     """In which order values take turns, as of `neps.samplers._drawing.combinations.Turns`.
 
     In bit-reversed order, with a shift that depends on the turns before only, so no point comes twice. The shift is a
