@@ -248,3 +248,16 @@ def test_who_is_free_resumes_whom_it_has_watched_die_among_many(scene: Scene, cl
     view.update_some()
     view.update_some()
     assert {pending.folder.number for pending in view.update_some()} == {1, 2, 3, 4}
+
+
+def test_ends_that_cannot_be_read_yet_are_looked_at_a_few_at_a_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(scene, 50)
+    view = waiting(scene)
+    for number in range(1, 51):
+        scene.spoil(number, "attempt_1.end.yaml")
+    with counted(monkeypatch) as names:
+        turn(view)
+    ends = {name for name in names if name.endswith("attempt_1.end.yaml")}
+    assert 0 < len(ends) <= 2
