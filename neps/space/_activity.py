@@ -7,7 +7,7 @@ it. What a condition says, `neps.space._conditions` knows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -119,7 +119,7 @@ def tests_of(conditions: Conditions | None, parameters: Mapping[str, Parameter])
 
 
 def parents_first(parents: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """All names, each behind its parents, else in the given order.
+    """All names, each behind its parents: by the length of the longest chain above, and then in the given order.
 
     Raises:
         SpaceError: if some names are behind each other.
@@ -128,26 +128,37 @@ def parents_first(parents: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         >>> parents_first({"momentum": ["optimizer"], "optimizer": [], "nesterov": ["momentum"]})
         ('optimizer', 'momentum', 'nesterov')
     """
-    order: dict[str, None] = {}
-    waiting = {name: tuple(above) for name, above in parents.items()}
-    while waiting:
-        ready = [name for name, above in waiting.items() if all(each in order for each in above)]
-        if not ready:
-            msg = (
-                f"The conditions lead around in a circle: {' depends on '.join(_circle(waiting))}. Remove one of these "
-                "from active_if: a parameter can't decide whether it is active itself."
-            )
-            raise SpaceError(msg)
-        order.update(dict.fromkeys(ready))
-        waiting = {name: above for name, above in waiting.items() if name not in order}
-    return tuple(order)
+    children: dict[str, list[str]] = {name: [] for name in parents}
+    missing = {name: len({*above}) for name, above in parents.items()}
+    for name, above in parents.items():
+        for parent in {*above}:
+            children[parent].append(name)
+    order = [name for name, count in missing.items() if count == 0]
+    depth = dict.fromkeys(order, 0)
+    for name in order:  # which grows
+        for child in children[name]:
+            depth[child] = max(depth.get(child, 0), depth[name] + 1)
+            missing[child] -= 1
+            if missing[child] == 0:
+                order.append(child)
+    if len(order) < len(missing):
+        circle = _circle({name: [each for each in above if missing[each]] for name, above in parents.items()}, missing)
+        msg = (
+            f"The conditions lead around in a circle: {' depends on '.join(circle)}. Remove one of these from "
+            "active_if: a parameter can't decide whether it is active itself."
+        )
+        raise SpaceError(msg)
+    return tuple(sorted(parents, key=depth.__getitem__))
 
 
-def _circle(waiting: Mapping[str, tuple[str, ...]]) -> list[str]:
-    path = [next(iter(waiting))]
-    while path[-1] not in path[:-1]:
-        path.append(next(each for each in waiting[path[-1]] if each in waiting))
-    return path[path.index(path[-1]) :]
+def _circle(waiting: Mapping[str, Sequence[str]], missing: Mapping[str, int]) -> list[str]:
+    """From one that waits to a parent that waits, until one comes again."""
+    places: dict[str, int] = {}
+    name = next(each for each, count in missing.items() if count)
+    while name not in places:
+        places[name] = len(places)
+        name = waiting[name][0]
+    return [*list(places)[places[name] :], name]
 
 
 def resolved(what: str, given: Conditions, parameters: Mapping[str, Parameter]) -> Conditions:
