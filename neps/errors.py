@@ -6,7 +6,6 @@ module may import it.
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from collections.abc import Iterable
 
@@ -125,6 +124,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if len(name) > _LONGEST_NAME:  # comparing texts takes the square of their lengths
         return ""
     candidates = [each for each in known if len(each) <= _LONGEST_NAME]
+    import difflib  # only for a message
+
     close = difflib.get_close_matches(name, candidates, n=1, cutoff=_ALIKE)
     close = close or [each for each in candidates if sorted(each) == sorted(name)]
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from neps._api.arguments import root_path
+from neps._api.run import CONFIRMING, run
 from neps._calling import public
 from neps._checking import ARGUMENTS
 from neps._children import current_trial
@@ -33,12 +34,10 @@ from neps.errors import ArgumentError, DefinitionMismatchError, DirectoryError, 
 from neps.samplers._confirming import Confirming, Pair, missing
 from neps.space import Parameter, SearchSpace
 
-__all__ = ["PASSED_ON", "VARIABLE", "confirm", "confirmed_instead", "request"]
+__all__ = ["PASSED_ON", "confirm", "confirmed_instead", "request"]
 
 _logger = logging.getLogger("neps")
 
-VARIABLE = "NEPS_CONFIRM"
-"""The environment variable by which `neps confirm` tells a script's `neps.run` to confirm."""
 PASSED_ON = (
     *("max_evaluations_per_run", "max_seconds_per_run", "max_seconds_per_trial", "on_time_limit"),
     *("continue_until_max_evaluation_completed", "cost", "ignore_errors", "loss_value_on_error", "cost_value_on_error"),
@@ -109,8 +108,6 @@ def confirm(
     there = _history(place)
     alone = group_of(os.environ) is None  # else all ranks must do the same, whatever each has seen
     if there is None or missing(pairs, there.by_number) or there.pending or not alone:
-        from neps._api.run import run
-
         lease = {"lease_seconds": definition.lease_seconds} if there is None else {}
         given = lease | {name: value for name, value in arguments.items() if value is not None}
         there = run(_seeded(run_pipeline, space), place, space, searcher=Confirming(pairs), **given)
@@ -200,24 +197,22 @@ def _seeded(run_pipeline: Callable[..., Any], space: SearchSpace) -> Callable[..
 
 def request(root: str, top: int, seeds: int) -> dict[str, str]:
     """What to set in the environment of a script, so that its search in this root confirms instead."""
-    return {VARIABLE: json.dumps({"root": os.path.realpath(root), "top": top, "seeds": seeds})}
+    return {CONFIRMING: json.dumps({"root": os.path.realpath(root), "top": top, "seeds": seeds})}
 
 
 def confirmed_instead(root: str, given: Mapping[str, Any]) -> History | None:
-    """What a call of `neps.run` returns in a script that `neps confirm` has started; None in any other.
+    """What a call of `neps.run` returns in a script that `neps confirm` has started; None: it goes on.
 
     Args:
         root: its root directory.
         given: its arguments, by name.
     """
-    if not (text := os.environ.get(VARIABLE)):
-        return None
-    asked = json.loads(text)
+    asked = json.loads(os.environ[CONFIRMING])
     inner = os.path.realpath(root)
     if inner.startswith(f"{asked['root']}/confirmations/"):
         return None
     if inner != asked["root"]:
-        _logger.warning("%s is set, by `neps confirm`: nothing is searched in %s.", VARIABLE, root)
+        _logger.warning("%s is set, by `neps confirm`: nothing is searched in %s.", CONFIRMING, root)
         return read_history(root)
     passed = {name: given[name] for name in PASSED_ON}
     space = given["pipeline_space"]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neps._api.arguments import root_path
 from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
-from neps._api.confirming import confirmed_instead
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.keywords import check_keywords
@@ -49,9 +48,11 @@ from neps.space import Parameter, SearchSpace
 if TYPE_CHECKING:
     from neps._distributed.leading import Leader
 
-__all__ = ["run"]
+__all__ = ["CONFIRMING", "run"]
 
 _logger = logging.getLogger("neps")
+CONFIRMING = "NEPS_CONFIRM"
+"""The environment variable by which `neps confirm` tells a script's `neps.run` to confirm."""
 _SECONDS_FOR_SUMMARY = 5.0
 """At most, where a worker ends early: SLURM kills 30 s after a signal, some of which run_pipeline may have taken."""
 Hooks = Iterable[Callable[[Sampler], Sampler]]
@@ -215,7 +216,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     """
     group = group_of(os.environ)
     root = rehearsed(root_path(root_directory, task_id, development_stage_id))
-    if (confirmed := confirmed_instead(root, locals())) is not None:
+    if (confirmed := _confirmed(root, locals())) is not None:
         return confirmed
     space = SearchSpace(pipeline_space)
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
@@ -336,6 +337,15 @@ def _conclude(root: str, history: History, *, summarise: bool) -> None:
         _logger.info("Fidelity spent by all trials of this run: %s", spent)
     if summarise:
         try_to_write_summary(root, history)
+
+
+def _confirmed(root: str, given: Mapping[str, Any]) -> History | None:
+    """What the call returns where `neps confirm` has started the script, and it is not to search."""
+    if not os.environ.get(CONFIRMING):
+        return None
+    from neps._api.confirming import confirmed_instead
+
+    return confirmed_instead(root, given)
 
 
 def _beginning(*, new: bool) -> str:

@@ -9,7 +9,6 @@ import os
 import re
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -340,6 +339,8 @@ def _warn_of(name: str, refused: tuple[str, ...]) -> None:
 
 
 def _torch_load(file: IO[bytes], *, weights_only: bool) -> Any:
+    import zipfile
+
     import torch
 
     # torch goes by the first bytes, and hands all but a zip to loaders for old formats: a bare pickle, or a tar.

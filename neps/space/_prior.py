@@ -9,7 +9,6 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from statistics import NormalDist
 from typing import Literal
 
 from neps.errors import SpaceError, nearest, shown
@@ -111,6 +110,8 @@ class TruncatedNormal(Prior):
 
     def quantile(self, probability: float) -> float:
         """See `Prior`."""
+        from statistics import NormalDist
+
         below = _lower_tail(self._standard(0.0)) + probability * self._mass()
         # The area from the nearer end: near 1 a float has no digits left to tell positions in the upper tail apart.
         above = _lower_tail(-self._standard(1.0)) + (1 - probability) * self._mass()
