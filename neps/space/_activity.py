@@ -104,13 +104,12 @@ class Activity:
         return all(test.parent in values and test.holds(values[test.parent]) for test in self.tests[name])
 
     def why_inactive(self, name: str, values: Mapping[str, Value]) -> str:
-        """The condition of an inactive parameter that doesn't hold, and why not."""
-        for test in self.tests[name]:
-            if test.parent not in values:
-                return f"it is active only if {test}, and {test.parent} is inactive"
-            if not test.holds(values[test.parent]):
-                return f"it is active only if {test}, and {test.parent} is {shown(values[test.parent])}"
-        return "it is active"
+        """Which condition of an inactive parameter doesn't hold, and why not, if the active ones have these values."""
+        failing = next(
+            each for each in self.tests[name] if each.parent not in values or not each.holds(values[each.parent])
+        )
+        its_value = shown(values[failing.parent]) if failing.parent in values else "inactive"
+        return f"it is active only if {failing}, and {failing.parent} is {its_value}"
 
 
 def tests_of(conditions: Conditions | None, parameters: Mapping[str, Parameter]) -> tuple[Test, ...]:
