@@ -7,7 +7,7 @@ it. What a condition says, `neps.space._conditions` knows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -19,6 +19,7 @@ from neps.space._values import Value, equal_values
 __all__ = ["Activity", "Test", "parents_first", "resolved", "tests_of"]
 
 _LONGEST_SET = 1000
+_LONGEST_CIRCLE = 10
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -104,13 +105,12 @@ class Activity:
         return all(test.parent in values and test.holds(values[test.parent]) for test in self.tests[name])
 
     def why_inactive(self, name: str, values: Mapping[str, Value]) -> str:
-        """The condition of an inactive parameter that doesn't hold, and why not."""
-        for test in self.tests[name]:
-            if test.parent not in values:
-                return f"it is active only if {test}, and {test.parent} is inactive"
-            if not test.holds(values[test.parent]):
-                return f"it is active only if {test}, and {test.parent} is {shown(values[test.parent])}"
-        return "it is active"
+        """Which condition of an inactive parameter doesn't hold, and why not, if the active ones have these values."""
+        failing = next(
+            each for each in self.tests[name] if each.parent not in values or not each.holds(values[each.parent])
+        )
+        its_value = shown(values[failing.parent]) if failing.parent in values else "inactive"
+        return f"it is active only if {failing}, and {failing.parent} is {its_value}"
 
 
 def tests_of(conditions: Conditions | None, parameters: Mapping[str, Parameter]) -> tuple[Test, ...]:
@@ -128,36 +128,36 @@ def parents_first(parents: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         >>> parents_first({"momentum": ["optimizer"], "optimizer": [], "nesterov": ["momentum"]})
         ('optimizer', 'momentum', 'nesterov')
     """
+    waiting = {name: len({*above}) for name, above in parents.items()}
     children: dict[str, list[str]] = {name: [] for name in parents}
-    missing = {name: len({*above}) for name, above in parents.items()}
     for name, above in parents.items():
         for parent in {*above}:
             children[parent].append(name)
-    order = [name for name, count in missing.items() if count == 0]
-    depth = dict.fromkeys(order, 0)
-    for name in order:  # which grows
+    depth = {name: 0 for name, count in waiting.items() if count == 0}
+    reached = list(depth)
+    for name in reached:  # which grows
         for child in children[name]:
             depth[child] = max(depth.get(child, 0), depth[name] + 1)
-            missing[child] -= 1
-            if missing[child] == 0:
-                order.append(child)
-    if len(order) < len(missing):
-        circle = _circle({name: [each for each in above if missing[each]] for name, above in parents.items()}, missing)
-        msg = (
-            f"The conditions lead around in a circle: {' depends on '.join(circle)}. Remove one of these from "
-            "active_if: a parameter can't decide whether it is active itself."
-        )
-        raise SpaceError(msg)
-    return tuple(sorted(parents, key=depth.__getitem__))
+            waiting[child] -= 1
+            reached += [child] * (waiting[child] == 0)
+    if len(reached) == len(parents):
+        return tuple(sorted(parents, key=depth.__getitem__))
+    circle = _circle(parents, {*parents} - {*reached})
+    named = circle if len(circle) <= _LONGEST_CIRCLE else [*circle[:_LONGEST_CIRCLE], "…", circle[-1]]
+    msg = (
+        f"The conditions lead around in a circle: {' depends on '.join(named)}. Remove one of these from active_if: a "
+        "parameter can't decide whether it is active itself."
+    )
+    raise SpaceError(msg)
 
 
-def _circle(waiting: Mapping[str, Sequence[str]], missing: Mapping[str, int]) -> list[str]:
+def _circle(parents: Mapping[str, Iterable[str]], waiting: set[str]) -> list[str]:
     """From one that waits to a parent that waits, until one comes again."""
     places: dict[str, int] = {}
-    name = next(each for each, count in missing.items() if count)
+    name = next(each for each in parents if each in waiting)
     while name not in places:
         places[name] = len(places)
-        name = waiting[name][0]
+        name = next(each for each in parents[name] if each in waiting)
     return [*list(places)[places[name] :], name]
 
 

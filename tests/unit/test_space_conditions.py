@@ -141,6 +141,8 @@ def test_parents_come_first_whatever_the_order_of_writing() -> None:
     assert parents_first(parents) == ("x", "a", "b", "c", "d", "e")
     with pytest.raises(SpaceError, match=r"circle: d depends on c depends on b depends on d\. Remove"):
         parents_first({"a": [], "e": ["d"], "b": ["a", "d"], "c": ["b"], "d": ["a", "c"], "f": ["e"]})
+    with pytest.raises(SpaceError, match=r"circle: 0 depends on 1 .* depends on 9 depends on … depends on 0\. Remove"):
+        parents_first({str(index): [str((index + 1) % 20_000)] for index in range(20_000)})
 
 
 REFUSED: list[tuple[dict[str, Parameter], str]] = [
