@@ -52,6 +52,8 @@ class History:
         index: `brackets`, where whoever decides often keeps them up; else they are made when they are asked for.
         imported: results from elsewhere that users have imported, as trials without a number (it is 0): searchers learn
             from them. They are not among `trials`, never the best, and cost nothing.
+        earlier: results of earlier runs from which this one starts (`start_from`), likewise, as they were mapped into
+            the space. A sampler finds those that it may trust among `imported`, and none here.
 
     Example:
         >>> from neps import Float
@@ -68,6 +70,7 @@ class History:
     seed: int = 0
     index: Brackets | None = None
     imported: tuple[Trial, ...] = ()
+    earlier: tuple[Trial, ...] = ()
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -88,9 +91,9 @@ class History:
         """What a notebook shows: the same, with all parameters."""
         return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space))
 
-    def __reduce__(self) -> tuple[type[History], tuple[SearchSpace, dict[int, Trial], int, None, tuple[Trial, ...]]]:
+    def __reduce__(self) -> tuple[type[History], tuple[Any, ...]]:
         """To be pickled and copied, as a snapshot."""
-        return History, (self.space, dict(self.by_number), self.seed, None, self.imported)
+        return History, (self.space, dict(self.by_number), self.seed, None, self.imported, self.earlier)
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -181,8 +184,12 @@ class History:
             "total_cost": self.total_cost,
             "best": best.number if best else None,
             "trials": [_row(trial) for trial in self.trials],
-            **({"imported": [_imported_row(trial) for trial in self.imported]} if self.imported else {}),
+            **{name: [_imported_row(trial) for trial in known] for name, known in self._from_elsewhere if known},
         }
+
+    @property
+    def _from_elsewhere(self) -> tuple[tuple[str, tuple[Trial, ...]], ...]:
+        return ("imported", self.imported), ("earlier", self.earlier)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """One flat dict a trial, as `to_dict` has it, with `config.NAME` and `info.NAME` for what is in the two."""

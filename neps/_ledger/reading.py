@@ -81,11 +81,11 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
 def history_of(definition: Definition, trials: Mapping[int, Trial], root: str | Path | None = None) -> History:
     """These trials as the history of a run, with what was imported into the run in `root`."""
     space = SearchSpace.from_definition(definition.space)
-    imported: tuple[Trial, ...] = ()
-    if root is not None:
-        layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
-        imported = read_results(layout, functools.partial(Decision.check, space=space))
-    return History(space, trials, definition.seed, imported=imported)
+    if root is None:
+        return History(space, trials, definition.seed)
+    layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
+    known = read_results(layout, functools.partial(Decision.check, space=space))
+    return History(space, trials, definition.seed, imported=known.imported, earlier=known.earlier)
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:

@@ -97,6 +97,9 @@ def _summary(run: Overview) -> list[str]:
     ]
     if run.queue.total:
         rows.append(("queue", _queued(run.queue)))
+    if run.history.earlier:
+        earlier = counted(len(run.definition.start_from), "earlier run")
+        rows.append(("start", f"from {counted(len(run.history.earlier), 'result')} of {earlier}"))
     if run.history.imported:
         rows.append(("imported", f"{counted(len(run.history.imported), 'result')}, which count for no budget"))
     if ages := _ages(run):

@@ -65,6 +65,7 @@ def fields(run: Overview) -> dict[str, Any]:
         "waiting_for_storage": [{"number": number, "bytes": size} for number, size in run.short.items()],
         "stop": _leaving(run.leaving),
         "imported": len(history.imported),
+        "earlier": len(history.earlier),
         "queue": {"enqueued": run.queue.total, "waiting": run.queue.waiting},
     }
     plain: dict[str, Any] = strict(document)

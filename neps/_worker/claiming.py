@@ -16,11 +16,12 @@ from types import MappingProxyType
 
 from neps._budget import Limit
 from neps._deciding import Request, decide
+from neps._fidelity import Brackets
 from neps._history import History
 from neps._ledger.claims import Claim
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.view import MOST_WHILE_WAITING
-from neps._trial import Decision, Value
+from neps._trial import Decision, Trial, Value
 from neps._worker.context import Context
 from neps._worker.steps import Leave, Pause, Step
 from neps.errors import shown
@@ -49,6 +50,8 @@ class Claims:
 
     def next(self) -> Step:
         """Claim a trial, or say why not."""
+        if (lacks := self._context.known.lacks) is not None:
+            return Pause(lacks)
         return self._any_number() if self._context.independent else self._in_turn()
 
     # Which number
@@ -121,7 +124,7 @@ class Claims:
             # decided (again) by what lies before it, as it was: it can't continue what was decided after it.
             known, brackets = {earlier: trial for earlier, trial in known.items() if earlier < number}, None
         request = Request(
-            history=History(context.space, MappingProxyType(known), context.seed, brackets, context.known.imported),
+            history=self._history(known, brackets),
             number=number,
             budget=context.settings.budget,
             spending=context.spending,
@@ -145,6 +148,11 @@ class Claims:
                 if (lacks := context.time_left.lacks(decision)) is not None:
                     return Leave(lacks, at_once=True)
                 return dataclasses.replace(decision, worker=context.me.worker, claimed=datetime.now(UTC))
+
+    def _history(self, known: Mapping[int, Trial], brackets: Brackets | None) -> History:
+        context, results = self._context, self._context.known.results
+        space, trials = context.space, MappingProxyType(known)
+        return History(space, trials, context.seed, brackets, results.imported, results.earlier)
 
     # Reserving and committing
 

@@ -18,8 +18,9 @@ from unittest import mock
 import neps
 from neps._ledger import documents
 from neps._ledger.claims import Hold
-from neps._ledger.definition import Definition, publish_definition
+from neps._ledger.definition import FIRST_CONFIGS, Definition, publish_definition
 from neps._ledger.identity import Identity
+from neps._ledger.known_trials import enqueue, observed, publish_results
 from neps._ledger.layout import Layout
 from neps._ledger.overwriting import move_aside
 from neps._ledger.pending_mark import PendingMark, mark_pending
@@ -28,9 +29,9 @@ from neps._ledger.retrying import reopen
 from neps._ledger.stopping import request_stop
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import condemn
-from neps._trial import Decision, Place, Result, Trial
+from neps._trial import Decision, Entry, Place, Result, Trial
 
-__all__ = ["SPACE", "SPACES", "write_run", "write_stops"]
+__all__ = ["SPACE", "SPACES", "write_known", "write_run", "write_stops"]
 
 SPACE: dict[str, neps.space.Parameter] = {
     "rate": neps.Float(1e-4, 1, log=True, default=0.1, default_confidence="high"),
@@ -48,6 +49,7 @@ STEPS: dict[str, neps.space.Parameter] = {
 SPACES = {"v1_steps": STEPS}
 """Of the golden directories that don't hold `SPACE`."""
 _FIXED: dict[str, Any] = {"optimizer": "adam", "epochs": 3, "data": "digits"}
+_DECIDED: dict[int, dict[str, Any]] = {}
 _STEPS = {"width": 48, "drop": 0.3, "depth": 8, "net": "large"}
 SEARCHER = {"name": "random_search", "settings": {"use_priors": False}}
 RUN = "0123456789abcdef"
@@ -59,7 +61,7 @@ BOB = dataclasses.replace(ALICE, worker="node2-42-4e5f6a7b", host="node2.example
 TORN = b"format_version: 1\nrun: 0123456789abcdef\nnumber: 6\nconfig:\n  ra"
 
 
-def write_run(root: Path, parameters: dict[str, neps.space.Parameter] = SPACE) -> None:
+def write_run(root: Path, parameters: dict[str, neps.space.Parameter] = SPACE, **defined: Any) -> None:
     """Write the run into a folder that doesn't exist yet."""
     with (
         mock.patch.dict(_FIXED, {name: value for name, value in _STEPS.items() if name in parameters}),
@@ -69,7 +71,7 @@ def write_run(root: Path, parameters: dict[str, neps.space.Parameter] = SPACE) -
     ):
         space = neps.SearchSpace(parameters)
         _write_earlier_run(root, space)
-        layout = Layout(root, _define(root, RUN, space, launch="SLURM_ARRAY_JOB_ID=77"))
+        layout = Layout(root, _define(root, RUN, space, launch="SLURM_ARRAY_JOB_ID=77", **defined))
         for number, write in enumerate(_TRIALS, start=1):
             write(TrialFolder(layout, number))
 
@@ -81,9 +83,29 @@ def write_stops(root: Path) -> None:
             request_stop(Layout(root, RUN), [ALICE.worker, BOB.worker], ALICE, after_trial=after_trial)
 
 
+def write_known(root: Path) -> None:
+    """The same run, which starts from an earlier one, with what users know, and a decision that takes of it."""
+    first = ({"rate": 0.25, "optimizer": "no"}, {"rate": 0.5, "optimizer": "adam"})
+    layout = Layout(root, RUN)
+    config = {"rate": 0.125, **_FIXED}
+    with mock.patch.object(documents, "now", TIME.isoformat):
+        root.mkdir()
+        publish_results(layout, [observed(config, 3, 0.5, 2.0)], "earlier", ALICE, earlier=True)
+        with mock.patch.dict(_DECIDED, {2: {"seen_known": 1, "entry": Entry(0, 2)}, 7: {"seen_known": 2, "index": 4}}):
+            write_run(
+                root,
+                first_configs=first,
+                start_from=("00ff00ff00ff00ff",),
+                known=1,
+                requires=(FIRST_CONFIGS,),
+            )
+        enqueue(layout, [{"rate": 0.75}, {"optimizer": None, "epochs": 9}], ALICE)
+        publish_results(layout, [observed(config, 3, math.nan, None), observed(config, 3, None, None)], "a list", BOB)
+
+
 def _define(root: Path, run: str, space: neps.SearchSpace, **changes: Any) -> str:
-    described: dict[str, Any] = {"space": space.definition(), "requires": space.requires}
-    definition = Definition(**described, searcher=SEARCHER, seed=11, run=run, **changes)
+    described: dict[str, Any] = {"space": space.definition(), "requires": space.requires} | changes
+    definition = Definition(**described, searcher=SEARCHER, seed=11, run=run)
     return publish_definition(str(root), definition, ALICE.token).run
 
 
@@ -101,7 +123,7 @@ def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
     number = folder.number
     fields: dict[str, Any] = {"number": number, "config": config, "fidelity": config["epochs"], "worker": who.worker}
     fields |= {"place": Place(0, 0, number - 1), "seed": 1000 + number, "seen_results": number - 1}
-    decision = Decision(**(fields | {"claimed": TIME} | changes))
+    decision = Decision(**(fields | {"claimed": TIME} | changes | _DECIDED.get(number, {})))
     folder.reserve()
     folder.commit(decision, who)
     folder.write_config(decision, who)
@@ -199,6 +221,10 @@ def _pending(folder: TrialFolder) -> None:
 _TRIALS = (_success, _failed, _left, _resumed, _retried, _damaged, _promoted, _running, _half_claim, _pending)
 
 if __name__ == "__main__":
-    write_run(Path(sys.argv[1]), SPACES.get(Path(sys.argv[1]).name, SPACE))
-    if Path(sys.argv[1]).name.endswith("_stops"):
-        write_stops(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    if folder.name.endswith("_known"):
+        write_known(folder)
+    else:
+        write_run(folder, SPACES.get(folder.name, SPACE))
+    if folder.name.endswith("_stops"):
+        write_stops(folder)
