@@ -82,15 +82,19 @@ def import_trials(
     if left_out:
         _logger.warning("%s", left_out_words(left_out, len(trials)))
     new = _new(trials, layout)
+    _publish(layout, new, name)
+    _logger.info("%s imported into %s from %s", counted(len(new), "result"), root, name)
+    return len(new)
+
+
+def _publish(layout: Layout, trials: Sequence[Trial], source: str) -> None:
     try:
-        publish_results(layout, new, name, Identity.mine())
+        publish_results(layout, trials, source, Identity.mine())
     except OSError as error:
-        if (denied := denial(root, error)) is not None:
+        if (denied := denial(layout.root, error)) is not None:
             raise denied from error
         message = f"{layout.known} can't be written to: {error}. Try again: what is there is not imported twice."
         raise DirectoryError(message) from error
-    _logger.info("%s imported into %s from %s", counted(len(new), "result"), root, name)
-    return len(new)
 
 
 def _new(trials: Sequence[Trial], layout: Layout) -> list[Trial]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import logging
 import os
 import shutil
@@ -74,20 +75,24 @@ class Start:
             neps.errors.ArgumentError: if nothing that they have found can be mapped into the space.
         """
         runs = tuple(read_definition(each).run for each in self.roots)
-        found = [self._mapped(each) for each in self.roots]
-        trials = [trial for each in found for trial in each]
-        layout = Layout(root, definition.run)
+        found = {each: self._mapped(each) for each in self.roots}
+        number = self._publish(Layout(root, definition.run), found)
+        first = (*definition.first_configs, _best(itertools.chain.from_iterable(found.values()), self.space))
+        requires = tuple(sorted({*definition.requires, FIRST_CONFIGS}))
+        return dataclasses.replace(definition, first_configs=first, requires=requires, start_from=runs, known=number)
+
+    def _publish(self, layout: Layout, found: Mapping[str, Sequence[Trial]]) -> int:
+        """Publish what was found; how many documents that are."""
+        number = 0
+        self._published.append(layout)
         try:
-            self._published.append(layout)
-            for each, results in zip(self.roots, found, strict=True):
-                number = publish_results(layout, results, Path(each).name, Identity.mine(), earlier=True)
+            for root, trials in found.items():
+                number = publish_results(layout, trials, Path(root).name, Identity.mine(), earlier=True)
         except OSError as error:
             self.withdraw()
             message = f"{layout.known} can't be written to: {error}. Nothing was started."
-            raise without_links(root, error) or DirectoryError(message) from error
-        first = (*definition.first_configs, *_best(trials, self.space))
-        requires = tuple(sorted({*definition.requires, *([FIRST_CONFIGS] if first else [])}))
-        return dataclasses.replace(definition, first_configs=first, requires=requires, start_from=runs, known=number)
+            raise without_links(layout.root, error) or DirectoryError(message) from error
+        return number
 
     def withdraw(self, winner: str | None = None) -> None:
         """Remove what was published for runs that have not begun: nobody else knows their names."""
@@ -161,9 +166,8 @@ def mapped_config(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, An
     return mapped
 
 
-def _best(trials: Sequence[Trial], space: SearchSpace) -> list[dict[str, Any]]:
-    """The best configuration that earlier runs have found, without its fidelity."""
-    found = best(trials)
-    if found is None:
-        return []
-    return [{name: found.config[name] for name in space.searched}]
+def _best(trials: Iterable[Trial], space: SearchSpace) -> dict[str, Any]:
+    """The best configuration that earlier runs have found, without its fidelity; any, where no loss is finite."""
+    known = list(trials)
+    found = best(known) or known[0]
+    return {name: found.config[name] for name in space.searched}

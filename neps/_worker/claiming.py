@@ -175,8 +175,7 @@ class Claims:
 
     def _lost(self, decision: Decision) -> None:
         self._view.note_reserved(decision.number)
-        drawn = decision.previous is None and decision.place is None and decision.entry is None
-        if self._context.sampler.tolerates_stale_history and drawn:
+        if self._context.sampler.tolerates_stale_history and decision.previous is None and decision.place is None:
             self._spare = decision
 
 
