@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,8 @@ class History:
             what was so at that moment: trials that ran have ended since, and a later call may have gone on.
         imported: results from elsewhere that users have imported, as trials without a number (it is 0): searchers learn
             from them. They are not among `trials`, never the best, and cost nothing.
+        earlier: results of earlier runs from which this one starts (`start_from`), likewise, as they were mapped into
+            the space. A sampler finds those that it may trust among `imported`, and none here.
 
     Example:
         >>> from neps import Float
@@ -69,8 +71,9 @@ class History:
     by_number: Mapping[int, Trial] = attrs.field(converter=_read_only)
     seed: int = 0
     index: Brackets | None = None
-    ended_by: str | None = None
-    imported: tuple[Trial, ...] = ()
+    ended_by: str | None = attrs.field(default=None, kw_only=True)
+    imported: tuple[Trial, ...] = attrs.field(default=(), kw_only=True)
+    earlier: tuple[Trial, ...] = attrs.field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -93,9 +96,10 @@ class History:
         ended = f"; ended: {printable(self.ended_by)}" if self.ended_by is not None else ""
         return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space) + ended)
 
-    def __reduce__(self) -> tuple[type[History], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., History], tuple[Any, ...]]:
         """To be pickled and copied, as a snapshot."""
-        return History, (self.space, dict(self.by_number), self.seed, None, self.ended_by, self.imported)
+        new = functools.partial(History, ended_by=self.ended_by, imported=self.imported, earlier=self.earlier)
+        return new, (self.space, dict(self.by_number), self.seed)
 
     @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -187,8 +191,12 @@ class History:
             "best": best.number if best else None,
             **({"ended_by": self.ended_by} if self.ended_by is not None else {}),
             "trials": [_row(trial) for trial in self.trials],
-            **({"imported": [_imported_row(trial) for trial in self.imported]} if self.imported else {}),
+            **{name: [_imported_row(trial) for trial in known] for name, known in self._from_elsewhere if known},
         }
+
+    @property
+    def _from_elsewhere(self) -> tuple[tuple[str, tuple[Trial, ...]], ...]:
+        return ("imported", self.imported), ("earlier", self.earlier)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """One flat dict a trial, as `to_dict` has it, with `config.NAME` and `info.NAME` for what is in the two.

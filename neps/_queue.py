@@ -61,20 +61,23 @@ class Queue:
     def seen(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
         number, decision = trial.number, trial.decision
-        entry = decision.entry if decision is not None else None
-        if entry is None or decision is None:  # of a damaged one nobody knows; its number is used up all the same
-            index = decision.index if decision is not None else None
-            if index is None:
-                self._drawn.add(number)
-            else:
-                self._indices[number], self._used[index] = index, number
-                self._counts = True
-        elif number not in self._taken:
+        if decision is None:  # damaged: nobody knows what it was, and its number is used up
+            self._drawn.add(number)
+        elif decision.entry is not None:
             self._drawn.discard(number)  # it could not be read before
-            self._taken[number] = entry
-            self._counts = self._counts or entry.batch > 0
-            if (at := bisect.bisect_left(self._untaken, entry)) < len(self._untaken) and self._untaken[at] == entry:
-                del self._untaken[at]
+            self._take(number, decision.entry)
+        elif decision.index is None:
+            self._drawn.add(number)
+        else:
+            self._indices[number], self._used[decision.index] = decision.index, number
+            self._counts = True
+
+    def _take(self, number: int, entry: Entry) -> None:
+        self._taken[number] = entry
+        self._counts = self._counts or entry.batch > 0
+        at = bisect.bisect_left(self._untaken, entry)
+        if self._untaken[at : at + 1] == [entry]:
+            del self._untaken[at]
 
     def gone(self, number: int) -> None:
         """Nothing is known of this number any more: what it had taken is free."""

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from neps._api.starting import Start
 from neps._ledger.definition import DEFAULT_LEASE_SECONDS, FIRST_CONFIGS, Definition, check_definition
 from neps._ledger.launches import launch_token
 from neps._listing import counted
@@ -33,6 +34,7 @@ class Proposal:
     seed: int | None
     lease_seconds: float | None
     first_configs: tuple[Mapping[str, Any], ...] = ()
+    start: Start | None = None
 
     @property
     def joins_any_searcher(self) -> bool:
@@ -54,11 +56,14 @@ class Proposal:
             DefinitionMismatchError: if what is asked for differs from what was found.
         """
         if found is not None:
+            if self.start is not None:
+                self.start.withdraw(found.run)
             self._compare(found)
             return found
         if self.searcher == "default":
             _logger.info("searcher='default' is %s: %s", *default_name(self.space))
-        return self._definition(launch_token())
+        definition = self._definition(launch_token())
+        return definition if self.start is None else self.start.published(self.root, definition)
 
     def check(self) -> None:
         """Make sure that it can be published, before an earlier run makes room for it.
@@ -101,11 +106,14 @@ class Proposal:
             differences.append(
                 f"lease_seconds is {found.lease_seconds:g} in the run and {self.lease_seconds:g} in this call"
             )
-        if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, found.first_configs)]:
+        own = found.first_configs[: -1 if found.start_from else None]  # the last one is the best of earlier runs
+        if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, own)]:
             differences.append(
-                f"first_configs are {counted(len(found.first_configs), 'configuration')} in the run and other "
+                f"first_configs are {counted(len(own), 'configuration')} in the run and other "
                 f"{len(self.first_configs)} in this call: leave them out, and add more by neps.enqueue"
             )
+        if self.start is not None and (difference := self.start.differs(found)) is not None:
+            differences.append(difference)
         if differences:
             listed = "".join(f"\n  - {difference}" for difference in differences)
             message = (

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from neps._history import History
 from neps._ledger.layout import DEFINITION
 from neps._ledger.parsing import parse
 from neps._ledger.reading import read_history
-from neps._trial import Trial
+from neps._trial import Trial, Value
 from neps.errors import ArgumentError, shown
 from neps.space import SearchSpace
 
@@ -61,16 +61,23 @@ def found_in(source: Any, study_name: str | None, space: SearchSpace) -> tuple[s
         return _in_files(Path(source).expanduser(), space)
     if isinstance(source, History):
         return "a history", _of_history(source)
-    if hasattr(source, "get_trials") and hasattr(source, "directions"):
-        return f"the Optuna study {source.study_name}", _of_study(source)
-    if hasattr(source, "to_dict") and hasattr(source, "columns"):
-        return "a table", _of_rows(source.to_dict("records"), space)
+    if (tool := _of_a_tool(source, space)) is not None:
+        return tool
     if isinstance(source, Iterable) and not isinstance(source, Mapping | bytes):
         return "a list", _of_list(source)
     raise ArgumentError(
         f"source is {shown(source)}; it must be a root directory, a History, a list of results, a CSV file, a "
         "DataFrame, an Optuna study, or the URL of one's storage."
     )
+
+
+def _of_a_tool(source: Any, space: SearchSpace) -> tuple[str, Named] | None:
+    """Of an Optuna study or a DataFrame of pandas, neither of which is imported for that."""
+    if hasattr(source, "get_trials") and hasattr(source, "directions"):
+        return f"the Optuna study {source.study_name}", _of_study(source)
+    if hasattr(source, "to_dict") and hasattr(source, "columns"):
+        return "a table", _of_rows(source.to_dict("records"), space)
+    return None
 
 
 def _in_files(path: Path, space: SearchSpace) -> tuple[str, Named]:
@@ -133,32 +140,37 @@ def _csv_rows(path: Path) -> list[dict[str, Any]]:
 
 def _of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
     for index, row in enumerate(rows, start=1):
-        cells = {str(name): value for name, value in row.items()}
-        loss = next((cells[name] for name in _LOSSES if name in cells), None)
-        if index == 1 and not any(name in cells for name in _LOSSES):
+        cells, name = {str(column): value for column, value in row.items()}, f"row {index}"
+        losses = [cells[column] for column in _LOSSES if column in cells]
+        if not losses:
             raise ArgumentError(f"The table has the columns {shown(list(cells))}, but it must have a column loss.")
-        config = {}
-        for name in space:
-            value = cells.get(f"config.{name}", cells.get(name))
-            if value is not None and value != "":
-                config[name] = _value(value, name, space)
-        yield f"row {index}", Found(config, _cell(f"row {index}: loss", loss), _cost_cell(index, cells.get("cost")))
+        cost = _cell(f"{name}: cost", cells.get("cost"))
+        yield name, Found(_config(cells, space), _cell(f"{name}: loss", losses[0]), _cost(f"{name}: cost", cost))
+
+
+def _config(cells: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """The parameters of a row that have a value."""
+    given = {name: cells.get(f"config.{name}", cells.get(name)) for name in space}
+    return {name: _value(value, name, space) for name, value in given.items() if value is not None and value != ""}
 
 
 def _value(value: object, name: str, space: SearchSpace) -> object:
     """A cell's value: of a text what the parameter may be that is written so; a whole float where ints are."""
     parameter = space[name]
     if isinstance(value, str):
-        choices = parameter.every_value(parameter.categories) if parameter.categories else None
-        for choice in choices or ():
-            if str(choice) == value:
-                return choice
-        with contextlib.suppress(ValueError, yaml.YAMLError):
-            value = parse(value.encode())
+        value = _meant(value, (parameter.every_value(parameter.categories) or ()) if parameter.categories else ())
     if isinstance(value, float) and value.is_integer() and not parameter.categories:
         with contextlib.suppress(ValueError):
             return parameter.parse(int(value))
     return value
+
+
+def _meant(text: str, choices: Sequence[Value]) -> object:
+    """The choice that is written so, or else what it is in YAML."""
+    found = [choice for choice in choices if str(choice) == text]
+    with contextlib.suppress(ValueError, yaml.YAMLError):
+        return found[0] if found else parse(text.encode())
+    return text
 
 
 def _cell(name: str, value: object) -> float | None:
@@ -170,10 +182,6 @@ def _cell(name: str, value: object) -> float | None:
             value = float(value)
     number = _number(name, value)
     return None if number is None or math.isnan(number) else number
-
-
-def _cost_cell(index: int, value: object) -> float | None:
-    return _cost(f"row {index}: cost", _cell(f"row {index}: cost", value))
 
 
 def _number(name: str, value: object) -> float | None:
@@ -224,19 +232,17 @@ def _of_neps(folder: Path, space: SearchSpace) -> Named:
     """Results of NePS 0.12 (results/config_N/result.yaml) and 0.13 to 0.17 (configs/config_N/report.yaml)."""
     for path in sorted(folder.glob("config_*")):
         config, report = _document(path, "config"), _document(path, "report") or _document(path, "result")
-        if not isinstance(config, Mapping) or not isinstance(report, Mapping):
-            continue  # it has no result
-        loss = next((report[name] for name in _LOSSES if report.get(name) is not None), None)
-        failed = report.get("reported_as", "success") != "success" or (path / "error.yaml").exists()
-        if isinstance(loss, list):
-            raise ArgumentError(f"{path} has several objectives; it must have one. Nothing was imported.")
-        name = path.name
-        found = Found(
-            _plain_config(config, space),
-            None if failed else _number(f"{name}: loss", loss),
-            _cost(f"{name}: cost", report.get("cost")),
-        )
-        yield name, found
+        if isinstance(config, Mapping) and isinstance(report, Mapping):  # else it has no result
+            failed = report.get("reported_as", "success") != "success" or (path / "error.yaml").exists()
+            loss = None if failed else _number(f"{path.name}: loss", _neps_loss(path, report))
+            yield path.name, Found(_plain_config(config, space), loss, _cost(f"{path.name}: cost", report.get("cost")))
+
+
+def _neps_loss(path: Path, report: Mapping[Any, Any]) -> object:
+    loss = next((report[name] for name in _LOSSES if report.get(name) is not None), None)
+    if isinstance(loss, list):
+        raise ArgumentError(f"{path} has several objectives; it must have one. Nothing was imported.")
+    return loss
 
 
 def _document(folder: Path, name: str) -> Any:

@@ -26,7 +26,6 @@ __all__ = ["import_trials", "left_out_words", "trial_of"]
 
 _logger = logging.getLogger("neps.api")
 _MOST_NAMED = 3
-_IN_A_DOCUMENT = 1000
 
 
 @public("neps.import_trials")
@@ -83,21 +82,24 @@ def import_trials(
     if left_out:
         _logger.warning("%s", left_out_words(left_out, len(trials)))
     new = _new(trials, layout)
-    try:
-        for first in range(0, len(new), _IN_A_DOCUMENT):
-            publish_results(layout, new[first : first + _IN_A_DOCUMENT], name, Identity.mine())
-    except OSError as error:
-        if (denied := denial(root, error)) is not None:
-            raise denied from error
-        message = f"{layout.known} can't be written to: {error}. Try again: what is there is not imported twice."
-        raise DirectoryError(message) from error
+    _publish(layout, new, name)
     _logger.info("%s imported into %s from %s", counted(len(new), "result"), root, name)
     return len(new)
 
 
+def _publish(layout: Layout, trials: Sequence[Trial], source: str) -> None:
+    try:
+        publish_results(layout, trials, source, Identity.mine())
+    except OSError as error:
+        if (denied := denial(layout.root, error)) is not None:
+            raise denied from error
+        message = f"{layout.known} can't be written to: {error}. Try again: what is there is not imported twice."
+        raise DirectoryError(message) from error
+
+
 def _new(trials: Sequence[Trial], layout: Layout) -> list[Trial]:
     """Those that were not imported before, each once."""
-    there = {identity_of(trial) for trial in read_results(layout, lambda _: None)}
+    there = {identity_of(trial) for trial in read_results(layout, lambda _: None).imported}
     found = {identity_of(trial): trial for trial in trials}
     return [trial for identity, trial in found.items() if identity not in there]
 

@@ -19,6 +19,7 @@ from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.keywords import check_keywords
 from neps._api.reading import load
+from neps._api.starting import Start, roots_of
 from neps._budget import Budget, ExpectedCost
 from neps._calling import own_arguments, public
 from neps._checking import ARGUMENTS
@@ -91,6 +92,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     development_stage_id: str | int | None = None,
     pre_load_hooks: Hooks | None = None,
     first_configs: Sequence[Mapping[str, Any]] | None = None,
+    start_from: str | Path | Sequence[str | Path] | None = None,
     keep_checkpoints: Literal["all", "promotable", "best"] = "all",
     callbacks: Iterable[Callback] | None = None,
     **searcher_kwargs: Any,
@@ -177,6 +179,10 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             decides; each of some or all parameters, by name. What is missing is its default, or else drawn. Without a
             fidelity, they begin where the searcher begins new ones. They count as any trial does. All workers pass the
             same, or none; `neps.enqueue` adds more later.
+        start_from: the root_directory of an earlier run, or several, from which a new run learns; their spaces may have
+            been narrower, wider, or have had other parameters. What is new in this space needs a default, with which
+            the earlier run went; what lies outside is left out, and it is said how much. Its best configuration is
+            evaluated first. How far the rest is believed, the new results decide, so it may have been another data set.
         keep_checkpoints: which of the files that `neps.checkpoint` has saved stay on the disk; whatever can still be
             continued, resumed or retried always does, and so does the incumbent's. "all": all; "promotable": beside
             those the finished models, of trials at the highest fidelity; "best": no others. What is deleted is logged.
@@ -257,6 +263,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         seed=ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED),
         lease_seconds=ARGUMENTS.number_or_none("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
         first_configs=checked_configs(space, first_configs or (), "first_configs"),
+        start=Start(earlier, space) if (earlier := roots_of(start_from)) else None,
     )
     _check_together(settings, searcher)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)

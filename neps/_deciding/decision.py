@@ -144,10 +144,14 @@ def _spare(request: Request) -> Suggestion | None:
 
 
 def _ask(sampler: Sampler, request: Request) -> object:
-    index = request.queue.index(request.number)
-    generator = generator_for(request.history.seed, index)
+    index, history = request.queue.index(request.number), request.history
+    generator = generator_for(history.seed, index)
+    if history.earlier and not sampler.independent:
+        from neps.samplers._model_based.earlier import learning_from_earlier
+
+        history = learning_from_earlier(history)
     try:
-        return sampler.decide(request.history, index, request.budget, generator)
+        return sampler.decide(history, index, request.budget, generator)
     except OSError as error:  # not the run's filesystem, for which a worker would wait
         message = f"{type(sampler).__qualname__}.decide failed for trial {request.number}: {error}"
         raise SamplerError(message) from error

@@ -52,6 +52,7 @@ class InMemory:
         clock: what time it is, to be noted with each decision.
         first_configs: what its first numbers evaluate, checked.
         imported: results from elsewhere, as trials without a number.
+        earlier: those of earlier runs from which this one starts.
     """
 
     sampler: Sampler
@@ -62,6 +63,7 @@ class InMemory:
     clock: Callable[[], datetime | None] = lambda: None
     first_configs: Sequence[Mapping[str, Value]] = ()
     imported: tuple[Trial, ...] = ()
+    earlier: tuple[Trial, ...] = ()
     _trials: dict[int, Trial] = dataclasses.field(default_factory=dict, init=False)
     _pending: dict[int, Decision] = dataclasses.field(default_factory=dict, init=False)
     _spending: Spending = dataclasses.field(init=False)
@@ -83,9 +85,7 @@ class InMemory:
     @property
     def history(self) -> History:
         """All trials as they are now: a copy."""
-        ending = self._endings[-1].reason if self._endings else None
-        trials = MappingProxyType(dict(self._trials))
-        return History(self.space, trials, self.seed, ended_by=ending, imported=self.imported)
+        return self._history(dict(self._trials), None)
 
     def claim(self) -> Trial | Limit:
         """Decide the next trial, which is pending from now on; or why none may start.
@@ -96,9 +96,7 @@ class InMemory:
         """
         number = len(self._trials) + 1
         request = Request(
-            history=History(
-                self.space, MappingProxyType(self._trials), self.seed, self._brackets, imported=self.imported
-            ),
+            history=self._history(self._trials, self._brackets),
             number=number,
             budget=self.budget,
             spending=self._spending,
@@ -133,6 +131,17 @@ class InMemory:
         status = Status.SUCCESS if outcome.success else Status.FAILED
         return self._know(
             dataclasses.replace(self._trials[number], result=result, status=status, spent=outcome.accounted_cost)
+        )
+
+    def _history(self, trials: dict[int, Trial], brackets: Brackets | None) -> History:
+        return History(
+            self.space,
+            MappingProxyType(trials),
+            self.seed,
+            brackets,
+            ended_by=self._endings[-1].reason if self._endings else None,
+            imported=self.imported,
+            earlier=self.earlier,
         )
 
     def _know(self, trial: Trial) -> Trial:

@@ -25,6 +25,7 @@ def history_as_message(history: History) -> dict[str, Any]:
         "seed": history.seed,
         "ended_by": history.ended_by,
         "imported": list(map(_fields, history.imported)),
+        "earlier": list(map(_fields, history.earlier)),
     }
 
 
@@ -36,6 +37,7 @@ def read_message(message: Mapping[str, Any], space: SearchSpace) -> History:
         message["seed"],
         ended_by=message["ended_by"],
         imported=tuple(map(_read, message["imported"])),
+        earlier=tuple(map(_read, message["earlier"])),
     )
 
 

@@ -55,7 +55,8 @@ class Definition:
 
     `forbid` is what the space forbids: mappings, and names of functions. `requires` names what a reader has to know
     that the first readers of this format didn't. `first_configs` are what its first numbers evaluate, each in whole or
-    in part.
+    in part. `start_from` names the earlier runs from which it starts, and `known` says how many documents hold what
+    they have found.
     """
 
     space: Mapping[str, Any]
@@ -65,13 +66,16 @@ class Definition:
     forbid: tuple[Any, ...] = ()
     requires: tuple[str, ...] = ()
     first_configs: tuple[Mapping[str, Any], ...] = ()
+    start_from: tuple[str, ...] = ()
+    known: int = 0
     launch: str | None = None
     run: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     def to_fields(self) -> dict[str, Any]:
         """As the fields of neps.yaml."""
-        lists = {name: list(getattr(self, name)) or None for name in ("forbid", "requires", "first_configs")}
-        return {**dataclasses.asdict(self), **lists, "created": documents.now()}
+        names = ("forbid", "requires", "first_configs", "start_from")
+        lists = {name: list(getattr(self, name)) or None for name in names}
+        return {**dataclasses.asdict(self), **lists, "known": self.known or None, "created": documents.now()}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Definition:
@@ -86,6 +90,8 @@ class Definition:
             forbid=typed.get(fields, "forbid", typed.forbidden, ()),
             requires=typed.get(fields, "requires", typed.texts, ()),
             first_configs=typed.get(fields, "first_configs", typed.configs, ()),
+            start_from=typed.get(fields, "start_from", typed.texts, ()),
+            known=typed.get(fields, "known", typed.whole, 0),
             launch=typed.get(fields, "launch", typed.text),
             run=typed.need(fields, "run", typed.run_name),
         )

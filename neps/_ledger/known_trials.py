@@ -31,7 +31,7 @@ __all__ = [
     "Enqueued",
     "Imported",
     "KnownTrials",
-    "add_results",
+    "Results",
     "enqueue",
     "identity_of",
     "observed",
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("neps.ledger")
+_IN_A_DOCUMENT = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,11 +54,39 @@ class Enqueued:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Imported:
-    """Document `number`: results from elsewhere, as trials without a number (it is 0). `source` is for people."""
+    """Document `number`: results from elsewhere, as trials without a number (it is 0). `source` is for people.
+
+    `earlier`: they are of an earlier run, from which this one starts.
+    """
 
     number: int
     source: str
     trials: tuple[Trial, ...]
+    earlier: bool = False
+
+
+class Results:
+    """Results from elsewhere as one observer knows them, each once: `imported`, and those of `earlier` runs.
+
+    Args:
+        fits: looks whether a decision belongs to the run's space; raises ValueError if not: it is left out then.
+    """
+
+    def __init__(self, fits: Callable[[Decision], object]) -> None:
+        self._fits = fits
+        self._imported: dict[object, Trial] = {}
+        self._earlier: dict[object, Trial] = {}
+        self.imported: tuple[Trial, ...] = ()
+        self.earlier: tuple[Trial, ...] = ()
+
+    def add(self, document: Imported) -> None:
+        """Add those that are new, and belong to the space."""
+        found = self._earlier if document.earlier else self._imported
+        for trial in document.trials:
+            with contextlib.suppress(ValueError):
+                self._fits(trial.decision)  # type: ignore[arg-type] # it has one
+                found.setdefault(identity_of(trial), trial)
+        self.imported, self.earlier = tuple(self._imported.values()), tuple(self._earlier.values())
 
 
 def observed(config: Mapping[str, Value], fidelity: float | None, loss: float | None, cost: float | None) -> Trial:
@@ -73,14 +102,19 @@ def identity_of(trial: Trial) -> tuple[str, float | None, str]:
     return repr(sorted(trial.config.items())), trial.fidelity, repr(trial.loss)
 
 
-def publish_results(layout: Layout, trials: Sequence[Trial], source: str, me: Identity) -> int:
-    """Publish results from elsewhere: the document's number. It is durable then.
+def publish_results(
+    layout: Layout, trials: Sequence[Trial], source: str, me: Identity, *, earlier: bool = False
+) -> int:
+    """Publish results from elsewhere: the number of the last document. They are durable then.
 
     Raises:
-        ValueError: if it is more than a document holds; nothing is written.
-        OSError: if it can't be written.
+        OSError: if they can't be written.
     """
-    return _publish(layout, me, source=source, results=[_result_fields(trial) for trial in trials])
+    number = 0
+    for first in range(0, len(trials), _IN_A_DOCUMENT):
+        results = [_result_fields(trial) for trial in trials[first : first + _IN_A_DOCUMENT]]
+        number = _publish(layout, me, source=source, earlier=earlier or None, results=results)
+    return number
 
 
 def _result_fields(trial: Trial) -> dict[str, Any]:
@@ -88,27 +122,14 @@ def _result_fields(trial: Trial) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def read_results(layout: Layout, fits: Callable[[Decision], object]) -> tuple[Trial, ...]:
-    """All results from elsewhere that a run has, each once, as they are now.
-
-    Args:
-        layout: the run's paths.
-        fits: looks whether a decision belongs to the run's space; raises ValueError if not: it is left out then.
-    """
-    found: dict[object, Trial] = {}
+def read_results(layout: Layout, fits: Callable[[Decision], object]) -> Results:
+    """All results from elsewhere that a run has, as they are now; `fits` is that of `Results`."""
+    results = Results(fits)
     with contextlib.suppress(OSError):
         for document in KnownTrials(layout, 0.0).look():
             if isinstance(document, Imported):
-                add_results(found, document, fits)
-    return tuple(found.values())
-
-
-def add_results(found: dict[object, Trial], document: Imported, fits: Callable[[Decision], object]) -> None:
-    """Add those that are new, and belong to the space."""
-    for trial in document.trials:
-        with contextlib.suppress(ValueError):
-            fits(trial.decision)  # type: ignore[arg-type] # it has one
-            found.setdefault(identity_of(trial), trial)
+                results.add(document)
+    return results
 
 
 def enqueue(layout: Layout, configs: Sequence[Mapping[str, Value]], me: Identity) -> int:
@@ -202,7 +223,8 @@ def _understood(fields: Mapping[str, Any], number: int, run: str) -> Enqueued | 
         raise typed.WrongError(theirs, f"not {run}", "run")
     if "results" in fields:
         source = typed.get(fields, "source", typed.text, "")
-        return Imported(number, source, tuple(map(_result, typed.need(fields, "results", typed.mappings))))
+        trials = tuple(map(_result, typed.need(fields, "results", typed.mappings)))
+        return Imported(number, source, trials, typed.get(fields, "earlier", typed.flag, False))
     return Enqueued(number, typed.need(fields, "configs", typed.configs))
 
 

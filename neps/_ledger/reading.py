@@ -85,11 +85,11 @@ def history_of(
 ) -> History:
     """These trials as the history of a run, with what was imported into the run in `root`; results have ended it so."""
     space = SearchSpace.from_definition(definition.space, definition.forbid)
-    imported: tuple[Trial, ...] = ()
-    if root is not None:
-        layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
-        imported = read_results(layout, functools.partial(Decision.check, space=space))
-    return History(space, trials, definition.seed, ended_by=ended_by, imported=imported)
+    if root is None:
+        return History(space, trials, definition.seed, ended_by=ended_by)
+    layout = Layout(os.path.abspath(root), definition.run)  # noqa: PTH100
+    known = read_results(layout, functools.partial(Decision.check, space=space))
+    return History(space, trials, definition.seed, ended_by=ended_by, imported=known.imported, earlier=known.earlier)
 
 
 def read_trials(root: str | Path, definition: Definition) -> dict[int, Trial]:

@@ -91,6 +91,11 @@ class GaussianProcess:
         variance = self._prior_variance(phi_z) - np.einsum("nm,nm->m", v, v)
         return k.T @ self._alpha, np.maximum(variance, _SMALLEST_VARIANCE)
 
+    def log_density(self, first: int = 0) -> float:
+        """How probable the targets from the first one on are, given those before: log p, but for a constant each."""
+        whitened = solve_triangular(self._cholesky, self.y, lower=True, check_finite=False)[first:]
+        return float(-0.5 * whitened @ whitened - np.log(np.diagonal(self._cholesky)[first:]).sum())
+
     def mean(self, Z: _Array) -> _Array:
         """The mean of `predict` alone, (m,), which costs n m, not n² m."""
         return np.asarray(self._between(self.X, Z, self._phi).T @ self._alpha)

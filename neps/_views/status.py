@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -96,10 +96,7 @@ def _summary(run: Overview) -> list[str]:
         ("searcher", f"{run.definition.searcher.get('name')}, seed {run.definition.seed}"),
         ("trials", ", ".join(trials)),
     ]
-    if run.queue.total:
-        rows.append(("queue", _queued(run.queue)))
-    if run.history.imported:
-        rows.append(("imported", f"{counted(len(run.history.imported), 'result')}, which count for no budget"))
+    rows += _known(run)
     if ages := _ages(run):
         rows.append(("time", ages))
     if run.cost is not None:
@@ -111,6 +108,18 @@ def _summary(run: Overview) -> list[str]:
     if run.leaving is not None:
         rows.append(("stop", _leaving(run.leaving)))
     return list(aligned(rows, indent=""))
+
+
+def _known(run: Overview) -> Iterator[tuple[str, str]]:
+    """What users have told of trials."""
+    history = run.history
+    if run.queue.total:
+        yield "queue", _queued(run.queue)
+    if history.earlier:
+        earlier = counted(len(run.definition.start_from), "earlier run")
+        yield "start", f"from {counted(len(history.earlier), 'result')} of {earlier}"
+    if history.imported:
+        yield "imported", f"{counted(len(history.imported), 'result')}, which count for no budget"
 
 
 def _ended(ended: PublishedEnding, begun_since: int) -> str:

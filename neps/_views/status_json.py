@@ -68,6 +68,7 @@ def fields(run: Overview) -> dict[str, Any]:
         if run.ended is None
         else {"reason": run.ended.ending.reason, "time": _time(run.ended.made), "begun_since": run.begun_since},
         "imported": len(history.imported),
+        "earlier": len(history.earlier),
         "queue": {"enqueued": run.queue.total, "waiting": run.queue.waiting},
     }
     plain: dict[str, Any] = strict(document)

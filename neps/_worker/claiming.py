@@ -16,10 +16,11 @@ from types import MappingProxyType
 
 from neps._budget import Limit
 from neps._deciding import Request, decide
+from neps._fidelity import Brackets
 from neps._history import History
 from neps._ledger.claims import Claim, Hold
 from neps._ledger.trial_folder import TrialFolder
-from neps._trial import Decision, Value
+from neps._trial import Decision, Trial, Value
 from neps._worker.context import Context
 from neps._worker.steps import Leave, Pause, Step
 from neps.errors import shown
@@ -48,6 +49,8 @@ class Claims:
 
     def next(self) -> Step:
         """Claim a trial, or say why not."""
+        if (lacks := self._context.known.lacks) is not None:
+            return Pause(lacks)
         return self._any_number() if self._context.independent else self._in_turn()
 
     # Which number
@@ -119,9 +122,8 @@ class Claims:
             # Later ones are known: this client has not seen that it was decided, or its folder was moved away. It is
             # decided (again) by what lies before it, as it was: it can't continue what was decided after it.
             known, brackets = {earlier: trial for earlier, trial in known.items() if earlier < number}, None
-        trials, imported = MappingProxyType(known), context.known.imported
         request = Request(
-            history=History(context.space, trials, context.seed, brackets, imported=imported),
+            history=self._history(known, brackets),
             number=number,
             budget=context.settings.budget,
             spending=context.spending,
@@ -151,6 +153,11 @@ class Claims:
                     return Leave(lacks, at_once=True, cut_short_by="walltime")
                 return dataclasses.replace(decision, worker=context.me.worker, claimed=datetime.now(UTC))
 
+    def _history(self, known: Mapping[int, Trial], brackets: Brackets | None) -> History:
+        context, results = self._context, self._context.known.results
+        space, trials = context.space, MappingProxyType(known)
+        return History(space, trials, context.seed, brackets, imported=results.imported, earlier=results.earlier)
+
     # Reserving and committing
 
     def _claim(self, decision: Decision) -> Claim | None:
@@ -173,8 +180,7 @@ class Claims:
 
     def _lost(self, decision: Decision) -> None:
         self._view.note_reserved(decision.number)
-        drawn = decision.previous is None and decision.place is None and decision.entry is None
-        if self._context.sampler.tolerates_stale_history and drawn:
+        if self._context.sampler.tolerates_stale_history and decision.previous is None and decision.place is None:
             self._spare = decision
 
 

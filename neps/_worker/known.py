@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from neps._deciding import checked_configs
-from neps._ledger.known_trials import Enqueued, Imported, KnownTrials, add_results
+from neps._ledger.known_trials import Enqueued, Imported, KnownTrials, Results
 from neps._ledger.layout import Layout
 from neps._queue import Queue
-from neps._trial import Decision, Trial, Value
+from neps._trial import Decision, Value
 from neps.errors import ArgumentError
 from neps.space import SearchSpace
 
@@ -27,23 +27,30 @@ class Known:
         space: what is searched.
         lease: in seconds.
         first_configs: the run's.
+        least: how many documents there were before the run began: without them nothing is decided.
     """
 
     def __init__(
-        self, layout: Layout, space: SearchSpace, lease: float, first_configs: Sequence[Mapping[str, Value]] = ()
+        self, layout: Layout, space: SearchSpace, lease: float, first_configs: Sequence[Mapping[str, Value]], least: int
     ) -> None:
+        self._least = least
         self._space, self._documents, self._folder = space, KnownTrials(layout, lease), layout.known
         self.queue = Queue(first_configs)
         """What was enqueued; an observer of the view keeps it up."""
-        self.imported: tuple[Trial, ...] = ()
-        """What was imported."""
-        self._results: dict[object, Trial] = {}
-        self._fits = functools.partial(Decision.check, space=space)
+        self.results = Results(functools.partial(Decision.check, space=space))
+        """What was imported, and what the run starts from."""
 
     @property
     def seen(self) -> int:
         """The number of the last document that was read."""
         return self._documents.seen
+
+    @property
+    def lacks(self) -> str | None:
+        """What has to be seen before anything is decided; None once it is."""
+        if self.seen >= self._least:
+            return None
+        return f"what this run starts from, document {self.seen + 1} in {self._folder}, to become readable"
 
     def look(self) -> None:
         """Learn what is new.
@@ -56,8 +63,7 @@ class Known:
 
     def _add(self, found: Enqueued | Imported) -> None:
         if isinstance(found, Imported):
-            add_results(self._results, found, self._fits)
-            self.imported = tuple(self._results.values())
+            self.results.add(found)
             return
         try:
             configs = checked_configs(self._space, found.configs, "configs")

@@ -39,6 +39,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
     expected_cost: ExpectedCost | None = None,
     first_configs: Sequence[Mapping[str, Any]] = (),
     imported: Sequence[Trial] = (),
+    earlier: Sequence[Trial] = (),
 ) -> History:
     """Run `sampler` as `neps.run` would, with workers whose evaluations all take equally long.
 
@@ -56,6 +57,7 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
         expected_cost: as of `neps.run`.
         first_configs: as of `neps.run`.
         imported: results from elsewhere that the sampler learns from, as in `History.imported`.
+        earlier: results of earlier runs, as in `History.earlier`.
 
     Returns:
         The history after all evaluations.
@@ -74,8 +76,16 @@ def simulate(  # noqa: PLR0913 - as many as `neps.run` has of these
     """
     limits = Budget(max_evaluations_total=budget) if isinstance(budget, int) else budget
     sampler.check(space)
-    first = checked_configs(space, first_configs, "first_configs")
-    run = InMemory(sampler, space, seed, limits, expected_cost, first_configs=first, imported=tuple(imported))
+    run = InMemory(
+        sampler,
+        space,
+        seed,
+        limits,
+        expected_cost,
+        first_configs=checked_configs(space, first_configs, "first_configs"),
+        imported=tuple(imported),
+        earlier=tuple(earlier),
+    )
     while not isinstance(answer := run.claim(), Limit) or not answer.done:
         if isinstance(answer, Limit) or len(run.pending) == workers:
             _finish(run, objective)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import neps
-from format.writing import REQUIRED, SPACE, SPACES, write_endings, write_run, write_stops
+from format.writing import REQUIRED, SPACE, SPACES, write_endings, write_known, write_run, write_stops
 from neps._ledger import documents
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
@@ -147,6 +147,10 @@ class TestToday:
         assert written == files(HERE / "v1_decisions")
         assert b"\ndecision: " in written["config_1/result.yaml"]
 
+    def test_writer_writes_what_users_know(self, tmp_path: Path) -> None:
+        write_known(tmp_path / "run")
+        assert files(tmp_path / "run") == files(HERE / "v1_known")
+
     @pytest.mark.parametrize("name", SPACES)
     def test_writer_writes_other_spaces_and_what_they_require(self, name: str, tmp_path: Path) -> None:
         write_run(tmp_path / "run", SPACES[name])
@@ -165,7 +169,7 @@ class TestToday:
         self._show_up(layout)
         specified = set(re.findall(r"`([^`\n]+)`", (REPOSITORY / "docs" / "format.md").read_text()))
         lacking = {name for name in _names(written) if name not in specified}
-        for path in [*written.rglob("*.yaml")]:
+        for path in [*written.rglob("*.yaml"), *(HERE / "v1_known").rglob("*.yaml")]:
             if path.name != "config.yaml" and (content := path.read_bytes()).endswith(b"\n...\n"):
                 lacking |= set(documents.decode(str(path), content)) - specified
         for line in Path(layout.results_cache, "worker.jsonl").read_text().splitlines():

@@ -22,9 +22,10 @@ import neps
 from neps._ending import Ending
 from neps._ledger import documents
 from neps._ledger.claims import Hold
-from neps._ledger.definition import Definition, publish_definition
+from neps._ledger.definition import FIRST_CONFIGS, Definition, publish_definition
 from neps._ledger.endings import Endings
 from neps._ledger.identity import Identity
+from neps._ledger.known_trials import enqueue, observed, publish_results
 from neps._ledger.layout import Layout
 from neps._ledger.overwriting import move_aside
 from neps._ledger.pending_mark import PendingMark, mark_pending
@@ -33,9 +34,9 @@ from neps._ledger.retrying import reopen
 from neps._ledger.stopping import request_stop
 from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import condemn
-from neps._trial import Decision, Place, Result, Trial
+from neps._trial import Decision, Entry, Place, Result, Trial
 
-__all__ = ["REQUIRED", "SPACE", "SPACES", "write_endings", "write_run", "write_stops"]
+__all__ = ["REQUIRED", "SPACE", "SPACES", "write_endings", "write_known", "write_run", "write_stops"]
 
 
 def too_fast(config: Mapping[str, Any]) -> bool:
@@ -76,6 +77,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
     "momentum": {"momentum": 0.5, "depth": 4, "beta": 0.9, "nesterov": True},
 }
 """The other values of those that have a parameter of this name."""
+_DECIDED: dict[int, dict[str, Any]] = {}
 SEARCHER = {"name": "random_search", "settings": {"use_priors": False}}
 RUN = "0123456789abcdef"
 TIME = dt.datetime(2026, 3, 1, 12, 30, 0, 250_000, dt.UTC)
@@ -90,7 +92,7 @@ _NAMING = {"decisions": False}
 
 
 def write_run(
-    root: Path, parameters: Mapping[str, neps.space.Parameter] = SPACE, *, name_decisions: bool = False
+    root: Path, parameters: Mapping[str, neps.space.Parameter] = SPACE, *, name_decisions: bool = False, **defined: Any
 ) -> None:
     """Write the run into a folder that doesn't exist yet; its results may name their decisions."""
     others = [values for name, values in _OTHERS.items() if name in parameters]
@@ -103,7 +105,7 @@ def write_run(
     ):
         space = neps.SearchSpace(parameters)
         _write_earlier_run(root, space)
-        layout = Layout(root, _define(root, RUN, space, launch="SLURM_ARRAY_JOB_ID=77"))
+        layout = Layout(root, _define(root, RUN, space, launch="SLURM_ARRAY_JOB_ID=77", **defined))
         for number, write in enumerate(_TRIALS, start=1):
             write(TrialFolder(layout, number))
 
@@ -125,10 +127,30 @@ def write_endings(root: Path) -> None:
         endings.publish(Ending(reason="target_loss=0.5 was reached by trial 1", number=11, target_loss=0.5))
 
 
+def write_known(root: Path) -> None:
+    """The same run, which starts from an earlier one, with what users know, and a decision that takes of it."""
+    first = ({"rate": 0.25, "optimizer": "no"}, {"rate": 0.5, "optimizer": "adam"})
+    layout = Layout(root, RUN)
+    config = {"rate": 0.125, **_FIXED}
+    with mock.patch.object(documents, "now", TIME.isoformat):
+        root.mkdir()
+        publish_results(layout, [observed(config, 3, 0.5, 2.0)], "earlier", ALICE, earlier=True)
+        with mock.patch.dict(_DECIDED, {2: {"seen_known": 1, "entry": Entry(0, 2)}, 7: {"seen_known": 2, "index": 4}}):
+            write_run(
+                root,
+                first_configs=first,
+                start_from=("00ff00ff00ff00ff",),
+                known=1,
+                requires=(FIRST_CONFIGS,),
+            )
+        enqueue(layout, [{"rate": 0.75}, {"optimizer": None, "epochs": 9}], ALICE)
+        publish_results(layout, [observed(config, 3, math.nan, None), observed(config, 3, None, None)], "a list", BOB)
+
+
 def _define(root: Path, run: str, space: neps.SearchSpace, **changes: Any) -> str:
     described: dict[str, Any] = {"space": space.definition(), "requires": space.requires}
-    described["forbid"] = tuple(space.forbidden_definition())
-    definition = Definition(**described, searcher=SEARCHER, seed=11, run=run, **changes)
+    described |= {"forbid": tuple(space.forbidden_definition())} | changes
+    definition = Definition(**described, searcher=SEARCHER, seed=11, run=run)
     return publish_definition(str(root), definition, ALICE.token).run
 
 
@@ -148,7 +170,7 @@ def _claim(folder: TrialFolder, who: Identity = ALICE, **changes: Any) -> None:
     number = folder.number
     fields: dict[str, Any] = {"number": number, "config": config, "fidelity": config["epochs"], "worker": who.worker}
     fields |= {"place": Place(0, 0, number - 1), "seed": 1000 + number, "seen_results": number - 1}
-    decision = Decision(**(fields | {"claimed": TIME} | changes))
+    decision = Decision(**(fields | {"claimed": TIME} | changes | _DECIDED.get(number, {})))
     folder.reserve()
     folder.commit(decision, who)
     folder.write_config(decision, who)
@@ -248,6 +270,10 @@ def _pending(folder: TrialFolder) -> None:
 _TRIALS = (_success, _failed, _left, _resumed, _retried, _damaged, _promoted, _running, _half_claim, _pending)
 
 if __name__ == "__main__":
-    write_run(Path(sys.argv[1]), SPACES.get(Path(sys.argv[1]).name, SPACE))
-    if Path(sys.argv[1]).name.endswith("_stops"):
-        write_stops(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    if folder.name.endswith("_known"):
+        write_known(folder)
+    else:
+        write_run(folder, SPACES.get(folder.name, SPACE))
+    if folder.name.endswith("_stops"):
+        write_stops(folder)

@@ -30,3 +30,9 @@ def test_results_from_elsewhere(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "results/known", tmp_path / "results/other")
     ran(tmp_path, f"import neps\n{BLOCKS[1]}")
     assert len(neps.load(tmp_path / "results/known").imported) == 1 + 6
+
+
+def test_an_earlier_search(tmp_path: Path) -> None:
+    ran(tmp_path, f"{BLOCKS[0]}\n{BLOCKS[2]}")
+    history = neps.load(tmp_path / "results/wider")
+    assert (len(history.trials), len(history.earlier)) == (6, 6)

@@ -163,3 +163,19 @@ def test_kills_while_30_entries_are_taken(fleet: Fleet, tmp_path: Path, rng: ran
     assert numbers(root) == list(range(1, ENTRIES + DRAWN + 1))
     assert [x for _, _, x in taken(root)] == [config["x"] for config in entries()]
     assert len(set(drawn(root))) == DRAWN
+
+
+def test_8_workers_that_start_at_once_start_from_the_same(crew: Crew, tmp_path: Path) -> None:
+    """Each proposes a run with a snapshot of its own; one begins, and nothing of the others stays."""
+    earlier = tmp_path / "earlier"
+    assert crew.run([Share(earlier, {"max_evaluations_total": 60})] * CROWD) == [None] * CROWD
+    for repetition in range(REPETITIONS):
+        root = tmp_path / f"root_{repetition}"
+        arguments = {"searcher": "regularized_evolution", "max_evaluations_total": 30, "start_from": str(earlier)}
+        assert crew.run([Share(root, arguments)] * CROWD) == [None] * CROWD
+        assert_complete(root, 30)
+        run = document(root / "neps.yaml")["run"]
+        assert [path.name for path in (root / "known").iterdir()] == [run]
+        assert len(neps.load(root).earlier) == 60
+        assert [(batch, entry) for batch, entry, _ in taken(root)] == [(0, 1)]
+        assert {trial["seen_known"] for trial in decisions(root)} == {1}

@@ -101,9 +101,16 @@ class InitialDesign:
         return default or self.draw(history, number, generator)
 
     def is_over(self, history: History) -> bool:
-        """Whether as many results are in as it has trials, imported ones included."""
-        results = sum(trial.ended and trial.decision is not None for trial in history.trials)
-        return results + len(in_full(history)) >= (self.size or usual_size(history.space))
+        """Whether as many results are in as it has trials, imported ones included.
+
+        Of a run that an earlier one has misled only its own count, unless there are twice as many of others: what was
+        evaluated before that was known says little about all the rest.
+        """
+        size = self.size or usual_size(history.space)
+        ended = [trial for trial in history.trials if trial.ended and trial.decision is not None]
+        misled = history.earlier and len(ended) < 2 * size
+        results = sum(map(is_initial, ended)) if misled else len(ended)
+        return results + len(in_full(history)) >= size
 
 
 def in_full(history: History) -> list[Trial]:

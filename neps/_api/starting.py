@@ -1,0 +1,173 @@
+"""`start_from`: what earlier runs have found, mapped into the space of a new one, and published before that begins.
+
+A snapshot: the new run needs the earlier roots no more. `Proposal` asks for it where there is no run yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neps._api.import_sources import Found
+from neps._api.importing import left_out_words, trial_of
+from neps._history import History
+from neps._ledger.definition import FIRST_CONFIGS, Definition
+from neps._ledger.identity import Identity
+from neps._ledger.known_trials import publish_results
+from neps._ledger.layout import Layout
+from neps._ledger.links import without_links
+from neps._ledger.reading import read_definition, read_history, root_of
+from neps._listing import counted
+from neps._ranking import best
+from neps._trial import Trial
+from neps.errors import ArgumentError, DirectoryError, NepsError, SpaceError, shown
+from neps.space import SearchSpace
+
+__all__ = ["Start", "roots_of"]
+
+_logger = logging.getLogger("neps")
+
+
+def roots_of(given: object) -> tuple[str, ...]:
+    """The earlier root directories, from what a user passes as `start_from`.
+
+    Raises:
+        ArgumentError: if it is neither a path nor a list of some.
+    """
+    if given is None:
+        return ()
+    listed = [given] if isinstance(given, str | os.PathLike) else given
+    if not isinstance(listed, Iterable) or isinstance(listed, Mapping):
+        raise ArgumentError(
+            f"start_from is {shown(given)}; it must be the root_directory of an earlier run, or several."
+        )
+    try:
+        return tuple(root_of(each) for each in listed)
+    except ArgumentError as error:
+        raise ArgumentError(f"start_from is {shown(given)}: {error}") from error
+
+
+@dataclasses.dataclass(slots=True)
+class Start:
+    """From which earlier runs a new one starts.
+
+    Args:
+        roots: their root directories.
+        space: the new run's.
+    """
+
+    roots: tuple[str, ...]
+    space: SearchSpace
+    _published: list[Layout] = dataclasses.field(default_factory=list)
+
+    def published(self, root: str, definition: Definition) -> Definition:
+        """The definition of a new run that starts from them; what they have found is published under its name.
+
+        Raises:
+            neps.errors.DirectoryError: if one of them holds no run, or the new root can't be written to.
+            neps.errors.ArgumentError: if nothing that they have found can be mapped into the space.
+        """
+        runs = tuple(read_definition(each).run for each in self.roots)
+        found = {each: self._mapped(each) for each in self.roots}
+        number = self._publish(Layout(root, definition.run), found)
+        first = (*definition.first_configs, _best(itertools.chain.from_iterable(found.values()), self.space))
+        requires = tuple(sorted({*definition.requires, FIRST_CONFIGS}))
+        return dataclasses.replace(definition, first_configs=first, requires=requires, start_from=runs, known=number)
+
+    def _publish(self, layout: Layout, found: Mapping[str, Sequence[Trial]]) -> int:
+        """Publish what was found; how many documents that are."""
+        number = 0
+        self._published.append(layout)
+        try:
+            for root, trials in found.items():
+                number = publish_results(layout, trials, Path(root).name, Identity.mine(), earlier=True)
+        except OSError as error:
+            self.withdraw()
+            message = f"{layout.known} can't be written to: {error}. Nothing was started."
+            raise without_links(layout.root, error) or DirectoryError(message) from error
+        return number
+
+    def withdraw(self, winner: str | None = None) -> None:
+        """Remove what was published for runs that have not begun: nobody else knows their names."""
+        for layout in self._published:
+            if layout.run != winner:
+                shutil.rmtree(layout.known, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    os.rmdir(os.path.dirname(layout.known))  # noqa: PTH120, PTH106
+        self._published.clear()
+
+    def differs(self, found: Definition) -> str | None:
+        """How a run that is there starts from something else; None if it doesn't, or nobody can tell any more."""
+        try:
+            runs = tuple(read_definition(each).run for each in self.roots)
+        except (NepsError, OSError):
+            _logger.info("start_from is ignored: the run has begun, and an earlier root is gone.")
+            return None
+        if set(runs) == set(found.start_from):
+            return None
+        return (
+            f"start_from is {', '.join(found.start_from) or 'nothing'} in the run and {', '.join(runs)} in this call: "
+            "leave it out, and import results by neps.import_trials"
+        )
+
+    def _mapped(self, root: str) -> list[Trial]:
+        history = read_history(root)
+        mapped, left_out = [], []
+        for what, config, trial in _results(history):
+            try:
+                mapped.append(trial_of(self.space, Found(mapped_config(self.space, config), trial.loss, trial.cost)))
+            except SpaceError as error:
+                left_out.append(f"{what}: {error}")
+        if not mapped:
+            why = left_out_words(left_out, 0) if left_out else "It has no results."
+            raise ArgumentError(f"start_from: nothing that {root} has found can be used. {why}")
+        _logger.info("start_from: %s of %s used", counted(len(mapped), "result"), root)
+        if left_out:
+            _logger.warning("start_from, %s: %s", root, left_out_words(left_out, len(mapped)))
+        return mapped
+
+
+def _results(history: History) -> Iterable[tuple[str, Mapping[str, Any], Trial]]:
+    for trial in history:
+        if trial.succeeded and not trial.damaged and trial.decision is not None:
+            yield f"trial {trial.number}", trial.config, trial
+    for trial in (*history.imported, *history.earlier):
+        if trial.succeeded:
+            yield "an imported trial", trial.config, trial
+
+
+def mapped_config(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of another space in this one: what is new at its default, and what is gone left out.
+
+    A constant is this space's.
+
+    Raises:
+        SpaceError: if a new parameter has no default.
+    """
+    mapped = {}
+    for name, parameter in space.items():
+        if not parameter.searched and not parameter.is_fidelity:
+            continue
+        if name in config:
+            mapped[name] = config[name]
+        elif parameter.is_fidelity:
+            continue
+        elif parameter.default is None:
+            raise SpaceError(f"The earlier run has no {name!r}: give it a default, with which that run went.")
+        else:
+            mapped[name] = parameter.default
+    return mapped
+
+
+def _best(trials: Iterable[Trial], space: SearchSpace) -> dict[str, Any]:
+    """The best configuration that earlier runs have found, without its fidelity; any, where no loss is finite."""
+    known = list(trials)
+    found = best(known) or known[0]
+    return {name: found.config[name] for name in space.searched}

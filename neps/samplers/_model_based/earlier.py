@@ -1,0 +1,130 @@
+"""Results of earlier runs: how far this run may learn from them, which its own results decide.
+
+Needs scipy. The decision asks before it asks the sampler; what is trusted is among the imported results then, so that
+every sampler that learns from those learns from these, too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from neps._history import History
+from neps._models.fitting import fit
+from neps._models.losses import Targets
+from neps._outcome import Result
+from neps._trial import Trial
+from neps.samplers._model_based.axes import Axes, axes_of
+from neps.samplers._model_based.proposal import calm, observed_loss
+
+__all__ = ["learning_from_earlier"]
+
+_Array = NDArray[np.float64]
+
+_FEWEST = 2
+"""With fewer own results, earlier ones are trusted: nothing speaks against them yet."""
+_MANY = 8
+"""Of so many own results, the later half has to agree, too: near its end, a search knows better what is around it."""
+_MOST_EARLIER, _MOST_OWN = 120, 80
+"""So many are compared at most, the best and the latest."""
+_ODDS = 1.0
+"""The logarithm of the odds that an earlier run is of use, before any result."""
+
+
+def learning_from_earlier(history: History) -> History:
+    """The history as a sampler sees it: with the earlier results that it may learn from among the imported ones.
+
+    Which of three explains the own results best: that the earlier run's losses are this run's; that they are, but for a
+    constant; or that they say nothing? The first two are judged by how probable the own results are given the earlier
+    ones, by a Gaussian process for both; the last by how probable they are by themselves. So an earlier run has to earn
+    its influence anew with each result, and loses it where its optimum was another.
+    """
+    own = tuple(trial for trial in history.trials if trial.ended and trial.decision is not None)
+    trusted = _trusted(axes_of(history.space), history.earlier, own)
+    if not trusted:
+        return history
+    return attrs.evolve(history, imported=(*history.imported, *trusted), earlier=())
+
+
+def _trusted(axes: Axes, earlier: tuple[Trial, ...], own: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    if len(own) < _FEWEST or not axes.dimensions:
+        return earlier
+    part, latest = _part(earlier), _latest(own)
+    ours = np.array([observed_loss(trial) for trial in latest])
+    theirs = np.array([observed_loss(trial) for trial in part])
+    if not np.isfinite(ours).sum() >= _FEWEST or not np.isfinite(theirs).any():
+        return earlier if np.isfinite(theirs).any() else ()
+    X, Z = _points(axes, part), _points(axes, latest)
+    choices = np.append(axes.choices, 0) if axes.space.fidelity is not None else axes.choices
+    with calm():
+        shift = _shift(X, theirs, Z, ours, choices)
+        gains = [_gain(X, theirs + constant, Z, ours, choices) for constant in (0.0, shift)]
+    odds = [gains[0], gains[1] - 0.5 * math.log(len(ours))]
+    best = int(np.argmax(odds))
+    if odds[best] + _ODDS < 0.0:
+        return ()
+    return earlier if best == 0 else tuple(_shifted(trial, shift) for trial in earlier)
+
+
+def _gain(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[np.intp]) -> float:
+    """By how much the earlier results make the own ones more probable: a difference of logarithms.
+
+    Of many own results, or of their later half, given the others: whichever says less for them.
+    """
+    losses = np.concatenate([theirs, ours])
+    targets = Targets(losses).values
+    n, m = len(theirs), len(ours)
+    together = fit(np.concatenate([X, Z]), targets, choices, iterations=30)
+    y = targets[n:]
+    mean, deviation = float(y.mean()), float(y.std()) or 1.0
+    alone = fit(Z, (y - mean) / deviation, choices, iterations=30)
+    gains = [
+        together.log_density(n + first) - alone.log_density(first) + (m - first) * math.log(deviation)
+        for first in ((0, m // 2) if m >= _MANY else (0,))
+    ]
+    return min(gains)
+
+
+def _shift(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[np.intp]) -> float:
+    """The median difference of own losses from what earlier ones predict."""
+    finite = np.isfinite(theirs)
+    y = theirs[finite]
+    mean, deviation = float(y.mean()), float(y.std()) or 1.0
+    predicted = fit(X[finite], (y - mean) / deviation, choices, iterations=30).mean(Z) * deviation + mean
+    return float(np.nanmedian(np.where(np.isfinite(ours), ours - predicted, np.nan)))
+
+
+def _points(axes: Axes, trials: Sequence[Trial]) -> _Array:
+    """(n, d), and one more where there is a fidelity, for how near to the highest a result is."""
+    X = axes.encode(trial.config for trial in trials)
+    top = axes.space.highest_fidelity
+    if top is None:
+        return X
+    return np.column_stack([X, [(trial.fidelity or top) / top for trial in trials]])
+
+
+def _part(earlier: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    """The best half, and the rest evenly."""
+    if len(earlier) <= _MOST_EARLIER:
+        return earlier
+    losses = np.array([observed_loss(trial) for trial in earlier])
+    ranked = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
+    half = _MOST_EARLIER // 2
+    spread = np.linspace(half, len(earlier) - 1, _MOST_EARLIER - half).astype(np.intp)
+    return tuple(earlier[index] for index in sorted(ranked[[*range(half), *spread]]))
+
+
+def _latest(own: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    return own[-_MOST_OWN:]
+
+
+def _shifted(trial: Trial, shift: float) -> Trial:
+    if trial.result is None or trial.loss is None:
+        return trial
+    outcome = dataclasses.replace(trial.result.outcome, loss=trial.loss + shift)
+    return dataclasses.replace(trial, result=Result(outcome, trial.result.origin))
