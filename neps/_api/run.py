@@ -18,7 +18,6 @@ from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budge
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.keywords import check_keywords
-from neps._api.reading import load
 from neps._api.starting import Start, roots_of
 from neps._budget import Budget, ExpectedCost
 from neps._calling import own_arguments, public
@@ -32,6 +31,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.incumbent import Incumbent
 from neps._ledger.launches import TOLD_ROOT
 from neps._ledger.opening import open_run
+from neps._ledger.reading import read_through_outages
 from neps._ledger.rehearsal import VARIABLE, rehearsed
 from neps._views.announcing import Announcer
 from neps._views.progress import check_progress, progress_display
@@ -311,7 +311,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
                 evaluated = work(context, run_pipeline, announcer, last)
         finally:
             opened.heartbeat.stop()
-        history = load(root)
+        history = read_through_outages(root, opened.definition)
         if leader is not None:
             leader.share(history)
         announcer.left(history, evaluated)

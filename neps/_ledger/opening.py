@@ -16,7 +16,7 @@ from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
 from neps._ledger.launches import has_had_run, launch_token, remember
 from neps._ledger.layout import Layout
-from neps._ledger.outage import Outage
+from neps._ledger.outage import LEASES, Outage
 from neps._ledger.overwriting import finish_moves, keep_running, move_aside
 from neps._ledger.storage import DENIED, advice, denial, storage_error
 from neps.errors import DirectoryError
@@ -24,7 +24,6 @@ from neps.errors import DirectoryError
 __all__ = ["OpenedRun", "open_run"]
 
 _logger = logging.getLogger("neps.ledger")
-_LEASES_OF_OUTAGE = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def open_run(
                     raise
                 message = f"{root} can't be used: {error}. {advice(error)} Nothing is lost. Start again later."
                 raise denial(root, error) or DirectoryError(message) from error
-            outage = outage or Outage(_logger, _LEASES_OF_OUTAGE * (lease or DEFAULT_LEASE_SECONDS))
+            outage = outage or Outage(_logger, LEASES * (lease or DEFAULT_LEASE_SECONDS))
             if (pause := outage.failed(f"{root} can't be used", failure)) is None:
                 raise outage.over(root, failure) from error
         time.sleep(pause)

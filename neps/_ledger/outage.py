@@ -12,7 +12,10 @@ import time
 from neps._ledger.storage import advice
 from neps.errors import DirectoryError
 
-__all__ = ["Outage"]
+__all__ = ["LEASES", "Outage"]
+
+LEASES = 10
+"""For so many leases somebody waits who holds nothing that could be lost."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0

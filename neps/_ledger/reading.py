@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -13,12 +14,24 @@ from neps._ledger.definition import Definition, find_definition
 from neps._ledger.endings import last_ending, reason_of
 from neps._ledger.known_trials import read_results
 from neps._ledger.layout import DEFINITION, Layout
+from neps._ledger.outage import LEASES, Outage
 from neps._ledger.view import View
 from neps._trial import Decision, Trial
 from neps.errors import ArgumentError, DirectoryError, shown
 from neps.space import SearchSpace
 
-__all__ = ["history_of", "no_run", "read_definition", "read_history", "read_trials", "read_view", "root_of"]
+__all__ = [
+    "history_of",
+    "no_run",
+    "read_definition",
+    "read_history",
+    "read_through_outages",
+    "read_trials",
+    "read_view",
+    "root_of",
+]
+
+_logger = logging.getLogger("neps.ledger")
 
 _PATIENCE = 0.5
 _BELOW = ("task_*", "dev_*", "task_*/dev_*")
@@ -78,6 +91,22 @@ def read_history(root: str | Path, definition: Definition | None = None) -> Hist
     definition = definition or read_definition(root)
     ended = last_ending(Layout(root_of(root), definition.run))
     return history_of(definition, read_trials(root, definition), root, reason_of(ended))
+
+
+def read_through_outages(root: str, definition: Definition) -> History:
+    """All that there is of a run, for a worker that leaves it: a filesystem that fails then is waited for.
+
+    Raises:
+        DirectoryError: if it fails for too long.
+    """
+    outage = Outage(_logger, LEASES * definition.lease_seconds)
+    while True:
+        try:
+            return read_history(root, definition)
+        except OSError as error:
+            if (pause := outage.failed(f"{root} can't be read", error)) is None:
+                raise outage.over(root, error) from error
+            time.sleep(pause)
 
 
 def history_of(

@@ -196,11 +196,12 @@ class View:
 
         Else a trial whose worker died would wait for somebody who has nothing to do, in a long run till its end.
         """
-        now, numbers = time.monotonic(), sorted(self.pending)
+        now, pending = time.monotonic(), dict(self.pending)  # another thread learns of ends meanwhile
+        numbers = sorted(pending)
         first = hash(self._me) % len(numbers) if numbers else 0
         for number in (numbers[first:] + numbers[:first])[:_FEW_WATCHED]:
             with contextlib.suppress(OSError):
-                self.pending[number].observe_heartbeat(now)
+                pending[number].observe_heartbeat(now)
 
     def check_for_retries(self) -> None:
         """Whether somebody has reopened a failed trial: a few are looked at in each poll, in turn."""

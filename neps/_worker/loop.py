@@ -15,7 +15,7 @@ from typing import Any
 from neps._evaluation import Cut, Interrupted
 from neps._ledger.claims import Claim
 from neps._ledger.links import without_links
-from neps._ledger.outage import Outage
+from neps._ledger.outage import LEASES, Outage
 from neps._ledger.pending import Pending
 from neps._ledger.stopping import Asked
 from neps._ledger.storage import SPACE, denial
@@ -37,7 +37,6 @@ _logger = logging.getLogger("neps.worker")
 _FIRST_PAUSE = 0.002
 _BRIEF_PAUSE = 0.05
 _SAY_AGAIN = 60.0
-_LEASES_OF_OUTAGE = 10
 _MOST_NAMED = 5
 
 
@@ -79,7 +78,7 @@ class Worker:
         self._began = time.monotonic()
         self.evaluated = 0
         """How many evaluations it has begun."""
-        self._outage = Outage(_logger, _LEASES_OF_OUTAGE * context.lease, context.poll)
+        self._outage = Outage(_logger, LEASES * context.lease, context.poll)
         self._joined = False
         self._told_to_leave: Leave | None = None
         self.cut_short_by: Cut | None = None

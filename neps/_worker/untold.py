@@ -22,7 +22,7 @@ from neps._ledger.definition import Definition
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
-from neps._ledger.outage import Outage
+from neps._ledger.outage import LEASES, Outage
 from neps._ledger.pending_mark import PendingMark
 from neps._ledger.records import End, result_fields
 from neps._ledger.silence import Silence
@@ -41,7 +41,6 @@ __all__ = ["Untold"]
 
 _logger = logging.getLogger("neps.worker")
 _PATIENCE = 1.0
-_LEASES_OF_OUTAGE = 10
 _POLL = 0.05
 _OWNERS_LEASES = 5.0
 
@@ -94,7 +93,7 @@ class Untold:
 
     def _end(self, told: Claim, result: Result, me: Identity) -> bool:
         """End the attempt, through outages, as a worker does: its job may have taken hours, and be gone after this."""
-        folder, fields, outage = told.folder, result_fields(result), Outage(_logger, _LEASES_OF_OUTAGE * self.lease)
+        folder, fields, outage = told.folder, result_fields(result), Outage(_logger, LEASES * self.lease)
         while True:
             try:
                 return folder.end_with_result(told.attempt, fields, me, told.decision)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import neps
+from neps._ledger.definition import Definition
+from neps._ledger.reading import read_history
 from neps.errors import DirectoryError
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -90,3 +92,19 @@ def test_what_fails_is_said(root: Path, monkeypatch: pytest.MonkeyPatch, what: s
     assert then in said
     assert isinstance(raised.value.__cause__, OSError)
     function(search, root)  # and it is as it says
+
+
+def test_who_leaves_waits_for_a_filesystem_that_fails_as_it_reads_what_to_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def fail_twice(root: str, definition: Definition) -> neps.History:
+        reads.append(root)
+        if len(reads) <= 2:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), root)
+        return read_history(root, definition)
+
+    monkeypatch.setattr("neps._ledger.reading.read_history", fail_twice)
+    history = neps.run(lambda x: x, tmp_path, SPACE, **USUAL, post_run_summary=False)
+    assert (len(history), len(reads)) == (3, 3)

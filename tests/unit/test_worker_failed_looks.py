@@ -133,3 +133,21 @@ def test_what_is_published_is_known_though_nothing_can_be_read_then(
     result = Result.of(success=True, loss=1.0, cost=1.5, attempt=3)
     trial = view.finished(scene.folder(1), TrialState(state.decision, state.start, End.RESULT, result))
     assert trial.spent == 5.5
+
+
+def test_a_trial_may_end_while_the_heartbeat_looks_at_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat's thread looks, and may hang at one; the worker itself learns of ends meanwhile."""
+    view = context_of(scene, "me").view
+    for number in range(1, 5):
+        scene.claim(number, somewhere())
+    view.join()
+    looked = []
+
+    def look(pending: Pending, _: float) -> None:
+        looked.append(pending.folder.number)
+        for number in set(view.pending) - {pending.folder.number}:
+            del view.pending[number]
+
+    monkeypatch.setattr(Pending, "observe_heartbeat", look)
+    view.check_heartbeats()
+    assert len(looked) > 1
