@@ -95,7 +95,8 @@ class Combinations:
 
     def _count(self, place: int, settled: _Settled) -> int:
         """How many combinations the parameters from `place` on have. Without recursion: chains may be long."""
-        wanted = [self._key(place, settled)]
+        first = self._key(place, settled)
+        wanted = [first]
         while wanted:
             key = wanted[-1]
             if key in self._counts or key is None:
@@ -106,7 +107,7 @@ class Combinations:
             if not missing:
                 self._counts[key] = sum(many * self._counts[then] for many, then in ways if then is not None)
             wanted += missing
-        return self._counts.get(self._key(place, settled), 0)
+        return 0 if first is None else self._counts[first]
 
     def _key(self, place: int, settled: _Settled) -> tuple[int, _Settled] | None:
         """What still counts of what is settled; None if all of a forbidden combination holds."""
