@@ -334,6 +334,7 @@ def _alike(root: str, space: SearchSpace, proposal: Proposal, settings: Settings
         "seed": str(proposal.seed),
         "lease_seconds": str(proposal.lease_seconds),
         "first_configs": json.dumps([*map(dict, proposal.first_configs)]),
+        "start_from": str(proposal.start.roots if proposal.start is not None else ()),
         **{name: str(value) for name, value in budget.items()},
         **{name: str(getattr(settings, name)) for name in own},
     }
