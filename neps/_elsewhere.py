@@ -17,7 +17,7 @@ NAMES = {
     **dict.fromkeys(("PipelineSpace", "SearchSpaceDict", "ConfigurationSpace", "ConfigSpace"), _SPACE),
     **dict.fromkeys(("IntegerFidelity", "FloatFidelity", "Fidelity", "FidelityParameter"), _FIDELITY),
     **dict.fromkeys(("LogUniform", "LogFloat", "LogInteger", "loguniform", "lograndint"), _LOG),
-    **dict.fromkeys(("Choice", "choice"), _CHOICE),
+    **dict.fromkeys(("choice",), _CHOICE),
     **dict.fromkeys(("HPOFloat", "Uniform", "uniform"), "Write neps.Float(lower, upper)."),
     **dict.fromkeys(("HPOInteger", "Int", "randint"), "Write neps.Integer(lower, upper): both bounds are included."),
     **dict.fromkeys(("HPOCategorical",), _CHOICE),

@@ -127,7 +127,7 @@ def _check_names(arguments: Mapping[str, Any]) -> None:
 
 def _space(root: str, definition: Definition, given: Mapping[str, Parameter] | SearchSpace | None) -> SearchSpace:
     """The run's, or the given one, which must be the same."""
-    published = SearchSpace.from_definition(definition.space)
+    published = SearchSpace.from_definition(definition.space, definition.forbid)
     if given is None:
         return published
     space = SearchSpace(given)

@@ -259,7 +259,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     )
     _check_together(settings, searcher)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
-    check_signature(run_pipeline, space, space.conditional)
+    check_signature(run_pipeline, space.arguments, space.conditional)
     check_cost_budget(proposal.sampler(), settings.budget)
     hooks = _hooks(pre_load_hooks)
     check_progress(progress)

@@ -11,20 +11,23 @@ from typing import Any
 
 from neps.errors import SpaceError, nearest, shown
 from neps.space._categorical import Categorical
+from neps.space._choice import Choice
 from neps.space._constant import Constant
 from neps.space._float import Float
 from neps.space._integer import Integer
 from neps.space._parameter import Parameter, arguments_of
+from neps.space._repeat import Repeat
 
 __all__ = ["FORBID", "KINDS", "REQUIREMENTS", "differing", "parameters_from"]
 
-KINDS: dict[str, type[Parameter]] = {kind.kind: kind for kind in (Float, Integer, Categorical, Constant)}
+_TYPES: tuple[type[Parameter], ...] = (Float, Integer, Categorical, Constant, Choice, Repeat)
+KINDS = {kind.kind: kind for kind in _TYPES}
 """All types of parameters, by their names in neps.yaml. A new one is added here, and has a file of its own."""
 
 FORBID = "forbid"
 """What a space requires if it has forbidden combinations."""
 
-REQUIREMENTS = frozenset(name for kind in KINDS.values() for name in kind.later) | {FORBID}
+REQUIREMENTS = frozenset([FORBID, *(name for kind in _TYPES for name in kind.later), Choice.kind, Repeat.kind])
 """What a definition may require of its readers, and this version can do."""
 
 
