@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
+    from neps._api.spaces import space_from
     from neps._api.stopping import stop
     from neps._api.tell import tell
     from neps._children import current_trial, report
@@ -91,6 +92,7 @@ _HOME = {
     "run": "_api.run",
     "samplers": "",
     "space": "",
+    "space_from": "_api.spaces",
     "status": "_views.status",
     "stop": "_api.stopping",
     "tell": "_api.tell",
@@ -138,6 +140,7 @@ __all__ = [
     "run",
     "samplers",
     "space",
+    "space_from",
     "status",
     "stop",
     "tell",

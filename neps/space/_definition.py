@@ -54,11 +54,24 @@ def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
         msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, KINDS)}"
         raise SpaceError(msg)
     _check_keys(name, kind, arguments)
+    if kind == Choice.kind and isinstance(options := arguments["choices"], Mapping):
+        arguments["choices"] = {option: _block_from(f"{name}.{option}", block) for option, block in options.items()}
+    if kind == Repeat.kind and isinstance(block := arguments["block"], Mapping):
+        single = isinstance(block.get("type"), str)
+        arguments["block"] = _parameter_from(f"{name}.1", block) if single else _block_from(f"{name}.1", block)
     try:
         return KINDS[kind](**arguments)
     except SpaceError as error:
         msg = f"Parameter {name!r}: {error}"
         raise SpaceError(msg) from error
+
+
+def _block_from(path: str, described: object) -> dict[str, Parameter]:
+    """The parameters inside of a choice or a repeat, where a file that people have written nests them."""
+    if described is not None and not isinstance(described, Mapping):
+        msg = f"Parameter {path!r} is described by {shown(described)}, but it must map names to parameters."
+        raise SpaceError(msg)
+    return {name: _parameter_from(f"{path}.{name}", each) for name, each in (described or {}).items()}
 
 
 def differing(here: Mapping[str, Parameter], there: Mapping[str, Parameter]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from neps.errors import SpaceError, nearest, shown
-from neps.space._block import Nest
+from neps.space._block import Block, Nest
 from neps.space._conditions import Condition
 from neps.space._parameter import Parameter
 
@@ -50,28 +50,40 @@ def _placed(
         where: the condition of the block that it is in.
         names: the full names of those that its conditions may mean by short ones.
     """
-    if not where and not isinstance(parameter, Nest):
-        yield path, parameter
+    conditions = _conditions(path, parameter, where, names)
+    if not isinstance(parameter, Nest):
+        yield path, parameter.with_prior(active_if=conditions) if where else parameter
         return
-    conditions = {names.get(name, name): condition for name, condition in (parameter.active_if or {}).items()}
-    if again := conditions.keys() & where:
+    yield path, parameter.alone().with_prior(active_if=conditions)
+    for part, block in parameter.blocks():
+        condition = parameter.condition(part)
+        yield from _inside(f"{path}.{part}", block, {} if condition is None else {path: condition}, names)
+
+
+def _inside(
+    path: str, block: Block, where: Mapping[str, Condition], names: Mapping[str, str]
+) -> Iterator[tuple[str, Parameter]]:
+    """A block, with its condition."""
+    if isinstance(block, Parameter):
+        yield from _placed(path, block, where, names)
+        return
+    within = {**names, **{name: f"{path}.{name}" for name in block}}
+    for name, each in block.items():
+        yield from _placed(within[name], each, where, within)
+
+
+def _conditions(
+    path: str, parameter: Parameter, where: Mapping[str, Condition], names: Mapping[str, str]
+) -> dict[str, Condition] | None:
+    """All conditions of a parameter, by full names; None if there are none."""
+    own = {names.get(name, name): condition for name, condition in (parameter.active_if or {}).items()}
+    if again := own.keys() & where:
         msg = (
             f"Parameter {path!r}: active_if names {again.pop()!r}, in which the parameter is: that condition is there "
             "already. Leave it out, or name another parameter."
         )
         raise SpaceError(msg)
-    alone = parameter.alone() if isinstance(parameter, Nest) else parameter
-    yield path, alone.with_prior(active_if={**where, **conditions} or None)
-    for part, block in parameter.blocks() if isinstance(parameter, Nest) else ():
-        inside = f"{path}.{part}"
-        condition = parameter.condition(part) if isinstance(parameter, Nest) else None
-        there = {path: condition} if condition is not None else {}
-        if isinstance(block, Parameter):
-            yield from _placed(inside, block, there, names)
-        else:
-            within = {**names, **{name: f"{inside}.{name}" for name in block}}
-            for name, each in block.items():
-                yield from _placed(within[name], each, there, within)
+    return {**where, **own} or None
 
 
 class Nesting:
