@@ -112,6 +112,8 @@ def _checked_parameter(name: object, value: object) -> Parameter:
 
 
 def _what_to_write(value: object) -> str:
+    if type(value).__module__.partition(".")[0] == "ConfigSpace":
+        return "pass the whole ConfigurationSpace as pipeline_space, or to neps.space_from."
     if isinstance(value, type):
         return "give it arguments, such as neps.Float(0, 1)."
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(bound, int | float) for bound in value):  # noqa: PLR2004 - a pair

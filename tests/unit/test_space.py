@@ -107,7 +107,7 @@ def test_a_space_of_a_space_is_equal_and_neither_sees_later_changes() -> None:
         ({"x": Float}, "give it arguments, such as"),
         (
             {"x": object()},
-            "must be a neps.Float, neps.Integer, neps.Categorical, neps.Constant, neps.Choice or neps.Repeat: write one",
+            "must be a neps.Float, .* neps.Constant, neps.Choice or neps.Repeat: write one of these",
         ),
     ],
 )

@@ -175,6 +175,11 @@ def test_distributions_that_neps_does_not_have_are_refused() -> None:
         neps.space_from(space)
 
 
+def test_a_part_of_one_in_a_dict_is_refused_with_what_to_do() -> None:
+    with pytest.raises(SpaceError, match=r"pass the whole ConfigurationSpace as pipeline_space, or to neps.space_from"):
+        SearchSpace(dict(spaces()))
+
+
 def test_forbidden_alternatives_and_relations_beside_values() -> None:
     space = CS.ConfigurationSpace({"a": (1, 5), "b": (1, 5), "c": ["p", "q"]})
     a, b, c = space["a"], space["b"], space["c"]

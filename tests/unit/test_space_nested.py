@@ -305,3 +305,20 @@ def test_what_is_given_in_part_is_completed_however_rare_it_is() -> None:
     space = SearchSpace({f"c{i}": Choice({f"o{j}": {"x": Float(0, 1)} for j in range(8)}) for i in range(4)})
     (config,) = checked_configs(space, [{f"c{i}": {"o7": {"x": 0.5}} for i in range(4)}], "configs")
     assert config == {f"c{i}": "o7" for i in range(4)} | {f"c{i}.o7.x": 0.5 for i in range(4)}
+
+
+def summed(layer: list[int]) -> float:
+    return sum(layer)
+
+
+def test_what_is_forbidden_is_refused_wherever_users_give_configurations(tmp_path: Path) -> None:
+    space = SearchSpace({"layer": Repeat(Integer(1, 9), 1, 3)}, forbid=[{"layer": 3}])
+    search: dict[str, Any] = {"searcher": "random_search", "seed": 1, "progress": False}
+    history = neps.run(summed, tmp_path, space, max_evaluations_total=4, **search)
+    assert all(trial.config["layer"] != 3 for trial in history.trials)
+    with pytest.raises(ArgumentError, match="is forbidden: layer is 3"):
+        neps.enqueue(tmp_path, {"layer": [1, 2, 3]})
+    with pytest.raises(ArgumentError, match="is forbidden: layer is 3"):
+        neps.import_trials(tmp_path, [{"config": {"layer": [1, 2, 3]}, "loss": 1.0}], strict=True)
+    confirmed = neps.confirm(summed, tmp_path, top=1, seeds=1, pipeline_space=space)
+    assert confirmed.best is not None
