@@ -126,17 +126,19 @@ class Choice(Categorical, Nest):
 def _options(given: object) -> Any:
     """The options by name, or the names."""
     if isinstance(given, Mapping) and given:
-        names = [plain_name("Choice: the name of an option", name) for name in given]
+        names = _names(given)
         return {name: checked_block(f"Choice: option {name!r}", given[name]) for name in names}
     if isinstance(given, Iterable) and not isinstance(given, str | Mapping) and (listed := list(given)):
-        if not all(isinstance(each, str) for each in listed):
-            msg = (
-                f"Choice: choices is {shown(listed)}, but options have names: write neps.Categorical for plain values."
-            )
-            raise SpaceError(msg)
-        return [plain_name("Choice: the name of an option", name) for name in listed]
+        return _names(listed)
     msg = (
         f"Choice: choices is {shown(given)}, but it must map at least one option to its parameters: write "
         '{"adam": {}, "sgd": {"momentum": neps.Float(0, 1)}}.'
     )
     raise SpaceError(msg)
+
+
+def _names(given: Iterable[object]) -> list[str]:
+    if any(not isinstance(each, str) for each in given):
+        msg = f"Choice: options have names, but {shown(list(given))} aren't: write neps.Categorical for plain values."
+        raise SpaceError(msg)
+    return [plain_name("Choice: the name of an option", name) for name in given]

@@ -54,11 +54,7 @@ def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
         msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, KINDS)}"
         raise SpaceError(msg)
     _check_keys(name, kind, arguments)
-    if kind == Choice.kind and isinstance(options := arguments["choices"], Mapping):
-        arguments["choices"] = {option: _block_from(f"{name}.{option}", block) for option, block in options.items()}
-    if kind == Repeat.kind and isinstance(block := arguments["block"], Mapping):
-        single = isinstance(block.get("type"), str)
-        arguments["block"] = _parameter_from(f"{name}.1", block) if single else _block_from(f"{name}.1", block)
+    arguments |= _inside(name, kind, arguments)
     try:
         return KINDS[kind](**arguments)
     except SpaceError as error:
@@ -66,8 +62,18 @@ def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
         raise SpaceError(msg) from error
 
 
+def _inside(name: str, kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What is inside of a choice or a repeat, where it is nested: in files that people have written."""
+    if kind == Choice.kind and isinstance(options := arguments["choices"], Mapping):
+        return {"choices": {option: _block_from(f"{name}.{option}", block) for option, block in options.items()}}
+    if kind == Repeat.kind and isinstance(block := arguments["block"], Mapping):
+        single = isinstance(block.get("type"), str)
+        return {"block": _parameter_from(f"{name}.1", block) if single else _block_from(f"{name}.1", block)}
+    return {}
+
+
 def _block_from(path: str, described: object) -> dict[str, Parameter]:
-    """The parameters inside of a choice or a repeat, where a file that people have written nests them."""
+    """The parameters of a block."""
     if described is not None and not isinstance(described, Mapping):
         msg = f"Parameter {path!r} is described by {shown(described)}, but it must map names to parameters."
         raise SpaceError(msg)

@@ -187,8 +187,8 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: Choice({}), "Choice: choices is {}, but it must map at least one option"),
     (lambda: Choice("adam"), "Choice: choices is 'adam'"),
     (lambda: Choice({"a.b": {}}), "the name of an option is 'a.b'.* has no dot"),
-    (lambda: Choice([16, 32]), r"\[16, 32\], but options have names: write neps.Categorical"),  # type: ignore[list-item]
-    (lambda: Choice({1: {}}), "the name of an option is 1"),  # type: ignore[dict-item]
+    (lambda: Choice([16, 32]), r"options have names, but \[16, 32\] aren't: write neps.Categorical"),  # type: ignore[list-item]
+    (lambda: Choice({1: {}}), r"options have names, but \[1\] aren't"),  # type: ignore[dict-item]
     (lambda: Choice({"a": Float(0, 1)}), r"Choice: option 'a' is Float.* must map names to parameters.* \{\} for no"),  # type: ignore[dict-item]
     (lambda: Choice({"a": {"x": 3}}), r"option 'a'\['x'\] is 3, but it must be a parameter"),  # type: ignore[dict-item]
     (lambda: Choice({"a": {"x.y": Float(0, 1)}}), r"option 'a': a parameter's name is 'x.y'"),
