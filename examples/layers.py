@@ -77,7 +77,7 @@ def optimizer_of(model: nn.Module, learning_rate: float, optimizer: dict[str, An
         case {"adam": {"beta1": beta1}}:
             return torch.optim.Adam(model.parameters(), learning_rate, betas=(beta1, 0.999))
         case {"sgd": {"momentum": momentum, **rest}}:
-            return torch.optim.SGD(model.parameters(), learning_rate, momentum, nesterov=rest.get("nesterov", False))
+            return torch.optim.SGD(model.parameters(), learning_rate, momentum, nesterov=bool(rest.get("nesterov")))
     message = f"{optimizer} is no optimizer of the space"
     raise ValueError(message)
 

@@ -176,8 +176,9 @@ def test_distributions_that_neps_does_not_have_are_refused() -> None:
 
 
 def test_a_part_of_one_in_a_dict_is_refused_with_what_to_do() -> None:
+    hyperparameters: dict[str, Any] = {**spaces()}
     with pytest.raises(SpaceError, match=r"pass the whole ConfigurationSpace as pipeline_space, or to neps.space_from"):
-        SearchSpace(dict(spaces()))
+        SearchSpace(hyperparameters)
 
 
 def test_forbidden_alternatives_and_relations_beside_values() -> None:
