@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from neps._api.reading import load
     from neps._api.retrying import retry
     from neps._api.run import run
+    from neps._api.spaces import space_from
     from neps._api.stopping import stop
     from neps._api.tell import tell
     from neps._children import current_trial, report
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from neps.space import (
         Categorical,
         CategoricalParameter,
+        Choice,
         Constant,
         ConstantParameter,
         Float,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         Integer,
         IntegerParameter,
         Parameter,
+        Repeat,
         SearchSpace,
         at_least,
         at_most,
@@ -55,6 +58,7 @@ _HOME = {
     "Callback": "callbacks",
     "Categorical": "space",
     "CategoricalParameter": "space",
+    "Choice": "space",
     "Confirmation": "_views.confirmation",
     "Constant": "space",
     "ConstantParameter": "space",
@@ -65,6 +69,7 @@ _HOME = {
     "Integer": "space",
     "IntegerParameter": "space",
     "Parameter": "space",
+    "Repeat": "space",
     "Sampler": "samplers",
     "SearchSpace": "space",
     "Status": "_trial",
@@ -87,6 +92,7 @@ _HOME = {
     "run": "_api.run",
     "samplers": "",
     "space": "",
+    "space_from": "_api.spaces",
     "status": "_views.status",
     "stop": "_api.stopping",
     "tell": "_api.tell",
@@ -100,6 +106,7 @@ __all__ = [
     "Callback",
     "Categorical",
     "CategoricalParameter",
+    "Choice",
     "Confirmation",
     "Constant",
     "ConstantParameter",
@@ -110,6 +117,7 @@ __all__ = [
     "Integer",
     "IntegerParameter",
     "Parameter",
+    "Repeat",
     "Sampler",
     "SearchSpace",
     "Status",
@@ -132,6 +140,7 @@ __all__ = [
     "run",
     "samplers",
     "space",
+    "space_from",
     "status",
     "stop",
     "tell",

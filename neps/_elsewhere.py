@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["NAMES"]
 
 _SPACE = 'Write the space as a dict: pipeline_space={"x": neps.Float(0, 1)}.'
+_CONFIGSPACE = "Pass a ConfigurationSpace of ConfigSpace as pipeline_space."
 _FIDELITY = "Write neps.Integer(1, 81, is_fidelity=True), or neps.Float."
 _LOG = "Write neps.Float(lower, upper, log=True), or neps.Integer."
 _CHOICE = "Write neps.Categorical([...])."
@@ -17,10 +18,11 @@ _SEARCHER = "Searchers are names: neps.run(..., searcher='hyperband')."
 _RUN = "Call neps.run(run_pipeline, root_directory, pipeline_space, …)."
 
 NAMES = {
-    **dict.fromkeys(("PipelineSpace", "SearchSpaceDict", "ConfigurationSpace", "ConfigSpace"), _SPACE),
+    **dict.fromkeys(("PipelineSpace", "SearchSpaceDict"), _SPACE),
+    **dict.fromkeys(("ConfigurationSpace", "ConfigSpace"), _CONFIGSPACE),
     **dict.fromkeys(("IntegerFidelity", "FloatFidelity", "Fidelity", "FidelityParameter"), _FIDELITY),
     **dict.fromkeys(("LogUniform", "LogFloat", "LogInteger", "loguniform", "lograndint"), _LOG),
-    **dict.fromkeys(("Choice", "choice"), _CHOICE),
+    **dict.fromkeys(("choice",), _CHOICE),
     **dict.fromkeys(("HPOFloat", "Uniform", "uniform"), "Write neps.Float(lower, upper)."),
     **dict.fromkeys(("HPOInteger", "Int", "randint"), "Write neps.Integer(lower, upper): both bounds are included."),
     **dict.fromkeys(("HPOCategorical",), _CHOICE),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipe import Host, Parameter, by_index, from_index, seed_everything
 
@@ -43,7 +43,7 @@ def main() -> None:
             optimizer.tell(job, {"fitness": loss, "cost": host.cost})
 
 
-def _hyperparameter(parameter: Parameter) -> Hyperparameter:
+def _hyperparameter(parameter: Parameter) -> Hyperparameter[Any, Any]:
     from ConfigSpace import Categorical, Float, Integer
 
     name, kind = parameter["name"], parameter["type"]

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipe import Host, Parameter, by_index, from_index, seed_everything
 
@@ -54,7 +54,7 @@ def main(method: str) -> None:
             facade.tell(trial, TrialValue(cost=loss, time=host.cost))
 
 
-def _hyperparameter(parameter: Parameter) -> Hyperparameter:
+def _hyperparameter(parameter: Parameter) -> Hyperparameter[Any, Any]:
     from ConfigSpace import Categorical, Float, Integer
 
     name, kind = parameter["name"], parameter["type"]

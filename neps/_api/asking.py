@@ -22,6 +22,7 @@ from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.in_root import InRoot
 from neps._api.keywords import check_keywords
+from neps._api.spaces import Space, space_from
 from neps._api.told import outcome_of
 from neps._budget import ExpectedCost, Limit
 from neps._calling import own_arguments, public
@@ -38,7 +39,6 @@ from neps._worker.settings import Settings
 from neps.errors import ArgumentError, NepsError, NotPendingError, ReturnValueError, shown
 from neps.samplers import Sampler
 from neps.samplers._registry import default_name, resolve
-from neps.space import Parameter, SearchSpace
 
 __all__ = ["AskAndTell", "Trials"]
 
@@ -114,7 +114,7 @@ class AskAndTell:
     @public("neps.AskAndTell", ELSEWHERE, hidden=1)
     def __init__(  # noqa: PLR0913 - one flat list of options, as of `neps.run`
         self,
-        pipeline_space: Mapping[str, Parameter] | SearchSpace,
+        pipeline_space: Space,
         *,
         root_directory: str | Path | None = None,
         searcher: str | Sampler = "default",
@@ -131,7 +131,7 @@ class AskAndTell:
         first_configs: Sequence[Mapping[str, Any]] | None = None,
         **searcher_kwargs: Any,
     ) -> None:
-        space = SearchSpace(pipeline_space)
+        space = space_from(pipeline_space)
         own = own_arguments(AskAndTell.__init__)[1:]
         check_keywords("neps.AskAndTell", own, searcher, space, searcher_kwargs)
         missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)

@@ -18,6 +18,7 @@ from typing import Any
 
 from neps._api.arguments import root_path
 from neps._api.run import CONFIRMING, run
+from neps._api.spaces import Space, space_from
 from neps._calling import public
 from neps._checking import ARGUMENTS
 from neps._children import current_trial
@@ -32,7 +33,7 @@ from neps._trial import Trial, Value
 from neps._views.confirmation import Confirmation, confirmation_of
 from neps.errors import ArgumentError, DefinitionMismatchError, DirectoryError, nearest, shown
 from neps.samplers._confirming import Confirming, Pair, missing
-from neps.space import Parameter, SearchSpace
+from neps.space import SearchSpace
 
 __all__ = ["PASSED_ON", "confirm", "confirmed_instead", "request"]
 
@@ -53,7 +54,7 @@ def confirm(
     *,
     top: int = 5,
     seeds: int = 3,
-    pipeline_space: Mapping[str, Parameter] | SearchSpace | None = None,
+    pipeline_space: Space | None = None,
     **arguments: Any,
 ) -> Confirmation:
     """Evaluate the best few configurations of a run once more, with other seeds, to see which is truly the best.
@@ -122,12 +123,12 @@ def _check_names(arguments: Mapping[str, Any]) -> None:
             raise ArgumentError(f"neps.confirm has no argument {shown(name)}.{hint}")
 
 
-def _space(root: str, definition: Definition, given: Mapping[str, Parameter] | SearchSpace | None) -> SearchSpace:
+def _space(root: str, definition: Definition, given: Space | None) -> SearchSpace:
     """The run's, or the given one, which must be the same."""
-    published = SearchSpace.from_definition(definition.space)
+    published = SearchSpace.from_definition(definition.space, definition.forbid)
     if given is None:
         return published
-    space = SearchSpace(given)
+    space = space_from(given)
     if differences := space.differences(published):
         listed = "".join(f"\n  - {difference}" for difference in differences)
         message = (

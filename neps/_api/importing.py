@@ -69,7 +69,7 @@ def import_trials(
     """
     root, strict = root_path(root_directory), ARGUMENTS.flag("strict", strict)
     definition = read_definition(root)
-    space, layout = SearchSpace.from_definition(definition.space), Layout(root, definition.run)
+    space, layout = SearchSpace.from_definition(definition.space, definition.forbid), Layout(root, definition.run)
     name, found = found_in(source, study_name, space)
     trials, left_out = [], []
     for what, each in found:
@@ -111,7 +111,7 @@ def trial_of(space: SearchSpace, found: Found) -> Trial:
         SpaceError: if it doesn't belong to the space.
     """
     fixed = {name: value for name, value in space.decode([0.5] * space.dimensions).items() if not space[name].searched}
-    config = space.validate(fixed | dict(found.config))
+    config = space.validate(fixed | dict(space.flattened(found.config)))
     fidelity = config[space.fidelity] if space.fidelity is not None else None
     return observed(config, _number(fidelity), found.loss, found.cost)
 

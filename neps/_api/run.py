@@ -18,6 +18,7 @@ from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budge
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.keywords import check_keywords
+from neps._api.spaces import Space, space_from
 from neps._api.starting import Start, roots_of
 from neps._budget import Budget, ExpectedCost
 from neps._calling import own_arguments, public
@@ -44,7 +45,7 @@ from neps.callbacks._protocol import checked
 from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
 from neps.samplers._confirming import Confirming
-from neps.space import Parameter, SearchSpace
+from neps.space import SearchSpace
 
 if TYPE_CHECKING:
     from neps._distributed.leading import Leader
@@ -63,7 +64,7 @@ Hooks = Iterable[Callable[[Sampler], Sampler]]
 def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     run_pipeline: Callable[..., Any],
     root_directory: str | Path,
-    pipeline_space: Mapping[str, Parameter] | SearchSpace,
+    pipeline_space: Space,
     *,
     searcher: str | Sampler = "default",
     max_evaluations_total: int | None = None,
@@ -116,7 +117,8 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
             or the end of the job costs nothing. It must not wait for all children of the process (`os.wait`): the
             worker has one.
         root_directory: the run's directory, on a filesystem that all workers see. Made if absent.
-        pipeline_space: parameters by name.
+        pipeline_space: parameters by name; or a SearchSpace, the path of a YAML or JSON file, or a ConfigurationSpace
+            (see `neps.space_from`).
         searcher: a searcher's name, a `Sampler`, or "default": freeze_thaw where a parameter is a fidelity
             (freeze_thaw_prior with a default), else pibo where one has a default, else bayesian_optimization. The
             choice is logged.
@@ -224,7 +226,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     root = rehearsed(root_path(root_directory, task_id, development_stage_id))
     if (confirmed := _confirmed(root, locals())) is not None:
         return confirmed
-    space = SearchSpace(pipeline_space)
+    space = space_from(pipeline_space)
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
     missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
     settings = Settings(
@@ -267,7 +269,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     )
     _check_together(settings, searcher)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
-    check_signature(run_pipeline, space, space.conditional)
+    check_signature(run_pipeline, space.arguments, space.conditional)
     check_cost_budget(proposal.sampler(), settings.budget)
     hooks = _hooks(pre_load_hooks)
     check_progress(progress)

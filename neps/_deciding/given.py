@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neps._deciding.seeding import entry_generator
 from neps._trial import Entry
@@ -29,13 +29,20 @@ def completed(space: SearchSpace, given: Mapping[str, object], generator: np.ran
     Raises:
         SpaceError: if no configuration of the space has these values.
     """
+    values: dict[str, Any] = dict(space.flattened(given))
+    defaults: dict[str, Value] = {
+        name: parameter.default
+        for name, parameter in space.items()
+        if parameter.default is not None and not parameter.is_fidelity
+    }
     failure: SpaceError | None = None
-    for _ in range(_DRAWN):  # in a flat space the first will do; else what is drawn may not go with what is given
-        drawn = space.sample(generator)
-        defaults = {name: space[name].default for name in drawn if space[name].default is not None}
-        fidelities = {name: drawn[name] for name in space.fidelities if name in drawn}
+    for _ in range(_DRAWN):  # the first will do, but where what is drawn is forbidden together with what is given
+        if space.is_conditional:
+            drawn = space.completed(defaults | values, generator)
+        else:
+            drawn = space.sample(generator) | defaults
         try:
-            return space.validate(drawn | defaults | fidelities | dict(given))
+            return space.validate(drawn | values)
         except SpaceError as error:
             failure = failure or error
     assert failure is not None  # noqa: S101 - at least one was drawn
@@ -67,7 +74,8 @@ def _checked(space: SearchSpace, given: object, name: str) -> dict[str, Value]:
             f"{name} is {shown(given)}; it must be a mapping of parameters' names to values. Nothing was enqueued."
         )
     try:
-        config = completed(space, given, entry_generator(0, Entry(0, 1)))
+        values = space.flattened(given)
+        config = completed(space, values, entry_generator(0, Entry(0, 1)))
     except SpaceError as error:
         raise ArgumentError(f"{name} doesn't belong to the search space: {error} Nothing was enqueued.") from error
-    return {parameter: value for parameter, value in config.items() if parameter in given}
+    return {parameter: value for parameter, value in config.items() if parameter in values}

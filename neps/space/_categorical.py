@@ -129,7 +129,7 @@ class Categorical(Parameter):
     ) -> None:
         objects = dict(choices) if isinstance(choices, Mapping) else {}
         fields = _choices(choices), flag("Categorical: ordered", ordered), objects
-        condition = checked_conditions("Categorical", active_if)
+        condition = checked_conditions(type(self).__name__, active_if)
         self.__attrs_init__(*fields)
         self.__attrs_init__(*fields, *checked_prior(self, default, default_confidence), condition)
 

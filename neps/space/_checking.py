@@ -12,6 +12,7 @@ from neps.space._activity import Activity, Test, resolved
 from neps.space._conditions import OneOf
 from neps.space._counting import parts
 from neps.space._definition import KINDS
+from neps.space._nesting import unfolded
 from neps.space._parameter import Parameter
 from neps.space._values import scalar
 
@@ -26,7 +27,7 @@ def checked_parameters(given: object) -> dict[str, Parameter]:
     Raises:
         SpaceError: if they are no parameters, or the conditions name what the space doesn't have.
     """
-    parameters = _parameters(given)
+    parameters = unfolded(_parameters(given))
     return {name: _with_conditions(name, parameter, parameters) for name, parameter in parameters.items()}
 
 
@@ -122,6 +123,8 @@ def _checked_parameter(name: object, value: object) -> Parameter:
 
 
 def _what_to_write(value: object) -> str:
+    if type(value).__module__.partition(".")[0] == "ConfigSpace":
+        return "pass the whole ConfigurationSpace as pipeline_space, or to neps.space_from."
     if isinstance(value, type):
         return "give it arguments, such as neps.Float(0, 1)."
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(bound, int | float) for bound in value):  # noqa: PLR2004 - a pair

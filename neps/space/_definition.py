@@ -11,20 +11,23 @@ from typing import Any
 
 from neps.errors import SpaceError, nearest, shown
 from neps.space._categorical import Categorical
+from neps.space._choice import Choice
 from neps.space._constant import Constant
 from neps.space._float import Float
 from neps.space._integer import Integer
 from neps.space._parameter import Parameter, arguments_of
+from neps.space._repeat import Repeat
 
 __all__ = ["FORBID", "KINDS", "REQUIREMENTS", "differing", "parameters_from"]
 
-KINDS: dict[str, type[Parameter]] = {kind.kind: kind for kind in (Float, Integer, Categorical, Constant)}
+_TYPES: tuple[type[Parameter], ...] = (Float, Integer, Categorical, Constant, Choice, Repeat)
+KINDS = {kind.kind: kind for kind in _TYPES}
 """All types of parameters, by their names in neps.yaml. A new one is added here, and has a file of its own."""
 
 FORBID = "forbid"
 """What a space requires if it has forbidden combinations."""
 
-REQUIREMENTS = frozenset(name for kind in KINDS.values() for name in kind.later) | {FORBID}
+REQUIREMENTS = frozenset([FORBID, *(name for kind in _TYPES for name in kind.later), Choice.kind, Repeat.kind])
 """What a definition may require of its readers, and this version can do."""
 
 
@@ -51,11 +54,30 @@ def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
         msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, KINDS)}"
         raise SpaceError(msg)
     _check_keys(name, kind, arguments)
+    arguments |= _inside(name, kind, arguments)
     try:
         return KINDS[kind](**arguments)
     except SpaceError as error:
         msg = f"Parameter {name!r}: {error}"
         raise SpaceError(msg) from error
+
+
+def _inside(name: str, kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What is inside of a choice or a repeat, where it is nested: in files that people have written."""
+    if kind == Choice.kind and isinstance(options := arguments["choices"], Mapping):
+        return {"choices": {option: _block_from(f"{name}.{option}", block) for option, block in options.items()}}
+    if kind == Repeat.kind and isinstance(block := arguments["block"], Mapping):
+        single = isinstance(block.get("type"), str)
+        return {"block": _parameter_from(f"{name}.1", block) if single else _block_from(f"{name}.1", block)}
+    return {}
+
+
+def _block_from(path: str, described: object) -> dict[str, Parameter]:
+    """The parameters of a block."""
+    if described is not None and not isinstance(described, Mapping):
+        msg = f"Parameter {path!r} is described by {shown(described)}, but it must map names to parameters."
+        raise SpaceError(msg)
+    return {name: _parameter_from(f"{path}.{name}", each) for name, each in (described or {}).items()}
 
 
 def differing(here: Mapping[str, Parameter], there: Mapping[str, Parameter]) -> list[str]:

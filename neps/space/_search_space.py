@@ -24,6 +24,7 @@ from neps.space._counting import Extent
 from neps.space._definition import FORBID, differing, parameters_from
 from neps.space._elsewhere import SPACE_ELSEWHERE
 from neps.space._forbidden import Forbidden, Forbidding, Rule
+from neps.space._nesting import Nesting
 from neps.space._number import Number
 from neps.space._parameter import Parameter
 from neps.space._values import Value
@@ -39,7 +40,8 @@ class SearchSpace(Mapping[str, Parameter]):
 
     Args:
         parameters: at least one, by name (the keyword by which run_pipeline gets it), or another SearchSpace. Those
-            with `active_if` are in a configuration only where their conditions hold.
+            with `active_if` are in a configuration only where their conditions hold. Those inside of a `Choice` or a
+            `Repeat` become parameters of the space, named after where they are.
         forbid: combinations that no searcher suggests: mappings of names to a value, a list of values or a comparison
             (`neps.at_least(512)`), forbidden where all of them hold; or functions that take a configuration as a dict
             (without fidelities and inactive parameters, and with names in place of objects), and return True where it
@@ -72,6 +74,7 @@ class SearchSpace(Mapping[str, Parameter]):
         if isinstance(parameters, SearchSpace):
             forbid = [*parameters.forbid, *forbid]
         self._parameters = MappingProxyType(checked_parameters(parameters))
+        self._nesting = Nesting(self._parameters)
         self._forbidden = Forbidden(forbid, self._parameters)
         self._activity = Activity(self._parameters)
         self._extent = Extent(self._parameters, self._activity, self._forbidden)
@@ -143,6 +146,11 @@ class SearchSpace(Mapping[str, Parameter]):
     def highest_fidelity(self) -> float | None:
         """Its upper bound, that of a full evaluation; None where there isn't exactly one fidelity."""
         return None if self.fidelity_range is None else float(self.fidelity_range.upper)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names by which run_pipeline gets a configuration: all but those inside of choices and repeats."""
+        return self._nesting.arguments
 
     @functools.cached_property
     def searched(self) -> tuple[str, ...]:
@@ -280,8 +288,9 @@ class SearchSpace(Mapping[str, Parameter]):
 
         Args:
             config: a value for every parameter that is active, fidelities and constants included, and nothing else. An
-                int is taken for a Float, NumPy scalars are taken for anything.
+                int is taken for a Float, NumPy scalars are taken for anything, and nested data as `flattened` does.
         """
+        config = self.flattened(config)
         _check_names(config, self.parameters)
         active = self._activity.configuration(lambda name: _parsed(name, self.parameters[name], config))
         for name in config:
@@ -299,8 +308,15 @@ class SearchSpace(Mapping[str, Parameter]):
         return parsed
 
     def handed(self, config: Mapping[str, Value]) -> dict[str, Any]:
-        """What run_pipeline gets: the objects that the user has named in place of their names, else the values."""
-        return {name: self.parameters[name].handed(value) for name, value in config.items()}
+        """What run_pipeline gets: the objects that the user has named in place of their names, else the values.
+
+        Those of choices and repeats are in dicts and lists, as the parameters are in the space.
+        """
+        return self._nesting.nested({name: self.parameters[name].handed(value) for name, value in config.items()})
+
+    def flattened(self, config: Mapping[str, object]) -> Mapping[str, object]:
+        """A configuration, or a part of one, with dicts and lists for choices and repeats, by flat names."""
+        return self._nesting.flattened(config)
 
     def definition(self) -> dict[str, dict[str, object]]:
         """What defines the space, as plain data to be written in this order."""

@@ -85,6 +85,7 @@ class TestGolden:
         others: dict[str, dict[str, Any]] = {
             "v1_steps": {"width": 48, "drop": 0.3, "depth": 8, "net": list},
             "v1_conditional": {"depth": 4, "beta": 0.9},
+            "v1_nested": {"cell": {"conv": {"kernel": 3}}, "layer": [{"dense": {"width": 16}}]},
         }
         fixed: dict[str, Any] = {"rate": 0.03, "optimizer": "adam", "epochs": 3, "data": "digits"}
         assert resumed == fixed | others.get(golden.name, {})

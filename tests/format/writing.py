@@ -67,14 +67,28 @@ CONDITIONAL = neps.SearchSpace(
     },
     forbid=[{"optimizer": "no", "depth": neps.at_least(3)}, too_fast],
 )
-SPACES: dict[str, Mapping[str, neps.space.Parameter]] = {"v1_steps": STEPS, "v1_conditional": CONDITIONAL}
+NESTED: dict[str, neps.space.Parameter] = {
+    **SPACE,
+    "cell": neps.Choice({"conv": {"kernel": neps.Integer(1, 7, step=2)}, "pool": {}}, default="conv"),
+    "layer": neps.Repeat(neps.Choice({"dense": {"width": neps.Integer(8, 64)}, "skip": {}}), 0, 2),
+}
+SPACES: dict[str, Mapping[str, neps.space.Parameter]] = {
+    "v1_steps": STEPS,
+    "v1_conditional": CONDITIONAL,
+    "v1_nested": NESTED,
+}
 """Of the golden directories that don't hold `SPACE`."""
-REQUIRED = {"v1_steps": ["ordered", "step"], "v1_conditional": ["active_if", "forbid"]}
+REQUIRED = {
+    "v1_steps": ["ordered", "step"],
+    "v1_conditional": ["active_if", "forbid"],
+    "v1_nested": ["active_if", "choice", "repeat", "step"],
+}
 """What those require of their readers."""
 _FIXED: dict[str, Any] = {"optimizer": "adam", "epochs": 3, "data": "digits"}
 _OTHERS: dict[str, dict[str, Any]] = {
     "net": {"width": 48, "drop": 0.3, "depth": 8, "net": "large"},
     "momentum": {"momentum": 0.5, "depth": 4, "beta": 0.9, "nesterov": True},
+    "cell": {"cell": "conv", "cell.conv.kernel": 3, "layer": 1, "layer.1": "dense", "layer.1.dense.width": 16},
 }
 """The other values of those that have a parameter of this name."""
 _DECIDED: dict[int, dict[str, Any]] = {}

@@ -71,6 +71,41 @@ def test_several_known_configurations_come_first(tmp_path: Path) -> None:
     assert (trials[1].config["x"], trials[6].config["x"]) == (0.4, 0.3)
 
 
+def edited(title: str) -> tuple[str, str]:
+    """The script before and after the edits that the page shows."""
+    (shown,) = re.findall(rf"^## {title}\n.*?^```diff\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    lines = shown.splitlines()
+    return tuple("\n".join(line[1:] for line in lines if line[:1] != left_out) + "\n" for left_out in "+-")  # type: ignore[return-value]
+
+
+def test_a_script_of_optuna_with_conditionals_steps_and_a_first_trial_runs_after_the_edits(tmp_path: Path) -> None:
+    before, after = edited("A script of Optuna, edited")
+    assert re.search(r"^\{'optimizer': ", started(tmp_path, before), re.MULTILINE)
+    output = started(tmp_path, after)
+    history = neps.load(tmp_path / "results/edited")
+    assert len(history.succeeded) == 10
+    first = history.trials[0]
+    assert (first.config, first.loss) == ({"optimizer": "sgd", "width": 64, "momentum": 0.9}, 0.0)
+    assert output.splitlines()[-1] == f"{history.best_config} 0.0"
+    for trial in history.trials:
+        assert trial.config.keys() == {
+            "optimizer",
+            "width",
+            {"adam": "beta1"}.get(str(trial.config["optimizer"]), "momentum"),
+        }
+
+
+def test_a_script_of_neps_0_17_with_priors_runs_after_the_edits(tmp_path: Path) -> None:
+    before, after = edited("A script of NePS 0.17, edited")
+    assert "prior=1e-2" in before
+    assert ast.parse(before).body
+    started(tmp_path, after)
+    history = neps.load(tmp_path / "results/edited")
+    assert len(history.succeeded) == 10
+    assert history.space["learning_rate"].default == 1e-2
+    assert history.space["optimizer"].default == "adam"
+
+
 def test_each_argument_of_ours_exists() -> None:
     rows = re.findall(r"^\| .* \| (.*) \|$", PAGE, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"(\w+)=(?!=)", " ".join(re.findall(r"`([^`]*)`", row)))}

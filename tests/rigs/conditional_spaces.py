@@ -14,9 +14,20 @@ from hypothesis import strategies as st
 
 import neps
 from neps.errors import SpaceError
-from neps.space import Categorical, Comparison, Constant, Float, Integer, Parameter, SearchSpace, Value
+from neps.space import (
+    Categorical,
+    Choice,
+    Comparison,
+    Constant,
+    Float,
+    Integer,
+    Parameter,
+    Repeat,
+    SearchSpace,
+    Value,
+)
 
-__all__ = ["conditional_spaces", "random_space"]
+__all__ = ["conditional_spaces", "nested_spaces", "random_space"]
 
 _CONFIDENCES: list[Any] = ["low", "medium", "high"]
 _COMPARISONS = [neps.at_least, neps.at_most, neps.more_than, neps.less_than]
@@ -71,6 +82,47 @@ def conditional_spaces(
         forbidden=st.integers(0, forbidden),
         fidelity=st.just(fidelity),
     )
+
+
+def nested_spaces(*, most: int = 3, depth: int = 3, finite: bool = False) -> st.SearchStrategy[SearchSpace]:
+    """Random spaces of choices and repeats in each other, with up to `most` parameters in each block."""
+    return st.builds(_nested_space, st.integers(0, 2**32), st.integers(1, most), st.integers(1, depth), st.just(finite))
+
+
+def _nested_space(seed: int, most: int, depth: int, finite: bool) -> SearchSpace:  # noqa: FBT001 - a strategy passes it
+    random = Random(seed)
+    block = _block(random, most, depth, finite=finite)
+    space = SearchSpace(block | {"outside": _nest(random, most, depth, finite=finite)})
+    return _forbidding(random, dict(space.parameters), 2) if random.random() < 0.5 else space
+
+
+def _block(random: Random, most: int, depth: int, *, finite: bool) -> dict[str, Parameter]:
+    block: dict[str, Parameter] = {}
+    for name in [f"p{index}" for index in range(random.randint(1, most))]:
+        beside = [each for each, parameter in block.items() if parameter.count != 1]
+        given = random.choice(beside) if beside and random.random() < 1 / 3 else None
+        active_if = {given: _condition(random, block[given])} if given is not None else None
+        if depth and random.random() < 0.5:
+            block[name] = _nest(random, most, depth - 1, finite=finite).with_prior(active_if=active_if)
+        else:
+            block[name] = _parameter(random, finite=finite, active_if=active_if)
+        with contextlib.suppress(SpaceError):  # a condition that never holds
+            SearchSpace(block)
+            continue
+        block[name] = block[name].with_prior(active_if=None)
+    return block
+
+
+def _nest(random: Random, most: int, depth: int, *, finite: bool) -> Parameter:
+    blocks = [_block(random, most, depth, finite=finite) if depth else {} for _ in range(random.randint(1, 3))]
+    made: Parameter = Choice({f"o{index}": block for index, block in enumerate(blocks)})
+    if random.random() < 0.5:
+        inside = blocks[0] if blocks[0] and random.random() < 0.5 else _parameter(random, finite=finite, active_if=None)
+        lower = random.randint(0, 2)
+        made = Repeat(made if random.random() < 1 / 3 else inside, lower, max(lower + random.randint(0, 1), 1))
+    if random.random() < 1 / 3:
+        return made.with_prior(default=made.from_unit(random.random()), default_confidence=random.choice(_CONFIDENCES))
+    return made
 
 
 def _parameter(random: Random, *, finite: bool, active_if: dict[str, Any] | None) -> Parameter:

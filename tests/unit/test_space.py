@@ -32,6 +32,7 @@ def test_public_names() -> None:
     assert sorted(neps.space.__all__) == [
         "Categorical",
         "CategoricalParameter",
+        "Choice",
         "Comparison",
         "Conditions",
         "Confidence",
@@ -43,6 +44,7 @@ def test_public_names() -> None:
         "IntegerParameter",
         "Number",
         "Parameter",
+        "Repeat",
         "SearchSpace",
         "Value",
         "at_least",
@@ -103,7 +105,10 @@ def test_a_space_of_a_space_is_equal_and_neither_sees_later_changes() -> None:
         ({"x": 3}, r"write neps.Constant\(3\) for a fixed value"),
         ({"x": np.float64(0.5)}, r"write neps.Constant\(0.5\)"),
         ({"x": Float}, "give it arguments, such as"),
-        ({"x": object()}, "must be a neps.Float, neps.Integer, neps.Categorical or neps.Constant: write one of these"),
+        (
+            {"x": object()},
+            "must be a neps.Float, .* neps.Constant, neps.Choice or neps.Repeat: write one of these",
+        ),
     ],
 )
 def test_refused_spaces(given: Any, message: str) -> None:

@@ -1,0 +1,105 @@
+"""Search spaces in YAML and JSON files, in the form of neps.yaml, where choices and repeats may be nested.
+
+Only reading lives here; what a definition says, `neps.space._definition` knows. `space_from` calls it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neps.errors import SpaceError, nearest, shown
+from neps.space import SearchSpace
+
+__all__ = ["read_space"]
+
+_KEYS = ("space", "forbid")
+
+
+def read_space(path: Path) -> SearchSpace:
+    """The search space that a file describes.
+
+    Raises:
+        SpaceError: if it can't be read, or describes none; it names the file.
+    """
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        msg = (
+            f"pipeline_space is {shown(str(path))}, but a file's name must end in .yaml, .yml or .json. Pass such a "
+            'path, or a dict, such as {"x": neps.Float(0, 1)}.'
+        )
+        raise SpaceError(msg)
+    try:
+        return _space(read(path.read_text(encoding="utf-8")))
+    except SpaceError as error:
+        msg = f"{path}: {error}"
+        raise SpaceError(msg) from error
+    except OSError as error:
+        msg = f"pipeline_space is the file {path}, which can't be read: {error.strerror}. Correct the path."
+        raise SpaceError(msg) from error
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        msg = f"{path} can't be read as {path.suffix[1:]}: {' '.join(str(error).split())}. Correct it there."
+        raise SpaceError(msg) from error
+
+
+def _space(document: object) -> SearchSpace:
+    if not isinstance(document, Mapping) or "space" not in document:
+        msg = (
+            f"the file holds {shown(document)}, but it must have the key space, with the parameters by name: write "
+            "space: {lr: {type: float, lower: 0.1, upper: 1}}."
+        )
+        raise SpaceError(msg)
+    for key in document:
+        if key not in _KEYS:
+            msg = f"the key {shown(key)} is unknown: a file has {' and '.join(_KEYS)}.{nearest(str(key), _KEYS)}"
+            raise SpaceError(msg)
+    forbid = document.get("forbid", [])
+    for index, each in enumerate(forbid if isinstance(forbid, list) else ()):
+        if not isinstance(each, Mapping):
+            rule = "in a file it must map names to values: pass functions to neps.SearchSpace."
+            msg = f"forbid[{index}] is {shown(each)}, but {rule}"
+            raise SpaceError(msg)
+    return SearchSpace.from_definition(document["space"], forbid)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-5 is a number, as in YAML 1.2, and no key may be there twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        """A mapping."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        _check_once([key for key in keys if isinstance(key, str)])
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+)
+
+
+def _check_once(keys: list[str]) -> None:
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            msg = f"the key {shown(key)} is there twice in one mapping: leave one out."
+            raise SpaceError(msg)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _check_once([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_pairs)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {".yaml": _yaml, ".yml": _yaml, ".json": _json}
