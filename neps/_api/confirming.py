@@ -126,10 +126,10 @@ def _check_names(arguments: Mapping[str, Any]) -> None:
 
 
 def _space(root: str, definition: Definition, given: Mapping[str, Parameter] | SearchSpace | None) -> SearchSpace:
-    """The run's, or the given one, which must be the same."""
-    published = SearchSpace.from_definition(definition.space)
+    """The run's, or the given one, which must be the same. Nothing is forbidden: what was found is not searched for."""
+    published = SearchSpace.from_definition(definition.space, definition.forbid)
     if given is None:
-        return published
+        return SearchSpace(published.parameters)
     space = SearchSpace(given)
     if differences := space.differences(published):
         listed = "".join(f"\n  - {difference}" for difference in differences)
@@ -138,7 +138,7 @@ def _space(root: str, definition: Definition, given: Mapping[str, Parameter] | S
             "started with, or leave it out."
         )
         raise DefinitionMismatchError(message)
-    return space
+    return SearchSpace(space.parameters)
 
 
 def _pairs(root: str, search: History, space: SearchSpace, top: int, seeds: list[int]) -> list[Pair]:

@@ -58,7 +58,7 @@ def enqueue(root_directory: str | Path, configs: Sequence[Mapping[str, Any]] | M
     root = root_path(root_directory)
     if (definition := find_definition(root)) is None:
         raise no_run(root, "holds no run yet. To evaluate configurations first of all, pass first_configs to neps.run")
-    space = SearchSpace.from_definition(definition.space)
+    space = SearchSpace.from_definition(definition.space, definition.forbid)
     listed = [configs] if isinstance(configs, Mapping) else configs
     checked = checked_configs(space, listed, "configs")
     if not checked:

@@ -30,16 +30,21 @@ def completed(space: SearchSpace, given: Mapping[str, object], generator: np.ran
         SpaceError: if no configuration of the space has these values.
     """
     failure: SpaceError | None = None
-    for _ in range(_DRAWN):  # in a flat space the first will do; else what is drawn may not go with what is given
-        drawn = space.sample(generator)
-        defaults = {name: space[name].default for name in drawn if space[name].default is not None}
-        fidelities = {name: drawn[name] for name in space.fidelities if name in drawn}
-        try:
-            return space.validate(drawn | defaults | fidelities | dict(given))
-        except SpaceError as error:
-            failure = failure or error
+    for each in (generator, _checking()):  # what has passed the check is completed, however rarely a draw is allowed
+        for _ in range(_DRAWN):
+            try:
+                return space.validate(space.filled(given, each))
+            except SpaceError as error:
+                failure = failure or error
+            if not space.forbid:  # another draw would change nothing
+                break
     assert failure is not None  # noqa: S101 - at least one was drawn
     raise failure
+
+
+def _checking() -> np.random.Generator:
+    """What a configuration is completed by before anybody takes it, to see whether it can be."""
+    return entry_generator(0, Entry(0, 1))
 
 
 def checked_configs(space: SearchSpace, given: object, name: str) -> tuple[dict[str, Value], ...]:
@@ -67,7 +72,7 @@ def _checked(space: SearchSpace, given: object, name: str) -> dict[str, Value]:
             f"{name} is {shown(given)}; it must be a mapping of parameters' names to values. Nothing was enqueued."
         )
     try:
-        config = completed(space, given, entry_generator(0, Entry(0, 1)))
+        config = completed(space, given, _checking())
     except SpaceError as error:
         raise ArgumentError(f"{name} doesn't belong to the search space: {error} Nothing was enqueued.") from error
     return {parameter: value for parameter, value in config.items() if parameter in given}
