@@ -124,10 +124,10 @@ def _check_names(arguments: Mapping[str, Any]) -> None:
 
 
 def _space(root: str, definition: Definition, given: Space | None) -> SearchSpace:
-    """The run's, or the given one, which must be the same."""
+    """The run's, or the given one, which must be the same. Nothing is forbidden: what was found is not searched for."""
     published = SearchSpace.from_definition(definition.space, definition.forbid)
     if given is None:
-        return published
+        return SearchSpace(published.parameters)
     space = space_from(given)
     if differences := space.differences(published):
         listed = "".join(f"\n  - {difference}" for difference in differences)
@@ -136,7 +136,7 @@ def _space(root: str, definition: Definition, given: Space | None) -> SearchSpac
             "started with, or leave it out."
         )
         raise DefinitionMismatchError(message)
-    return space
+    return SearchSpace(space.parameters)
 
 
 def _pairs(root: str, search: History, space: SearchSpace, top: int, seeds: list[int]) -> list[Pair]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neps._api.arguments import root_path
 from neps._api.import_sources import Found, found_in
 from neps._calling import public
@@ -110,8 +112,10 @@ def trial_of(space: SearchSpace, found: Found) -> Trial:
     Raises:
         SpaceError: if it doesn't belong to the space.
     """
-    fixed = {name: value for name, value in space.decode([0.5] * space.dimensions).items() if not space[name].searched}
-    config = space.validate(fixed | dict(space.flattened(found.config)))
+    given = space.flattened(found.config)
+    filled = space.filled(given, np.random.default_rng(0))
+    fixed = {name: value for name, value in filled.items() if name in space and not space[name].searched}
+    config = space.validate(fixed | dict(given))
     fidelity = config[space.fidelity] if space.fidelity is not None else None
     return observed(config, _number(fidelity), found.loss, found.cost)
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neps._deciding.seeding import entry_generator
 from neps._trial import Entry
@@ -29,24 +29,23 @@ def completed(space: SearchSpace, given: Mapping[str, object], generator: np.ran
     Raises:
         SpaceError: if no configuration of the space has these values.
     """
-    values: dict[str, Any] = dict(space.flattened(given))
-    defaults: dict[str, Value] = {
-        name: parameter.default
-        for name, parameter in space.items()
-        if parameter.default is not None and not parameter.is_fidelity
-    }
+    values = space.flattened(given)
     failure: SpaceError | None = None
-    for _ in range(_DRAWN):  # the first will do, but where what is drawn is forbidden together with what is given
-        if space.is_conditional:
-            drawn = space.completed(defaults | values, generator)
-        else:
-            drawn = space.sample(generator) | defaults
-        try:
-            return space.validate(drawn | values)
-        except SpaceError as error:
-            failure = failure or error
+    for each in (generator, _checking()):  # what has passed the check is completed, however rarely a draw is allowed
+        for _ in range(_DRAWN):
+            try:
+                return space.validate(space.filled(values, each))
+            except SpaceError as error:
+                failure = failure or error
+            if not space.forbid:  # another draw would change nothing
+                break
     assert failure is not None  # noqa: S101 - at least one was drawn
     raise failure
+
+
+def _checking() -> np.random.Generator:
+    """What a configuration is completed by before anybody takes it, to see whether it can be."""
+    return entry_generator(0, Entry(0, 1))
 
 
 def checked_configs(space: SearchSpace, given: object, name: str) -> tuple[dict[str, Value], ...]:
@@ -75,7 +74,7 @@ def _checked(space: SearchSpace, given: object, name: str) -> dict[str, Value]:
         )
     try:
         values = space.flattened(given)
-        config = completed(space, values, entry_generator(0, Entry(0, 1)))
+        config = completed(space, values, _checking())
     except SpaceError as error:
         raise ArgumentError(f"{name} doesn't belong to the search space: {error} Nothing was enqueued.") from error
     return {parameter: value for parameter, value in config.items() if parameter in values}

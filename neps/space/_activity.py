@@ -7,7 +7,8 @@ it. What a condition says, `neps.space._conditions` knows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -16,10 +17,14 @@ from neps.space._conditions import Comparison, Condition, Conditions, OneOf
 from neps.space._parameter import Parameter
 from neps.space._values import Value, equal_values
 
-__all__ = ["Activity", "Test", "parents_first", "resolved", "tests_of"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Activity", "Test", "drawn", "parents_first", "resolved", "tests_of"]
 
 _LONGEST_SET = 1000
 _LONGEST_CIRCLE = 10
+_DRAWS = 1000
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -104,6 +109,18 @@ class Activity:
         """Whether a parameter is active, if the active ones before it have these values."""
         return all(test.parent in values and test.holds(values[test.parent]) for test in self.tests[name])
 
+    def needed(self, names: Iterable[str]) -> dict[str, list[Test]]:
+        """What must hold so that these are active, by the parameter that is tested."""
+        tests: dict[str, list[Test]] = {}
+        waiting = dict.fromkeys(names)
+        for name in (order := list(waiting)):  # which grows
+            for test in self.tests[name]:
+                tests.setdefault(test.parent, []).append(test)
+                if test.parent not in waiting:
+                    waiting[test.parent] = None
+                    order.append(test.parent)
+        return tests
+
     def why_inactive(self, name: str, values: Mapping[str, Value]) -> str:
         """Which condition of an inactive parameter doesn't hold, and why not, if the active ones have these values."""
         failing = next(
@@ -111,6 +128,17 @@ class Activity:
         )
         its_value = shown(values[failing.parent]) if failing.parent in values else "inactive"
         return f"it is active only if {failing}, and {failing.parent} is {its_value}"
+
+
+def drawn(axis: Parameter, tests: Sequence[Test], position: float, generator: np.random.Generator) -> Value:
+    """The value at a position; another one if that doesn't pass all tests, and one is found that does."""
+    listed = [value for test in tests if isinstance(test.condition, OneOf) for value in test.condition.values]
+    found = axis.from_unit(position)
+    for _ in range(_DRAWS):
+        if all(test.holds(found) for test in tests):
+            break
+        found = listed[generator.integers(len(listed))] if listed else axis.from_unit(generator.random())
+    return found
 
 
 def tests_of(conditions: Conditions | None, parameters: Mapping[str, Parameter]) -> tuple[Test, ...]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from neps._calling import public
 from neps.errors import SpaceError, nearest, shown
-from neps.space._activity import Activity
+from neps.space._activity import Activity, drawn
 from neps.space._checking import check_conditions, checked_parameters
 from neps.space._conditions import Conditions
 from neps.space._counting import Extent
@@ -242,6 +242,26 @@ class SearchSpace(Mapping[str, Parameter]):
             return axis.from_unit(axis.quantile(generator.random()))
 
         return self._activity.configuration(value)
+
+    def filled(self, given: Mapping[str, object], generator: np.random.Generator) -> dict[str, object]:
+        """What a user has given of a configuration, with what is missing of what is active then.
+
+        That is its default, or else drawn uniformly, so that what is given is active if possible; fidelities are at
+        their upper bounds. Whether it belongs to the space isn't looked at.
+        """
+        positions = dict(zip(self._axes, generator.random(self.dimensions).tolist(), strict=True))
+        needed = self._activity.needed(name for name in given if name in self.parameters)
+
+        def value(name: str) -> Value:
+            if name in given:
+                return _parsed(name, self.parameters[name], given)
+            if (axis := self._axes.get(name)) is None:
+                return self._fixed[name]
+            if axis.default is not None:
+                return axis.default
+            return drawn(axis, needed.get(name, ()), positions[name], generator)
+
+        return {**self._activity.configuration(value), **given}
 
     def log_prior(self, config: Mapping[str, Value]) -> float:
         """The logarithm of the prior's density relative to uniform: the sum over what is active and has a default.

@@ -30,8 +30,8 @@ def noisy(x: float, seed: int = 0) -> float:
 
 
 def searched(root: Path, **arguments: Any) -> neps.History:
-    given = {"searcher": "sobol", "seed": 1, "max_evaluations_total": 8, **QUIET, **arguments}
-    return neps.run(noisy, root, SPACE, **given)
+    given = {"pipeline_space": SPACE, "searcher": "sobol", "seed": 1, "max_evaluations_total": 8, **QUIET, **arguments}
+    return neps.run(noisy, root, **given)
 
 
 def place(root: Path) -> Path:
@@ -137,6 +137,26 @@ def test_choices_that_are_objects_come_from_the_space_that_is_passed(tmp_path: P
     assert [each.mean for each in confirmed.finalists] == [4.0, 8.0]
     with pytest.raises(DefinitionMismatchError, match="searches another space than this pipeline_space"):
         neps.confirm(run_pipeline, tmp_path, pipeline_space={"power": neps.Categorical(["square"])}, **QUIET)
+
+
+@pytest.mark.parametrize("with_space", [True, False])
+def test_nothing_is_forbidden_to_what_the_search_has_found(tmp_path: Path, with_space: bool) -> None:  # noqa: FBT001
+    """A function of `forbid` may have changed since; and with or without the space it is the same run."""
+    forbidden = set[float]()
+
+    def too_wide(config: dict[str, Any]) -> bool:
+        return config["x"] in forbidden
+
+    space = neps.SearchSpace(SPACE, forbid=[too_wide, {"x": neps.at_least(0.99)}])
+    search = searched(tmp_path, pipeline_space=space)
+    assert search.best is not None
+    forbidden.add(search.best.config["x"])  # type: ignore[arg-type]
+    given: dict[str, Any] = {"top": 1, "pipeline_space": space if with_space else None, **QUIET}
+    assert neps.confirm(noisy, tmp_path, seeds=1, **given).best.number == search.best.number
+    given["pipeline_space"] = None if with_space else space
+    assert neps.confirm(noisy, tmp_path, seeds=2, **given).best.losses.keys() == {
+        trial.decision.seed for trial in neps.load(place(tmp_path)) if trial.decision is not None
+    }
 
 
 def test_a_failure_is_counted_and_ranks_behind_those_without(tmp_path: Path) -> None:

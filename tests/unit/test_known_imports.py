@@ -113,6 +113,22 @@ def test_what_neps_export_has_written(root: Path, tmp_path: Path) -> None:
     assert neps.import_trials(root, frame) == 0
 
 
+@pytest.mark.parametrize("kind", ["a", "b", "c"])
+def test_constants_of_the_branch_of_a_result_are_filled_in_and_no_others(kind: str) -> None:
+    space = SearchSpace(
+        {
+            "kind": neps.Categorical(["a", "b", "c"]),
+            "of_a": neps.Constant(1, active_if={"kind": "a"}),
+            "of_b": neps.Constant(2, active_if={"kind": "b"}),
+            "of_all": neps.Constant(3),
+            "epochs": neps.Integer(1, 9, is_fidelity=True),
+        }
+    )
+    of = {"a": {"of_a": 1}, "b": {"of_b": 2}, "c": {}}[kind]
+    found = trial_of(space, Found({"kind": kind}, 0.5, None))
+    assert (found.config, found.fidelity) == ({"kind": kind, **of, "of_all": 3, "epochs": 9}, 9)
+
+
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_an_optuna_study_and_its_storage(
     root: Path, tmp_path: Path, direction: Literal["minimize", "maximize"]

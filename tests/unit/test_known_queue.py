@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 import neps
+from neps._deciding import checked_configs
+from neps._deciding.given import completed
+from neps._deciding.seeding import entry_generator
 from neps._doctor.examination import examine
 from neps._queue import Queue
 from neps._trial import Decision, Entry, Status, Trial
@@ -36,7 +39,8 @@ def line(x: float, y: float) -> float:
 
 def run(root: Path, total: int, **arguments: Any) -> neps.History:
     defaults: dict[str, Any] = {"searcher": "random_search", "seed": 1, "progress": False, "post_run_summary": False}
-    return neps.run(line, root, LINE, max_evaluations_total=total, **(defaults | arguments))
+    given = {"pipeline_space": LINE} | defaults | arguments
+    return neps.run(line, root, max_evaluations_total=total, **given)
 
 
 # The queue
@@ -247,3 +251,50 @@ def test_the_command_line_takes_yaml_and_json(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "neps", "enqueue", str(root), str(tmp_path / name)]
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"{said}\n"
     assert [trial.config["x"] for trial in run(root, 4).trials[1:]] == [0.5, 0.75, 1.0]
+
+
+# Conditions, and what is forbidden
+
+
+def test_what_is_forbidden_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    """Else no worker would take any of the list, and who has enqueued it would never know."""
+    space = SearchSpace(LINE, forbid=[{"x": neps.at_least(0.5), "y": neps.at_least(0.5)}])
+    run(tmp_path, 1, pipeline_space=space)
+    with pytest.raises(ArgumentError, match=r"configs\[1\] .* is forbidden: x is at least 0.5 and y is at least 0.5"):
+        neps.enqueue(tmp_path, [{"x": 0.25}, {"x": 0.75, "y": 0.75}])
+    assert neps.enqueue(tmp_path, [{"x": 0.75}]) == 1
+    assert run(tmp_path, 2, pipeline_space=space).trials[1].config == {"x": 0.75, "y": 0.25}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_part_of_a_branch_that_is_hardly_ever_drawn_is_completed_to_it(seed: int) -> None:
+    """One draw of a million has both: who only draws anew would refuse it, or pass the check and then fail for ever."""
+    space = SearchSpace(
+        {
+            "depth": neps.Integer(1, 1000),
+            "width": neps.Integer(1, 1000, active_if={"depth": 7}),
+            "x": neps.Float(0, 1, active_if={"width": neps.at_least(998)}),
+        }
+    )
+    (given,) = checked_configs(space, [{"x": 0.5}], "configs")
+    assert given == {"x": 0.5}
+    config = completed(space, given, entry_generator(seed, Entry(1, 1)))
+    assert config["depth"] == 7
+    assert 998 <= config["width"] <= 1000  # type: ignore[operator]
+
+
+def test_a_default_of_a_parent_brings_what_it_needs() -> None:
+    space = SearchSpace(
+        {"kind": neps.Categorical(list(range(1000)), default=3), "x": neps.Float(0, 1, active_if={"kind": 3})}
+    )
+    assert completed(space, {}, entry_generator(1, Entry(1, 1))).keys() == {"kind", "x"}
+    with pytest.raises(ArgumentError, match="active only if kind is 3, and kind is 4"):
+        checked_configs(space, [{"kind": 4, "x": 0.5}], "configs")
+
+
+def test_what_has_passed_the_check_is_taken_however_rarely_a_draw_is_allowed() -> None:
+    """The check finds a completion with its own draws, and others may find none."""
+    good = completed(SearchSpace(LINE), {"y": 0.5}, entry_generator(0, Entry(0, 1)))["x"]
+    space = SearchSpace(LINE, forbid=[lambda config: config["x"] != good])
+    (given,) = checked_configs(space, [{"y": 0.5}], "configs")
+    assert completed(space, given, entry_generator(5, Entry(2, 1))) == {"x": good, "y": 0.5}
