@@ -40,7 +40,7 @@ NAMES = {
     **dict.fromkeys(("Suggestion", "Wait", "Done", "Place", "Brackets", "Budget"), "It is in neps.samplers."),
     **dict.fromkeys(("trial", "history", "budget", "fidelity"), "It is private: see docs/public.md."),
     **dict.fromkeys(("get_context", "get_trial_id", "get_trial_dir"), "Write neps.current_trial()."),
-    "Operation": "There are no operations. Search choices as neps.Categorical, and their arguments with active_if.",
+    "Operation": "There are no operations. Search choices with arguments of their own by neps.Choice.",
     "Resampled": "Spaces are flat: give each parameter a name of its own.",
     "ConfidenceLevel": "Write default_confidence='low', 'medium' or 'high'.",
     "tblogger": "Pass callbacks=[neps.callbacks.TensorBoard()] to neps.run.",
