@@ -53,6 +53,7 @@ __all__ = ["follow"]
 _logger = logging.getLogger("neps.distributed")
 _SECONDS_AFTER_SIGNAL = 25.0
 _SECONDS_TO_SEE = 60.0
+_PAUSE = 0.02
 
 
 def follow(
@@ -171,7 +172,7 @@ class _Follower:
         fence = Fence(lambda: self._abandon(number), grace=GRACE)
         ends = math.inf if step["ends"] is None else time.monotonic() + step["ends"]
         stopping = Stopping(lambda: False, lambda: fence.broken, allowance=Allowance(ends=ends))
-        stopping.agree = _RankZerosAnswers(self._carrier, number, fence, stopping)
+        stopping.agree = answers = _RankZerosAnswers(self._carrier, number, fence, stopping)
         current = CurrentTrial(
             number=folder.number,
             attempt=hold.attempt,
@@ -192,7 +193,8 @@ class _Follower:
                 ended = evaluate(self._called, arguments, self._signals, fence, stopping=stopping)
             reports.flush()
             stopped = self._watch.stopped is not None and not taken_over.seen
-            self._tell(number, Ending.of(ended, stopped=stopped))
+            patience = stopping.patience(self._signals.first or 0) if answers.told else 0.0
+            self._tell(number, Ending.of(ended, stopped=stopped), patience)
             self._keep(ended)
         finally:
             self._watch.on_tick = lambda: None
@@ -215,8 +217,8 @@ class _Follower:
             self._carrier.put(f"reported/{number}/{place}", points)
             self._carrier.count(f"reports/{number}", 1)
 
-    def _tell(self, number: int, ending: Ending) -> None:
-        """How it ended here; that it did, if not by returning, ends it everywhere."""
+    def _tell(self, number: int, ending: Ending, patience: float = 0.0) -> None:
+        """How it ended here; that it did, if not by returning, ends it everywhere, after so many seconds at most."""
         if ending.how != "returned":
             order = self._carrier.count(f"order/{number}", 1)
             obstacle = anew.obstacle(main_thread=self._signals.active)
@@ -225,8 +227,17 @@ class _Follower:
         else:
             ending = Ending(how="returned", grouped=rendezvous.is_grouped())
         self._carrier.put(f"ended/{number}/{self._group.rank}", ending.message())
-        if ending.how != "returned":
+        if ending.how != "returned" and not self._is_concluded_within(patience):
             self._watch.end_everywhere(f"{ending.how} on rank {self._group.rank}")
+
+    def _is_concluded_within(self, seconds: float) -> bool:
+        """Whether rank 0 is done so soon: all were told to stop at the same call, and it may save. Or wait for us."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._carrier.find(f"step/{self._heard}") is not None:
+                return True
+            self._wait(_PAUSE)
+        return False
 
     def _keep(self, ended: Ended) -> None:
         """What to chain to the error that rank 0 raises; its frames hold what run_pipeline had."""
@@ -274,6 +285,8 @@ class _RankZerosAnswers:
         self._carrier, self._name = carrier, asked(number)
         self._fence, self._stopping = fence, stopping
         self._calls = 0
+        self.told = False
+        """Whether rank 0 has said to stop."""
 
     def __call__(self, _told: bool) -> bool:  # noqa: FBT001 - an answer
         self._calls += 1
@@ -282,6 +295,7 @@ class _RankZerosAnswers:
         while not self._fence.broken:
             calls, first = self._carrier.find(self._name) or (0, None)
             if first is not None and first <= self._calls:
+                self.told = True
                 return True
             if calls >= self._calls:
                 return False

@@ -40,6 +40,20 @@ def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> I
                 yield found
     yield from _gaps(layout)
     yield from _moves(layout)
+    for look in (_endings, _known):
+        try:
+            yield from look(layout)
+        except OSError as error:
+            yield Finding(
+                kind=Kind.TORN,
+                what=f"it can't be looked at: {error.strerror}",
+                optimizer="It waits for ten leases, and then ends with an error, if it has to look there.",
+                advice="Give whoever takes part the permission to read it; remove it if it is no folder of neps.",
+                path=os.fspath(error.filename or layout.root),
+            )
+
+
+def _endings(layout: Layout) -> Iterator[Finding]:
     for path, error in unreadable_endings(layout).items():
         yield Finding(
             kind=Kind.TORN,
@@ -49,7 +63,6 @@ def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> I
             path=path,
             wrong=False,
         )
-    yield from _known(layout)
 
 
 def _known(layout: Layout) -> Iterator[Finding]:

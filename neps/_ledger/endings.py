@@ -123,7 +123,11 @@ def unreadable_endings(layout: Layout) -> dict[str, UnreadableDocumentError]:
 
 
 def _read_all(layout: Layout, known: dict[int, PublishedEnding]) -> dict[str, UnreadableDocumentError]:
-    """Read what isn't known yet; why the others, by their paths, can't be read now: they say nothing."""
+    """Read what isn't known yet; why the others, by their paths, can't be read now: they say nothing.
+
+    Raises:
+        OSError: if the filesystem fails, or the folder can't be entered.
+    """
     number, unreadable = 1, dict[str, UnreadableDocumentError]()
     while True:
         if number not in known:
@@ -133,6 +137,7 @@ def _read_all(layout: Layout, known: dict[int, PublishedEnding]) -> dict[str, Un
                     return unreadable
                 known[number] = parsed(path, functools.partial(_read, fields, number))
             except UnreadableDocumentError as error:
+                os.lstat(path)  # of a folder that can't be entered, every number would be there
                 unreadable[path] = error
         number += 1
 

@@ -36,6 +36,7 @@ class _Beating:
     on_superseded: Callable[[], object]
     on_beat: Callable[[], object]
     since: float
+    opening: bool
 
 
 class Heartbeat:
@@ -87,7 +88,7 @@ class Heartbeat:
         """
         if self._thread.is_alive():
             self._stand_in.begin()  # it starts meanwhile
-        self._hold(hold, lambda: None, lambda: None)
+        self._hold(hold, lambda: None, lambda: None, opening=True)
         opened = None
         try:
             opened = begin()
@@ -109,15 +110,17 @@ class Heartbeat:
         with self._changed:
             held = self._held
             if held is not None and held.hold == hold:  # since it was expected
-                self._held = dataclasses.replace(held, on_superseded=on_superseded, on_beat=on_beat)
+                self._held = dataclasses.replace(held, on_superseded=on_superseded, on_beat=on_beat, opening=False)
                 return
-        self._hold(hold, on_superseded, on_beat)
+        self._hold(hold, on_superseded, on_beat, opening=False)
 
-    def _hold(self, hold: Hold, on_superseded: Callable[[], object], on_beat: Callable[[], object]) -> None:
+    def _hold(
+        self, hold: Hold, on_superseded: Callable[[], object], on_beat: Callable[[], object], *, opening: bool
+    ) -> None:
         lock = hold.lock()
         with self._changed:
             self._held_since = time.monotonic()
-            self._held = _Beating(hold, lock, on_superseded, on_beat, self._held_since)
+            self._held = _Beating(hold, lock, on_superseded, on_beat, self._held_since, opening)
             if self._thread.is_alive():  # else there is nobody to stand in for
                 self._stand_in.show(lock, self._held_since)
 
@@ -165,7 +168,8 @@ class Heartbeat:
         try:
             open_still = touch(held.lock)
         except OSError as error:
-            _logger.warning("No heartbeat for %s: %s. Trying again.", held.hold.folder.path, error)
+            if not (held.opening and isinstance(error, FileNotFoundError)):  # else its start has no name yet
+                _logger.warning("No heartbeat for %s: %s. Trying again.", held.hold.folder.path, error)
         else:
             self._tell(held, open_still=open_still)
         return time.monotonic() + self._period

@@ -6,18 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from neps._distributed.carrier import Carrier, Host
+from neps._distributed.endings import Ending
+from neps._distributed.following import _Follower
 from neps._distributed.launched import Group
 from neps._distributed.leading import Leader
 from neps._distributed.settling import Settling
 from neps._distributed.watching import Watch
-from neps._evaluation import Signals, Stopping
+from neps._evaluation import Fence, Signals, Stopping
 from neps._ledger.identity import Identity
+from rigs.waiting import wait_until
 
 FAR = {"host": "elsewhere", "worker": "w", "boot": "", "pid_namespace": "", "pid": 1, "process_started": 0}
 AGENT = (
@@ -88,6 +92,27 @@ def test_who_ends_by_a_signal_says_so_once() -> None:
     leader.leave(ValueError("later"))
     assert other.find("step/0") == {"kind": "bye", "error": "Interruption", "text": "interrupted by SIGTERM"}
     assert other.find("step/1") is None
+
+
+@pytest.mark.parametrize("concludes", [True, False])
+def test_who_fails_after_it_was_told_to_stop_lets_rank_0_save_first(concludes: bool) -> None:  # noqa: FBT001
+    """All were told at the same call. But rank 0 may wait for it in a collective, so it does so for a while only."""
+    host = Host()
+    carrier, mine, watch, rank_0 = scene(host, 1, 2)
+    follower = _Follower(carrier, mine, watch, Signals(), lambda: 0.0)
+    watch.begin(1, Fence(lambda: None), lambda _: 0.0)
+
+    def conclude() -> None:
+        wait_until(lambda: rank_0.find("ended/1/1") is not None, 60, "rank 1 to tell")
+        rank_0.put("step/0", {"kind": "on"})
+
+    other = threading.Thread(target=conclude)
+    if concludes:
+        other.start()
+    follower._tell(1, Ending(how="failed", error="too late"), 60.0 if concludes else 0.05)
+    assert rank_0.find("stop/1") == (None if concludes else "failed on rank 1")
+    if concludes:
+        other.join()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,20 @@ def test_where_an_ending_can_not_be_written_the_run_ends_all_the_same(
     assert len(run(tmp_path, [0.1, 0.2], patience=1)) == 2
     assert "That the search has ended (no improvement in the last result, since trial 1" in caplog.text
     assert len(run(tmp_path, [], patience=1)) == 2
+
+
+@pytest.mark.parametrize("name", ["endings", "known"])
+def test_a_folder_that_can_not_be_entered_is_looked_at_once(tmp_path: Path, name: str) -> None:
+    """As one of another user: of no number in it could anybody say that it isn't there, so readers went on for ever."""
+    run(tmp_path, [0.1, 0.2], patience=1)
+    folder = tmp_path / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.symlink_to(folder.name)
+    assert (neps.load(tmp_path).ended_by is None) == (name == "endings")
+    (found,) = examine(str(tmp_path), probe=False).findings
+    assert found.kind is Kind.TORN
+    assert str(found.path).startswith(str(folder))
+    assert "it can't be looked at: Too many levels of symbolic links" in found.what
 
 
 def test_doctor_names_an_ending_that_can_not_be_read_and_one_that_was_only_staged(tmp_path: Path) -> None:

@@ -58,6 +58,23 @@ def await_beats(path: Path, count: int = 2) -> None:
     wait_until(enough, 20, f"{count} beats of {path}")
 
 
+def test_nothing_is_said_of_an_attempt_that_has_no_name_yet(
+    scene: Scene, heartbeat: Heartbeat, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its link may take longer than until the first beat; it is kept alive as soon as it is there."""
+    folder = scene.folder(1)
+    assert folder.reserve()
+    hold = Hold(folder, 1, ME.worker)
+
+    def begin() -> bool:
+        await_beats(presence(scene), 4)  # each comes after a beat of the attempt
+        return folder.commit(scene.decision(1, ME), ME)
+
+    assert heartbeat.while_opening(hold, begin)
+    await_beats(Path(hold.folder.path, "attempt_1.lock"))
+    assert not caplog.records
+
+
 class TestLock:
     def test_appears_when_it_is_first_due_and_is_touched(self, scene: Scene, heartbeat: Heartbeat) -> None:
         folder, began = scene.claim(1, ME), time.monotonic()
