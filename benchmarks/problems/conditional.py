@@ -1,7 +1,7 @@
 """Problems whose parameters exist only under conditions, each with a known minimum.
 
-A value is that of a configuration that holds its active parameters alone. The pipelines are a table, so that comparisons
-cost nothing; `scripts/bench conditional table` makes it anew.
+A value is that of a configuration that holds its active parameters alone. The pipelines are a table, so that a
+comparison costs nothing; `scripts/bench conditional table` makes it anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.problems.problem import Config, Param, Problem, choice, real, whole
 
-__all__ = ["CONDITIONAL", "TABLE", "if_active", "key_of"]
+__all__ = ["CONDITIONAL", "TABLE", "best_of", "if_active", "key_of"]
 
 TABLE = Path(__file__).with_name("pipelines.json")
 """The loss of each pipeline, by its values in the order of the space."""
@@ -24,8 +24,8 @@ def if_active(param: Param, **conditions: str | list[str] | list[int]) -> Param:
     return {**param, "active_if": {name: [v] if isinstance(v, str) else v for name, v in conditions.items()}}
 
 
-# A tree of choices with a parabola at each leaf, as in Jenatton et al. (2017, "Bayesian optimization with tree-structured
-# dependencies", section 4.1), but with each minimum away from the centre.
+# A tree of choices with a parabola at each leaf, as in Jenatton et al. (2017, "Bayesian optimization with
+# tree-structured dependencies", section 4.1), but with each minimum away from the centre.
 
 _TREE = (
     choice("x1", "left", "right"),
@@ -101,10 +101,7 @@ def _last(config: Config, off: float) -> float:
 _LAYERS = (
     whole("layers", 1, 5),
     real("learning_rate", 1e-4, 1, log=True),
-    *(
-        if_active(whole(f"width{index}", 8, 512, log=True), layers=list(range(index, 6)))
-        for index in range(1, 6)
-    ),
+    *(if_active(whole(f"width{index}", 8, 512, log=True), layers=list(range(index, 6))) for index in range(1, 6)),
     *(if_active(real(f"dropout{index}", 0, 0.8), layers=list(range(index, 6))) for index in range(2, 6)),
 )
 
@@ -171,3 +168,9 @@ CONDITIONAL = {
     )
 }
 """By name. What is the best pipeline, its table says."""
+
+
+def best_of(name: str) -> float:
+    """The lowest value of a problem."""
+    optimum = CONDITIONAL[name].optimum
+    return min(_table().values()) if optimum is None else optimum

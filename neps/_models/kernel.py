@@ -6,10 +6,9 @@ Shapes: n and m points in d dimensions. X is (n, d), Z is (m, d). `choices` is (
 encodes, at the middles of as many equal parts of [0, 1]; 0 where it is a number. Two categories are equal or not: their
 difference counts as 0 or 1, which is what a one-hot encoding gives when all its columns share a length scale.
 
-A coordinate is NaN where the parameter is inactive. It counts as one that lies beside the axis, half an edge away from
-its centre: so two inactive ones are equal, an inactive one is as far from all categories, and is further from the ends of
-a range than from its centre, which is what to expect of a configuration without the parameter. docs/benchmarks.md
-compares this with what else is known: imputation alone, the arc kernel, and conditional kernels.
+A coordinate is NaN where the parameter is inactive. It then lies beside the axis, half an edge away from its centre: so
+two inactive ones are equal, and an inactive one is further from the ends of a range than from its centre, and as far
+from each category. docs/benchmarks.md compares this with imputation alone, the arc kernel, and conditional kernels.
 """
 
 from __future__ import annotations

@@ -58,15 +58,15 @@ class MainEffects:
     def slopes(self, Z: _Array, weights: _Array) -> _Array:
         """The derivatives of φ(z)ᵀ w along each dimension, 0 along categories: Z (m, d), weights (m, p) → (m, d)."""
         numbers = self.choices == 0
-        slopes = _but_inactive(np.stack(_legendre_slopes(2.0 * Z[:, numbers] - 1.0)) / self.active**0.5)
+        slopes = np.stack(_legendre_slopes(2.0 * Z[:, numbers] - 1.0)) / self.active**0.5
         polynomial_weights = weights[:, : DEGREES * numbers.sum()].reshape(len(Z), DEGREES, -1)
         along = np.zeros_like(Z)
         along[:, numbers] = np.einsum("kmj,mkj->mj", slopes, polynomial_weights)
-        return along
+        return np.where(inactive, 0.0, along) if (inactive := np.isnan(Z)).any() else along
 
 
 def _but_inactive(values: _Array) -> _Array:
-    """The same, with 0 where a coordinate was NaN."""
+    """The same features, with 0 for those of NaN."""
     return np.where(inactive, 0.0, values) if (inactive := np.isnan(values)).any() else values
 
 

@@ -25,10 +25,10 @@ import yaml
 from neps._budget import Budget
 from neps._history import History
 from neps._trial import Result, Status, Trial
-from neps.errors import ArgumentError
+from neps.errors import ArgumentError, SpaceError
 from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 from neps.samplers._registry import remade
-from neps.space import Categorical, Constant, Float, Integer, SearchSpace
+from neps.space import Categorical, Constant, Float, Integer, SearchSpace, at_least, more_than
 from neps.testing.simulation import decided, ended, generator_for
 
 __all__ = ["SPACES", "SamplerContract"]
@@ -75,6 +75,39 @@ SPACES = MappingProxyType(
         "single values": SearchSpace({"x": Float(2.0, 2.0), "n": Integer(3, 3), "c": Categorical(["only"])}),
         "constants": SearchSpace({"c": Constant(1), "d": Constant(None)}),
         "many": SearchSpace({f"x{index}": Float(0.0, 1.0) for index in range(12)}),
+        "conditional": SearchSpace(
+            {
+                "optimizer": Categorical(["sgd", "adam", "none"]),
+                "momentum": Float(0.0, 1.0, active_if={"optimizer": "sgd"}),
+                "beta": Float(1e-3, 1.0, log=True, active_if={"optimizer": "adam"}),
+                "amsgrad": Categorical([True, False], active_if={"optimizer": "adam"}),
+                "delay": Integer(1, 9, active_if={"amsgrad": True}),
+                "dropout": Float(0.0, 1.0),
+                "where": Categorical(["input", "all"], active_if={"dropout": more_than(0.4)}),
+                "eps": Constant(1e-8, active_if={"optimizer": ["sgd", "adam"]}),
+            }
+        ),
+        "conditional and finite": SearchSpace(
+            {
+                "layers": Integer(1, 3),
+                "second": Integer(1, 2, active_if={"layers": at_least(2)}),
+                "third": Categorical(["p", "q"], active_if={"layers": at_least(3), "second": 2}),
+            },
+            forbid=[{"second": 1, "layers": 3}],
+        ),
+        "conditional, fidelity and prior": SearchSpace(
+            {
+                "kind": Categorical(["a", "b"], default="b", default_confidence="medium"),
+                "x": Float(0.0, 1.0, default=0.2, active_if={"kind": "a"}),
+                "y": Integer(1, 100, log=True, default=10, active_if={"kind": "b"}),
+                "free": Float(0.0, 1.0),
+                "epochs": Integer(1, 9, is_fidelity=True),
+            }
+        ),
+        "forbidden": SearchSpace(
+            {"x": Float(0.0, 1.0), "n": Integer(1, 9), "kind": Categorical(["a", "b"], default="a")},
+            forbid=[{"kind": "a", "n": at_least(4)}, lambda config: config["x"] * config["n"] > 4.0],
+        ),
     }
 )
 """Small search spaces of every kind, by name."""
@@ -127,12 +160,15 @@ class SamplerContract:
             assert _global_state() == before, f"{name}: decide changed global state (random, numpy, torch, warnings)"
 
     def test_configurations_are_valid_and_plain(self) -> None:
-        """Every parameter, nothing else, as plain Python values within their bounds."""
+        """Every active parameter, nothing else, as plain Python values within their bounds, and none is forbidden."""
         for name, space, number, suggestion in self._suggestions():
             config = dict(suggestion.config)
-            assert sorted(config) == sorted(space.parameters), f"{name}: other parameters in {config}"
-            wanted = {key: config[key] for key in space.parameters}
-            assert repr(space.validate(config)) == repr(wanted), f"{name}, number {number}: not plain values: {config}"
+            try:
+                validated = space.validate(config)
+            except SpaceError as error:
+                raise AssertionError(f"{name}, number {number}: {error}") from error
+            wanted = {key: config[key] for key in space.parameters if key in config}
+            assert repr(validated) == repr(wanted), f"{name}, number {number}: not plain values: {config}"
 
     def test_what_is_continued_is_earlier(self) -> None:
         """`previous` is the number of a trial that was decided before, or None."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 from neps._budget import Budget
 from neps._history import History
 from neps.samplers import Done, GridSearch, Suggestion
-from neps.samplers._single_fidelity.grid_search import axes, spread
-from neps.space import Categorical, Float, Integer, Parameter, SearchSpace
+from neps.samplers._drawing.combinations import Combinations
+from neps.samplers._single_fidelity.grid_search import axes, turns
+from neps.space import Categorical, Constant, Float, Integer, Parameter, SearchSpace
 
 SIZES = st.lists(st.integers(1, 7), max_size=6).filter(lambda sizes: math.prod(sizes) <= 1500)
 
@@ -28,32 +31,45 @@ CATEGORIES = st.builds(lambda count: Categorical(list(range(count))), st.integer
 PARAMETERS = st.one_of(FLOATS, LOGS, INTEGERS, LOG_INTEGERS, CATEGORIES)
 
 
+def spread_over(sizes: list[int]) -> Callable[[int], list[int]]:
+    """The position on each axis of a point of a grid without conditions, by its number."""
+    space = SearchSpace({f"p{axis}": Integer(0, size - 1) for axis, size in enumerate(sizes)} or {"c": Constant(0)})
+    values = {f"p{axis}": range(size) for axis, size in enumerate(sizes)}
+    combinations = Combinations(space, values, functools.partial(turns, len(sizes)))
+    assert combinations.count == math.prod(sizes)
+    return lambda number: [int(value) for name, value in combinations[number].items() if name in values]  # type: ignore[arg-type]
+
+
 @given(SIZES)
 def test_every_point_comes_once(sizes: list[int]) -> None:
-    points = {tuple(spread(index, sizes)) for index in range(math.prod(sizes))}
+    spread = spread_over(sizes)
+    points = {tuple(spread(index)) for index in range(math.prod(sizes))}
     assert points == set(itertools.product(*(range(size) for size in sizes)))
 
 
 @given(st.integers(1, 40), st.data())
 def test_a_grid_too_large_to_build_has_no_duplicates(dimensions: int, data: st.DataObject) -> None:
     sizes = [5] * dimensions
+    spread = spread_over(sizes)
     indices = data.draw(st.lists(st.integers(0, 5**dimensions - 1), unique=True, max_size=30))
-    points = {tuple(spread(index, sizes)) for index in indices}
+    points = {tuple(spread(index)) for index in indices}
     assert len(points) == len(indices)
     assert all(0 <= position < 5 for point in points for position in point)
 
 
 @given(st.lists(st.integers(2, 6), min_size=1, max_size=8))
 def test_early_points_reach_every_part_of_every_axis(sizes: list[int]) -> None:
+    spread = spread_over(sizes)
     for axis, size in enumerate(sizes):
         below = math.prod(sizes[:axis])
         enough = 4 * size if below >= 4 * size else below * size
-        assert {spread(index, sizes)[axis] for index in range(enough)} == set(range(size))
+        assert {spread(index)[axis] for index in range(enough)} == set(range(size))
 
 
 @pytest.mark.parametrize("dimensions", [2, 3, 5, 10, 30])
 def test_a_few_points_of_a_usual_grid_show_every_value(dimensions: int) -> None:
-    early = np.array([spread(index, [5] * dimensions) for index in range(10)])
+    spread = spread_over([5] * dimensions)
+    early = np.array([spread(index) for index in range(10)])
     assert all(len(set(column)) == 5 for column in early.T.tolist())
 
 

@@ -6,9 +6,12 @@ NumPy only. Samplers that look at the history use it; a model's candidates are t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import enum
+import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from neps.samplers._drawing.combinations import Combinations
 from neps.samplers._protocol import Done
 from neps.space import Value
 
@@ -18,10 +21,17 @@ if TYPE_CHECKING:
     from neps._history import History
     from neps.space import SearchSpace
 
-__all__ = ["Claimed"]
+__all__ = ["INACTIVE", "Claimed", "searched_values"]
 
-_Row = tuple[Value, ...]
-"""A configuration's searched values: what tells it apart from others."""
+
+class _Inactive(enum.Enum):
+    INACTIVE = "inactive"
+
+
+INACTIVE = _Inactive.INACTIVE
+"""What a parameter that is inactive has in place of a value, which None may be."""
+_Row = tuple[Value | _Inactive, ...]
+"""A configuration's searched values, as of `searched_values`: what tells it apart from others."""
 
 _DRAWN = 20
 _ANY_RANGE = 2**55
@@ -43,11 +53,11 @@ class Claimed:
     def of(cls, history: History) -> Claimed:
         """Those of a history; of damaged trials nobody knows what they claimed."""
         configs = (trial.config for trial in history.trials if trial.decision is not None)
-        return cls(history.space, frozenset(_row_of(history.space, config) for config in configs))
+        return cls(history.space, frozenset(searched_values(history.space, config) for config in configs))
 
     def __contains__(self, config: Mapping[str, Value]) -> bool:
         """Whether somebody has claimed it."""
-        return _row_of(self.space, config) in self.rows
+        return searched_values(self.space, config) in self.rows
 
     @property
     def exhausted(self) -> Done | None:
@@ -68,24 +78,19 @@ class Claimed:
         """The first one that is not claimed, counted from a random one, in a finite space.
 
         Drawing until one is new would take for ever where a few of many are left, or an unlikely one of a log scale.
-        Of one more in a row than are claimed, one is new.
+        Of one more in a row than are claimed, one is new; but for what only a function of the user forbids.
         """
-        names = self.space.searched
-        axes = [self.space.parameters[name].every_value(most=_ANY_RANGE) or () for name in names]
-        start = int(generator.integers(2**63))
-        rows = (_row(place, axes) for place in range(start, start + len(self.rows) + 1))
-        values = next(row for row in rows if row not in self.rows)
-        return self.space.decode([0.5] * len(names)) | dict(zip(names, values, strict=True))
+        everything, start = _combinations(self.space), int(generator.integers(2**63))
+        configs = (everything[place % everything.count] for place in range(start, start + everything.count))
+        return next(config for config in configs if config not in self and self.space.is_allowed(config))
 
 
-def _row(place: int, axes: Sequence[Sequence[Value]]) -> _Row:
-    """Row number `place` of the product of `axes`, the first of which turns fastest; past the last, it begins again."""
-    values: list[Value] = []
-    for axis in axes:
-        place, index = divmod(place, len(axis))
-        values.append(axis[index])
-    return tuple(values)
+@functools.lru_cache(maxsize=16)
+def _combinations(space: SearchSpace) -> Combinations:
+    """All configurations of a finite space, by number."""
+    return Combinations(space, {name: space.parameters[name].every_value(_ANY_RANGE) or () for name in space.searched})
 
 
-def _row_of(space: SearchSpace, config: Mapping[str, Value]) -> _Row:
-    return tuple(config[name] for name in space.searched)
+def searched_values(space: SearchSpace, config: Mapping[str, Value]) -> _Row:
+    """The values of what is searched, in the order of the space, with `INACTIVE` for what the configuration lacks."""
+    return tuple(config.get(name, INACTIVE) for name in space.searched)

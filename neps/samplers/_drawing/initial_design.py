@@ -5,8 +5,9 @@ NumPy only. The samplers that learn from results are composed with it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -15,6 +16,7 @@ from neps._trial import Trial, Value
 from neps.errors import ArgumentError
 from neps.samplers import _settings as settings
 from neps.samplers._drawing.claimed import Claimed
+from neps.samplers._drawing.numbered import Numbered
 from neps.samplers._drawing.sequences import sobol_sequence
 from neps.samplers._protocol import Done, Suggestion
 
@@ -30,9 +32,24 @@ _LARGEST = 8
 
 
 def sobol_point(history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG001
-    """Point `number - 1` of the run's scrambled Sobol sequence."""
-    space = history.space
-    return space.decode(sobol_sequence(space.dimensions, history.seed).point(number - 1))
+    """Point `number - 1` of the run's scrambled Sobol sequence, of those whose configurations are allowed.
+
+    The sequence is that of all parameters. Of a point, coordinates of inactive ones count for nothing: so each branch
+    has points that are spread evenly over what is active in it.
+    """
+    if history.space.forbid:
+        found = _allowed(history.space, history.seed).get(number - 1)
+        return cast("dict[str, Value]", found)  # of infinitely many
+    return _decoded(history.space, history.seed, number - 1)
+
+
+@functools.lru_cache(maxsize=16)
+def _allowed(space: SearchSpace, seed: int) -> Numbered:
+    return Numbered(space, functools.partial(_decoded, space, seed))
+
+
+def _decoded(space: SearchSpace, seed: int, place: int) -> dict[str, Value]:
+    return space.decode(sobol_sequence(space.dimensions, seed).point(place))
 
 
 @attrs.frozen

@@ -26,13 +26,18 @@ _REFINING_STEPS = 30
 _FTOL = 1e-6
 _FINALISTS = 32
 _EXCHANGES = 5
+_BRANCHES = 6
+"""Of so many branches of a conditional space the best point of the Sobol set climbs."""
+_DRAWN = 8
+"""So often what becomes active with a value is drawn."""
 
 
 def candidates(axes: Axes, acquisition: Acquisition, incumbents: _Array, generator: np.random.Generator) -> _Array:
     """Points that promise much, the best among them probably first: (m, d).
 
-    The best of a Sobol set and the best neighbours of incumbents climb along the axes with gradients; then the
-    best of these tries every other value of each category and integer, one at a time, until none is better.
+    The best of a Sobol set and the best neighbours of incumbents climb along the axes with gradients, and of a
+    conditional space the best of each branch in the set; then the best of these tries every other value of each
+    category and integer, one at a time, until none is better. What becomes active by that is drawn, several times.
 
     Args:
         axes: of the space.
@@ -41,14 +46,28 @@ def candidates(axes: Axes, acquisition: Acquisition, incumbents: _Array, generat
         generator: draws the candidates.
     """
     sobol = SobolSequence(axes.dimensions, int(generator.integers(2**32))).points(0, _SOBOL_POINTS)
-    anywhere, near = axes.rounded(sobol), axes.rounded(_neighbours(axes, incumbents, generator))
-    ranked = [points[np.argsort(-acquisition(points), kind="stable")] for points in (anywhere, near)]
-    found = np.concatenate([points[:_REFINED] for points in ranked])
+    near = _neighbours(axes, axes.filled(incumbents, generator), generator)
+    sets = [axes.allowed(axes.rounded(points)) for points in (sobol, near)]
+    ranked = [points[np.argsort(-acquisition(points), kind="stable")] for points in sets if len(points)]
+    if not ranked:
+        return sobol[:0]
+    found = np.concatenate([points[_refined(points)] for points in ranked])
     if axes.continuous.any():
-        found = _climbed(found, axes.continuous, acquisition)
+        climbed = axes.allowed(_climbed(axes, found, acquisition, generator))
+        found = climbed if len(climbed) else found
     if not axes.continuous.all():
-        found = np.concatenate([_exchanged(axes, acquisition, found), found])
+        found = np.concatenate([_exchanged(axes, acquisition, found, generator), found])
     return np.concatenate([found, *(points[:_FINALISTS] for points in ranked)])
+
+
+def _refined(points: _Array) -> NDArray[np.intp]:
+    """Which of points in their order (m, d) are refined: the first three, and the first ones of some other branches."""
+    chosen = np.arange(min(_REFINED, len(points)))
+    inactive = np.isnan(points)
+    if not inactive.any():
+        return chosen
+    _, first = np.unique(inactive, axis=0, return_index=True)
+    return np.union1d(chosen, np.sort(first)[:_BRANCHES])
 
 
 def _neighbours(axes: Axes, incumbents: _Array, generator: np.random.Generator) -> _Array:
@@ -62,46 +81,57 @@ def _neighbours(axes: Axes, incumbents: _Array, generator: np.random.Generator) 
     return points + np.where(moved, steps, 0.0)
 
 
-def _climbed(starts: _Array, free: NDArray[np.bool_], acquisition: Acquisition) -> _Array:
-    """Local maxima from starts (m, d) along the axes that are `free` (d,): (m, d).
+def _climbed(axes: Axes, starts: _Array, acquisition: Acquisition, generator: np.random.Generator) -> _Array:
+    """Local maxima from starts (m, d) along the active axes with gradients: (m, d).
 
     All climb at once, as one function of m · d numbers, the sum of what they reach (Balandat et al. 2020, "BoTorch",
-    appendix F): a step costs little more than that of one.
+    appendix F): a step costs little more than that of one. What is active doesn't change on the way. A parent among
+    the numbers may get to where its condition says otherwise: what becomes active there is drawn.
     """
     points = starts.copy()
-    shape = (len(starts), int(free.sum()))
+    free = axes.continuous & ~np.isnan(starts)
+    if not free.any():
+        return starts
 
     def objective(coordinates: _Array) -> tuple[float, _Array]:
-        points[:, free] = coordinates.reshape(shape)
+        points[free] = coordinates
         values, gradients = acquisition.with_gradient(points)
-        return -float(values.sum()), -gradients[:, free].ravel()
+        return -float(values.sum()), -gradients[free]
 
-    bounds = np.tile([0.0, 1.0], (starts[:, free].size, 1))
+    bounds = np.tile([0.0, 1.0], (int(free.sum()), 1))
     options = {"maxiter": _REFINING_STEPS, "maxcor": 20, "ftol": _FTOL}
-    found = minimize(objective, starts[:, free].ravel(), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    points[:, free] = found.x.reshape(shape)
-    return points
+    found = minimize(objective, starts[free], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    points[free] = found.x
+    changing = axes.continuous & axes.parents
+    return axes.rounded(axes.filled(points, generator)) if changing.any() else points
 
 
-def _exchanged(axes: Axes, acquisition: Acquisition, points: _Array) -> _Array:
+def _exchanged(axes: Axes, acquisition: Acquisition, points: _Array, generator: np.random.Generator) -> _Array:
     """The best of `points` (m, d), with values of categories and integers exchanged while that helps: (1, d)."""
     values = acquisition(points)
     best, value = points[np.argmax(values)], float(values.max())
     for _ in range(_EXCHANGES):
-        others = _exchanges(axes, best)
+        others = _exchanges(axes, best, generator)
         values = acquisition(others)
-        if not values.max() > value:
+        if not (len(values) and values.max() > value):
             break
         best, value = others[np.argmax(values)], float(values.max())
     return np.array([best])
 
 
-def _exchanges(axes: Axes, point: _Array) -> _Array:
-    """`point` (d,) with each value that an axis of few values has, one axis at a time: (m, d)."""
+def _exchanges(axes: Axes, point: _Array, generator: np.random.Generator) -> _Array:
+    """`point` (d,) with each value that an active axis of few values has, one axis at a time: (m, d).
+
+    Where it depends on an axis what is active, each of its values comes several times, with what becomes active drawn.
+    """
     exchanged = []
     for j, positions in enumerate(axes.positions):
-        if positions is not None:
-            others = np.repeat(point[None, :], len(positions), axis=0)
-            others[:, j] = positions
+        if positions is not None and not np.isnan(point[j]):
+            moved = np.repeat(positions, _DRAWN) if axes.parents[j] else positions
+            others = np.repeat(point[None, :], len(moved), axis=0)
+            others[:, j] = moved
             exchanged.append(others)
-    return np.concatenate(exchanged)
+    if not exchanged:
+        return point[None, :]
+    found = np.concatenate(exchanged)
+    return axes.allowed(axes.rounded(axes.filled(found, generator)) if axes.parents.any() else found)

@@ -39,7 +39,8 @@ def with_confidence(space: SearchSpace, confidence: Confidence | None) -> Search
     """The space with this confidence in each of its defaults; None leaves them their own."""
     if confidence is None:
         return space
-    return SearchSpace({name: _confident(parameter, confidence) for name, parameter in space.parameters.items()})
+    parameters = {name: _confident(parameter, confidence) for name, parameter in space.parameters.items()}
+    return SearchSpace(parameters, space.forbid)
 
 
 def _confident(parameter: Parameter, confidence: Confidence) -> Parameter:
@@ -65,7 +66,8 @@ def log_prior(space: SearchSpace, weight: float) -> LogPrior:
     """The prior of a space as a term, relative to uniform on the unit cube.
 
     It is that of `SearchSpace.log_prior`, but that a value in a row has the density of the normal at the middle of its
-    bin, not the mean over the bin: a smooth function that can be climbed, and differs little, as bins are narrow.
+    bin, not the mean over the bin: a smooth function that can be climbed, and differs little, as bins are narrow. And
+    what is inactive counts as it does on average where it is active.
     """
     from neps._models.terms import LogPrior
 

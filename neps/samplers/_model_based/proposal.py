@@ -111,6 +111,8 @@ def with_term(
 def ranked(axes: Axes, acquisition: Acquisition, incumbents: _Array, generator: np.random.Generator) -> _Array:
     """Points that promise much, the best first: (m, d); all of a space that has few."""
     Z = axes.everything if axes.few else candidates(axes, acquisition, incumbents, generator)
+    if not len(Z):  # all of them are forbidden
+        return Z
     return Z[np.argsort(-acquisition(Z), kind="stable")]
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ensemble", "followed"]
 
-_Values = tuple[Value, ...]
-"""Of a configuration, those of the parameters that are searched."""
+_Values = tuple[tuple[str, Value], ...]
+"""Of a configuration, those of the active parameters that are searched, with their names."""
 
 
 @attrs.frozen
@@ -111,7 +111,10 @@ def followed(history: History, prior: SearchSpace, eta: float, budget: float) ->
     best = _best_of_a_rung(history.brackets, eta)
     if not best or not _has_run(history, budget):
         return None
-    values = [tuple(trial.config[name] for name in prior.searched) for trial in (incumbent, *best)]
+    values = [
+        tuple((name, trial.config[name]) for name in prior.searched if name in trial.config)
+        for trial in (incumbent, *best)
+    ]
     return incumbent, _share(prior, values[0], tuple(values[1:]))
 
 
@@ -159,16 +162,19 @@ def _share(prior: SearchSpace, incumbent: _Values, best: tuple[_Values, ...]) ->
     """
     if not prior.has_prior:
         return 1.0
-    spaces = (prior, _moved(prior, incumbent))
-    configs = [dict(zip(prior.searched, values, strict=True)) for values in best]
+    spaces = (SearchSpace(prior.parameters), _moved(prior, incumbent))  # both without what is forbidden
+    configs = [dict(values) for values in best]
     logs = np.array([[space.log_prior(config) for config in configs] for space in spaces])
     scores = np.exp(logs - logs.max()) @ np.arange(len(best), 0, -1, dtype=np.float64)
     return float(scores[1] / scores.sum())
 
 
 def _moved(prior: SearchSpace, values: _Values) -> SearchSpace:
-    """The prior around a configuration: each confidence stays, and is low where there was no default."""
+    """The prior around a configuration: each confidence stays, and is low where there was no default.
+
+    The prior of what is inactive in the configuration stays.
+    """
     parameters = dict(prior.parameters)
-    for name, value in zip(prior.searched, values, strict=True):
+    for name, value in values:
         parameters[name] = parameters[name].with_prior(default=value)
     return SearchSpace(parameters)

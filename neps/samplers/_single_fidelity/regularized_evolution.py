@@ -43,12 +43,13 @@ class RegularizedEvolution(Sampler):
     order, whichever trial took longest and whatever the clocks say. So a trial ages by what was decided after it, and
     leaves the population in the end, however good it is: a loss that was low by luck isn't built upon for ever.
 
-    Each parameter with more than one value is as likely to be changed. Of a categorical, each other choice is as
+    Each active parameter with more than one value is as likely to be changed. Of a categorical, each other choice is as
     likely. A number takes a step on its own (log) scale: a normal one, with a standard deviation of 0.15 of the range,
-    cut off at the bounds; an integer always changes. A failed evaluation, or a loss that isn't finite, is worse than
-    any other; equals win by lot. A configuration that is claimed is changed further, until it is a new one; in a
-    finite space none is suggested twice, and the search is done when all are claimed. Priors are ignored: a default is
-    only looked at with `sample_default_first`. A fidelity is fixed at its upper bound.
+    cut off at the bounds; an integer always changes. What becomes active by a change is drawn. A failed evaluation, or
+    a loss that isn't finite, is worse than any other; equals win by lot. A configuration that is claimed or forbidden
+    is changed further, until it is a new one; in a finite space none is suggested twice, and the search is done when
+    all are claimed. Priors are ignored, but where parameters become active: a default is only looked at with
+    `sample_default_first`. A fidelity is fixed at its upper bound.
 
     Args:
         population_size: how many trials may become parents, at least 1. Default 20, since most searches are shorter
@@ -113,6 +114,6 @@ def _child(claimed: Claimed, parent: Mapping[str, Value], generator: np.random.G
     config = dict(parent)
     for _ in range(_MUTATIONS):
         config = mutated_in_one(claimed.space, config, _DEVIATION, generator)
-        if config not in claimed:
+        if config not in claimed and claimed.space.is_allowed(config):
             return config
     return claimed.another(generator)

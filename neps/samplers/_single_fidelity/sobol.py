@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from neps.samplers._drawing.sequences import sobol_sequence
+from neps.samplers._drawing.initial_design import sobol_point
 from neps.samplers._protocol import Sampler, Suggestion
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class Sobol(Sampler):
     """Trial N is point N - 1 of a Sobol sequence, scrambled by the run's seed.
 
     It covers the space more evenly than random search with the same number of trials: among the first 2^m trials, each
-    numerical parameter has one value in each of 2^m equal parts of its scale. Priors are ignored.
+    numerical parameter has one value in each of 2^m equal parts of its scale. Of conditional parameters each has a
+    coordinate that counts where they are active, and points whose configurations are forbidden are skipped. Priors are
+    ignored.
 
     Example:
         >>> Sobol().settings()
@@ -44,9 +46,7 @@ class Sobol(Sampler):
         history: History,
         number: int,
         budget: Budget,  # noqa: ARG002
-        generator: np.random.Generator,  # noqa: ARG002 - the run's seed scrambles the whole sequence
+        generator: np.random.Generator,
     ) -> Suggestion:
         """The configuration at point `number - 1`."""
-        space = history.space
-        point = sobol_sequence(space.dimensions, history.seed).point(number - 1)
-        return Suggestion(config=space.decode(point))
+        return Suggestion(config=sobol_point(history, number, generator))
