@@ -10,6 +10,9 @@ _LOG = "Write neps.Float(lower, upper, log=True), or neps.Integer."
 _CHOICE = "Write neps.Categorical([...])."
 _ORDERED = "Write neps.Categorical([...], ordered=True)."
 _MULTIPLES = "Write neps.Float(lower, upper, step=…), or neps.Integer: both bounds are included."
+_CONDITION = 'Write active_if={"name of another parameter": its value, or a list of values} at the parameter.'
+_COMPARISON = 'Write active_if={"name of another parameter": neps.more_than(…)}, or neps.less_than, at the parameter.'
+_FORBID = 'Write neps.SearchSpace({…}, forbid=[{"optimizer": "sgd", "batch_size": 512}]).'
 _SEARCHER = "Searchers are names: neps.run(..., searcher='hyperband')."
 _RUN = "Call neps.run(run_pipeline, root_directory, pipeline_space, …)."
 
@@ -24,6 +27,9 @@ NAMES = {
     **dict.fromkeys(("Ordinal", "OrdinalHyperparameter", "ordinal", "finrange", "logordinal"), _ORDERED),
     **dict.fromkeys(("HPOConstant",), "Write neps.Constant(value)."),
     **dict.fromkeys(("quniform", "qrandint"), _MULTIPLES),
+    **dict.fromkeys(("EqualsCondition", "InCondition", "NotEqualsCondition", "AndConjunction"), _CONDITION),
+    **dict.fromkeys(("GreaterThanCondition", "LessThanCondition"), _COMPARISON),
+    **dict.fromkeys(("ForbiddenAndConjunction", "ForbiddenEqualsClause", "ForbiddenInClause"), _FORBID),
     **dict.fromkeys(("algorithms", "optimizers", "create_sampler"), _SEARCHER),
     **dict.fromkeys(("create_study", "optimize", "minimize", "fmin", "tune", "Tuner"), _RUN),
     **dict.fromkeys(("warmstart_neps", "add_trial"), "Write neps.import_trials(root, results)."),
@@ -32,7 +38,7 @@ NAMES = {
     **dict.fromkeys(("Suggestion", "Wait", "Done", "Place", "Brackets", "Budget"), "It is in neps.samplers."),
     **dict.fromkeys(("trial", "history", "budget", "fidelity"), "It is private: see docs/public.md."),
     **dict.fromkeys(("get_context", "get_trial_id", "get_trial_dir"), "Write neps.current_trial()."),
-    "Operation": "Spaces are flat: there are no operations. Search their choices as neps.Categorical.",
+    "Operation": "There are no operations. Search choices as neps.Categorical, and their arguments with active_if.",
     "Resampled": "Spaces are flat: give each parameter a name of its own.",
     "ConfidenceLevel": "Write default_confidence='low', 'medium' or 'high'.",
     "tblogger": "Pass callbacks=[neps.callbacks.TensorBoard()] to neps.run.",

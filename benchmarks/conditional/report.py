@@ -20,9 +20,8 @@ _FLOOR = 1e-4
 
 def tables(measured: Measured) -> str:
     """Both tables."""
-    return (
-        f"### Log density of what it predicts\n\n{_predictions(measured)}\n\n### log10 regret\n\n{_searches(measured)}"
-    )
+    parts = ("### Log density of what is predicted", _predictions(measured), "### log10 regret", _searches(measured))
+    return "\n\n".join(map(str, parts))
 
 
 def _predictions(measured: Measured) -> Table:

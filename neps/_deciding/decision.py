@@ -20,10 +20,12 @@ from neps._deciding.request import Request
 from neps._deciding.seeding import entry_generator, generator_for, trial_seed
 from neps._ending import Ending
 from neps._evaluation.plain import as_number, plain
+from neps._history import History
 from neps._outcome import Outcome
 from neps._trial import MOST_PLACES, Decision, Entry, Place, place_fields
 from neps.errors import ArgumentError, NepsError, SamplerError, SpaceError, shown
 from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
+from neps.space import Value
 
 __all__ = ["decide", "is_independent", "lacks_cost"]
 
@@ -166,7 +168,7 @@ def _checked(name: str, request: Request, suggestion: Suggestion, entry: Entry |
         )
         raise SamplerError(message)
     try:
-        config = history.space.validate(suggestion.config)
+        config = _configuration(history, suggestion)
     except SpaceError as error:
         message = f"{name}.decide gives trial {number} a configuration that isn't of the space: {error}"
         raise SpaceError(message) from error
@@ -193,6 +195,16 @@ def _checked(name: str, request: Request, suggestion: Suggestion, entry: Entry |
     decision = Decision(**fields)
     reserved = _expected_cost(request, decision)
     return decision if reserved is None else dataclasses.replace(decision, reserved_cost=reserved)
+
+
+def _configuration(history: History, suggestion: Suggestion) -> dict[str, Value]:
+    """As plain values; one that the trial that it continues has stays allowed, though a function may forbid it now."""
+    space, earlier = history.space, history.by_number.get(suggestion.previous or 0)
+    if space.forbid and earlier is not None:
+        config = space.parsed(suggestion.config)
+        if {**earlier.config, **{name: config[name] for name in space.fidelities}} == config:
+            return config
+    return space.validate(suggestion.config)
 
 
 def _metadata(name: str, number: int, given: object) -> dict[Any, Any]:

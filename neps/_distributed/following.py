@@ -165,7 +165,7 @@ class _Follower:
         self._see(folder)
         rendezvous.at(step["port"])
         previous = None if step["previous"] is None else Path(layout.trial(step["previous"]))
-        given = space.handed(space.validate(step["config"]))
+        given = space.handed(space.parsed(step["config"]))
         arguments = keywords(self._directories, given, folder.directory, previous)
         number = step["evaluation"]
         fence = Fence(lambda: self._abandon(number), grace=GRACE)

@@ -170,18 +170,7 @@ def _resolved(what: str, name: str, condition: Condition, parameters: Mapping[st
         msg = f"{what} names {shown(name)}, but the space has {has}: name one of these.{hint}"
         raise SpaceError(msg)
     parent = parameters[name]
-    if parent.is_fidelity:
-        msg = (
-            f"{what} names {name!r}, which is a fidelity, but a configuration stays the same at every fidelity: name "
-            "another parameter, or decide in run_pipeline."
-        )
-        raise SpaceError(msg)
-    if isinstance(condition, Comparison) and (parent.categories or not parent.searched):
-        without = "it is a constant" if not parent.searched else "its choices have no order"
-        msg = f"{what} compares {name!r}, but {without}: list the values instead" + (
-            ", or write ordered=True there." if parent.categories else "."
-        )
-        raise SpaceError(msg)
+    _check_parent(what, name, parent, compared=isinstance(condition, Comparison))
     try:
         values = tuple(map(parent.parse, condition.values))
     except SpaceError as error:
@@ -190,6 +179,21 @@ def _resolved(what: str, name: str, condition: Condition, parameters: Mapping[st
     if isinstance(condition, Comparison):
         return Comparison(tuple(zip((relation for relation, _ in condition.bounds), values, strict=True)))
     return OneOf(_in_order(parent, values))
+
+
+def _check_parent(what: str, name: str, parent: Parameter, *, compared: bool) -> None:
+    if parent.is_fidelity:
+        msg = (
+            f"{what} names {name!r}, which is a fidelity, but a configuration stays the same at every fidelity: name "
+            "another parameter, or decide in run_pipeline."
+        )
+        raise SpaceError(msg)
+    if compared and not parent.searched:
+        msg = f"{what} compares {name!r}, but that is a constant: list its value instead."
+        raise SpaceError(msg)
+    if compared and parent.categories:
+        msg = f"{what} compares {name!r}, but its choices have no order: list them, or write ordered=True there."
+        raise SpaceError(msg)
 
 
 def _in_order(parent: Parameter, values: tuple[Value, ...]) -> tuple[Value, ...]:

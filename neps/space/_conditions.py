@@ -6,11 +6,12 @@ What a condition says lives here, not what it means in a space: `neps.space._act
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from neps._calling import public
 from neps.errors import SpaceError, nearest, shown
 from neps.space._values import Value, told_apart
 
@@ -32,6 +33,7 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "at_most": operator.le,
     "less_than": operator.lt,
 }
+_LOWER = ("at_least", "more_than")
 
 
 @attrs.frozen(repr=False)
@@ -68,6 +70,9 @@ class Comparison:
 
     bounds: tuple[tuple[str, Value], ...] = attrs.field(eq=repr)
 
+    def __attrs_post_init__(self) -> None:
+        _one_bound_a_side([relation for relation, _ in self.bounds])
+
     @property
     def values(self) -> tuple[Value, ...]:
         """All bounds."""
@@ -76,13 +81,13 @@ class Comparison:
     def __and__(self, other: object) -> Comparison:
         if not isinstance(other, Comparison):
             return NotImplemented
-        return _comparison({**dict(self.bounds), **dict(other.bounds)}, len(self.bounds) + len(other.bounds))
+        return Comparison(tuple(sorted(self.bounds + other.bounds, key=lambda bound: [*_RELATIONS].index(bound[0]))))
 
     def __repr__(self) -> str:
         return " & ".join(f"{relation}({bound!r})" for relation, bound in self.bounds)
 
     def __str__(self) -> str:
-        return f"is {' and '.join(f'{relation} {shown(bound)}' for relation, bound in self.bounds)}".replace("_", " ")
+        return "is " + " and ".join(f"{relation.replace('_', ' ')} {shown(bound)}" for relation, bound in self.bounds)
 
     def plain(self) -> dict[str, Value]:
         """As it is written to neps.yaml."""
@@ -96,6 +101,7 @@ class Comparison:
 Condition = OneOf | Comparison
 
 
+@public("neps.at_least")
 def at_least(bound: Value) -> Comparison:
     """For `active_if` and `forbid`: a number, or a choice of an ordered Categorical, that is `bound` or above it.
 
@@ -107,6 +113,7 @@ def at_least(bound: Value) -> Comparison:
     return _comparison({"at_least": bound})
 
 
+@public("neps.at_most")
 def at_most(bound: Value) -> Comparison:
     """For `active_if` and `forbid`: a number, or a choice of an ordered Categorical, that is `bound` or below it.
 
@@ -118,6 +125,7 @@ def at_most(bound: Value) -> Comparison:
     return _comparison({"at_most": bound})
 
 
+@public("neps.more_than")
 def more_than(bound: Value) -> Comparison:
     """For `active_if` and `forbid`: a number, or a choice of an ordered Categorical, above `bound`.
 
@@ -129,6 +137,7 @@ def more_than(bound: Value) -> Comparison:
     return _comparison({"more_than": bound})
 
 
+@public("neps.less_than")
 def less_than(bound: Value) -> Comparison:
     """For `active_if` and `forbid`: a number, or a choice of an ordered Categorical, below `bound`.
 
@@ -140,20 +149,25 @@ def less_than(bound: Value) -> Comparison:
     return _comparison({"less_than": bound})
 
 
-def _comparison(given: Mapping[str, object], count: int | None = None) -> Comparison:
+def _comparison(given: Mapping[str, object]) -> Comparison:
     for relation in given:
         if relation not in _RELATIONS:
-            msg = f"a comparison is {shown(relation)}, but it must be one of {', '.join(_RELATIONS)}: write that."
-            raise SpaceError(msg + nearest(str(relation), _RELATIONS))
-    if (
-        len(given) != (count or len(given))
-        or {"at_least", "more_than"} <= {*given}
-        or {"at_most", "less_than"} <= {*given}
-    ):
-        msg = f"two comparisons give the same bound ({', '.join(given)}), but one says it all: leave the other out."
+            hint = nearest(str(relation), _RELATIONS)
+            msg = f"a comparison is {shown(relation)}, but it must be one of {', '.join(_RELATIONS)}: write that.{hint}"
+            raise SpaceError(msg)
+    return Comparison(
+        tuple((name, told_apart(f"the bound of {name}", given[name])) for name in _RELATIONS if name in given)
+    )
+
+
+def _one_bound_a_side(relations: Sequence[str]) -> None:
+    sides = ["below" if relation in _LOWER else "above" for relation in relations]
+    if len({*sides}) < len(sides) or not sides:
+        msg = (
+            f"a comparison has the bounds {', '.join(relations) or 'none'}, but it must have one from below, one from "
+            "above, or both: leave the others out."
+        )
         raise SpaceError(msg)
-    kept = [name for name in _RELATIONS if name in given]
-    return Comparison(tuple((name, told_apart(f"the bound of {name}", given[name])) for name in kept))
 
 
 @attrs.frozen(repr=False)
@@ -220,16 +234,19 @@ def _condition(what: str, given: object) -> Condition:
         except SpaceError as error:
             msg = f"{what}: {error}"
             raise SpaceError(msg) from error
-    listed = list(given) if isinstance(given, list | tuple) else [given]
-    if isinstance(given, set | frozenset):
-        listed = sorted(given, key=repr)
-    if not listed:
-        msg = f"{what} is empty, but at least one value is needed: list those for which the condition holds."
-        raise SpaceError(msg)
     if callable(given):
         msg = (
             f"{what} is {shown(given)}, but it must be a value, a list of values or a comparison: write "
             "neps.at_least(…), neps.at_most(…), neps.more_than(…) or neps.less_than(…)."
         )
         raise SpaceError(msg)
-    return OneOf(tuple({repr(value): value for value in (told_apart(what, each) for each in listed)}.values()))
+    if not (values := {repr(value): value for value in (told_apart(what, each) for each in _listed(given))}):
+        msg = f"{what} is empty, but at least one value is needed: list those for which the condition holds."
+        raise SpaceError(msg)
+    return OneOf(tuple(values.values()))
+
+
+def _listed(given: object) -> Iterable[object]:
+    if isinstance(given, set | frozenset):
+        return sorted(given, key=repr)
+    return given if isinstance(given, list | tuple) else [given]

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from neps.errors import SpaceError
 from neps.space._activity import Activity, Test
@@ -21,7 +21,7 @@ from neps.space._values import Value
 
 __all__ = ["Extent", "parts"]
 
-_MOST_STATES = 20_000
+_MOST_STATES = 5_000
 _MOST_LISTED = 10_000
 _LEAST_ALLOWED = 1e-3
 _INACTIVE = -1
@@ -53,6 +53,8 @@ class Total:
 ONE = Total(1, 1.0, 1.0)
 Part = tuple[Value, Total]
 """Values of a parameter that no test tells apart: one of them, and how many there are."""
+_States = dict[tuple[int, ...], Total]
+"""How much there is, by the parts in which the remembered parameters are."""
 
 
 def parts(parameter: Parameter, tests: Sequence[Test]) -> list[Part]:
@@ -69,14 +71,13 @@ def parts(parameter: Parameter, tests: Sequence[Test]) -> list[Part]:
 
 
 def _pieces(parameter: Parameter, landmarks: set[Value]) -> Iterator[Part]:
+    """A parameter's values, cut into pieces at some of them."""
     axis = parameter.axis
     if not parameter.searched or parameter.count == 1:
         yield parameter.from_unit(1.0), ONE
     elif isinstance(axis, Row):
-        places = {axis.values.index(value) for value in landmarks}
-        cuts = {0, axis.count, *places, *(place + 1 for place in places)}
-        every = range(axis.count + 1) if parameter.categories else sorted(cuts)
-        for begin, end in itertools.pairwise(every):
+        places = range(axis.count) if parameter.categories else [axis.values.index(value) for value in landmarks]
+        for begin, end in itertools.pairwise(sorted({0, axis.count, *places, *(place + 1 for place in places)})):
             yield axis.values[begin], _amount(parameter, axis.bins.edge(begin), axis.bins.edge(end), end - begin)
     elif isinstance(axis, Line):
         for low, high in itertools.pairwise(sorted({0.0, 1.0, *map(axis.position, landmarks)})):
@@ -104,43 +105,45 @@ class _Count:
         tests: Mapping[str, Sequence[Test]],
         forbidden: Sequence[Sequence[Test]],
     ) -> None:
-        self._tests = tests
         looking: dict[str, list[Test]] = {name: [] for name in parameters}
         for test in itertools.chain(*tests.values(), *forbidden):
             looking[test.parent].append(test)
-        counted = [name for name, parameter in parameters.items() if not parameter.is_fidelity]
-        self._parts = {name: parts(parameters[name], looking[name]) for name in counted}
-        self._needs = {name: {test.parent for test in tests[name]} for name in counted}
-        self._clauses = [({test.parent for test in clause}, clause) for clause in forbidden]
-        self._awaited: dict[str, list[set[str]]] = {name: [] for name in counted}
-        for child, parents in self._needs.items():
-            for parent in parents:
-                self._awaited[parent].append({child})
-        for names, _ in self._clauses:
+        self._tests = {name: tests[name] for name, parameter in parameters.items() if not parameter.is_fidelity}
+        self._parts = {name: parts(parameters[name], looking[name]) for name in self._tests}
+        self._needs = {name: _parents(conditions) for name, conditions in self._tests.items()}
+        self._clauses = [(_parents(clause), clause) for clause in forbidden]
+        self._awaited: dict[str, list[set[str]]] = {name: [] for name in self._tests}
+        users = [({name}, parents) for name, parents in self._needs.items()]
+        for awaited, names in (*users, *((names, names) for names, _ in self._clauses)):
             for name in names:
-                self._awaited[name].append(names)
+                self._awaited[name].append(awaited)
 
     def total(self) -> Total | None:
         """What is allowed; None if that takes too many states to tell."""
         remembered: list[str] = []
-        states: dict[tuple[int, ...], Total] = {(): ONE}
+        states: _States = {(): ONE}
         done: set[str] = set()
         while name := self._next(done, remembered):
             done.add(name)
-            closing = [clause for among, clause in self._clauses if name in among and among <= done]
             names = [*remembered, name]
             kept = [index for index, each in enumerate(names) if self._is_needed(each, done)]
-            after: dict[tuple[int, ...], Total] = {}
-            for state, amount in states.items():
-                for part, share in self._ways(name, remembered, state):
-                    whole = (*state, part)
-                    if not any(self._all_hold(clause, names, whole) for clause in closing):
-                        key = tuple(whole[index] for index in kept)
-                        after[key] = after.get(key, Total()) + amount * share
-            if len(after) > _MOST_STATES:
+            states = self._after(states, names, kept, done)
+            if len(states) > _MOST_STATES:
                 return None
-            states, remembered = after, [names[index] for index in kept]
+            remembered = [names[index] for index in kept]
         return sum(states.values(), Total())
+
+    def _after(self, states: _States, names: list[str], kept: list[int], done: set[str]) -> _States:
+        """The states once the last of the names has been taken, of which only `kept` are remembered."""
+        closing = [clause for among, clause in self._clauses if names[-1] in among and among <= done]
+        after: _States = {}
+        for state, amount in states.items():
+            for part, share in self._ways(names, state):
+                whole = (*state, part)
+                if not any(self._all_hold(clause, names, whole) for clause in closing):
+                    key = tuple(whole[index] for index in kept)
+                    after[key] = after.get(key, Total()) + amount * share
+        return after
 
     def _next(self, done: set[str], remembered: list[str]) -> str | None:
         """The parameter after which least is remembered; of several, one that follows from what was last."""
@@ -155,11 +158,11 @@ class _Count:
     def _is_needed(self, name: str, done: set[str]) -> bool:
         return any(not each <= done for each in self._awaited[name])
 
-    def _ways(self, name: str, names: list[str], state: tuple[int, ...]) -> Iterator[tuple[int, Total]]:
-        if not self._all_hold(self._tests[name], names, state):
-            yield _INACTIVE, ONE
-        else:
-            yield from ((index, amount) for index, (_, amount) in enumerate(self._parts[name]))
+    def _ways(self, names: list[str], state: tuple[int, ...]) -> Iterable[tuple[int, Total]]:
+        """The parts that the last of the names may be in, if the ones before are in this state."""
+        if not self._all_hold(self._tests[names[-1]], names, state):
+            return ((_INACTIVE, ONE),)
+        return ((index, amount) for index, (_, amount) in enumerate(self._parts[names[-1]]))
 
     def _all_hold(self, tests: Sequence[Test], names: list[str], state: tuple[int, ...]) -> bool:
         for test in tests:
@@ -167,6 +170,10 @@ class _Count:
             if part == _INACTIVE or not test.holds(self._parts[test.parent][part][0]):
                 return False
         return True
+
+
+def _parents(tests: Iterable[Test]) -> set[str]:
+    return {test.parent for test in tests}
 
 
 class Extent:
@@ -196,8 +203,8 @@ class Extent:
         found: list[dict[str, Value]] = [{}]
         for name in self._activity.order:
             found = [longer for config in found for longer in self._longer(config, name)]
-        configs = [{name: config[name] for name in self._parameters if name in config} for config in found]
-        return [config for config in configs if self._forbidden.found(config) is None]
+        ordered = (self._activity.configuration(config.__getitem__) for config in found)
+        return [config for config in ordered if self._forbidden.found(config) is None]
 
     def _longer(self, config: dict[str, Value], name: str) -> Iterator[dict[str, Value]]:
         """A configuration of what is before a parameter, with each of its values; forbidden combinations left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ELSEWHERE"]
+__all__ = ["ELSEWHERE", "SPACE_ELSEWHERE"]
 
 _DEFAULT = "Write default=…: the value (or the choice itself) where you expect good results."
 _CONFIDENCE = 'Write default_confidence="low", "medium" or "high".'
@@ -17,6 +17,9 @@ _WEIGHTS = (
 )
 _ORDER = "Write ordered=True, with choices=[…] in their order."
 _NAME = 'A parameter\'s name is its key in pipeline_space: {"name": neps.Float(0, 1)}.'
+
+_ACTIVE_IF = 'Write active_if={"name of another parameter": its value, or a list of values, or neps.at_least(…)}.'
+_FORBID = 'Write forbid=[{"optimizer": "sgd", "batch_size": neps.at_least(512)}], or functions in this list.'
 
 ELSEWHERE = {
     # Optuna
@@ -55,5 +58,22 @@ ELSEWHERE = {
     "values": _CHOICES,
     "is_ordered": _ORDER,
     "fidelity": "Write is_fidelity=True.",
+    "condition": _ACTIVE_IF,
+    "conditions": _ACTIVE_IF,
+    "depends_on": _ACTIVE_IF,
+    "dependents": f"In the parameters that depend on this one: {_ACTIVE_IF[0].lower()}{_ACTIVE_IF[1:]}",
+    "parent": _ACTIVE_IF,
 }
 """What to do instead, by the argument's name."""
+
+SPACE_ELSEWHERE = {
+    "space": "Pass the parameters first, as a dict.",
+    "forbidden": _FORBID,
+    "forbidden_clauses": _FORBID,
+    "constraints": _FORBID,
+    "parameter_constraints": _FORBID,
+    "conditions": f"In the parameters that have them: {_ACTIVE_IF[0].lower()}{_ACTIVE_IF[1:]}",
+    "seed": "Pass seed=… to neps.run.",
+    "name": "Leave it out: a space has no name.",
+}
+"""The same for `SearchSpace`."""

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neps._calling import public
 from neps.errors import SpaceError, nearest, shown
 from neps.space._activity import Activity
 from neps.space._checking import check_conditions, checked_parameters
 from neps.space._conditions import Conditions
 from neps.space._counting import Extent
 from neps.space._definition import FORBID, differing, parameters_from
+from neps.space._elsewhere import SPACE_ELSEWHERE
 from neps.space._forbidden import Forbidden, Forbidding, Rule
 from neps.space._number import Number
 from neps.space._parameter import Parameter
@@ -60,6 +62,7 @@ class SearchSpace(Mapping[str, Parameter]):
         ({'optimizer': 'adam'}, array([0.25,  nan]))
     """
 
+    @public("neps.SearchSpace", SPACE_ELSEWHERE, hidden=1)
     def __init__(
         self,
         parameters: Mapping[str, Parameter] | SearchSpace,

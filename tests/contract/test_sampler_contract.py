@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from neps.samplers import (
     ASHA,
     MOBSTER,
@@ -31,8 +33,6 @@ from neps.samplers import (
 from neps.testing.samplers import SamplerContract
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from neps._budget import Budget
     from neps._history import History
 
@@ -203,7 +203,10 @@ class _HillClimber(Sampler):
             return Suggestion(config=space.sample(generator))
         point = space.encode(best.config) + self.step * generator.standard_normal(space.dimensions)
         inside = 1.0 - abs(1.0 - abs(point))  # what leads beyond a bound comes back, so no corner is tried twice
-        return Suggestion(config=space.decode(inside), metadata={"from": best.number})
+        config = space.decode(np.where(np.isnan(inside), generator.random(space.dimensions), inside))
+        if not space.is_allowed(config):
+            config = space.sample(generator)
+        return Suggestion(config=config, metadata={"from": best.number})
 
 
 class TestOfAUser(SamplerContract):

@@ -75,7 +75,8 @@ def test_each_argument_of_ours_exists() -> None:
     rows = re.findall(r"^\| .* \| (.*) \|$", PAGE, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"(\w+)=(?!=)", " ".join(re.findall(r"`([^`]*)`", row)))}
     settings = {name for searcher in registry.SEARCHERS for name in registry._keywords(searcher)}
-    parameters = {name for kind in (neps.Float, neps.Categorical) for name in inspect.signature(kind).parameters}
+    kinds = (neps.Float, neps.Categorical, neps.SearchSpace)
+    parameters = {name for kind in kinds for name in inspect.signature(kind).parameters}
     elsewhere = {"gres", "callbacks"}  # SLURM's; see docs/trackers.md
     assert named - elsewhere <= set(inspect.signature(neps.run).parameters) | settings | parameters
     assert len(named) > 15

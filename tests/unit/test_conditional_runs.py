@@ -193,6 +193,34 @@ def test_the_same_space_joins_and_overwriting_takes_another(root: Path, tmp_path
     assert [set(trial.config) for trial in again.trials] == [{"layers", "optimizer"}] * 2
 
 
+def test_what_was_decided_stays_if_a_function_forbids_it_later(root: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(root, tmp_path / "run")
+
+    def too_many(config: dict[str, Any]) -> bool:
+        return bool(config["layers"] != 1)
+
+    later = neps.SearchSpace(dict(space()), [space().forbid[0], too_many])
+    after = neps.run(train, run, later, max_evaluations_total=28, ignore_errors=True, **QUIET)
+    assert [trial.loss for trial in after.trials[:24]] == [trial.loss for trial in neps.load(root).trials]
+    assert [trial.config["layers"] for trial in after.trials[24:]] == [1] * 4
+
+
+def test_what_was_begun_is_promoted_though_a_function_forbids_it_by_now(tmp_path: Path) -> None:
+    forbidden: list[set[int]] = [set()]
+
+    def some(config: dict[str, Any]) -> bool:
+        return config["layers"] in forbidden[0]
+
+    begun = neps.SearchSpace(dict(space()), [some])
+    arguments: dict[str, Any] = QUIET | {"searcher": "successive_halving", "ignore_errors": True}
+    neps.run(train, tmp_path / "run", begun, max_evaluations_total=6, **arguments)
+    forbidden[0] = {1, 3, 4}
+    after = neps.run(train, tmp_path / "run", begun, max_evaluations_total=20, **arguments)
+    later = after.trials[6:]
+    assert {trial.config["layers"] for trial in later if trial.previous is None} == {2}
+    assert {trial.config["layers"] for trial in later if trial.previous is not None} - {2}
+
+
 def test_readers_that_know_no_conditions_refuse_the_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_definition, "REQUIREMENTS", frozenset({"step", "ordered"}))
     with pytest.raises(

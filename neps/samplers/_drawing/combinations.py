@@ -158,8 +158,7 @@ def _turn(number: int, pieces: Sequence[_Piece]) -> tuple[int, int]:
                 position -= end - begin
         number -= (last - rounds) * width
         rounds = last
-    msg = "there are not so many combinations"
-    raise IndexError(msg)
+    raise IndexError(number)
 
 
 def _children_soon(names: Sequence[str], tests: Mapping[str, Sequence[Test]]) -> tuple[str, ...]:

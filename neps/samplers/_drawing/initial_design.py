@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -38,8 +38,7 @@ def sobol_point(history: History, number: int, generator: np.random.Generator) -
     has points that are spread evenly over what is active in it.
     """
     if history.space.forbid:
-        found = _allowed(history.space, history.seed).get(number - 1)
-        return cast("dict[str, Value]", found)  # of infinitely many
+        return _allowed(history.space, history.seed).get(number - 1) or {}  # there are infinitely many
     return _decoded(history.space, history.seed, number - 1)
 
 
