@@ -71,7 +71,8 @@ class Way:
 def _active(x: Array, count: int) -> Array:
     """Columns (n, c) whose distances are those without conditions; NaN where it is inactive."""
     if not count:
-        return np.asarray(x - 0.5)[:, None]
+        column: Array = (x - 0.5)[:, None]
+        return column
     columns = one_hot(x, count) * 0.5**0.5
     columns[np.isnan(x)] = np.nan
     return columns

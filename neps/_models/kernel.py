@@ -104,6 +104,8 @@ def category(X: _Array, count: int) -> NDArray[np.intp]:
 def one_hot(x: _Array, count: int) -> _Array:
     """Columns that are 1 where a coordinate stands for a category; an inactive one has none: (n,) → (n, count)."""
     inactive = np.isnan(x)
+    if not inactive.any():
+        return np.asarray(category(x, count)[:, None] == np.arange(count), dtype=np.float64)
     chosen = category(np.where(inactive, 0.0, x), count)[:, None] == np.arange(count)
     return np.asarray(chosen & ~inactive[:, None], dtype=np.float64)
 

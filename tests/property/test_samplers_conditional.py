@@ -23,7 +23,7 @@ from neps.samplers._drawing.mutation import mutated_in_one, mutated_in_some
 from neps.samplers._model_based.axes import axes_of
 from neps.samplers._registry import resolve
 from neps.samplers._single_fidelity.grid_search import axes, grid
-from neps.space import Categorical, Float, Integer, SearchSpace, Value, at_least
+from neps.space import Categorical, Float, Integer, SearchSpace, Value, at_least, less_than
 from neps.testing.simulation import decided, simulate
 from rigs.conditional_spaces import conditional_spaces, random_space
 
@@ -240,3 +240,12 @@ def test_a_sobol_sequence_is_even_in_each_branch() -> None:
     x = sorted(float(str(trial.config["x"])) for trial in history.trials if "x" in trial.config)
     assert len(x) == 32
     assert np.abs(np.array(x) - (np.arange(32) + 0.5) / 32).max() < 0.08
+
+
+@pytest.mark.parametrize("searcher", ["pibo", "priorband", "priorband_bo", "freeze_thaw_prior"])
+def test_a_confidence_that_leaves_nothing_of_the_prior_is_refused(searcher: str) -> None:
+    parameters = {"x": Float(0, 1, default=0.0), "epochs": Integer(1, 9, is_fidelity=True)}
+    space = SearchSpace(parameters, forbid=[{"x": less_than(0.7)}])
+    assert resolve(searcher, space, {})
+    with pytest.raises(ArgumentError, match=r"of its prior"):
+        resolve(searcher, space, {"prior_confidence": "high"})

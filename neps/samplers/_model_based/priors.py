@@ -98,6 +98,10 @@ class PriorTerm:
     prior_weight: float = attrs.field(converter=settings.prior_weight)
     prior_confidence: Confidence | None = attrs.field(converter=settings.prior_confidence)
 
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a confidence with which nearly all that the prior draws is forbidden."""
+        with_confidence(space, self.prior_confidence)
+
     def term(
         self, space: SearchSpace, improvement: Acquisition, spent: float, *, doubt: float = 1.0, share: float = 1.0
     ) -> LogPrior:

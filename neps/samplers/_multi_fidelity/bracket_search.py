@@ -57,6 +57,7 @@ class BracketSearch(Sampler):
         check_fidelity(space)
         source = self.source
         check_prior(space, self.default, needs_prior=source.needs_prior, default_if_any=source.default_if_any)
+        source.check(space)
         self.kinds.check(len(self.rungs(space)))
 
     def settings(self) -> dict[str, Any]:

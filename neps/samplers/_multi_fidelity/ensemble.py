@@ -48,6 +48,10 @@ class Ensemble(Source):
     inc_mutation_rate: float = attrs.field(converter=settings.inc_mutation_rate)
     inc_mutation_std: float = attrs.field(converter=settings.inc_mutation_std)
 
+    def check(self, space: SearchSpace) -> None:
+        """See `Source.check`: with the confidence that counts."""
+        self.prior(space)
+
     def prior(self, space: SearchSpace) -> SearchSpace:
         """The space with the confidence that counts."""
         return with_confidence(space, self.prior_confidence)

@@ -174,6 +174,8 @@ class FreezeThawSearch(Sampler):
         """Refuse a space without one fidelity, and a step that isn't whole where the fidelity is, or far too small."""
         check_fidelity(space)
         check_prior(space, self.default, needs_prior=self.prior is not None)
+        if self.prior is not None:
+            self.prior.check(space)
         if self.step is None:
             return
         fidelity = fidelity_of(space)

@@ -86,6 +86,10 @@ class Model(Source):
             **({} if self.prior is None else {"prior_weight": self.prior.prior_weight}),
         }
 
+    def check(self, space: SearchSpace) -> None:
+        """See `Source.check`."""
+        self.fallback.check(space)
+
     def configuration(self, begins: Beginning) -> Drawn:
         """See `Source.configuration`: what the model says, once there are results enough."""
         drawn, generator = self.fallback.configuration(begins), begins.generator()

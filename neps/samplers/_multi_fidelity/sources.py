@@ -16,6 +16,7 @@ from neps.samplers._multi_fidelity.fidelity import rungs_of
 if TYPE_CHECKING:
     from neps._history import History
     from neps._trial import Value
+    from neps.space import SearchSpace
 
 __all__ = ["Beginning", "Drawn", "Prior", "Source", "Uniform"]
 
@@ -61,6 +62,9 @@ class Source(abc.ABC):
 
     default_if_any: ClassVar[bool] = False
     """Whether `sample_default_first` asks for the default only where there is one, instead of for a space with one."""
+
+    def check(self, space: SearchSpace) -> None:  # noqa: B027 - most take every space
+        """Raise SpaceError if no configuration could be drawn."""
 
     @abc.abstractmethod
     def configuration(self, begins: Beginning) -> Drawn:

@@ -90,6 +90,7 @@ class _TimesPrior(Improvement):
                 "pibo needs a prior, but no parameter of the search space has a default. "
                 "Give at least one a default, as in Float(0, 1, default=0.3), or use bayesian_optimization."
             )
+        self.prior.check(space)
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`."""
