@@ -25,15 +25,12 @@ def normalised(
 
     Problems without a known optimum, a unit, or a seed that all have are left out.
     """
-    shared = {
-        problem: study.shared_seeds(problem, methods, step)
-        for problem in study.problems
-        if problem.optimum is not None and problem.name in units
-    }
+    counted = [problem for problem in study.problems if problem.optimum is not None and problem.name in units]
+    shared = [(problem, study.shared_seeds(problem, methods, step)) for problem in counted]
     return [
         {
             problem.name: study.regrets(problem, method, seeds, step)[:, -1] / units[problem.name]
-            for problem, seeds in shared.items()
+            for problem, seeds in shared
             if seeds
         }
         for method in methods

@@ -116,7 +116,7 @@ _OWN = {"sgd": "momentum", "adam": "beta1", "lion": "beta"}
 _WIDTHS = tuple(Axis(f"width{index}", (4, 20, 100), log=True) for index in (1, 2, 3))
 
 NETWORK = Family(
-    "network",
+    "widths",
     ("optimizer", "layers"),
     {
         f"{optimizer} {layers}": (*_WIDTHS[:layers], _RATE, Axis(own, (0.0, 0.5, 0.8, 0.95)))
@@ -124,7 +124,7 @@ NETWORK = Family(
         for layers in (1, 2, 3)
     },
     Axis("epochs", (1, 2, 3, 5, 9, 15, EPOCHS), log=True),
-    lowest=0.0,
+    lowest=0.1606,
 )
 _NETWORK = (
     choice("optimizer", *_OWN),
@@ -174,7 +174,7 @@ REGRESSORS = Family(
         }.items()
     },
     Axis("ninths", (1, 3, _NINTHS), log=True),
-    lowest=0.0,
+    lowest=0.5489,
 )
 _REGRESSORS = (
     choice("model", "svm", "forest", "boosting", "network"),

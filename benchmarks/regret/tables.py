@@ -44,8 +44,9 @@ def ranks(study: RegretStudy) -> str:
 
 def _rankings(study: RegretStudy) -> Iterator[str]:
     """Of all methods as far as all go, and of those that go further."""
-    far = [method for method in study.methods if method.evaluations >= BUDGETS[-1]]
-    for methods, budgets in ((study.methods, BUDGETS[:-1]), (far, BUDGETS)):
+    for end in sorted({method.evaluations for method in study.methods} & {*BUDGETS}):
+        methods = [method for method in study.methods if method.evaluations >= end]
+        budgets = [budget for budget in BUDGETS if budget <= end]
         yield from _ranking(study, methods, budgets)
         if all(problem.conditional for problem in study.problems):
             yield from _normalised(study, methods, budgets)

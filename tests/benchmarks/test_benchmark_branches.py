@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -22,11 +23,14 @@ from benchmarks.multifidelity.accounts import Journal
 from benchmarks.problems import (
     CONDITIONAL_REPORTED,
     FIDELITY_CONDITIONAL,
+    FIDELITY_PROBLEMS,
+    PROBLEMS,
     FidelityProblem,
     fidelity_problem,
     problem,
 )
 from benchmarks.problems.conditional import CONDITIONAL, if_active
+from benchmarks.problems.learning import one_thread
 from benchmarks.problems.problem import Problem, choice, real, whole
 from benchmarks.problems.synthetic import REPORTED
 from benchmarks.problems.tabulated import NETWORK, REGRESSORS, SCALE, Family, grid, tables
@@ -84,6 +88,8 @@ def _values(name: str, seed: int, count: int) -> list[float]:
 
 
 def test_the_problems_are_others_than_those_that_searches_are_developed_on() -> None:
+    names = [*PROBLEMS, *CONDITIONAL_REPORTED, *FIDELITY_PROBLEMS, *FIDELITY_CONDITIONAL]
+    assert len({*names}) == len(names)
     assert not {*CONDITIONAL_REPORTED} & {*CONDITIONAL}
     assert all(problem(name).conditional for name in CONDITIONAL_REPORTED)
     assert all(fidelity_problem(name).conditional for name in FIDELITY_CONDITIONAL)
@@ -94,7 +100,7 @@ def test_the_problems_are_others_than_those_that_searches_are_developed_on() -> 
 def test_no_configuration_is_below_the_optimum(name: str) -> None:
     values = _values(name, seed=0, count=2000)
     assert min(values) >= (problem(name).optimum or 0.0)
-    assert np.median(values) > 1.2 * min(values)
+    assert np.median(values) > 1.1 * min(values)
 
 
 def test_the_minimum_of_a_stack_is_zero() -> None:
@@ -120,7 +126,7 @@ def test_the_optimum_is_the_lowest_loss_of_the_table(family: Family) -> None:
 
 
 def test_what_was_trained_has_its_own_loss_and_between_two_a_loss_lies_between_theirs() -> None:
-    axes, table = NETWORK.branches["adam 1"], tables()["network adam 1"]
+    axes, table = NETWORK.branches["adam 1"], tables()["widths adam 1"]
     point = {axis.name: axis.points[1] for axis in axes} | {"optimizer": "adam", "layers": 1}
     assert NETWORK.loss(point, 5) == pytest.approx(table[1, 1, 1, 3])
     rate = float(np.sqrt(axes[1].points[1] * axes[1].points[2]))
@@ -131,14 +137,13 @@ def test_what_was_trained_has_its_own_loss_and_between_two_a_loss_lies_between_t
 
 def test_a_training_comes_out_as_in_the_table() -> None:
     """Of networks, roughly, since libraries round otherwise on other machines; learning is chaotic at high rates."""
-    axes = NETWORK.branches["sgd 1"]
-    settings = grid(axes[1:])
-    low = settings[:, 0] < 0.02
-    again = train_networks("sgd", [4], settings[low])
-    assert again == pytest.approx(tables()["network sgd 1"][0].reshape(len(settings), -1)[low], abs=0.01)
-    linear = REGRESSORS.branches["standard svm linear"]
-    again = regressor_losses("standard svm linear", linear)
-    assert again.ravel() == pytest.approx(tables()["regressors standard svm linear"].ravel(), abs=2 / SCALE)
+    rates, moments = NETWORK.branches["sgd 1"][1:]
+    with one_thread():
+        again = train_networks("sgd", [4], grid([dataclasses.replace(rates, points=rates.points[:3]), moments]))
+    assert again.ravel() == pytest.approx(tables()["widths sgd 1"][0, :3].ravel(), abs=0.01)
+    linear = [dataclasses.replace(axis, points=axis.points[1:3]) for axis in REGRESSORS.branches["standard svm linear"]]
+    again = regressor_losses("standard svm linear", tuple(linear))
+    assert again.ravel() == pytest.approx(tables()["regressors standard svm linear"][1:3, 1:3].ravel(), abs=2 / SCALE)
 
 
 @pytest.mark.parametrize("name", FIDELITY_CONDITIONAL)
