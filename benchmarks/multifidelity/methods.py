@@ -78,9 +78,9 @@ _GROUPED = Method(
     name="optuna-tpe-group-hyperband", driver="optuna_pruning_driver.py", environment="optuna", watched=True
 )
 _CONDITIONAL = (
-    *(METHODS[f"neps-{name}"] for name in ("freeze-thaw", "priorband", "hyperband", "mobster")),
+    *(METHODS[f"neps-{name}"] for name in ("freeze-thaw", "priorband", "hyperband")),
     *(METHODS[f"neps-{name}"] for name in ("bayesian-optimization", "random-search")),
-    *(METHODS[name] for name in ("smac-mf", "optuna-tpe-hyperband", "neps-0.17-priorband", "neps-0.17-hyperband")),
+    *(METHODS[name] for name in ("smac-mf", "optuna-tpe-hyperband", "neps-0.17-priorband")),
     _GROUPED,
 )
 CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}

@@ -44,9 +44,9 @@ def ranks(study: RegretStudy) -> str:
 
 def _rankings(study: RegretStudy) -> Iterator[str]:
     """Of all methods as far as all go, and of those that go further."""
-    for end in sorted({method.evaluations for method in study.methods} & {*BUDGETS}):
-        methods = [method for method in study.methods if method.evaluations >= end]
-        budgets = [budget for budget in BUDGETS if budget <= end]
+    far = [method for method in study.methods if method.evaluations >= BUDGETS[-1]]
+    short = any(method.evaluations == BUDGETS[0] for method in study.methods)
+    for methods, budgets in ((study.methods, BUDGETS[: 1 if short else -1]), (far, BUDGETS)):
         yield from _ranking(study, methods, budgets)
         if all(problem.conditional for problem in study.problems):
             yield from _normalised(study, methods, budgets)
