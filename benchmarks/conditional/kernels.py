@@ -73,7 +73,7 @@ def _active(x: Array, count: int) -> Array:
     if not count:
         column: Array = (x - 0.5)[:, None]
         return column
-    columns = one_hot(x, count) * 0.5**0.5
+    columns: Array = one_hot(x, count) * 0.5**0.5
     columns[np.isnan(x)] = np.nan
     return columns
 

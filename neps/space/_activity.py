@@ -19,6 +19,7 @@ from neps.space._values import Value, equal_values
 __all__ = ["Activity", "Test", "parents_first", "resolved", "tests_of"]
 
 _LONGEST_SET = 1000
+_LONGEST_CIRCLE = 10
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -104,13 +105,12 @@ class Activity:
         return all(test.parent in values and test.holds(values[test.parent]) for test in self.tests[name])
 
     def why_inactive(self, name: str, values: Mapping[str, Value]) -> str:
-        """The condition of an inactive parameter that doesn't hold, and why not."""
-        for test in self.tests[name]:
-            if test.parent not in values:
-                return f"it is active only if {test}, and {test.parent} is inactive"
-            if not test.holds(values[test.parent]):
-                return f"it is active only if {test}, and {test.parent} is {shown(values[test.parent])}"
-        return "it is active"
+        """Which condition of an inactive parameter doesn't hold, and why not, if the active ones have these values."""
+        failing = next(
+            each for each in self.tests[name] if each.parent not in values or not each.holds(values[each.parent])
+        )
+        its_value = shown(values[failing.parent]) if failing.parent in values else "inactive"
+        return f"it is active only if {failing}, and {failing.parent} is {its_value}"
 
 
 def tests_of(conditions: Conditions | None, parameters: Mapping[str, Parameter]) -> tuple[Test, ...]:
@@ -119,7 +119,7 @@ def tests_of(conditions: Conditions | None, parameters: Mapping[str, Parameter])
 
 
 def parents_first(parents: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """All names, each behind its parents, else in the given order.
+    """All names, each behind its parents: by the length of the longest chain above, and then in the given order.
 
     Raises:
         SpaceError: if some names are behind each other.
@@ -128,26 +128,37 @@ def parents_first(parents: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         >>> parents_first({"momentum": ["optimizer"], "optimizer": [], "nesterov": ["momentum"]})
         ('optimizer', 'momentum', 'nesterov')
     """
-    order: dict[str, None] = {}
-    waiting = {name: tuple(above) for name, above in parents.items()}
-    while waiting:
-        ready = [name for name, above in waiting.items() if all(each in order for each in above)]
-        if not ready:
-            msg = (
-                f"The conditions lead around in a circle: {' depends on '.join(_circle(waiting))}. Remove one of these "
-                "from active_if: a parameter can't decide whether it is active itself."
-            )
-            raise SpaceError(msg)
-        order.update(dict.fromkeys(ready))
-        waiting = {name: above for name, above in waiting.items() if name not in order}
-    return tuple(order)
+    waiting = {name: len({*above}) for name, above in parents.items()}
+    children: dict[str, list[str]] = {name: [] for name in parents}
+    for name, above in parents.items():
+        for parent in {*above}:
+            children[parent].append(name)
+    depth = {name: 0 for name, count in waiting.items() if count == 0}
+    reached = list(depth)
+    for name in reached:  # which grows
+        for child in children[name]:
+            depth[child] = max(depth.get(child, 0), depth[name] + 1)
+            waiting[child] -= 1
+            reached += [child] * (waiting[child] == 0)
+    if len(reached) == len(parents):
+        return tuple(sorted(parents, key=depth.__getitem__))
+    circle = _circle(parents, {*parents} - {*reached})
+    named = circle if len(circle) <= _LONGEST_CIRCLE else [*circle[:_LONGEST_CIRCLE], "…", circle[-1]]
+    msg = (
+        f"The conditions lead around in a circle: {' depends on '.join(named)}. Remove one of these from active_if: a "
+        "parameter can't decide whether it is active itself."
+    )
+    raise SpaceError(msg)
 
 
-def _circle(waiting: Mapping[str, tuple[str, ...]]) -> list[str]:
-    path = [next(iter(waiting))]
-    while path[-1] not in path[:-1]:
-        path.append(next(each for each in waiting[path[-1]] if each in waiting))
-    return path[path.index(path[-1]) :]
+def _circle(parents: Mapping[str, Iterable[str]], waiting: set[str]) -> list[str]:
+    """From one that waits to a parent that waits, until one comes again."""
+    places: dict[str, int] = {}
+    name = next(each for each in parents if each in waiting)
+    while name not in places:
+        places[name] = len(places)
+        name = next(each for each in parents[name] if each in waiting)
+    return [*list(places)[places[name] :], name]
 
 
 def resolved(what: str, given: Conditions, parameters: Mapping[str, Parameter]) -> Conditions:

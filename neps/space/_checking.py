@@ -46,17 +46,28 @@ def check_conditions(parameters: Mapping[str, Parameter], activity: Activity) ->
     Raises:
         SpaceError: if not.
     """
-    above: dict[str, dict[str, tuple[Test, ...]]] = {}  # all that must hold of each parameter, where one is active
     known: set[tuple[Test, ...]] = set()
     for name in activity.order:
-        needed = above[name] = {}
-        for test in activity.tests[name]:
-            for parent, tests in ((test.parent, (test,)), *above[test.parent].items()):
-                needed[parent] = tuple(dict.fromkeys((*needed.get(parent, ()), *tests)))
-        for parent, tests in needed.items():
+        for parent, tests in _needed(name, activity).items():
             if tests not in known and not _hold_somewhere(parameters[parent], tests):
                 raise SpaceError(_never(name, parent, parameters[parent], tests))
             known.add(tests)
+
+
+def _needed(name: str, activity: Activity) -> dict[str, tuple[Test, ...]]:
+    """What must hold of each other parameter where this one is active, but for what was looked at with its parent.
+
+    With one parent only the condition on that is new.
+    """
+    needed: dict[str, dict[Test, None]] = {}
+    above, reached = [name], {name}
+    while above:
+        for test in activity.tests[above.pop()]:
+            needed.setdefault(test.parent, {})[test] = None
+            if test.parent not in reached and len(activity.tests[name]) > 1:
+                reached.add(test.parent)
+                above.append(test.parent)
+    return {parent: tuple(tests) for parent, tests in needed.items()}
 
 
 def _hold_somewhere(parameter: Parameter, tests: Sequence[Test]) -> bool:

@@ -22,6 +22,7 @@ from neps.space._values import Value
 __all__ = ["Extent", "parts"]
 
 _MOST_STATES = 5_000
+_MOST_PARAMETERS = 1_000
 _MOST_LISTED = 10_000
 _LEAST_ALLOWED = 1e-3
 _INACTIVE = -1
@@ -119,7 +120,9 @@ class _Count:
                 self._awaited[name].append(awaited)
 
     def total(self) -> Total | None:
-        """What is allowed; None if that takes too many states to tell."""
+        """What is allowed; None if that takes too long to tell."""
+        if len(self._needs) > _MOST_PARAMETERS:
+            return None
         remembered: list[str] = []
         states: _States = {(): ONE}
         done: set[str] = set()
@@ -148,7 +151,8 @@ class _Count:
     def _next(self, done: set[str], remembered: list[str]) -> str | None:
         """The parameter after which least is remembered; of several, one that follows from what was last."""
         ready = [name for name, parents in self._needs.items() if name not in done and parents <= done]
-        return min(ready, key=lambda name: self._cost(name, done, remembered), default=None)
+        at_once = (name for name in ready if not self._is_needed(name, done | {name}))
+        return next(at_once, None) or min(ready, key=lambda name: self._cost(name, done, remembered), default=None)
 
     def _cost(self, name: str, done: set[str], remembered: list[str]) -> tuple[int, int]:
         after = done | {name}

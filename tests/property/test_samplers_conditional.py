@@ -23,7 +23,7 @@ from neps.samplers._drawing.mutation import mutated_in_one, mutated_in_some
 from neps.samplers._model_based.axes import axes_of
 from neps.samplers._registry import resolve
 from neps.samplers._single_fidelity.grid_search import axes, grid
-from neps.space import Categorical, Float, Integer, SearchSpace, Value, at_least, less_than
+from neps.space import Categorical, Float, Integer, Parameter, SearchSpace, Value, at_least, less_than
 from neps.testing.simulation import decided, simulate
 from rigs.conditional_spaces import conditional_spaces, random_space
 
@@ -192,6 +192,21 @@ def test_a_large_conditional_space_is_counted_and_numbered_at_once() -> None:
     combinations = Combinations(space, values)
     assert combinations.count == space.size
     assert space.validate(combinations[combinations.count - 1])
+
+
+def test_hundreds_of_parents_and_a_long_chain_are_counted() -> None:
+    flags: dict[str, Parameter] = {f"f{index}": Categorical([True, False]) for index in range(300)}
+    own: dict[str, Parameter] = {f"n{index}": Integer(1, 3, active_if={f"f{index}": True}) for index in range(300)}
+    space = SearchSpace(flags | own)
+    combinations = grid(space, 3)
+    assert combinations.count == 4**300
+    assert space.validate(combinations[4**299])
+    chain: dict[str, Parameter] = {"p0": Categorical([True, False])}
+    for index in range(1, 300):
+        chain[f"p{index}"] = Categorical([True, False], active_if={f"p{index - 1}": True})
+    combinations = grid(SearchSpace(chain), 3)
+    assert combinations.count == 301
+    assert len({repr(combinations[number]) for number in range(301)}) == 301
 
 
 # ------------------------------------------------------------------------------------------------- claims and mutations

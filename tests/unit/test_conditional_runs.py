@@ -85,6 +85,21 @@ def test_run_pipeline_gets_exactly_what_is_active(root: Path) -> None:
     assert {str(trial.status) for trial in history.trials} == {"success", "failed"}
 
 
+def test_callbacks_and_the_current_trial_have_what_is_active(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    class Noting(neps.Callback):
+        def on_trial_start(self, trial: Any) -> None:
+            seen.append(dict(trial.config))
+
+    def run_pipeline(**config: Any) -> float:
+        seen.append(dict(neps.current_trial().config))
+        return 0.5
+
+    history = neps.run(run_pipeline, tmp_path, space(), max_evaluations_total=6, callbacks=[Noting()], **QUIET)
+    assert seen == [dict(trial.config) for trial in history.trials for _ in range(2)]
+
+
 def test_the_definition_says_all(root: Path) -> None:
     written = yaml.safe_load((root / "neps.yaml").read_text())
     assert written["requires"] == ["active_if", "forbid"]

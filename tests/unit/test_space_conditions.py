@@ -15,6 +15,7 @@ import pytest
 import neps
 from neps.errors import SpaceError
 from neps.space import Categorical, Constant, Float, Integer, Parameter, SearchSpace
+from neps.space._activity import parents_first
 
 OPTIMIZER = Categorical(["adam", "sgd", "lion"])
 
@@ -133,6 +134,15 @@ def test_objects_are_handed_over_for_what_is_active() -> None:
     )
     assert space.handed({"net": "small"}) == {"net": dict}
     assert space.handed({"net": "large", "act": "relu"}) == {"net": list, "act": int}
+
+
+def test_parents_come_first_whatever_the_order_of_writing() -> None:
+    parents = {"e": ["d", "a"], "b": ["a"], "d": ["c"], "x": [], "c": ["a", "x"], "a": []}
+    assert parents_first(parents) == ("x", "a", "b", "c", "d", "e")
+    with pytest.raises(SpaceError, match=r"circle: d depends on c depends on b depends on d\. Remove"):
+        parents_first({"a": [], "e": ["d"], "b": ["a", "d"], "c": ["b"], "d": ["a", "c"], "f": ["e"]})
+    with pytest.raises(SpaceError, match=r"circle: 0 depends on 1 .* depends on 9 depends on … depends on 0\. Remove"):
+        parents_first({str(index): [str((index + 1) % 20_000)] for index in range(20_000)})
 
 
 REFUSED: list[tuple[dict[str, Parameter], str]] = [

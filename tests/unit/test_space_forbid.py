@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 from collections.abc import Mapping
 from typing import Any
@@ -72,6 +73,15 @@ def test_a_size_that_only_trying_all_would_tell_is_none() -> None:
     many: dict[str, Parameter] = {f"p{i}": Integer(1, 10) for i in range(5)}
     assert SearchSpace(many, forbid=[{"p0": 1, "p4": 1}]).size == 100_000 - 1000
     assert SearchSpace(many, forbid=[lambda config: config["p0"] == config["p1"]]).size is None
+
+
+def test_a_size_that_takes_too_many_states_is_none() -> None:
+    names = [f"p{i}" for i in range(8)]
+    pairs: list[Any] = [{a: k, b: k} for a, b in itertools.combinations(names, 2) for k in range(7)]
+    space = SearchSpace({name: Integer(0, 9) for name in names}, pairs)
+    assert space.size is None
+    assert space.is_allowed(space.sample(np.random.default_rng(0)))
+    assert SearchSpace({name: Integer(0, 9) for name in names[:3]}, pairs[:7]).size == 1000 - 7 * 10
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,8 @@ class Combinations:
         self._axes = {name: axis for axis, name in enumerate(name for name in self.order if name in values)}
         places = {name: place for place, name in enumerate(self.order)}
         self._ends = [*range(len(self.order)), *(max(places[test.parent] for test in clause) for clause in forbidden)]
-        self._counts: dict[tuple[int, _Settled], int] = {}
+        self._forbidding = range(len(self.order), len(self._ends))
+        self._counts: dict[tuple[int, _Settled], int] = {(len(self.order), frozenset()): 1}
 
     @functools.cached_property
     def count(self) -> int:
@@ -93,25 +94,35 @@ class Combinations:
         return {name: config[name] for name in self._parameters if name in config}
 
     def _count(self, place: int, settled: _Settled) -> int:
-        """How many combinations the parameters from `place` on have."""
-        factor = 1
-        while place < len(self.order) and not self._watched[self.order[place]]:
-            factor *= 1 if place in settled else len(self._values[self.order[place]])
-            place += 1
-        if any(self._ends[rule] < place and rule not in settled for rule in range(len(self.order), len(self._ends))):
-            return 0  # all of a forbidden combination holds
-        if place == len(self.order):
-            return factor
-        key = place, frozenset(rule for rule in settled if self._ends[rule] >= place)
-        if key not in self._counts:
-            self._counts[key] = self._count_at(place, settled)
-        return factor * self._counts[key]
+        """How many combinations the parameters from `place` on have. Without recursion: chains may be long."""
+        first = self._key(place, settled)
+        wanted = [first]
+        while wanted:
+            key = wanted[-1]
+            if key in self._counts or key is None:
+                wanted.pop()
+                continue
+            ways = self._ways(key)
+            missing = [then for _, then in ways if then is not None and then not in self._counts]
+            if not missing:
+                self._counts[key] = sum(many * self._counts[then] for many, then in ways if then is not None)
+            wanted += missing
+        return 0 if first is None else self._counts[first]
 
-    def _count_at(self, place: int, settled: _Settled) -> int:
+    def _key(self, place: int, settled: _Settled) -> tuple[int, _Settled] | None:
+        """What still counts of what is settled; None if all of a forbidden combination holds."""
+        if any(self._ends[rule] == place - 1 and rule not in settled for rule in self._forbidding):
+            return None
+        return place, frozenset(rule for rule in settled if self._ends[rule] >= place)
+
+    def _ways(self, key: tuple[int, _Settled]) -> list[tuple[int, tuple[int, _Settled] | None]]:
+        """To how many values what is settled after a parameter belongs."""
+        place, settled = key
         if place in settled:
-            return self._count(place + 1, self._after(place, settled, None))
-        pieces = self._pieces(place, settled, range(len(self._values[self.order[place]])))
-        return sum((end - begin) * count for begin, end, count in pieces)
+            return [(1, self._key(place + 1, self._after(place, settled, None)))]
+        name = self.order[place]
+        pairs = itertools.pairwise(self._cuts[name])
+        return [(b - a, self._key(place + 1, self._after(place, settled, self._values[name][a]))) for a, b in pairs]
 
     def _after(self, place: int, settled: _Settled, value: Value) -> _Settled:
         """What is settled once a parameter has a value, or, where it can't be active, has none."""
@@ -166,16 +177,15 @@ def _children_soon(names: Sequence[str], tests: Mapping[str, Sequence[Test]]) ->
 
     So little has to be remembered of what is settled, and a tree is gone through branch by branch.
     """
-    found: dict[str, None] = {}
-
-    def add(name: str) -> None:
-        found[name] = None
-        for child in names:
-            parents = {test.parent for test in tests[child]}
-            if name in parents and parents <= found.keys():
-                add(child)
-
+    parents = {name: {test.parent for test in tests[name]} for name in names}
+    children: dict[str, list[str]] = {name: [] for name in names}
     for name in names:
-        if not tests[name]:
-            add(name)
+        for parent in parents[name]:
+            children[parent].append(name)
+    found: dict[str, None] = {}
+    next_ones = [name for name in reversed(names) if not parents[name]]
+    while next_ones:
+        name = next_ones.pop()
+        found[name] = None
+        next_ones += [child for child in reversed(children[name]) if parents[child] <= found.keys()]
     return tuple(found)
