@@ -151,12 +151,19 @@ def version_of(method: Program, stop: threading.Event) -> str:
 
 def check_suggestion(space: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> None:
     """A configuration outside of the space would be an unfair advantage, or a mistake of the driver."""
-    if set(config) != {parameter["name"] for parameter in space}:
-        raise RunFailed(f"the driver suggested {dict(config)}, which are not the parameters of the space")
-    for parameter in space:
+    present = [parameter for parameter in space if _is_active(parameter, config)]
+    if set(config) != {parameter["name"] for parameter in present}:
+        raise RunFailed(f"the driver suggested {dict(config)}, which are not the active parameters of the space")
+    for parameter in present:
         value = config[parameter["name"]]
         if not _allows(parameter, value):
             raise RunFailed(f"the driver suggested {parameter['name']}={value!r}, outside of {dict(parameter)}")
+
+
+def _is_active(parameter: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Where each parameter of a configuration is active."""
+    conditions: Mapping[str, Sequence[Any]] = parameter.get("active_if", {})
+    return all(name in config and config[name] in values for name, values in conditions.items())
 
 
 def _allows(parameter: Mapping[str, Any], value: Any) -> bool:

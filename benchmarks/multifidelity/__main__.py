@@ -18,12 +18,18 @@ from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import requests
 from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
 from benchmarks.multifidelity.accounts import FOLDER, results_in
-from benchmarks.multifidelity.methods import METHODS, find
+from benchmarks.multifidelity.methods import CONDITIONAL_METHODS, METHODS, find
 from benchmarks.multifidelity.running import perform
 from benchmarks.multifidelity.study import studies
 from benchmarks.multifidelity.tables import cpu_table, ranking_tables, ranks, regret_tables, tables
 from benchmarks.multifidelity.trying import parsed, try_all
-from benchmarks.problems import FIDELITY_REPORTED, FIDELITY_TUNED, FidelityProblem, fidelity_problem
+from benchmarks.problems import (
+    FIDELITY_CONDITIONAL,
+    FIDELITY_REPORTED,
+    FIDELITY_TUNED,
+    FidelityProblem,
+    fidelity_problem,
+)
 
 _TRIED = ("asha", "hyperband", "successive_halving", "async_hyperband")
 _TRIED_SEEDS = range(100, 104)
@@ -33,9 +39,10 @@ _SEEDS = range(10)
 
 
 def _problems(text: str) -> tuple[str, ...]:
-    """Names of problems; "reported" and "tuned" stand for theirs, "pits" for those tuned ones that train nothing."""
+    """Names of problems; "pits" stands for those tuned ones that train nothing, other names of groups for theirs."""
     pits = tuple(name for name in FIDELITY_TUNED if name.startswith("mf-pits"))
-    return selected(text, {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED, "pits": pits})
+    groups = {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED, "conditional": FIDELITY_CONDITIONAL}
+    return selected(text, groups | {"pits": pits})
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +55,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "(by default on the tuned problems and seeds 100-103); else show all runs",
     )
     parser.add_argument("--methods", type=names, metavar="A,B", help=f"{', '.join(METHODS)}; to try: {_TRIED_HELP}")
-    parser.add_argument("--problems", type=_problems, metavar="X,Y", help="names, reported, tuned, or pits")
+    parser.add_argument(
+        "--problems", type=_problems, metavar="X,Y", help="names, reported, tuned, pits, or conditional"
+    )
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR", help="where runs are recorded")
     add_running(parser)
     add_showing(parser)
@@ -57,8 +66,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _selection(options: argparse.Namespace) -> tuple[list[Method], list[FidelityProblem]]:
     """By default everything that is reported."""
-    methods = [find(name) for name in options.methods or METHODS]
-    return methods, [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    chosen = CONDITIONAL_METHODS if all(problem.conditional for problem in problems) else METHODS
+    return [find(name) for name in options.methods or chosen], problems
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -89,7 +99,8 @@ def _show(options: argparse.Namespace) -> int:
     by_account = studies([each for each in records if each.key.seed in seeds], problems, methods)
     print(text := tables(by_account))
     if options.write:
-        print(*publish("multifidelity", text, ranks(by_account)), sep="\n")
+        name = "conditional multifidelity" if options.problems == FIDELITY_CONDITIONAL else "multifidelity"
+        print(*publish(name, text, ranks(by_account)), sep="\n")
     if options.figures or (options.methods is None and options.problems is None):
         from benchmarks.multifidelity.plots import plots  # matplotlib is needed here only
 

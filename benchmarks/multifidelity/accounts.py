@@ -187,5 +187,5 @@ def _rank(evaluation: Evaluation) -> tuple[int, float]:
 
 
 def _identity(config: Config) -> tuple[Any, ...]:
-    values = (config[name] for name in sorted(config))
-    return tuple(f"{value:.{_DIGITS}g}" if isinstance(value, float) else value for value in values)
+    values = ((name, config[name]) for name in sorted(config))
+    return tuple((name, f"{value:.{_DIGITS}g}" if isinstance(value, float) else value) for name, value in values)

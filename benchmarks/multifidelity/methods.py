@@ -8,7 +8,7 @@ from benchmarks.comparing.methods import Method, found, ours
 from benchmarks.problems import Param, Quality
 from benchmarks.problems.fidelities import FidelityProblem
 
-__all__ = ["BEST", "METHODS", "PAIRS", "find", "parameters"]
+__all__ = ["BEST", "CONDITIONAL_METHODS", "METHODS", "PAIRS", "find", "parameters"]
 
 BEST = "neps-freeze-thaw"
 """Our best searcher: named before any run of ours was recorded, and changed since, on tuned problems."""
@@ -74,6 +74,17 @@ _PEERS = (
 )
 
 METHODS = {method.name: method for method in (*_OURS, *_PEERS)}
+_GROUPED = Method(
+    name="optuna-tpe-group-hyperband", driver="optuna_pruning_driver.py", environment="optuna", watched=True
+)
+_CONDITIONAL = (
+    *(METHODS[f"neps-{name}"] for name in ("freeze-thaw", "priorband", "hyperband")),
+    *(METHODS[f"neps-{name}"] for name in ("bayesian-optimization", "random-search")),
+    *(METHODS[name] for name in ("smac-mf", "optuna-tpe-hyperband", "neps-0.17-priorband")),
+    _GROUPED,
+)
+CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
+"""Those on problems with conditions, without priors."""
 PAIRS: tuple[tuple[str, str], ...] = (
     *((BEST, peer.name) for peer in _PEERS if peer.prior is None),
     (BEST, "neps-hyperband"),
@@ -100,8 +111,8 @@ PAIRS: tuple[tuple[str, str], ...] = (
 def find(name: str) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository."""
     argument, at, prior = name.partition("@")
-    if name in METHODS:
-        return METHODS[name]
+    if (known := (METHODS | CONDITIONAL_METHODS).get(name)) is not None:
+        return known
     if (method := found(argument, {})) is not None and at + prior in {"", *(f"@{prior}" for prior in _PRIORS)}:
         return next(each for each in _each(method) if each.name == name)
     raise SystemExit(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from benchmarks.comparing.methods import Method
+from benchmarks.comparing.normalised import normalised_table, units_of
 from benchmarks.comparing.pooling import pooled
 from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import FLOOR
@@ -54,8 +55,20 @@ def ranks(by_account: Studies) -> str:
 
 
 def _without_prior(by_account: Studies) -> Iterator[str]:
+    study = _any(by_account)
     yield "### Mean ranks without a prior"
-    yield from ranking_tables(by_account, [m for m in _any(by_account).present() if m.prior is None])
+    yield from ranking_tables(by_account, [m for m in study.present() if m.prior is None])
+    if all(problem.conditional for problem in study.problems):
+        yield from _normalised(by_account)
+
+
+def _normalised(by_account: Studies) -> Iterator[str]:
+    """In units of what random search has at the highest fidelity, which is all that it evaluates."""
+    for account, study in by_account.items():
+        drawn = next((method for method in study.methods if method.searcher == "random_search"), None)
+        units = units_of(study, drawn, lambda record: [each.loss for each in record.trace])
+        steps = {f"{account}, {n}": steps_to(n) for n in BUDGETS}
+        yield from normalised_table(study, study.present(), steps, units)
 
 
 def _any(by_account: Studies) -> FidelityStudy:

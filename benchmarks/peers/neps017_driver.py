@@ -2,6 +2,7 @@
 
 Methods of `benchmarks.regret` and, with a fidelity, of `benchmarks.multifidelity`, run in an environment of its own,
 where `neps` is that package; `pipe` says how the two talk. Without `neps.run`, so CPU time holds no files.
+It searches all parameters always: what is inactive is left out of what is evaluated.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
-from pipe import Host, Parameter, by_index, from_index, preload, seed_everything
+from pipe import Host, Parameter, active, by_index, from_index, preload, seed_everything
 
 _NAME, _DEFAULT = "neps-0.17", "bayesian_optimization"
 
@@ -29,7 +30,7 @@ def main(method: str) -> None:
     optimizer = neps.AskAndTell(getattr(neps.algorithms, searcher)(neps.SearchSpace(elements)))
     for _ in task.turns:
         trial = optimizer.ask()
-        optimizer.tell(trial, host.evaluate(from_index(task.space, trial.config)))
+        optimizer.tell(trial, host.evaluate(active(task.space, from_index(task.space, trial.config))))
 
 
 def _element(neps: Any, parameter: Parameter, *, prior: bool) -> Any:

@@ -1,8 +1,8 @@
 """Optuna with pruning, sequentially, with its own defaults: `optuna_pruning_driver.py optuna-SAMPLER-PRUNER`.
 
-SAMPLER is gp or tpe, PRUNER hyperband or asha (SuccessiveHalvingPruner). A trial is trained from one rung of the
-pruner to the next, reports, and is stopped or goes on. A method of `benchmarks.multifidelity`, run in an environment of
-its own; `pipe` says how the two talk.
+SAMPLER is gp, tpe, tpe-group or tpe-univariate, PRUNER hyperband or asha (SuccessiveHalvingPruner). A trial is trained
+from one rung of the pruner to the next, reports, and is stopped or goes on. A method of `benchmarks.multifidelity`, run
+in an environment of its own; `pipe` says how the two talk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optuna_driver import GP_MODULES, SAMPLERS, distribution
+from optuna_driver import modules_of, sampler, suggested
 from pipe import Host, Parameter, preload, seed_everything
 
 if TYPE_CHECKING:
@@ -24,21 +24,20 @@ def main(method: str) -> None:
     host = Host()
     import optuna
 
-    preload("cmaes", "greenlet", "torch", *(f"optuna._gp.{name}" for name in GP_MODULES))
+    preload(*modules_of(method))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     task = host.read_task(optuna.__version__)
     seed_everything(task.seed)
     name, _, kind = method.rpartition("-")
     pruner, factor = _pruner(kind, task.fidelity)
-    sampler = getattr(optuna.samplers, SAMPLERS[name])(seed=task.seed)
     # The name decides which trial belongs to which bracket of Hyperband's.
-    study = optuna.create_study(sampler=sampler, pruner=pruner, study_name=f"{method}-{task.seed}")
-    distributions = {parameter["name"]: distribution(parameter) for parameter in task.searched}
+    study = optuna.create_study(sampler=sampler(name, task.seed), pruner=pruner, study_name=f"{method}-{task.seed}")
     steps = list(_steps(task.fidelity, factor))
     for _ in task.turns:
-        trial = study.ask(distributions)
+        trial = study.ask()
+        config = suggested(trial, task.searched)
         for step in steps:
-            loss = host.evaluate({**trial.params, task.fidelity["name"]: step})
+            loss = host.evaluate({**config, task.fidelity["name"]: step})
             trial.report(loss, step)
             if step < steps[-1] and trial.should_prune():
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)

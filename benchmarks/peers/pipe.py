@@ -16,11 +16,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Host", "Parameter", "Task", "by_index", "from_index", "preload", "seed_everything"]
+__all__ = ["Host", "Parameter", "Task", "active", "by_index", "from_index", "is_active", "preload", "seed_everything"]
 
 Parameter = Mapping[str, Any]
 """`name` and `type`; `lower`, `upper` and `log` of a float or integer, `choices` of a categorical; any may have a
-prior, as `default` and `default_confidence`."""
+prior, as `default` and `default_confidence`, and conditions, as `active_if`: values of others that come before it."""
 
 for _library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
@@ -111,20 +111,48 @@ def seed_everything(seed: int) -> None:
         torch.set_num_threads(1)
 
 
+def is_active(parameter: Parameter, config: Mapping[str, Any]) -> bool:
+    """Whether the parameter's conditions hold in a configuration that holds what is active of those before it."""
+    conditions: Mapping[str, Sequence[Any]] = parameter.get("active_if", {})
+    return all(name in config and config[name] in values for name, values in conditions.items())
+
+
+def active(space: Sequence[Parameter], config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is active of a configuration that holds a value of each parameter."""
+    found = dict[str, Any]()
+    for parameter in space:
+        if is_active(parameter, found):
+            found[parameter["name"]] = config[parameter["name"]]
+    return found
+
+
 def by_index(space: Sequence[Parameter]) -> list[Parameter]:
     """The same space with 0, 1, 2, ... for the choices: some libraries turn 1 into 1.0 or "1", or want one type."""
-    return [_indexed(parameter) if parameter["type"] == "categorical" else parameter for parameter in space]
+    choices = {parameter["name"]: parameter["choices"] for parameter in space if parameter["type"] == "categorical"}
+    indexed = (_indexed(parameter) if parameter["name"] in choices else parameter for parameter in space)
+    return [_with_indexed_conditions(parameter, choices) for parameter in indexed]
 
 
 def from_index(space: Sequence[Parameter], config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration of `by_index(space)` in `space`, where rounding has put no number beyond its bounds."""
-    return {parameter["name"]: _value(parameter, config[parameter["name"]]) for parameter in space}
+    present = [parameter for parameter in space if parameter["name"] in config]
+    return {parameter["name"]: _value(parameter, config[parameter["name"]]) for parameter in present}
 
 
 def _indexed(parameter: Parameter) -> Parameter:
     choices = parameter["choices"]
     default = {"default": choices.index(parameter["default"])} if "default" in parameter else {}
     return {**parameter, "choices": list(range(len(choices))), **default}
+
+
+def _with_indexed_conditions(parameter: Parameter, choices: Mapping[str, list[Any]]) -> Parameter:
+    if "active_if" not in parameter:
+        return parameter
+    conditions = {
+        name: [choices[name].index(value) for value in values] if name in choices else values
+        for name, values in parameter["active_if"].items()
+    }
+    return {**parameter, "active_if": conditions}
 
 
 def _value(parameter: Parameter, value: Any) -> Any:

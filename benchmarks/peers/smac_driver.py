@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pipe import Host, Parameter, by_index, from_index, seed_everything
 
 if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+    from ConfigSpace.conditions import Condition
     from ConfigSpace.hyperparameters import Hyperparameter
 
 _FACADES = {
@@ -35,6 +37,9 @@ def main(method: str) -> None:
     seed_everything(task.seed)
     configspace = ConfigSpace.ConfigurationSpace()
     configspace.add([_hyperparameter(parameter) for parameter in by_index(task.searched)])
+    configspace.add(
+        [_condition(configspace, parameter) for parameter in by_index(task.searched) if "active_if" in parameter]
+    )
     fidelity = None if task.budget is None else task.fidelity
     bounds = {"min_budget": fidelity["lower"], "max_budget": fidelity["upper"]} if fidelity else {}
     with tempfile.TemporaryDirectory() as directory:
@@ -61,6 +66,14 @@ def _hyperparameter(parameter: Parameter) -> Hyperparameter[Any, Any]:
     if kind == "categorical":
         return Categorical(name, parameter["choices"])
     return (Float if kind == "float" else Integer)(name, (parameter["lower"], parameter["upper"]), log=parameter["log"])
+
+
+def _condition(configspace: ConfigurationSpace, parameter: Parameter) -> Condition:
+    from ConfigSpace import AndConjunction, InCondition
+
+    child, given = configspace[parameter["name"]], parameter["active_if"]
+    conditions = [InCondition(child, configspace[name], values) for name, values in given.items()]
+    return conditions[0] if len(conditions) == 1 else AndConjunction(*conditions)
 
 
 if __name__ == "__main__":

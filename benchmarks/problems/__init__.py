@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from benchmarks.problems import curves, fidelities, learning, synthetic
+from benchmarks.problems import branches, curves, fidelities, learning, synthetic
 from benchmarks.problems.fidelities import Evaluator, FidelityProblem, Quality
 from benchmarks.problems.problem import Config, Param, Problem
 
 __all__ = [
+    "CONDITIONAL_REPORTED",
+    "FIDELITY_CONDITIONAL",
     "FIDELITY_PROBLEMS",
     "FIDELITY_REPORTED",
     "FIDELITY_TUNED",
@@ -47,15 +49,22 @@ FIDELITY_PROBLEMS = {
 }
 """All problems with a fidelity, which are no others'."""
 
+_CONDITIONAL = {each.name: each for each in branches.REPORTED}
+_CONDITIONAL_FIDELITIES = {each.name: each for each in branches.FIDELITY_REPORTED}
+CONDITIONAL_REPORTED = tuple(_CONDITIONAL)
+"""Problems whose parameters have conditions: results are reported on these. `conditional` has others, to develop on."""
+FIDELITY_CONDITIONAL = tuple(_CONDITIONAL_FIDELITIES)
+"""The same with a fidelity."""
+
 
 def problem(name: str) -> Problem:
     """The problem of that name; a ValueError lists them where there is none."""
-    return _named(name, PROBLEMS)
+    return _named(name, PROBLEMS | _CONDITIONAL)
 
 
 def fidelity_problem(name: str) -> FidelityProblem:
     """The problem with a fidelity of that name; a ValueError lists them where there is none."""
-    return _named(name, FIDELITY_PROBLEMS)
+    return _named(name, FIDELITY_PROBLEMS | _CONDITIONAL_FIDELITIES)
 
 
 def _named(name: str, problems: Mapping[str, _Kind]) -> _Kind:

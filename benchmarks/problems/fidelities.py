@@ -57,6 +57,11 @@ class FidelityProblem:
     default: Callable[[Quality, int], Config]
     optimum: float | None = None
 
+    @property
+    def conditional(self) -> bool:
+        """Whether some parameters exist only under conditions."""
+        return any("active_if" in param for param in self.space)
+
     def run_seed(self, seed: int) -> int:
         """What a run is seeded with, so that the same seed isn't the same luck on each of several similar problems."""
         return zlib.crc32(f"{self.name} {seed}".encode()) % 2**31

@@ -41,6 +41,11 @@ class Problem:
     cost: Callable[[Config], float] = lambda _: 1.0
 
     @property
+    def conditional(self) -> bool:
+        """Whether some parameters exist only under conditions."""
+        return any("active_if" in param for param in self.space)
+
+    @property
     def noisy(self) -> bool:
         """Whether what is observed is not the value."""
         return self.noise > 0

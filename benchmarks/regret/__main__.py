@@ -12,21 +12,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.comparing.methods import refuse_changed
+from benchmarks.comparing.methods import Method, refuse_changed
 from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import requests
 from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
-from benchmarks.problems import REPORTED, TUNED, problem
-from benchmarks.regret.methods import METHODS, find
+from benchmarks.problems import CONDITIONAL_REPORTED, REPORTED, TUNED, Problem, problem
+from benchmarks.regret.methods import CONDITIONAL_METHODS, METHODS, find
 from benchmarks.regret.record import FOLDER, results_in
 from benchmarks.regret.running import perform
 from benchmarks.regret.study import study_of
 from benchmarks.regret.tables import ranks, tables
 
+_PROBLEMS_HELP = "names, reported, tuned, or conditional"
+
 
 def _problems(text: str) -> tuple[str, ...]:
-    """Names of problems; "reported" and "tuned" stand for theirs."""
-    return selected(text, {"reported": REPORTED, "tuned": TUNED})
+    """Names of problems; "reported", "tuned" and "conditional" stand for theirs."""
+    return selected(text, {"reported": REPORTED, "tuned": TUNED, "conditional": CONDITIONAL_REPORTED})
+
+
+def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Problem]]:
+    """By default all methods that the problems have."""
+    problems = [problem(name) for name in options.problems]
+    conditional = all(each.conditional for each in problems)
+    chosen = options.methods or (CONDITIONAL_METHODS if conditional else METHODS)
+    return [find(name, conditional=conditional) for name in chosen], problems
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -34,8 +44,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "command", nargs="?", choices=["run"], help="make the runs that are missing; else show all runs"
     )
-    parser.add_argument("--methods", type=names, default=list(METHODS), metavar="A,B", help=", ".join(METHODS))
-    parser.add_argument("--problems", type=_problems, default=REPORTED, metavar="X,Y", help="names, reported, or tuned")
+    parser.add_argument("--methods", type=names, metavar="A,B", help=", ".join(METHODS | CONDITIONAL_METHODS))
+    parser.add_argument("--problems", type=_problems, default=REPORTED, metavar="X,Y", help=_PROBLEMS_HELP)
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR", help="where runs are recorded")
     parser.add_argument("--evaluations", type=int, metavar="N", help="of a run; default: as in the tables")
     add_running(parser)
@@ -44,8 +54,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> int:
-    methods = [find(name) for name in options.methods]
-    problems = [problem(name) for name in options.problems]
+    methods, problems = _selection(options)
     refuse_changed(methods)
     made = campaign(options, results_in(options.results), perform)
     made.run(requests(methods, problems, options.seeds, options.evaluations))
@@ -54,13 +63,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     """Print the tables; write them, and draw, where that was asked for."""
-    methods = [find(name) for name in options.methods]
-    records = results_in(options.results).latest(options.methods, dict(options.version))
-    study = study_of(records, [problem(name) for name in options.problems], methods)
+    methods, problems = _selection(options)
+    records = results_in(options.results).latest([method.name for method in methods], dict(options.version))
+    study = study_of(records, problems, methods)
     print(text := tables(study))
     if options.write:
-        print(*publish("regret", text, ranks(study)), sep="\n")
-    everything = options.methods == list(METHODS) and options.problems == REPORTED
+        name = "conditional regret" if options.problems == CONDITIONAL_REPORTED else "regret"
+        print(*publish(name, text, ranks(study)), sep="\n")
+    everything = options.methods is None and options.problems == REPORTED
     if options.figures or everything:
         from benchmarks.regret.plots import plots  # matplotlib is needed here only
 

@@ -7,7 +7,7 @@ import functools
 
 from benchmarks.comparing.methods import OURS, Method, found, ours
 
-__all__ = ["EVALUATIONS", "METHODS", "find"]
+__all__ = ["CONDITIONAL_METHODS", "EVALUATIONS", "METHODS", "find"]
 
 EVALUATIONS = 100
 """Of a run, unless a method has fewer."""
@@ -28,9 +28,20 @@ _ALL = (
 )
 METHODS = {method.name: method for method in _ALL}
 
+_CONDITIONAL = (
+    *(METHODS[name] for name in ("neps", "random", "optuna-gp", "optuna-tpe")),
+    *(_optuna(name=f"optuna-tpe-{kind}") for kind in ("group", "univariate")),
+    dataclasses.replace(METHODS["smac-hpo"], evaluations=EVALUATIONS, seeds=10),
+    *(dataclasses.replace(METHODS[name], seeds=2, evaluations=25) for name in ("smac-bb", "neps-0.17")),
+)
+CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
+"""Those on problems with conditions."""
 
-def find(name: str) -> Method:
+
+def find(name: str, *, conditional: bool = False) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository, `-pibo` that of a peer."""
+    if conditional and name in CONDITIONAL_METHODS:
+        return CONDITIONAL_METHODS[name]
     if (peer := METHODS.get(name.removesuffix("-pibo"))) and name not in METHODS and peer.name.startswith("neps-0"):
         return dataclasses.replace(peer, name=name)
     if (method := found(name, METHODS, evaluations=EVALUATIONS)) is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks.comparing.methods import Method
+from benchmarks.comparing.normalised import normalised_table, units_of
 from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import FLOOR
 from benchmarks.comparing.tables import NOTHING, marked, methods_line, rank_cells, span, titled
@@ -43,8 +44,19 @@ def ranks(study: RegretStudy) -> str:
 
 def _rankings(study: RegretStudy) -> Iterator[str]:
     """Of all methods as far as all go, and of those that go further."""
-    yield from _ranking(study, study.methods, BUDGETS[:-1])
-    yield from _ranking(study, [method for method in study.methods if method.evaluations >= BUDGETS[-1]], BUDGETS)
+    far = [method for method in study.methods if method.evaluations >= BUDGETS[-1]]
+    short = any(method.evaluations == BUDGETS[0] for method in study.methods)
+    for methods, budgets in ((study.methods, BUDGETS[: 1 if short else -1]), (far, BUDGETS)):
+        yield from _ranking(study, methods, budgets)
+        if all(problem.conditional for problem in study.problems):
+            yield from _normalised(study, methods, budgets)
+
+
+def _normalised(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:
+    """In units of what the recorded run of random search has."""
+    drawn = next((method for method in study.methods if method.searcher == "random_search"), None)
+    units = units_of(study, drawn, lambda record: record.losses)
+    yield from normalised_table(study, methods, {f"after {n}": n for n in budgets}, units)
 
 
 def _ranking(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:
