@@ -106,7 +106,7 @@ class TestPending:
         view = scene.view(me)
         assert view.pending[1].is_resumable(60.0, me)
         mark_pending(folder, PendingMark(attempt=1, worker=who.worker), who)  # the last thing it did
-        context: Any = SimpleNamespace(view=view, me=me, tenure=SimpleNamespace(check=lambda: None))
+        context: Any = SimpleNamespace(view=view, me=me, lease=60.0, tenure=SimpleNamespace(check=lambda: None))
         assert resume(view.pending[1], context) is None
         assert folder.end(1) is None
 
