@@ -27,6 +27,7 @@ __all__ = ["Present", "live_worker", "workers_there"]
 
 _logger = logging.getLogger("neps.ledger")
 _POLL = 0.5
+_MOMENT = 0.02
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,15 +106,31 @@ def _present(layout: Layout, *, unknown: bool = False) -> Iterator[tuple[Identit
     names: list[str] = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         names = os.listdir(layout.presence)  # noqa: PTH208
+    deadline = time.monotonic() + (2 * _POLL if unknown else 0.0)  # it may just be written
     for name in names:
         path = f"{layout.presence}/{name}"
         try:
-            fields = documents.load(path)
-            identity = None if fields is None else parsed(path, functools.partial(Identity.from_document, fields))
+            identity = _identity(path, deadline)
         except UnreadableDocumentError:
             identity = Identity(name.removesuffix(".yaml"), "", "", "", 1, 0) if unknown else None
         if identity is not None:
             yield identity, functools.partial(_time_of_change, path)
+
+
+def _identity(path: str, deadline: float) -> Identity | None:
+    """Whose presence this is, or None if it is gone; what can't be read is looked at again until the deadline.
+
+    Raises:
+        UnreadableDocumentError: if it can't be read then.
+    """
+    while True:
+        try:
+            fields = documents.load(path)
+            return None if fields is None else parsed(path, functools.partial(Identity.from_document, fields))
+        except UnreadableDocumentError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_MOMENT)
 
 
 def _time_of_change(path: str) -> int | None:

@@ -123,3 +123,15 @@ def test_a_presence_that_cant_be_read_is_somebodys(
     alive = asked(tmp_path)
     assert alive is not None
     assert alive.worker == "elsewhere"
+
+
+def test_a_presence_that_is_just_being_written_is_read_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened first, and empty for a moment: that is no reason to wait for a lease."""
+    me = Identity.mine()
+    path = Path(Layout(tmp_path, "run").presence) / f"{me.worker}.yaml"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    monkeypatch.setattr("time.sleep", lambda _: path.write_bytes(documents.encode(me.to_document())))
+    assert live_worker(Layout(tmp_path, "run"), dataclasses.replace(me, worker="another"), 600.0) == me
