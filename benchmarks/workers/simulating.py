@@ -14,7 +14,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.workers.scheduling import Clock
 from benchmarks.workers.virtual_files import Server
@@ -36,6 +36,7 @@ from neps.space import SearchSpace
 
 __all__ = ["Outcome", "Scene", "simulate"]
 
+_T = TypeVar("_T")
 _MEMORY = "/dev/shm"  # noqa: S108 - files of the simulation, none of which must last
 
 
@@ -111,6 +112,9 @@ class _Heart:
 
     def held_for(self) -> float:
         return self._clock.now - self._since
+
+    def while_opening(self, _: Hold, begin: Callable[[], _T | None]) -> _T | None:
+        return begin()
 
     def hold(self, hold: Hold, _: Callable[[], object], on_beat: Callable[[], object] = lambda: None) -> None:
         self._held, self._since = (hold.lock(), on_beat), self._clock.now
