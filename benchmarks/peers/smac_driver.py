@@ -16,7 +16,7 @@ from pipe import Host, Parameter, by_index, from_index, seed_everything
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
-    from ConfigSpace.conditions import Condition
+    from ConfigSpace.conditions import AndConjunction, InCondition
     from ConfigSpace.hyperparameters import Hyperparameter
 
 _FACADES = {
@@ -68,7 +68,7 @@ def _hyperparameter(parameter: Parameter) -> Hyperparameter[Any, Any]:
     return (Float if kind == "float" else Integer)(name, (parameter["lower"], parameter["upper"]), log=parameter["log"])
 
 
-def _condition(configspace: ConfigurationSpace, parameter: Parameter) -> Condition:
+def _condition(configspace: ConfigurationSpace, parameter: Parameter) -> InCondition | AndConjunction:
     from ConfigSpace import AndConjunction, InCondition
 
     child, given = configspace[parameter["name"]], parameter["active_if"]
