@@ -119,11 +119,7 @@ def parsed(path: str, read: Callable[[], _T]) -> _T:
 def decision_fields(decision: Decision) -> dict[str, Any]:
     """A decision as fields of trial.yaml, which has the committer's identity beside them."""
     return {
-        "number": decision.number,
-        "config": dict(decision.config),
-        "fidelity": decision.fidelity,
-        **place_fields(decision.place),
-        "previous": f"config_{decision.previous}" if decision.previous is not None else None,
+        **_evaluated(decision),
         "seed": decision.seed,
         "reserved_cost": decision.reserved_cost,
         "reasons": dict(decision.metadata) or None,
@@ -132,6 +128,17 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         **_queue_fields(decision),
         "worker": decision.worker,
         "time": decision.claimed.isoformat() if decision.claimed else None,
+    }
+
+
+def _evaluated(decision: Decision) -> dict[str, Any]:
+    """What is evaluated, and for which place in the search."""
+    return {
+        "number": decision.number,
+        "config": dict(decision.config),
+        "fidelity": decision.fidelity,
+        **place_fields(decision.place),
+        "previous": f"config_{decision.previous}" if decision.previous is not None else None,
     }
 
 
@@ -144,9 +151,8 @@ def digest_of(run: str, decision: Decision) -> int:
         >>> digest_of("run", Decision(number=1, config={"x": 0.5})) == digest_of("run", Decision(number=1, config={}))
         False
     """
-    names = ("number", "config", "fidelity", "bracket", "rung", "slot", "previous", "seed")
-    fields = decision_fields(decision)
-    text = json.dumps({"run": run} | {name: fields[name] for name in names}, sort_keys=True, separators=(",", ":"))
+    fields = {"run": run, **_evaluated(decision), "seed": decision.seed}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
