@@ -47,7 +47,7 @@ class Carrier:
         self._lock = threading.Lock()
 
     def put(self, name: str, message: Any) -> None:
-        """Publish a message.
+        """Publish a message: it is on its way now, and arrives after all that this carrier has sent before.
 
         Raises:
             RankError: if the store is gone; so does everything else here.

@@ -88,7 +88,7 @@ def test_ranks_find_each_other_though_others_were_there_before_them(ranks: tuple
                 calls = [pool.submit(joining.join, each, MINE, wait) for each in (second, first)]
                 here, there = (call.result()[0] for call in calls)
                 here.put("step/0", "a")
-                assert there.find("step/0") == "a"
+                assert there.await_("step/0", wait) == "a"
 
 
 def test_ranks_that_were_called_differently_are_refused(ranks: tuple[Group, Group]) -> None:
