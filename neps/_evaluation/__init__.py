@@ -14,10 +14,11 @@ from neps._evaluation.reporting import Reports, report
 from neps._evaluation.returned import Evaluated, failure, read_return_value
 from neps._evaluation.signals import Interruption, Signals
 from neps._evaluation.signature import check_signature, keywords, named_directories
-from neps._evaluation.stopping import Allowance, RanOut, Stopping, WalltimeOver
+from neps._evaluation.stopping import UNLIMITED, Allowance, RanOut, Stopping, WalltimeOver
 
 __all__ = [
     "PENDING",
+    "UNLIMITED",
     "Allowance",
     "CurrentTrial",
     "Cut",

@@ -17,7 +17,7 @@ from typing import Literal
 from neps._evaluation.current import MARGIN, Cut
 from neps._evaluation.walltime import WALLTIME, Walltime
 
-__all__ = ["Allowance", "RanOut", "Stopping", "WalltimeOver"]
+__all__ = ["UNLIMITED", "Allowance", "RanOut", "Stopping", "WalltimeOver"]
 
 _PATIENCE = 20.0
 """SLURM kills 30 s after SIGTERM, and handing the trial back takes some time, too."""
@@ -46,7 +46,7 @@ class Allowance:
     asks_within: float | None = None
 
 
-_UNLIMITED = Allowance()
+UNLIMITED = Allowance()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Stopping:
         signalled: Callable[[], bool] = lambda: False,
         lost: Callable[[], bool] = lambda: False,
         *,
-        allowance: Allowance = _UNLIMITED,
+        allowance: Allowance = UNLIMITED,
         walltime: Walltime = WALLTIME,
         on_short: Callable[[float | None], object] = lambda _: None,
     ) -> None:

@@ -29,8 +29,10 @@ _logger = logging.getLogger("neps.ledger")
 _T = TypeVar("_T")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class _Beating:
+    """What is kept alive, since when; `opening` until it is known to be open. Changed only under the lock."""
+
     hold: Hold
     lock: Lock
     on_superseded: Callable[[], object]
@@ -110,7 +112,7 @@ class Heartbeat:
         with self._changed:
             held = self._held
             if held is not None and held.hold == hold:  # since it was expected
-                self._held = dataclasses.replace(held, on_superseded=on_superseded, on_beat=on_beat, opening=False)
+                held.on_superseded, held.on_beat, held.opening = on_superseded, on_beat, False
                 return
         self._hold(hold, on_superseded, on_beat, opening=False)
 

@@ -34,6 +34,7 @@ __all__ = [
 
 
 _T = TypeVar("_T")
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class End(enum.StrEnum):
@@ -152,8 +153,7 @@ def digest_of(run: str, decision: Decision) -> int:
         False
     """
     fields = {"run": run, **_evaluated(decision), "seed": decision.seed}
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+    return int.from_bytes(hashlib.blake2b(_canonical(fields).encode(), digest_size=8).digest()) >> 1
 
 
 def _queue_fields(decision: Decision) -> dict[str, int]:

@@ -132,7 +132,8 @@ class Evaluations:
         folder, decision = held.folder, held.decision
         self._write_config(held)
         given, previous = self._context.space.handed(decision.config), self._previous.of(decision)
-        arguments = keywords(self._directories, given, folder.directory, previous)
+        directory = folder.directory
+        arguments = keywords(self._directories, given, directory, previous)
         hold, view, signals = held.hold, self._context.view, self._context.signals
         allowance, peers = allowance_of(held, self._context.settings), self._context.peers
         stopping = Stopping(
@@ -157,7 +158,7 @@ class Evaluations:
             if hold.attempt > 1:
                 self._discard_unfinished(folder)
             # What a checkpoint has seen is never reported again: so its reports are written first.
-            current = active(_current(held, previous, stopping))
+            current = active(_current(held, directory, previous, stopping))
             opened = open_attempt(hold, taken_over, reports.flush, self._patience, allowance.ends)
             last_words = signals.last_words(lambda: held.leave_hastily(_LAST_WORDS))
             with reports, current, opened as mine, last_words:
@@ -261,14 +262,14 @@ class _Began:
         return round(time.monotonic() - self.clock - before, 6)
 
 
-def _current(held: Claim, previous: Path | None, stopping: Stopping) -> CurrentTrial:
+def _current(held: Claim, directory: Path, previous: Path | None, stopping: Stopping) -> CurrentTrial:
     decision = held.decision
     return CurrentTrial(
         number=decision.number,
         attempt=held.attempt,
         seed=decision.seed,
         config=MappingProxyType(dict(decision.config)),
-        pipeline_directory=held.folder.directory,
+        pipeline_directory=directory,
         previous_pipeline_directory=previous,
         when=stopping,
     )

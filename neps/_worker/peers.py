@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -74,7 +74,6 @@ class Alone:
         """As long as others waited for it."""
         return lease
 
-    @contextlib.contextmanager
     def evaluating(
         self,
         held: Claim,  # noqa: ARG002 - for others
@@ -82,9 +81,9 @@ class Alone:
         fence: Fence,
         stopping: Stopping,  # noqa: ARG002 - for others
         reports: Reports,  # noqa: ARG002 - for others
-    ) -> Iterator[Callable[[], None]]:
+    ) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Nobody else does."""
-        yield fence.interrupt
+        return contextlib.nullcontext(fence.interrupt)
 
     def settle(self, own: Ended | None) -> Ended:
         """What came of it here."""

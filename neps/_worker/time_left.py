@@ -34,9 +34,10 @@ class TimeLeft:
     def __init__(self, walltime: Walltime, most: float | None = None) -> None:
         self._walltime = walltime
         self._trials: dict[int, Trial] = {}
+        self._uncounted: dict[int, Trial] = {}
         self._most = sys.float_info.max if most is None else most
         self._durations = KnownCosts()
-        self._counted: set[int] = set()
+        self._passed: set[int] = set()  # counted, or never to be
         self.begun = False
         """Whether this worker has begun an evaluation."""
         self.is_first = False
@@ -44,14 +45,9 @@ class TimeLeft:
 
     def seen(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
-        self._trials[trial.number] = trial
+        self._trials[trial.number] = self._uncounted[trial.number] = trial
         if trial.awaits_tell:  # how long its job takes, says nothing of how long run_pipeline does
-            self._counted.add(trial.number)
-        if trial.duration is None or not trial.succeeded or trial.number in self._counted:
-            return
-        self._counted.add(trial.number)
-        seconds = Fraction(min(max(trial.duration, 0.0), self._most))
-        self._durations.add(FidelityStep.of(trial.decision, self._trials), seconds)
+            self._passed.add(trial.number)
 
     def gone(self, number: int) -> None:
         """The folder of a trial was removed: how long it took is as true as before."""
@@ -64,6 +60,7 @@ class TimeLeft:
         """Why an evaluation of this isn't begun, for all that is left; None if it may be."""
         if not self.begun or self._walltime.known is None:
             return None
+        self._count()
         expected = self._durations.expected(FidelityStep.of(decision, self._trials))
         if expected is None or self._walltime.known >= expected or expected > self._walltime.whole:
             return None
@@ -74,3 +71,12 @@ class TimeLeft:
             f"{max(0.0, left):.0f} s of the job's walltime are left, and a trial like the next one takes "
             f"{float(expected):.0f} s on average"
         )
+
+    def _count(self) -> None:
+        """Look at what was seen since the last time: where no end of the job is known, that is never needed."""
+        for number, trial in self._uncounted.items():
+            if trial.duration is not None and trial.succeeded and number not in self._passed:
+                self._passed.add(number)
+                seconds = Fraction(min(max(trial.duration, 0.0), self._most))
+                self._durations.add(FidelityStep.of(trial.decision, self._trials), seconds)
+        self._uncounted.clear()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from neps._evaluation import Allowance, Evaluated
+from neps._evaluation import UNLIMITED, Allowance, Evaluated
 from neps._ledger.claims import Claim
 from neps._ledger.handed_back import HandedBack
 from neps._outcome import Outcome
@@ -25,9 +25,9 @@ def allowance_of(held: Claim, settings: Settings) -> Allowance:
     Nobody knows yet whether it asks: it may go on until it has reported or saved something and a while after that, or
     until all attempts together have taken twice the limit.
     """
-    limit, now = settings.max_seconds_per_trial, time.monotonic()
-    if limit is None:
-        return Allowance()
+    if (limit := settings.max_seconds_per_trial) is None:
+        return UNLIMITED
+    now = time.monotonic()
     earlier = HandedBack.before(held.folder, held.attempt)
     left = limit - earlier.seconds
     return Allowance(

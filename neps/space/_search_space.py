@@ -203,11 +203,11 @@ class SearchSpace(Mapping[str, Parameter]):
         they are. What the point says of inactive ones makes no difference; only there it may be NaN.
         """
         point = np.asarray(unit, dtype=np.float64)
-        if point.shape != (self.dimensions,) or (np.isnan(point).any() and not self.is_conditional):
+        positions = dict(zip(self._axes, point.tolist(), strict=True)) if point.shape == (self.dimensions,) else None
+        if positions is None or (not self.is_conditional and any(map(math.isnan, positions.values()))):
             names = shown(list(self.searched))
             msg = f"The point is {shown(unit)}, but it must hold {self.dimensions} numbers, one for each of {names}."
             raise SpaceError(msg)
-        positions = dict(zip(self._axes, point.tolist(), strict=True))
         return self._activity.configuration(lambda name: self._decoded(name, positions))
 
     def axes_active(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
