@@ -98,6 +98,7 @@ class Proposal:
 
     def _compare(self, found: Definition) -> None:
         differences = list(self.space.differences(SearchSpace.from_definition(found.space, found.forbid)))
+        another_space = bool(differences)
         if not self.joins_any_searcher:
             differences += _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
         if self.seed is not None and self.seed != found.seed:
@@ -108,18 +109,17 @@ class Proposal:
             )
         own = found.first_configs[: -1 if found.start_from else None]  # the last one is the best of earlier runs
         if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, own)]:
-            differences.append(
-                f"first_configs are {counted(len(own), 'configuration')} in the run and other "
-                f"{len(self.first_configs)} in this call: leave them out, and add more by neps.enqueue"
-            )
+            first = f"{counted(len(own), 'other configuration')} in the run" if own else "nothing in the run"
+            differences.append(f"first_configs is {first}: leave it out here, and add configurations by neps.enqueue")
         if self.start is not None and (difference := self.start.differs(found)) is not None:
             differences.append(difference)
         if differences:
             listed = "".join(f"\n  - {difference}" for difference in differences)
+            learning = f", with start_from={self.root!r} to learn from this run" if another_space else ""
             message = (
                 f"The run in {self.root} is defined differently:{listed}\nNothing was changed. To join that run, use "
-                "its values. Or choose another root_directory, or pass overwrite_working_directory=True to move it "
-                "aside."
+                f"its values. Or choose another root_directory{learning}, or pass overwrite_working_directory=True to "
+                "move it aside."
             )
             raise DefinitionMismatchError(message)
 

@@ -143,7 +143,10 @@ def _of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
         cells, name = {str(column): value for column, value in row.items()}, f"row {index}"
         losses = [cells[column] for column in _LOSSES if column in cells]
         if not losses:
-            raise ArgumentError(f"The table has the columns {shown(list(cells))}, but it must have a column loss.")
+            raise ArgumentError(
+                f"The table has the columns {shown(list(cells))}, but it must have a column loss: rename the one that "
+                "holds it. Commas separate the columns."
+            )
         cost = _cell(f"{name}: cost", cells.get("cost"))
         yield name, Found(_config(cells, space), _cell(f"{name}: loss", losses[0]), _cost(f"{name}: cost", cost))
 
@@ -159,6 +162,9 @@ def _value(value: object, name: str, space: SearchSpace) -> object:
     parameter = space[name]
     if isinstance(value, str):
         value = _meant(value, (parameter.every_value(parameter.categories) or ()) if parameter.categories else ())
+        if isinstance(value, str) and parameter.searched and not parameter.categories:
+            with contextlib.suppress(ValueError):
+                value = float(value)  # as Python and pandas write it: 1e-05, which is a text in YAML
     if isinstance(value, float) and value.is_integer() and not parameter.categories:
         with contextlib.suppress(ValueError):
             return parameter.parse(int(value))

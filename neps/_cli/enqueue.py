@@ -32,11 +32,10 @@ def enqueue(root: str, file: str) -> int:
 def _read(file: str) -> Any:
     import yaml
 
-    from neps._ledger.parsing import parse
+    from neps._api.written_yaml import read_yaml
 
     try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return parse(content)
+        return read_yaml(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except OSError as error:
         raise click.UsageError(f"{file} can't be read: {error}") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:

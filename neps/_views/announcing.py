@@ -67,9 +67,10 @@ class Announcer:
         if evaluated or history.pending or (most is not None and len(ended) < most):  # others go on, or will
             self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
             return
+        go_on = "To go on, raise max_evaluations_total; to" if most is not None and len(ended) >= most else "To"
         self._say(
-            f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results: "
-            "to search anew, use another root_directory, or overwrite_working_directory=True."
+            f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results. "
+            f"{go_on} search anew, use another root_directory, or overwrite_working_directory=True."
         )
 
     def _say_found(self, view: View) -> None:

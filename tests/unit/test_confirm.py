@@ -332,6 +332,7 @@ def test_the_command_has_a_script_confirm_and_shows_what_came_of_it(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "RETURNED 2\n2 configurations confirmed with 2 seeds\n" in done.stdout
     assert done.stdout.endswith("RETURNED 4\n")
+    assert command("--top", "2", "--seeds", "2", root, script, "--", other, root).stdout == done.stdout
     assert "nothing is searched in" in done.stderr
     assert len(neps.load(root)) == 6
     assert len(neps.load(other)) == 2

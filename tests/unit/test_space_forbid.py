@@ -96,7 +96,10 @@ def test_a_size_that_takes_too_many_states_is_none() -> None:
         ([{"optimizer": "sdg"}], r"forbid\[0\]: 'optimizer': the value is 'sdg', but it must be one of"),
         ([{"optimizer": neps.at_least("sgd")}], "compares 'optimizer', but its choices have no order"),
         ([{"epochs": 3}], r"forbid\[0\] names 'epochs', which is a fidelity"),
-        ([{"optimizer": ["adam", "sgd"]}], "forbid leaves 0 of the space, and 0 of its prior, but at least 0.001"),
+        (
+            [{"optimizer": ["adam", "sgd"]}],
+            "forbid leaves 0 % of the space, and 0 % of its prior, but at least 0.1 % must",
+        ),
         ([3], r"forbid\[0\] is 3, but it must map"),
     ],
 )
@@ -107,7 +110,7 @@ def test_what_can_be_no_combination_is_refused(forbid: Any, message: str) -> Non
 
 def test_a_space_in_which_nearly_all_is_forbidden_is_refused() -> None:
     narrow: list[Any] = [{"x": neps.more_than(0.0005)}]
-    with pytest.raises(SpaceError, match=r"forbid leaves 0\.0005 of the space"):
+    with pytest.raises(SpaceError, match=r"forbid leaves 0\.05 % of the space"):
         SearchSpace({"x": Float(0, 1)}, forbid=narrow)
     likely = Float(0, 1, default=1.0, default_confidence="high")
     with pytest.raises(SpaceError, match="of its prior"):

@@ -33,8 +33,8 @@ def test_a_new_run_and_one_that_has_ended(tmp_path: Path, capsys: Capture) -> No
     evaluate(root, lambda **_: 7.0)
     assert capsys.readouterr().err == (
         f"neps: nothing left to do in {root} (max_evaluations_total=2 is reached): 2 of 2 trials ended; best 0.5 "
-        "(trial 1). These are earlier results: to search anew, use another root_directory, or "
-        "overwrite_working_directory=True.\n"
+        "(trial 1). These are earlier results. To go on, raise max_evaluations_total; to search anew, use another "
+        "root_directory, or overwrite_working_directory=True.\n"
     )
 
 
