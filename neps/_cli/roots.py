@@ -18,7 +18,8 @@ class _Number(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """As a number."""
         folder = _FOLDER.fullmatch(value) if isinstance(value, str) else None
-        return super().convert(folder[1] if folder else value, param, ctx)
+        number: Any = folder[1] if folder else value
+        return super().convert(number, param, ctx)
 
 
 _FOLDER = re.compile(r"config_([0-9]+)/?")
