@@ -216,7 +216,9 @@ def _loaded_study(storage: str, name: str | None) -> Any:
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except (KeyError, ValueError) as error:
-        raise ArgumentError(f"There is no study {name!r} in {storage}: {error}. Pass study_name=….") from error
+        names = [repr(each) for each in optuna.get_all_study_names(storage=storage)]
+        rule = f"study_name is {name!r}; it must be one of those in {storage}: {', '.join(names)}."
+        raise ArgumentError(rule if names else f"{storage} holds no study: correct the URL.") from error
 
 
 def _of_study(study: Any) -> Named:

@@ -150,8 +150,10 @@ def test_an_optuna_study_and_its_storage(
     assert neps.import_trials(root, study) == 2
     assert [(config["x"], loss) for config, loss, _ in imported(root)] == [(0.5, 3.5), (0.25, None)]
     assert neps.import_trials(root, url, study_name="old") == 0
-    with pytest.raises(ArgumentError, match=r"There is no study 'new' in .*Pass study_name"):
+    with pytest.raises(ArgumentError, match=r"study_name is 'new'; it must be one of those in .*: 'old'\."):
         neps.import_trials(root, url, study_name="new")
+    with pytest.raises(ArgumentError, match=r"empty\.db holds no study: correct the URL"):
+        neps.import_trials(root, url.replace("optuna.db", "empty.db"))
 
 
 def of_neps_012(folder: Path) -> None:
