@@ -224,6 +224,12 @@ def test_means_and_deviations() -> None:
 # How it looks, and what else knows of it
 
 
+def test_that_the_seed_changes_nothing_is_said(tmp_path: Path) -> None:
+    searched(tmp_path)
+    confirmed = neps.confirm(lambda x: x, tmp_path, top=2, **QUIET)
+    assert "The seed changes no loss. Have run_pipeline take `seed`" in str(confirmed).splitlines()[-1]
+
+
 def test_it_prints_itself_as_rows_and_as_a_table(tmp_path: Path) -> None:
     searched(tmp_path)
     confirmed = neps.confirm(noisy, tmp_path, top=2, **QUIET)
@@ -236,6 +242,7 @@ def test_it_prints_itself_as_rows_and_as_a_table(tmp_path: Path) -> None:
     row = confirmed.to_rows()[0]
     best = confirmed.best
     assert best is not None
+    assert "seed" not in rows[-1]
     assert (row["number"], row["mean"], row["config.x"]) == (best.number, best.mean, best.config["x"])
     assert sum(name.startswith("loss.") for name in row) == 3
     frame = confirmed.to_pandas()
