@@ -5,14 +5,12 @@ Only reading lives here; what a definition says, `neps.space._definition` knows.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from neps._api.written_yaml import check_once, read_yaml
+from neps._api.plain_data import READERS
 from neps.errors import SpaceError, nearest, shown
 from neps.space import SearchSpace
 
@@ -27,7 +25,7 @@ def read_space(path: Path) -> SearchSpace:
     Raises:
         SpaceError: if it can't be read, or describes none; it names the file.
     """
-    read = _READERS.get(path.suffix.lower())
+    read = READERS.get(path.suffix.lower())
     if read is None:
         msg = (
             f"pipeline_space is {shown(str(path))}, but a file's name must end in .yaml, .yml or .json. Pass such a "
@@ -66,15 +64,3 @@ def _space(document: object) -> SearchSpace:
             msg = f"forbid[{index}] is {shown(each)}, but {rule}"
             raise SpaceError(msg)
     return SearchSpace.from_definition(document["space"], forbid)
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    check_once([key for key, _ in pairs])
-    return dict(pairs)
-
-
-def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_pairs)
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {".yaml": read_yaml, ".yml": read_yaml, ".json": _json}
