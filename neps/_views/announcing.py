@@ -64,10 +64,13 @@ class Announcer:
         counts = _counts(self._budget, len(ended), failed, running, waiting, untold, undecided)
         since = f" ({self._what})" if self._what else ""
         most = self._budget.max_evaluations_total
-        if evaluated or history.pending or (most is not None and len(ended) < most):  # others go on, or will
+        by_results = history.ended_by is not None and self._what == history.ended_by
+        more_to_come = history.pending or (most is not None and len(ended) < most and not by_results)
+        if evaluated or more_to_come:  # others go on, or will
             self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
             return
-        go_on = "To go on, raise max_evaluations_total; to" if most is not None and len(ended) >= most else "To"
+        go_on = "To go on, raise max_evaluations_total; to" if most is not None else "To"
+        go_on = "To go on, pass more patience or a lower target_loss; to" if by_results else go_on
         self._say(
             f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results. "
             f"{go_on} search anew, use another root_directory, or overwrite_working_directory=True."
