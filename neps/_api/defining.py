@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neps._api.starting import Start
@@ -114,20 +114,22 @@ class Proposal:
         if self.start is not None and (difference := self.start.differs(found)) is not None:
             differences.append(difference)
         if differences:
-            listed = "".join(f"\n  - {difference}" for difference in differences)
-            learning = f", with start_from={self.root!r} to learn from this run" if another_space else ""
-            message = (
-                f"The run in {self.root} is defined differently:{listed}\nNothing was changed. To join that run, use "
-                f"its values. Or choose another root_directory{learning}, or pass overwrite_working_directory=True to "
-                "move it aside."
-            )
-            raise DefinitionMismatchError(message)
+            raise _mismatch(self.root, differences, another_space=another_space)
 
     def _completed(self, published: Mapping[str, Any]) -> Mapping[str, Any]:
         """With the settings that the version which published it didn't have yet: they stand at their defaults."""
         with contextlib.suppress(ArgumentError):  # of one's own, or with what this version has no more
             return searcher_definition(resolve(published["name"], self.space, dict(published.get("settings") or {})))
         return published
+
+
+def _mismatch(root: str, differences: Sequence[str], *, another_space: bool) -> DefinitionMismatchError:
+    listed = "".join(f"\n  - {difference}" for difference in differences)
+    learning = f", with start_from={root!r} to learn from this run" if another_space else ""
+    return DefinitionMismatchError(
+        f"The run in {root} is defined differently:{listed}\nNothing was changed. To join that run, use its values. Or "
+        f"choose another root_directory{learning}, or pass overwrite_working_directory=True to move it aside."
+    )
 
 
 def _searcher_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -69,8 +69,9 @@ class Announcer:
         if evaluated or more_to_come:  # others go on, or will
             self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
             return
-        go_on = "To go on, raise max_evaluations_total; to" if most is not None else "To"
-        go_on = "To go on, pass more patience or a lower target_loss; to" if by_results else go_on
+        raised = None if most is None else "raise max_evaluations_total"
+        how = "pass more patience or a lower target_loss" if by_results else raised
+        go_on = "To" if how is None else f"To go on, {how}; to"
         self._say(
             f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results. "
             f"{go_on} search anew, use another root_directory, or overwrite_working_directory=True."
