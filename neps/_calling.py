@@ -125,7 +125,7 @@ class _Interface:
             by_name = [each for each in self._names if each not in taken]
             advice = f"Pass the others by name, as in {by_name[0]}=…." if by_name else "Leave the others out."
             takes = _listed(taken) if taken else "nothing"
-            yield f"{self.name} takes {takes} by position, but {given} are given. {advice}"
+            yield f"{self.name} takes {takes} by position, but got {given}. {advice}"
 
     def _missing(self, given: Container[str]) -> Iterator[str]:
         missing = [each.name for each in self._parameters if _is_needed(each) and each.name not in given]

@@ -213,10 +213,9 @@ def _resolved(what: str, name: str, condition: Condition, parameters: Mapping[st
     try:
         values = tuple(map(parent.parse, condition.values))
     except SpaceError as error:
-        text_for_a_number = (
-            parent.searched and not parent.categories and any(isinstance(v, str) for v in condition.values)
-        )
-        advice = " To compare it, write neps.at_least(2), or in a file {at_least: 2}." if text_for_a_number else ""
+        texts = isinstance(condition, OneOf) and any(isinstance(value, str) for value in condition.values)
+        meant = texts and parent.searched and not parent.categories
+        advice = " To compare it, write neps.at_least(2), or in a file {at_least: 2}." if meant else ""
         msg = f"{what}: {name!r}: {error}{advice}"
         raise SpaceError(msg) from error
     if isinstance(condition, Comparison):

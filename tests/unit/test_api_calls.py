@@ -112,7 +112,7 @@ def test_the_order_of_newer_versions_of_nepss_is_explained(tmp_path: Path) -> No
 
 def test_only_three_arguments_come_by_position(tmp_path: Path) -> None:
     message = refused(tmp_path, len, tmp_path / "a", SPACE, "random_search", 3)
-    assert "by position, but 5 are given. Pass the others by name, as in searcher=…." in message
+    assert "by position, but got 5. Pass the others by name, as in searcher=…." in message
 
 
 def test_an_argument_that_comes_twice_is_named(tmp_path: Path) -> None:
