@@ -25,7 +25,7 @@ from neps.errors import (
     shown,
 )
 
-__all__ = ["own_arguments", "public", "unknown_argument"]
+__all__ = ["meant", "own_arguments", "public", "unknown_argument"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -83,8 +83,12 @@ def unknown_argument(name: str, argument: str, known: Iterable[str], elsewhere: 
         >>> unknown_argument("neps.run", "sede", ["seed"], {})
         "neps.run has no argument 'sede'. Did you mean 'seed'?"
     """
-    hint = f" {elsewhere[argument]}" if argument in elsewhere else nearest(argument, known)
-    return f"{name} has no argument {shown(argument)}.{hint}"
+    return f"{name} has no argument {shown(argument)}.{meant(argument, known, elsewhere)}"
+
+
+def meant(argument: str, known: Iterable[str], elsewhere: Mapping[str, str]) -> str:
+    """What to write for an argument that there isn't, behind a blank; empty if nobody knows."""
+    return f" {elsewhere[argument]}" if argument in elsewhere else nearest(argument, known)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,15 +106,18 @@ class _Interface:
             return
         by_position = self._by_position[: len(args)]
         twice = [f"{self.name} got {argument} twice." for argument in by_position if argument in kwargs]
-        problems = [*self._unknown(kwargs), *twice, *self._too_many(len(args)), *self._missing({*by_position, *kwargs})]
-        takes = [f"{self.name} takes {', '.join(self._names)}."] if self._names else []
+        unknown = list(self._unknown(kwargs))
+        problems = [unknown_argument(self.name, argument, self._names, self.elsewhere) for argument in unknown]
+        problems += [*twice, *self._too_many(len(args)), *self._missing({*by_position, *kwargs})]
+        explained = unknown and all(meant(argument, self._names, self.elsewhere) for argument in unknown)
+        takes = [f"{self.name} takes {', '.join(self._names)}."] if self._names and not explained else []
         raise ArgumentError("\n".join([*problems, *takes]))
 
     def _unknown(self, kwargs: Mapping[str, object]) -> Iterator[str]:
         takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self._parameters)
         for argument in kwargs:
             if argument not in self._names and (argument in self.elsewhere or not takes_any):
-                yield unknown_argument(self.name, argument, self._names, self.elsewhere)
+                yield argument
 
     def _too_many(self, given: int) -> Iterator[str]:
         taken = self._by_position
@@ -118,7 +125,7 @@ class _Interface:
             by_name = [each for each in self._names if each not in taken]
             advice = f"Pass the others by name, as in {by_name[0]}=…." if by_name else "Leave the others out."
             takes = _listed(taken) if taken else "nothing"
-            yield f"{self.name} takes {takes} by position, but {given} are given. {advice}"
+            yield f"{self.name} takes {takes} by position, but got {given}. {advice}"
 
     def _missing(self, given: Container[str]) -> Iterator[str]:
         missing = [each.name for each in self._parameters if _is_needed(each) and each.name not in given]

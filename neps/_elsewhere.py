@@ -14,6 +14,9 @@ _MULTIPLES = "Write neps.Float(lower, upper, step=…), or neps.Integer: both bo
 _CONDITION = 'Write active_if={"name of another parameter": its value, or a list of values} at the parameter.'
 _COMPARISON = 'Write active_if={"name of another parameter": neps.more_than(…)}, or neps.less_than, at the parameter.'
 _FORBID = 'Write neps.SearchSpace({…}, forbid=[{"optimizer": "sgd", "batch_size": 512}]).'
+_PRUNED = (
+    "Write neps.Integer(1, 81, is_fidelity=True) for the epochs: the searcher then says how many each trial trains."
+)
 _SEARCHER = "Searchers are names: neps.run(..., searcher='hyperband')."
 _RUN = "Call neps.run(run_pipeline, root_directory, pipeline_space, …)."
 
@@ -40,8 +43,11 @@ NAMES = {
     **dict.fromkeys(("Suggestion", "Wait", "Done", "Place", "Brackets", "Budget"), "It is in neps.samplers."),
     **dict.fromkeys(("trial", "history", "budget", "fidelity"), "It is private: see docs/public.md."),
     **dict.fromkeys(("get_context", "get_trial_id", "get_trial_dir"), "Write neps.current_trial()."),
-    "Operation": "There are no operations. Search choices with arguments of their own by neps.Choice.",
-    "Resampled": "Spaces are flat: give each parameter a name of its own.",
+    **dict.fromkeys(("Operation", "ByName"), "Write neps.Choice({…}), and build the object in run_pipeline."),
+    **dict.fromkeys(("Resample", "Resampled"), "Write neps.Repeat(block, lower, upper): each time is drawn anew."),
+    **dict.fromkeys(("suggest_float", "suggest_int", "suggest_categorical"), _SPACE),
+    **dict.fromkeys(("TrialPruned", "should_prune"), _PRUNED),
+    **dict.fromkeys(("Bool", "Boolean"), "Write neps.Categorical([False, True])."),
     "ConfidenceLevel": "Write default_confidence='low', 'medium' or 'high'.",
     "tblogger": "Pass callbacks=[neps.callbacks.TensorBoard()] to neps.run.",
 }

@@ -89,7 +89,8 @@ class History:
         """How many trials there are, and the best few as a table that a terminal of 80 columns holds."""
         rows = best_rows(self.trials, self.space, _FEW)
         ended = [f"ended: {printable(self.ended_by)}"] if self.ended_by is not None else []
-        return "\n".join([in_short(self.trials, self.space), *ended, *aligned(narrowed(rows, _WIDTH - _INDENT))])
+        table = aligned(narrowed(rows, _WIDTH - _INDENT)) if len(rows) > 1 else []  # more than its head
+        return "\n".join([in_short(self.trials, self.space), *ended, *table])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the same, with all parameters."""

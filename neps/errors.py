@@ -114,19 +114,23 @@ class TimeLimitError(NepsError, RuntimeError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: `" Did you mean 'adam'?"`, or an empty string.
 
-    Only where it is likely the same word: three quarters alike, or the same letters. Half as near may mean anything.
+    Only where it is likely the same word: three quarters alike, the same letters, or the end of a name with dots. Half
+    as near may mean anything.
 
     >>> nearest("random_serch", ["random_search", "sobol"]), nearest("lgo", ["log"])
     (" Did you mean 'random_search'?", " Did you mean 'log'?")
     >>> nearest("sampler", ["sample_default_first"]), nearest("bo", ["pibo"])
     ('', '')
+    >>> nearest("momentum", ["optimizer", "optimizer.sgd.momentum"])
+    " Did you mean 'optimizer.sgd.momentum'?"
     """
     if len(name) > _LONGEST_NAME:  # comparing texts takes the square of their lengths
         return ""
     candidates = [each for each in known if len(each) <= _LONGEST_NAME]
     import difflib  # only for a message
 
-    close = difflib.get_close_matches(name, candidates, n=1, cutoff=_ALIKE)
+    close = [each for each in candidates if each.endswith(f".{name}")]  # its name within a choice or a repeat
+    close = close or difflib.get_close_matches(name, candidates, n=1, cutoff=_ALIKE)
     close = close or [each for each in candidates if sorted(each) == sorted(name)]
     return f" Did you mean {close[0]!r}?" if close else ""
 

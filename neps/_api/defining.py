@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neps._api.starting import Start
@@ -98,6 +98,7 @@ class Proposal:
 
     def _compare(self, found: Definition) -> None:
         differences = list(self.space.differences(SearchSpace.from_definition(found.space, found.forbid)))
+        another_space = bool(differences)
         if not self.joins_any_searcher:
             differences += _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
         if self.seed is not None and self.seed != found.seed:
@@ -108,26 +109,27 @@ class Proposal:
             )
         own = found.first_configs[: -1 if found.start_from else None]  # the last one is the best of earlier runs
         if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, own)]:
-            differences.append(
-                f"first_configs are {counted(len(own), 'configuration')} in the run and other "
-                f"{len(self.first_configs)} in this call: leave them out, and add more by neps.enqueue"
-            )
+            first = f"{counted(len(own), 'other configuration')} in the run" if own else "nothing in the run"
+            differences.append(f"first_configs is {first}: leave it out here, and add configurations by neps.enqueue")
         if self.start is not None and (difference := self.start.differs(found)) is not None:
             differences.append(difference)
         if differences:
-            listed = "".join(f"\n  - {difference}" for difference in differences)
-            message = (
-                f"The run in {self.root} is defined differently:{listed}\nNothing was changed. To join that run, use "
-                "its values. Or choose another root_directory, or pass overwrite_working_directory=True to move it "
-                "aside."
-            )
-            raise DefinitionMismatchError(message)
+            raise _mismatch(self.root, differences, another_space=another_space)
 
     def _completed(self, published: Mapping[str, Any]) -> Mapping[str, Any]:
         """With the settings that the version which published it didn't have yet: they stand at their defaults."""
         with contextlib.suppress(ArgumentError):  # of one's own, or with what this version has no more
             return searcher_definition(resolve(published["name"], self.space, dict(published.get("settings") or {})))
         return published
+
+
+def _mismatch(root: str, differences: Sequence[str], *, another_space: bool) -> DefinitionMismatchError:
+    listed = "".join(f"\n  - {difference}" for difference in differences)
+    learning = f", with start_from={root!r} to learn from this run" if another_space else ""
+    return DefinitionMismatchError(
+        f"The run in {root} is defined differently:{listed}\nNothing was changed. To join that run, use its values. Or "
+        f"choose another root_directory{learning}, or pass overwrite_working_directory=True to move it aside."
+    )
 
 
 def _searcher_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

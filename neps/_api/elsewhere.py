@@ -88,6 +88,18 @@ _GROUPS: tuple[tuple[str, str], ...] = (
         "write_summary_to_disk",
     ),
     (
+        "Write sample_default_first=True, and a default=… for each parameter that you know.",
+        "sample_prior_first",
+    ),
+    (
+        'Pass it to the space: pipeline_space=neps.SearchSpace({…}, forbid=[{"optimizer": "sgd", "batch_size": 512}]).',
+        "forbid forbidden forbidden_clauses constraints parameter_constraints",
+    ),
+    (
+        'A condition stands with its parameter: neps.Float(0, 0.99, active_if={"optimizer": "sgd"}).',
+        "active_if conditions",
+    ),
+    (
         "Write searcher='bayesian_optimization' or another name, or searcher=… with an instance of neps.Sampler.",
         ("sampler optimizer search_alg algo algorithm method strategy base_estimator optimizer_kwargs searcher_path"),
     ),

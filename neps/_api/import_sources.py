@@ -32,6 +32,7 @@ __all__ = ["Found", "found_in"]
 
 _LOSSES = ("loss", "objective_to_minimize")
 _LARGEST = 1 << 26
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _SAMPLED = re.compile(r"SAMPLING__Resolvable\.(\w+)::(\w+?)__.*", re.DOTALL)
 _ENVIRONMENT = "ENVIRONMENT__"
 
@@ -143,7 +144,10 @@ def _of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
         cells, name = {str(column): value for column, value in row.items()}, f"row {index}"
         losses = [cells[column] for column in _LOSSES if column in cells]
         if not losses:
-            raise ArgumentError(f"The table has the columns {shown(list(cells))}, but it must have a column loss.")
+            raise ArgumentError(
+                f"The table has the columns {shown(list(cells))}, but it must have a column loss: rename the one that "
+                "holds it. Commas separate the columns."
+            )
         cost = _cell(f"{name}: cost", cells.get("cost"))
         yield name, Found(_config(cells, space), _cell(f"{name}: loss", losses[0]), _cost(f"{name}: cost", cost))
 
@@ -166,8 +170,10 @@ def _value(value: object, name: str, space: SearchSpace) -> object:
 
 
 def _meant(text: str, choices: Sequence[Value]) -> object:
-    """The choice that is written so, or else what it is in YAML."""
+    """The choice that is written so, or else what it is in YAML, where 1e-05 would be a text."""
     found = [choice for choice in choices if str(choice) == text]
+    if not found and _EXPONENT.fullmatch(text):
+        return float(text)
     with contextlib.suppress(ValueError, yaml.YAMLError):
         return found[0] if found else parse(text.encode())
     return text
@@ -210,7 +216,9 @@ def _loaded_study(storage: str, name: str | None) -> Any:
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except (KeyError, ValueError) as error:
-        raise ArgumentError(f"There is no study {name!r} in {storage}: {error}. Pass study_name=….") from error
+        names = [repr(each) for each in optuna.get_all_study_names(storage=storage)]
+        rule = f"study_name is {name!r}; it must be one of those in {storage}: {', '.join(names)}."
+        raise ArgumentError(rule if names else f"{storage} holds no study: correct the URL.") from error
 
 
 def _of_study(study: Any) -> Named:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from neps._api.elsewhere import ELSEWHERE
-from neps._calling import unknown_argument
+from neps._calling import meant, unknown_argument
 from neps.errors import ArgumentError
 from neps.samplers import Sampler
 from neps.samplers._registry import searchers_with, setting_names
@@ -31,7 +31,7 @@ def check_keywords(
         given: the keywords that aren't its own.
 
     Raises:
-        ArgumentError: if there is one; the message names all of them, what they are called here, and what there is.
+        ArgumentError: if there is one; the message names all of them, and what to write instead.
     """
     if (found := setting_names(searcher, space)) is None:
         return
@@ -39,18 +39,17 @@ def check_keywords(
     unknown = [keyword for keyword in given if keyword not in settings]
     if not unknown:
         return
-    lines = [_explained(function, keyword, [*own, *settings], name) for keyword in unknown]
-    lines.append(f"{function} takes {', '.join(own)}.")
+    known = [*own, *settings]
+    lines = [_refused(function, keyword, known, name) for keyword in unknown]
     if isinstance(searcher, Sampler):
         lines.append(f"The searcher is already a {name}: pass its settings to its constructor.")
-    elif settings:
-        lines.append(f"The searcher {name!r} takes {', '.join(settings)}.")
-    else:
-        lines.append(f"The searcher {name!r} takes no settings.")
+    elif not all(searchers_with(keyword) or meant(keyword, known, ELSEWHERE) for keyword in unknown):
+        takes = ", ".join(settings) or "no settings"
+        lines += [f"{function} takes {', '.join(own)}.", f"The searcher {name!r} takes {takes}."]
     raise ArgumentError("\n".join(lines))
 
 
-def _explained(function: str, keyword: str, known: list[str], searcher: str) -> str:
+def _refused(function: str, keyword: str, known: list[str], searcher: str) -> str:
     if (others := searchers_with(keyword)) and keyword not in ELSEWHERE:
         whose = ", ".join(map(repr, others))
         return f"{function} has no argument {keyword!r} with the searcher {searcher!r}. It is a setting of {whose}."

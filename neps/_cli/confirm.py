@@ -8,13 +8,17 @@ import sys
 import click
 
 from neps._cli.roots import one_root
+from neps._cli.scripts import for_the_script
 
 __all__ = ["confirm"]
 
 _COUNT = click.IntRange(min=1)
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(
+    short_help="Evaluate the best trials with other seeds.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @click.option("--top", metavar="N", type=_COUNT, default=5, show_default=True, help="How many configurations.")
 @click.option("--seeds", metavar="N", type=_COUNT, default=3, show_default=True, help="How many evaluations of each.")
 @one_root
@@ -30,6 +34,7 @@ def confirm(root: str, script: str | None, arguments: tuple[str, ...], *, top: i
     """
     from neps._ledger.reading import read_definition, root_of
 
+    given = for_the_script(arguments)
     path = root_of(root)
     read_definition(path)
     if script is None:
@@ -42,5 +47,5 @@ def confirm(root: str, script: str | None, arguments: tuple[str, ...], *, top: i
     sys.stdout.flush()
     sys.stderr.flush()
     environment = os.environ | request(path, top, seeds)
-    os.execve(sys.executable, [sys.executable, script, *arguments], environment)  # noqa: S606 - what the user asks for
+    os.execve(sys.executable, [sys.executable, script, *given], environment)  # noqa: S606 - what the user asks for
     return 1

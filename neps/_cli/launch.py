@@ -163,9 +163,7 @@ def _launch_here(plan: Any, given: dict[str, Any], *, follow: bool, dry: bool) -
 
 def _say_root(plan: Any) -> None:
     if plan.root is None:
-        print(
-            "  ROOT is the script's root_directory. Give it as --root: then it stands here, and logs are in ROOT/logs."
-        )
+        print("  ROOT is the script's root_directory. Pass it as --root to see it here and have the logs in ROOT/logs.")
 
 
 def _concluded(failed: dict[str, str], logs: Any) -> int:

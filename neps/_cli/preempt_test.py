@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neps._cli.scripts import for_the_script
 from neps.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def preempt_test(script: str, arguments: tuple[str, ...], *, polite: str, ranks:
     plan = Plan(signum=_SIGNALS[polite.upper()], **seconds)
     _check_signal(plan.signum, ranks)
     folder = Path(tempfile.mkdtemp(prefix="neps-preempt-test-"))
-    with Script([script, *arguments], folder, ranks) as rehearsed:
+    with Script([script, *for_the_script(arguments)], folder, ranks) as rehearsed:
         fit = _rehearse(rehearsed, plan)
     if fit:
         shutil.rmtree(folder, ignore_errors=True)

@@ -31,5 +31,5 @@ def retry(root: str, numbers: tuple[int, ...], more: tuple[int, ...], *, failed:
         done.append(outcome := retrying.retry(number))
         print("\n".join(outcome.said))
     if any(outcome.done for outcome in done):
-        print("A running worker evaluates them again once it has nothing new to claim. If none runs, start one.")
+        print("A running worker evaluates what was reopened once it has nothing new to claim. If none runs, start one.")
     return 0 if failed or all(outcome.done for outcome in done) else 1

@@ -14,7 +14,7 @@ __all__ = ["show"]
 @one_root
 @click.argument("number", metavar="N", type=TRIAL_NUMBER)
 def show(root: str, number: int) -> None:
-    """Print everything about trial N.
+    """Print everything about trial N (or config_N).
 
     Its configuration and result, its attempts, its learning curve, its files, and its error with the traceback.
     """

@@ -15,7 +15,7 @@ from neps.errors import NotPendingError
 __all__ = ["tell"]
 
 
-@click.command()
+@click.command(short_help="Publish what came of a trial that waits for it.")
 @one_root
 @click.argument("number", metavar="N")
 @click.option("--loss", type=float, help="The loss.")

@@ -34,7 +34,7 @@ __all__ = [
 _logger = logging.getLogger("neps.ledger")
 
 _PATIENCE = 0.5
-_BELOW = ("task_*", "dev_*", "task_*/dev_*")
+_BELOW = ("*", "task_*/dev_*")
 _MOST_NAMED = 5
 
 
@@ -67,7 +67,7 @@ def read_definition(root: str | Path) -> Definition:
 
 
 def no_run(root: str, why: str) -> DirectoryError:
-    """The error for a folder without a run; it names the runs below it, as of `task_id`, if there are some."""
+    """The error for a folder without a run; it names the runs below it, if there are some."""
     if not os.path.lexists(root):
         return DirectoryError(f"{root} does not exist. Give the root_directory of a run.")
     paths = sorted(path.parent for pattern in _BELOW for path in Path(root).glob(f"{pattern}/{DEFINITION}"))

@@ -64,12 +64,17 @@ class Announcer:
         counts = _counts(self._budget, len(ended), failed, running, waiting, untold, undecided)
         since = f" ({self._what})" if self._what else ""
         most = self._budget.max_evaluations_total
-        if evaluated or history.pending or (most is not None and len(ended) < most):  # others go on, or will
+        by_results = history.ended_by is not None and self._what == history.ended_by
+        more_to_come = history.pending or (most is not None and len(ended) < most and not by_results)
+        if evaluated or more_to_come:  # others go on, or will
             self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
             return
+        raised = None if most is None else "raise max_evaluations_total"
+        how = "pass more patience or a lower target_loss" if by_results else raised
+        go_on = "To" if how is None else f"To go on, {how}; to"
         self._say(
-            f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results: "
-            "to search anew, use another root_directory, or overwrite_working_directory=True."
+            f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results. "
+            f"{go_on} search anew, use another root_directory, or overwrite_working_directory=True."
         )
 
     def _say_found(self, view: View) -> None:

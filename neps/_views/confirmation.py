@@ -28,6 +28,7 @@ __all__ = ["Confirmation", "Finalist", "confirmation_of", "probability_better", 
 
 _WIDTH, _INDENT = 80, 2
 _FEWEST = 2
+_SAME = "  The seed changes no loss. Have run_pipeline take `seed`, and use it for what is random."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +129,17 @@ class Confirmation:
 
     def __str__(self) -> str:
         """The finalists as a table that a terminal of 80 columns holds."""
-        return "\n".join([self._in_short(), *aligned(narrowed(self._table(), _WIDTH - _INDENT))])
+        table = aligned(narrowed(self._table(), _WIDTH - _INDENT))
+        return "\n".join([self._in_short(), *table, *([_SAME] if self._repeats else [])])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the same, with all parameters."""
         return as_html(self._table(), self._in_short())
+
+    @property
+    def _repeats(self) -> bool:
+        """Whether no loss differs between seeds: then the order is as sure as before, whatever the numbers say."""
+        return {each.deviation for each in self.finalists} - {None} == {0.0}
 
     def _in_short(self) -> str:
         seeds = {seed for each in self.finalists for seed in each.losses}

@@ -173,8 +173,8 @@ def parents_first(parents: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     circle = _circle(parents, {*parents} - {*reached})
     named = circle if len(circle) <= _LONGEST_CIRCLE else [*circle[:_LONGEST_CIRCLE], "…", circle[-1]]
     msg = (
-        f"The conditions lead around in a circle: {' depends on '.join(named)}. Remove one of these from active_if: a "
-        "parameter can't decide whether it is active itself."
+        f"The conditions lead around in a circle: {named[0]} depends on {', which depends on '.join(named[1:])}. "
+        "Remove one of these from active_if: a parameter can't decide whether it is active itself."
     )
     raise SpaceError(msg)
 
@@ -213,7 +213,10 @@ def _resolved(what: str, name: str, condition: Condition, parameters: Mapping[st
     try:
         values = tuple(map(parent.parse, condition.values))
     except SpaceError as error:
-        msg = f"{what}: {name!r}: {error}"
+        texts = isinstance(condition, OneOf) and any(isinstance(value, str) for value in condition.values)
+        meant = texts and parent.searched and not parent.categories
+        advice = " To compare it, write neps.at_least(2), or in a file {at_least: 2}." if meant else ""
+        msg = f"{what}: {name!r}: {error}{advice}"
         raise SpaceError(msg) from error
     if isinstance(condition, Comparison):
         return Comparison(tuple(zip((relation for relation, _ in condition.bounds), values, strict=True)))

@@ -77,7 +77,7 @@ def _hold_somewhere(parameter: Parameter, tests: Sequence[Test]) -> bool:
 
 def _never(name: str, parent: str, parameter: Parameter, tests: Sequence[Test]) -> str:
     together = " and ".join(str(test.condition) for test in tests)
-    rule = f"{parent} never {together.removeprefix('is ')}" if len(tests) == 1 else f"{parent} can't be all of that"
+    rule = "it never is" if len(tests) == 1 else f"{parent} can't be all of that"
     message = f"Parameter {name!r} is never active: its conditions say that {parent} {together}, but {rule}"
     if parameter.count is None and any(isinstance(test.condition, OneOf) for test in tests):
         return f"{message}: a real number is hardly ever drawn exactly. Compare it, or give {parent} a step."
@@ -131,6 +131,12 @@ def _what_to_write(value: object) -> str:
         return f"write neps.Float({value[0]!r}, {value[1]!r}) for a range."
     if isinstance(value, list | tuple):
         return f"write neps.Categorical({shown(list(value))}) for choices."
+    return _parameters_or_constant(value)
+
+
+def _parameters_or_constant(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "write its parameters beside the others, or options with parameters of their own as neps.Choice."
     try:
         return f"write neps.Constant({shown(scalar('the value', value))}) for a fixed value."
     except SpaceError:

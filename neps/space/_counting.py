@@ -235,9 +235,10 @@ class Extent:
             SpaceError: if it is.
         """
         if self._forbidden.combinations and (total := self._total) and min(total.uniform, total.prior) < _LEAST_ALLOWED:
+            uniform, prior, least = (f"{100 * share:.2g} %" for share in (total.uniform, total.prior, _LEAST_ALLOWED))
             msg = (
-                f"forbid leaves {total.uniform:.2g} of the space, and {total.prior:.2g} of its prior, but at least "
-                f"{_LEAST_ALLOWED} must be allowed: narrow the parameters, or write them with active_if."
+                f"forbid leaves {uniform} of the space, and {prior} of its prior, but at least {least} must be "
+                "allowed: narrow the parameters, or write them with active_if."
             )
             raise SpaceError(msg)
 

@@ -9,10 +9,12 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from neps._calling import meant
 from neps.errors import SpaceError, nearest, shown
 from neps.space._categorical import Categorical
 from neps.space._choice import Choice
 from neps.space._constant import Constant
+from neps.space._elsewhere import ELSEWHERE
 from neps.space._float import Float
 from neps.space._integer import Integer
 from neps.space._parameter import Parameter, arguments_of
@@ -38,7 +40,10 @@ def parameters_from(definition: Mapping[str, Mapping[str, object]]) -> dict[str,
         SpaceError: if a type or a key is unknown or missing, or the values make no parameter.
     """
     if not isinstance(definition, Mapping):
-        msg = f"The space's definition is {shown(definition)}, but it must map names to parameters."
+        msg = (
+            f"space is {shown(definition)}, but it must map names to parameters: write space: "
+            "{lr: {type: float, lower: 0.1, upper: 1}}, without dashes."
+        )
         raise SpaceError(msg)
     return {name: _parameter_from(name, described) for name, described in definition.items()}
 
@@ -48,11 +53,7 @@ def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
         msg = f"Parameter {name!r} is described by {shown(described)}, but it must be a mapping with a type."
         raise SpaceError(msg)
     arguments: dict[str, Any] = dict(described)
-    kind = str(arguments.pop("type", None))
-    if kind not in KINDS:
-        known = ", ".join(KINDS)
-        msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{nearest(kind, KINDS)}"
-        raise SpaceError(msg)
+    kind = _kind(name, arguments)
     _check_keys(name, kind, arguments)
     arguments |= _inside(name, kind, arguments)
     try:
@@ -60,6 +61,20 @@ def _parameter_from(name: str, described: Mapping[str, object]) -> Parameter:
     except SpaceError as error:
         msg = f"Parameter {name!r}: {error}"
         raise SpaceError(msg) from error
+
+
+def _kind(name: str, arguments: dict[str, Any]) -> str:
+    """Its type, which is taken out of the arguments."""
+    known = ", ".join(KINDS)
+    if "type" not in arguments:
+        msg = f"Parameter {name!r} has {shown(list(arguments))}, but no type: add one of {known}."
+        raise SpaceError(msg)
+    kind = str(arguments.pop("type"))
+    if kind not in KINDS:
+        hint = nearest(kind, KINDS) or next((f" Did you mean {each!r}?" for each in KINDS if each.startswith(kind)), "")
+        msg = f"Parameter {name!r}: type is {shown(kind)}, but it must be one of {known}.{hint}"
+        raise SpaceError(msg)
+    return kind
 
 
 def _inside(name: str, kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +134,7 @@ def _check_keys(name: str, kind: str, arguments: Mapping[str, object]) -> None:
     for key in arguments:
         if key not in known:
             has = f"a {kind} has {', '.join(known)}"
-            msg = f"Parameter {name!r}: {shown(key)} is unknown: {has}.{nearest(str(key), known)}"
+            msg = f"Parameter {name!r}: {shown(key)} is unknown: {has}.{meant(str(key), known, ELSEWHERE)}"
             raise SpaceError(msg)
     for key, argument in known.items():
         if argument.default is inspect.Parameter.empty and key not in arguments:

@@ -143,8 +143,6 @@ def _listed(given: object) -> Iterable[object]:
 def _clause(what: str, given: object, parameters: Mapping[str, Parameter]) -> Conditions | Rule:
     if isinstance(given, Rule):
         return given
-    if isinstance(given, str):
-        return Rule(given)
     if callable(given):
         return Rule(str(getattr(given, "__name__", type(given).__name__)), given)
     return resolved(what, conditions(what, given), parameters)

@@ -49,7 +49,8 @@ class Integer(Number):
         upper=96, or another step.
         >>> Integer(1, 2.5)
         Traceback (most recent call last):
-        neps.errors.SpaceError: Integer: upper is 2.5, but it must be an int: write 1, not 1.0, or use neps.Float.
+        neps.errors.SpaceError: Integer: upper is 2.5, but it must be an int: write a whole number, or use
+        neps.Float.
     """
 
     kind: ClassVar[str] = "integer"

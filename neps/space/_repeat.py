@@ -71,6 +71,7 @@ class Repeat(Integer, Nest):
         *,
         active_if: Mapping[str, object] | None = None,
     ) -> None:
+        _check_order(lower, upper)
         fields = checked_range(Repeat, lower, upper, False, False, None)  # noqa: FBT003 - neither log nor a fidelity
         _check_bounds(fields[0], fields[1])
         names, inside = _names_and_inside(block)
@@ -131,9 +132,19 @@ class Repeat(Integer, Nest):
         return ((name, inside if inside and name == "block" else value) for name, value in super()._arguments())
 
 
+def _check_order(lower: object, upper: object) -> None:
+    for given in (lower, upper):
+        if isinstance(given, Parameter | Mapping):
+            msg = (
+                f"Repeat: the block comes first, but {shown(given)} stands behind it: write "
+                "neps.Repeat(block, lower, upper)."
+            )
+            raise SpaceError(msg)
+
+
 def _check_bounds(lower: int, upper: int) -> None:
     if lower < 0:
-        msg = f"Repeat: lower is {lower}, but nothing can be there less than 0 times: write 0 or more."
+        msg = f"Repeat: lower is {lower}, but nothing can be there fewer than 0 times: write 0 or more."
         raise SpaceError(msg)
     if not 1 <= upper <= _MOST:
         msg = f"Repeat: upper is {upper}, but it must be from 1 to {_MOST}: each time has parameters of its own."

@@ -76,7 +76,8 @@ def whole(what: str, value: object) -> int:
     """An int that is a float as well."""
     plain = scalar(what, value)
     if isinstance(plain, bool) or not isinstance(plain, int):
-        msg = f"{what} is {shown(plain)}, but it must be an int: write 1, not 1.0, or use neps.Float."
+        number = int(plain) if isinstance(plain, float) and plain.is_integer() else "a whole number"
+        msg = f"{what} is {shown(plain)}, but it must be an int: write {number}, or use neps.Float."
         raise SpaceError(msg)
     if abs(plain) > LARGEST_INTEGER:
         msg = f"{what} is {shown(plain)}, but it must lie within ±2^53: use neps.Float for larger numbers."

@@ -52,23 +52,15 @@ def test_the_scripts_of_tools_that_are_not_installed_here_are_python(mark: str) 
     assert ast.parse(block(mark)).body
 
 
-def test_one_known_configuration_comes_first(tmp_path: Path) -> None:
-    started(tmp_path, block('root_directory="results/known"'))
-    history = neps.load(tmp_path / "results/known")
-    assert len(history.succeeded) == 5
-    assert dict(history.by_number[1].config) == {"x": 0.25, "layers": 2}
-
-
 def test_several_known_configurations_come_first(tmp_path: Path) -> None:
-    (first,) = re.findall(r"`first_configs=(\[\{.*?\}, .*?\])`", PAGE)
-    (call,) = re.findall(r"`(neps\.enqueue\(\"results/known\".*?\))`", PAGE)
+    (first,) = re.findall(r"`(first_configs=\[\{.*?\}, .*?\])`", PAGE)
     space = 'pipeline_space={"x": neps.Float(0, 1), "layers": neps.Integer(1, 8)}, root_directory="results/known"'
-    run = f"neps.run(lambda x, layers: (x - 0.3) ** 2 + layers, {space}, first_configs={first}, max_evaluations_total="
-    started(tmp_path, f"import neps\n{run}6)\n{call}\n{run}8)\n")
+    started(
+        tmp_path, f"import neps\nneps.run(lambda x, layers: x + layers, {space}, {first}, max_evaluations_total=3)\n"
+    )
     trials = neps.load(tmp_path / "results/known").trials
-    assert [trial.enqueued for trial in trials] == [True, True, False, False, False, False, True, False]
-    assert trials[0].config == {"x": 0.1, "layers": 2}
-    assert (trials[1].config["x"], trials[6].config["x"]) == (0.4, 0.3)
+    assert [trial.enqueued for trial in trials] == [True, True, False]
+    assert (trials[0].config, trials[1].config["x"]) == ({"x": 0.1, "layers": 2}, 0.4)
 
 
 def edited(title: str) -> tuple[str, str]:
@@ -93,6 +85,18 @@ def test_a_script_of_optuna_with_conditionals_steps_and_a_first_trial_runs_after
             "width",
             {"adam": "beta1"}.get(str(trial.config["optimizer"]), "momentum"),
         }
+
+
+def test_a_script_of_optuna_with_a_pruner_runs_after_the_edits(tmp_path: Path) -> None:
+    before, after = edited("A script of Optuna with a pruner, edited")
+    assert re.search(r"^\{'learning_rate': ", started(tmp_path, before), re.MULTILINE)
+    started(tmp_path, after)
+    history = neps.load(tmp_path / "results/pruned")
+    assert history.fidelity_spent is not None
+    assert history.fidelity_spent.continued >= 60
+    assert any(trial.previous is not None for trial in history.succeeded), "good ones are continued"
+    assert history.best is not None
+    assert len(history.best.learning_curve) == 9, "from their checkpoints"
 
 
 def test_a_script_of_neps_0_17_with_priors_runs_after_the_edits(tmp_path: Path) -> None:

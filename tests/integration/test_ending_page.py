@@ -25,7 +25,7 @@ def test_the_search_ends_and_its_best_are_confirmed_from_python_and_from_the_she
     said = shell(tmp_path, f"{sys.executable} search.py").strip()
     root = tmp_path / "results/ending"
     assert said == neps.load(root).ended_by
-    assert re.fullmatch(r"target_loss=1e-06 was reached by .*|no improvement in the last 20 results, .*", said)
+    assert re.fullmatch(r"target_loss=0.07 was reached by .*|no improvement in the last 20 results, .*", said)
     (tmp_path / "confirm.py").write_text(SEARCH.partition("if __name__")[0] + CONFIRM)
     table = shell(tmp_path, f"{sys.executable} confirm.py").splitlines()
     assert table[0] == "5 configurations confirmed with 3 seeds"

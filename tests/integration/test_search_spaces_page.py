@@ -26,6 +26,15 @@ def test_the_search_runs(tmp_path: Path) -> None:
         assert config["optimizer"] == "adam" or config["batch_size"] < 512  # type: ignore[operator] # a number
 
 
+def test_each_type_is_as_the_table_says() -> None:
+    names = {"neps": neps, "SmallNet": dict, "LargeNet": list}
+    (table,) = re.findall(r"^## Types\n(.*?)^## ", PAGE, re.DOTALL | re.MULTILINE)
+    first = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    made = [eval(call, names) for cell in first for call in re.findall(r"`(.*?)`", cell)]  # noqa: S307 - the page's own
+    assert len(made) == 9
+    assert all(isinstance(each, neps.Parameter) for each in made)
+
+
 def test_the_function_forbids() -> None:
     names: dict[str, neps.SearchSpace] = {}
     exec(RULE, names)  # noqa: S102 - the page's own

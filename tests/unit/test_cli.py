@@ -90,10 +90,11 @@ def test_a_folder_of_runs_names_them(tmp_path: Path, command: str, capsys: Captu
             progress=False,
         )
     (tmp_path / "task_3").mkdir()
+    neps.run(lambda x: x, tmp_path / "other", space, searcher="sobol", max_evaluations_total=1, progress=False)
     assert main(typed(command, tmp_path)) == 1
     assert capsys.readouterr().err == (
         f"neps: {tmp_path} holds no run: there is no neps.yaml in it. "
-        "There are runs in task_1, task_1/dev_b, task_2: give one of these.\n"
+        "There are runs in other, task_1, task_1/dev_b, task_2: give one of these.\n"
     )
 
 
@@ -156,6 +157,28 @@ def test_what_cannot_be_plotted_is_refused_in_one_line(
 def test_version(capsys: Capture) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"neps {neps.__version__}\n"
+
+
+def test_the_help_says_all_of_each_command_in_a_line(capsys: Capture) -> None:
+    assert main(["--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
+def test_a_trial_is_named_by_its_folder_too(root: Path, capsys: Capture) -> None:
+    assert main(["show", str(root), "config_2"]) == 0
+    assert capsys.readouterr().out.startswith("trial 2: failed")
+
+
+@pytest.mark.parametrize("command", [["confirm", "ROOT"], ["preempt-test"]], ids=str)
+def test_an_option_behind_the_script_is_not_lost(
+    command: list[str], root: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "search.py").touch()
+    name = "--top" if "ROOT" in command else "--wait"
+    named = [str(root) if word == "ROOT" else word for word in command]
+    for behind in ([name, "3"], [f"{name}=3"], ["--own", name, "3"]):
+        assert main([*named, str(tmp_path / "search.py"), *behind]) == 2
+        assert f"{name} stands behind the script." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

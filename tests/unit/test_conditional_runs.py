@@ -194,6 +194,8 @@ def test_other_conditions_are_refused(root: Path, changes: dict[str, Any], diffe
 
 
 def test_other_forbidden_combinations_are_refused(root: Path) -> None:
+    with pytest.raises(DefinitionMismatchError, match=r"another root_directory, with start_from='/.*' to learn from"):
+        neps.run(train, root, neps.SearchSpace(dict(space())), **QUIET)
     with pytest.raises(DefinitionMismatchError, match="forbid: too_many only in the run"):
         neps.run(train, root, neps.SearchSpace(dict(space()), space().forbid[:1]), **QUIET)
     with pytest.raises(DefinitionMismatchError, match=r"forbid: \{'layers': \[1\]\} only in this call"):

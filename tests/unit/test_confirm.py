@@ -224,6 +224,12 @@ def test_means_and_deviations() -> None:
 # How it looks, and what else knows of it
 
 
+def test_that_the_seed_changes_nothing_is_said(tmp_path: Path) -> None:
+    searched(tmp_path)
+    confirmed = neps.confirm(lambda x: x, tmp_path, top=2, **QUIET)
+    assert "The seed changes no loss. Have run_pipeline take `seed`" in str(confirmed).splitlines()[-1]
+
+
 def test_it_prints_itself_as_rows_and_as_a_table(tmp_path: Path) -> None:
     searched(tmp_path)
     confirmed = neps.confirm(noisy, tmp_path, top=2, **QUIET)
@@ -236,6 +242,7 @@ def test_it_prints_itself_as_rows_and_as_a_table(tmp_path: Path) -> None:
     row = confirmed.to_rows()[0]
     best = confirmed.best
     assert best is not None
+    assert "seed" not in rows[-1]
     assert (row["number"], row["mean"], row["config.x"]) == (best.number, best.mean, best.config["x"])
     assert sum(name.startswith("loss.") for name in row) == 3
     frame = confirmed.to_pandas()
@@ -332,6 +339,7 @@ def test_the_command_has_a_script_confirm_and_shows_what_came_of_it(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "RETURNED 2\n2 configurations confirmed with 2 seeds\n" in done.stdout
     assert done.stdout.endswith("RETURNED 4\n")
+    assert command("--top", "2", "--seeds", "2", root, script, "--", other, root).stdout == done.stdout
     assert "nothing is searched in" in done.stderr
     assert len(neps.load(root)) == 6
     assert len(neps.load(other)) == 2

@@ -111,6 +111,7 @@ def test_of_losses_that_are_not_finite_none_is_the_best() -> None:
     assert "nan" in str(run)
     assert "inf" in str(run)
     assert "best: none yet>" in repr(history(RUNNING))
+    assert str(history(RUNNING)).count("\n") == 0, "a table of nothing would be its head alone"
 
 
 def test_a_history_is_a_collection_of_its_trials() -> None:

@@ -150,8 +150,10 @@ def test_an_optuna_study_and_its_storage(
     assert neps.import_trials(root, study) == 2
     assert [(config["x"], loss) for config, loss, _ in imported(root)] == [(0.5, 3.5), (0.25, None)]
     assert neps.import_trials(root, url, study_name="old") == 0
-    with pytest.raises(ArgumentError, match=r"There is no study 'new' in .*Pass study_name"):
+    with pytest.raises(ArgumentError, match=r"study_name is 'new'; it must be one of those in .*: 'old'\."):
         neps.import_trials(root, url, study_name="new")
+    with pytest.raises(ArgumentError, match=r"empty\.db holds no study: correct the URL"):
+        neps.import_trials(root, url.replace("optuna.db", "empty.db"))
 
 
 def of_neps_012(folder: Path) -> None:
@@ -229,6 +231,13 @@ def test_they_have_no_number_and_count_for_no_budget(root: Path, capsys: pytest.
     assert "imported  1 result, which count for no budget" in capsys.readouterr().out
 
 
+def test_small_numbers_of_a_csv_file_are_numbers(root: Path, tmp_path: Path) -> None:
+    """As pandas and csv write them, without a point."""
+    (tmp_path / "earlier.csv").write_text("x,n,kind,loss\n1e-05,3,a,0.5\n")
+    assert neps.import_trials(root, tmp_path / "earlier.csv", strict=True) == 1
+    assert imported(root)[0][0]["x"] == 1e-5
+
+
 def test_what_does_not_belong_to_the_space_is_left_out_and_named(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     wrong = [{"config": {"x": value, "n": 3, "kind": "a"}, "loss": 1} for value in (2, 3, 4, 5, 6)]
     with pytest.raises(ArgumentError, match=r"5 of 7 results .*\n.*source\[2\].*\n(.*\n)+.*strict"):
@@ -248,7 +257,7 @@ def test_what_does_not_belong_to_the_space_is_left_out_and_named(root: Path, cap
         ([{"config": {"x": 1}, "loss": "low"}], r"source\[0\]: loss is 'low'; it must be a number"),
         ([{"config": {"x": 1}, "loss": 1, "cost": -1}], "at least 0"),
         ("/absent", "no root directory of neps"),
-        (pd.DataFrame([{"x": 1}]), "must have a column loss"),
+        (pd.DataFrame([{"x": 1}]), "must have a column loss: rename the one that holds it"),
     ],
 )
 def test_what_is_no_source(root: Path, source: Any, message: str) -> None:

@@ -221,7 +221,9 @@ def test_first_configs_are_part_of_what_defines_a_run(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "neps.yaml").read_text())["requires"] == ["first_configs"]
     run(tmp_path, 2, first_configs=first)
     assert [trial.enqueued for trial in run(tmp_path, 3)] == [True, True, False]
-    with pytest.raises(DefinitionMismatchError, match="first_configs are 2 configurations in the run and other 1"):
+    with pytest.raises(
+        DefinitionMismatchError, match="first_configs is 2 other configurations in the run: leave it out here"
+    ):
         run(tmp_path, 4, first_configs=[{"x": 0.25}])
     with pytest.raises(ArgumentError, match=r"first_configs\[0\] doesn't belong"):
         run(tmp_path / "other", 4, first_configs=[{"x": 7}])
@@ -245,7 +247,7 @@ def test_ask_and_tell_takes_them_too(tmp_path: Path, *, in_root: bool) -> None:
 def test_the_command_line_takes_yaml_and_json(tmp_path: Path) -> None:
     root = tmp_path / "root"
     run(root, 1)
-    (tmp_path / "a.yaml").write_text("- x: 0.5\n- {x: 0.75, y: 0}\n")
+    (tmp_path / "a.yaml").write_text("- x: 5e-1\n- {x: 0.75, y: 0}\n")
     (tmp_path / "b.json").write_text(json.dumps({"x": 1}))
     for name, said in (("a.yaml", "2 configurations enqueued"), ("b.json", "1 configuration enqueued")):
         command = [sys.executable, "-m", "neps", "enqueue", str(root), str(tmp_path / name)]

@@ -213,7 +213,7 @@ def test_without_a_root_it_is_said_what_root_means(said: Said, programs: Callabl
     programs("sbatch", "echo Submitted batch job 7")
     text = said("search.py")
     assert "neps status ROOT\n" in text
-    assert "ROOT is the script's root_directory. Give it as --root: then it stands here" in text
+    assert "ROOT is the script's root_directory. Pass it as --root to see it here" in text
     assert "NEPS_LAUNCH_ROOT" not in Path("neps-logs/7_submission.sh").read_text()
 
 

@@ -245,7 +245,7 @@ def test_definition_is_plain_tidy_and_complete() -> None:
         ([], "must map names to parameters"),
         ({"x": 3}, "'x' is described by 3"),
         ({"x": {"type": "flaot"}}, "type is 'flaot', .* Did you mean 'float'?"),
-        ({"x": {"lower": 1}}, "type is 'None', but it must be one of"),
+        ({"x": {"lower": 1}}, r"'x' has \['lower'\], but no type: add one of float, "),
         (
             {"x": {"type": "float", "lower": 0, "upper": 1, "lgo": True}},
             "'lgo' is unknown: a float has .* Did you mean 'log'?",

@@ -139,16 +139,18 @@ def test_objects_are_handed_over_for_what_is_active() -> None:
 def test_parents_come_first_whatever_the_order_of_writing() -> None:
     parents = {"e": ["d", "a"], "b": ["a"], "d": ["c"], "x": [], "c": ["a", "x"], "a": []}
     assert parents_first(parents) == ("x", "a", "b", "c", "d", "e")
-    with pytest.raises(SpaceError, match=r"circle: d depends on c depends on b depends on d\. Remove"):
+    with pytest.raises(SpaceError, match=r"circle: d depends on c, which depends on b, which depends on d\. Remove"):
         parents_first({"a": [], "e": ["d"], "b": ["a", "d"], "c": ["b"], "d": ["a", "c"], "f": ["e"]})
-    with pytest.raises(SpaceError, match=r"circle: 0 depends on 1 .* depends on 9 depends on … depends on 0\. Remove"):
+    with pytest.raises(
+        SpaceError, match=r"circle: 0 depends on 1, .* depends on 9, which depends on …, which depends on 0\. Remove"
+    ):
         parents_first({str(index): [str((index + 1) % 20_000)] for index in range(20_000)})
 
 
 REFUSED: list[tuple[dict[str, Parameter], str]] = [
     (
         {"a": Float(0, 1, active_if={"b": neps.more_than(0)}), "b": Float(0, 1, active_if={"a": neps.more_than(0)})},
-        "in a circle: a depends on b depends on a. Remove one",
+        "in a circle: a depends on b, which depends on a. Remove one",
     ),
     ({"a": Float(0, 1, active_if={"a": neps.more_than(0)})}, "'a': active_if names the parameter itself"),
     (
@@ -165,7 +167,18 @@ REFUSED: list[tuple[dict[str, Parameter], str]] = [
     ({"optimizer": OPTIMIZER, "a": Constant(1, active_if={"optimizer": neps.at_least("sgd")})}, "have no order"),
     ({"c": Constant(1), "a": Constant(1, active_if={"c": neps.at_least(1)})}, "that is a constant: list its value"),
     ({"c": Constant(1), "a": Constant(1, active_if={"c": 2})}, "this is a constant: use 1"),
-    ({"n": Integer(1, 4), "a": Constant(1, active_if={"n": neps.more_than(4)})}, "'a' is never active.*never more th"),
+    (
+        {"n": Integer(1, 4), "a": Constant(1, active_if={"n": neps.more_than(4)})},
+        r"'a' is never active.*that n is more than 4, but it never is\. Change",
+    ),
+    (
+        {"n": Integer(1, 4), "a": Constant(1, active_if={"n": ">=2"})},
+        r"the value is '>=2', but it must be an int: .*To compare it, write neps\.at_least\(2\), or in a file",
+    ),
+    (
+        {"o": neps.Choice({"sgd": {"m": Float(0, 1)}}), "a": Constant(1, active_if={"m": 0.5})},
+        r"active_if names 'm', but .*Did you mean 'o\.sgd\.m'",
+    ),
     ({"x": Float(0, 1), "a": Constant(1, active_if={"x": 0.5})}, "hardly ever drawn exactly. Compare it, or give x a"),
     ({"x": Float(0, 1), "a": Constant(1, active_if={"x": neps.at_most(0)})}, "'a' is never active: its conditions"),
     (

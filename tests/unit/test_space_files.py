@@ -66,6 +66,13 @@ def test_a_yaml_file(tmp_path: Path, name: str) -> None:
     assert neps.space_from(str(tmp_path / name)) == expected()
 
 
+def test_yes_and_no_are_texts(tmp_path: Path) -> None:
+    conditional = "{type: constant, value: off, active_if: {on: yes}}"
+    text = f"space: {{on: {{type: categorical, choices: [yes, no, true]}}, x: {conditional}}}"
+    space = neps.space_from(written(tmp_path, text))
+    assert space == SearchSpace({"on": Categorical(["yes", "no", True]), "x": Constant("off", active_if={"on": "yes"})})
+
+
 def test_a_json_file(tmp_path: Path) -> None:
     text = TEXT.replace("1e-5", "0.00001").replace("1e-1", "0.1")
     assert neps.space_from(written(tmp_path, json.dumps(yaml.safe_load(text)), "space.json")) == expected()
@@ -89,7 +96,13 @@ def test_a_run_and_ask_take_a_path(tmp_path: Path) -> None:
 WRONG: list[tuple[str, str]] = [
     ("space: {x: {type: float, lower: 0}}", r"space.yaml: Parameter 'x': 'upper' is missing"),
     ("space: {x: {type: flaot, lower: 0, upper: 1}}", r"space.yaml: Parameter 'x': type is 'flaot'.*'float'"),
-    ("space: {x: {lower: 0, upper: 1}}", r"Parameter 'x': type is 'None', but it must be one of float"),
+    ("space: {x: {lower: 0, upper: 1}}", r"Parameter 'x' has \['lower', 'upper'\], but no type: add one of float"),
+    ("space: {x: {type:float, lower: 0}}", r"'x' has \['type:float', 'lower'\], but no type"),
+    ("space: {x: {type: float, lower: 0, upper: 1, prior: 0.5}}", r"'prior' is unknown: .* Write default=…"),
+    (
+        "space:\nx: {type: float, lower: 0, upper: 1}",
+        r"the key 'x' is unknown: .* Parameters stand below space, further",
+    ),
     (
         "space: {x: {type: float, lower: 2, upper: 1}}",
         r"space.yaml: Parameter 'x': Float: lower is 2.0 and upper is 1.0",
@@ -99,12 +112,15 @@ WRONG: list[tuple[str, str]] = [
     ("space: {o: {type: choice, choices: {a: {x: {type: float}}}}}", r"Parameter 'o.a.x': 'lower' is missing"),
     ("space: {o: {type: choice, choices: {a: 3}}}", r"Parameter 'o.a' is described by 3"),
     ("space: {n: {type: repeat, lower: 1, upper: 2}}", r"Parameter 'n': 'block' is missing"),
-    ("space: {n: {type: repeat, block: {x: {type: int}}, lower: 1, upper: 2}}", r"Parameter 'n.1.x': type is 'int'"),
+    (
+        "space: {n: {type: repeat, block: {x: {type: int}}, lower: 1, upper: 2}}",
+        r"Parameter 'n.1.x': type is 'int'.* 'integer'",
+    ),
     (
         "space: {x: {type: float, lower: 0, upper: 1, active_if: {y: 1}}}",
         r"space.yaml: Parameter 'x': active_if names 'y'",
     ),
-    ("space: [3]", r"space.yaml: The space's definition is \[3\]"),
+    ("space: [3]", r"space.yaml: space is \[3\], but it must map names to parameters: write .*, without dashes"),
     ("x: {type: float, lower: 0, upper: 1}", r"space.yaml: the file holds .* must have the key space"),
     ("", r"the file holds None"),
     ("space: {x: {type: constant, value: 1}}\nforbidden: []", r"the key 'forbidden' is unknown.*'forbid'"),

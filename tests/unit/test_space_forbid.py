@@ -96,8 +96,12 @@ def test_a_size_that_takes_too_many_states_is_none() -> None:
         ([{"optimizer": "sdg"}], r"forbid\[0\]: 'optimizer': the value is 'sdg', but it must be one of"),
         ([{"optimizer": neps.at_least("sgd")}], "compares 'optimizer', but its choices have no order"),
         ([{"epochs": 3}], r"forbid\[0\] names 'epochs', which is a fidelity"),
-        ([{"optimizer": ["adam", "sgd"]}], "forbid leaves 0 of the space, and 0 of its prior, but at least 0.001"),
+        (
+            [{"optimizer": ["adam", "sgd"]}],
+            "forbid leaves 0 % of the space, and 0 % of its prior, but at least 0.1 % must",
+        ),
         ([3], r"forbid\[0\] is 3, but it must map"),
+        (["optimizer == 'sgd'"], r"forbid\[0\] is \"optimizer == 'sgd'\", but it must map"),
     ],
 )
 def test_what_can_be_no_combination_is_refused(forbid: Any, message: str) -> None:
@@ -105,9 +109,18 @@ def test_what_can_be_no_combination_is_refused(forbid: Any, message: str) -> Non
         SearchSpace(PARAMETERS, forbid=forbid)
 
 
+def test_who_writes_a_text_for_a_number_is_told_how_to_compare() -> None:
+    with pytest.raises(
+        SpaceError, match=r"the value is '>2', but it must be a number: .* To compare it, write neps\.at_l"
+    ):
+        SearchSpace({"x": Float(0, 1)}, forbid=[{"x": ">2"}])
+    with pytest.raises(SpaceError, match=r"the value is '2', but it must be a number: write an int or a float\.$"):
+        SearchSpace({"x": Float(0, 1)}, forbid=[{"x": neps.at_least("2")}])
+
+
 def test_a_space_in_which_nearly_all_is_forbidden_is_refused() -> None:
     narrow: list[Any] = [{"x": neps.more_than(0.0005)}]
-    with pytest.raises(SpaceError, match=r"forbid leaves 0\.0005 of the space"):
+    with pytest.raises(SpaceError, match=r"forbid leaves 0\.05 % of the space"):
         SearchSpace({"x": Float(0, 1)}, forbid=narrow)
     likely = Float(0, 1, default=1.0, default_confidence="high")
     with pytest.raises(SpaceError, match="of its prior"):
@@ -142,7 +155,7 @@ def test_a_default_that_is_forbidden_is_none() -> None:
 def test_spaces_with_forbidden_combinations_are_values() -> None:
     one = SearchSpace(PARAMETERS, forbid=[LARGE_SGD, heavy])
     read: list[Any] = [{"batch_size": {"at_least": 512}, "optimizer": ["sgd"]}, "heavy"]
-    other = SearchSpace(PARAMETERS, forbid=read)
+    other = SearchSpace.from_definition(one.definition(), read)
     assert (one, hash(one)) == (other, hash(other))
     assert one != SearchSpace(PARAMETERS)
     assert one.forbid != ()

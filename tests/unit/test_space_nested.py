@@ -204,6 +204,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: Repeat(3, 1, 2), "Repeat: block is 3"),  # type: ignore[arg-type]
     (lambda: Repeat(Integer(1, 9, is_fidelity=True), 1, 2), "Repeat: block is a fidelity"),
     (lambda: Repeat(Float(0, 1), -1, 2), "Repeat: lower is -1.* 0 or more"),
+    (lambda: Repeat(1, 2, Float(0, 1)), r"Repeat: the block comes first.* write neps\.Repeat\(block, lower, upper\)"),  # type: ignore[arg-type]
     (lambda: Repeat(Float(0, 1), 0, 0), "Repeat: upper is 0, but it must be from 1 to 1000"),
     (lambda: Repeat(Float(0, 1), 1, 1001), "Repeat: upper is 1001"),
     (lambda: Repeat(Float(0, 1), 3, 2), "Repeat: lower is 3 and upper is 2"),

@@ -33,9 +33,17 @@ def test_a_new_run_and_one_that_has_ended(tmp_path: Path, capsys: Capture) -> No
     evaluate(root, lambda **_: 7.0)
     assert capsys.readouterr().err == (
         f"neps: nothing left to do in {root} (max_evaluations_total=2 is reached): 2 of 2 trials ended; best 0.5 "
-        "(trial 1). These are earlier results: to search anew, use another root_directory, or "
-        "overwrite_working_directory=True.\n"
+        "(trial 1). These are earlier results. To go on, raise max_evaluations_total; to search anew, use another "
+        "root_directory, or overwrite_working_directory=True.\n"
     )
+
+
+def test_who_comes_after_results_have_ended_the_search_is_told_how_to_go_on(tmp_path: Path, capsys: Capture) -> None:
+    for _ in range(2):
+        evaluate(tmp_path, lambda **_: 0.5, target_loss=0.5, max_evaluations_total=9)
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"neps: nothing left to do in {tmp_path} (target_loss=0.5 was reached by trial 1): 1 of 9 ")
+    assert "To go on, pass more patience or a lower target_loss; to search anew, use another" in said
 
 
 def test_who_evaluates_nothing_while_others_go_on_only_leaves(tmp_path: Path, capsys: Capture) -> None:
