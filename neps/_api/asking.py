@@ -20,6 +20,7 @@ from neps._api.arguments import root_path
 from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
+from neps._api.forbidding import tried
 from neps._api.in_root import InRoot
 from neps._api.keywords import check_keywords
 from neps._api.spaces import Space, space_from
@@ -131,7 +132,7 @@ class AskAndTell:
         first_configs: Sequence[Mapping[str, Any]] | None = None,
         **searcher_kwargs: Any,
     ) -> None:
-        space = space_from(pipeline_space)
+        space = tried(space_from(pipeline_space))
         own = own_arguments(AskAndTell.__init__)[1:]
         check_keywords("neps.AskAndTell", own, searcher, space, searcher_kwargs)
         missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +20,7 @@ from neps._cli import main
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition
 from neps._views.confirmation import Finalist, probability_better, read_confirmation
+from neps._views.status_json import read_fields
 from neps.errors import ArgumentError, DefinitionMismatchError, DirectoryError, EvaluationError
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -32,6 +35,50 @@ def noisy(x: float, seed: int = 0) -> float:
 def searched(root: Path, **arguments: Any) -> neps.History:
     given = {"pipeline_space": SPACE, "searcher": "sobol", "seed": 1, "max_evaluations_total": 8, **QUIET, **arguments}
     return neps.run(noisy, root, **given)
+
+
+def shown(root: Path) -> str:
+    text = io.StringIO()
+    neps.status(root, file=text)
+    return text.getvalue()
+
+
+def test_status_says_what_was_confirmed_in_which_order_and_how_sure(tmp_path: Path) -> None:
+    searched(tmp_path)
+    assert "confirmed" not in shown(tmp_path)
+    assert read_fields(tmp_path)["confirmed"] is None
+    confirmed = neps.confirm(noisy, tmp_path, top=1, seeds=1, **QUIET)
+    (number,) = (each.number for each in confirmed.finalists)
+    assert re.search(rf"^confirmed  trial {number} with 1 seed$", shown(tmp_path), re.MULTILINE)
+    confirmed = neps.confirm(noisy, tmp_path, top=7, seeds=3, **QUIET)
+    first, second, *_ = (each.number for each in confirmed.finalists)
+    order = ", ".join(str(each.number) for each in confirmed.finalists[:5])
+    sure = f"{100 * (confirmed.finalists[0].better_than_next or 0):.3g} %"
+    line = (
+        f"trials {order} and 2 more, the best first, with 3 seeds; {first} is better than {second} with a probability "
+        f"of {sure}"
+    )
+    assert f"\nconfirmed  {line}\n" in shown(tmp_path)
+    fields = read_fields(tmp_path)["confirmed"]
+    assert fields["root"] == str(place(tmp_path))
+    assert fields["pending"] == 0
+    assert [each["number"] for each in fields["finalists"]] == [each.number for each in confirmed.finalists]
+    assert fields["finalists"][0]["mean"] == confirmed.finalists[0].mean
+    assert "confirmed" not in shown(place(tmp_path)), "it is a run of its own"
+
+
+def test_status_says_how_much_of_it_has_not_ended(tmp_path: Path) -> None:
+    searched(tmp_path)
+
+    def run_pipeline(x: float, seed: int = 0) -> float:
+        if (begun := len(list(place(tmp_path).glob("config_*")))) < 4:
+            return x + seed
+        assert begun == 4
+        assert shown(tmp_path).count("; 1 evaluation not ended yet\n") == 1
+        return x
+
+    neps.confirm(run_pipeline, tmp_path, top=2, seeds=2, **QUIET)
+    assert "not ended" not in shown(tmp_path)
 
 
 def place(root: Path) -> Path:
