@@ -196,7 +196,7 @@ def test_conditions_that_neps_does_not_have_are_refused(conditions: tuple[str, .
 
 
 def test_distributions_that_neps_does_not_have_are_refused() -> None:
-    class Odd(CS.UniformFloatHyperparameter):  # type: ignore[misc]
+    class Odd(CS.UniformFloatHyperparameter):
         """Somebody's own."""
 
     space = CS.ConfigurationSpace()

@@ -235,5 +235,5 @@ def test_a_model_asks_functions_about_few_configurations(searcher: str) -> None:
         assert trial is not None
         assert not corner(trial.config)
         most = max(most, len(asked) if number else 0)
-        search.tell(trial, trial.config["x"] + abs(trial.config["y"] - 0.5))
+        search.tell(trial, number % 5 + number / 16)
     assert 2 < most < 150, "of hundreds of candidates"
