@@ -16,6 +16,7 @@ import pytest
 import scipy.stats
 
 import neps
+from neps._api.confirming import request
 from neps._cli import main
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition
@@ -386,3 +387,33 @@ def test_the_command_has_a_script_confirm_and_shows_what_came_of_it(tmp_path: Pa
     assert shown.returncode == 0
     assert shown.stdout.rstrip("\n") == str(read_confirmation(root))
     assert command(tmp_path / "nowhere", script).returncode == 1
+
+
+def test_what_is_confirmed_may_search_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, inner = tmp_path / "search", tmp_path / "inner"
+    searched(root)
+    for name, value in request(str(root), 2, 2).items():
+        monkeypatch.setenv(name, value)
+
+    def run_pipeline(x: float, seed: int = 0) -> float:
+        more = {"pipeline_space": SPACE, "searcher": "sobol", "max_evaluations_total": 2, **QUIET}
+        history = neps.run(lambda x: x, inner / f"{x}_{seed}", **more)
+        assert len(history) == 2
+        return x
+
+    history = neps.run(run_pipeline, root, SPACE, **QUIET)
+    assert [trial.succeeded for trial in history] == [True] * 4
+    assert len(list(inner.iterdir())) == 4
+    assert len(neps.load(root)) == 8
+
+
+def test_a_script_that_asks_and_tells_is_not_confirmed_and_searches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched(tmp_path)
+    for name, value in request(str(tmp_path), 2, 2).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ArgumentError, match=r"uses neps.AskAndTell, .* Call neps.confirm\(run_pipeline, root"):
+        neps.AskAndTell(SPACE, root_directory=tmp_path, searcher="sobol")
+    assert neps.AskAndTell(SPACE, searcher="sobol").ask() is not None, "in memory, it is nobody's search"
+    assert len(neps.load(tmp_path)) == 8
