@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -215,7 +215,7 @@ class History:
     def to_pandas(self) -> pd.DataFrame:
         """One row a trial, indexed by number; configuration values as columns `config.NAME`. Needs pandas.
 
-        Where a parameter is inactive, its column has NaN or None.
+        Where a parameter is inactive, its column has NaN or None; one of whole numbers has <NA> (`Int64`).
 
         Raises:
             ImportError: if pandas is not installed: pip install 'neps[pandas]'.
@@ -229,7 +229,16 @@ class History:
         frame = pd.DataFrame(rows)
         for name in ("claimed", "started", "finished") if rows else ():
             frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+        for name in frame.columns:
+            if name.startswith("config.") and _is_whole([row[name] for row in rows]):
+                frame[name] = frame[name].astype("Int64")
         return frame.set_index("number") if rows else frame
+
+
+def _is_whole(values: Sequence[object]) -> bool:
+    """Whether a column has whole numbers, but not in each row: pandas would make floats of them."""
+    kinds = {type(value) for value in values}
+    return kinds == {int, type(None)}
 
 
 def _own_points(trial: Trial) -> tuple[tuple[float, float], ...]:

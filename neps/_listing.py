@@ -7,16 +7,19 @@ business of `neps._tables`.
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from neps._outcome import MEASURES
 from neps._ranking import best, best_first
 from neps._tables import cell, printable
-from neps._trial import Trial
+from neps._trial import Trial, Value
+from neps.errors import shown
 from neps.space import SearchSpace
 
-__all__ = ["best_rows", "config_names", "counted", "in_short", "not_finite_words"]
+__all__ = ["best_rows", "config_names", "counted", "in_short", "not_finite_words", "readable"]
 
+_LONGEST_VALUE = 40
+_LONGEST_LINE = 200
 _UNTOLD = "waiting for neps.tell"
 _STATES = {"success": "succeeded", "failed": "failed", "running": "running", "waiting": "waiting", _UNTOLD: _UNTOLD}
 
@@ -76,6 +79,23 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         return f"{number} {noun}"
     return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def readable(config: Mapping[str, Value]) -> str:
+    """The values of a configuration, as far as they fit in a line.
+
+    Example:
+        >>> readable({"lr": 0.0123456, "optimizer": "adam"})
+        "lr=0.01235, optimizer='adam'"
+    """
+    line = ""
+    for place, (name, value) in enumerate(config.items()):
+        shorter = f"{value:.4g}" if isinstance(value, float) else shown(value, _LONGEST_VALUE)
+        item = f"{', ' if place else ''}{shown(name, _LONGEST_VALUE)[1:-1]}={shorter}"
+        if len(line) + len(item) > _LONGEST_LINE:
+            return f"{line} and {len(config) - place} more"
+        line += item
+    return line
 
 
 def not_finite_words(number: int) -> str:

@@ -116,10 +116,11 @@ class Queue:
         return None if index == number - len(self._first) else index
 
     @property
-    def waiting(self) -> int:
-        """How many of the known lists no known decision has taken, `first_configs` included."""
+    def waiting(self) -> list[Given]:
+        """Those of the known lists that no known decision has taken, `first_configs` included, in their order."""
         first = {entry.place for entry in self._taken.values() if entry.batch == 0}
-        return len(self._untaken) + len(self._first) - len(first)
+        given = [config for place, config in enumerate(self._first, start=1) if place not in first]
+        return [*given, *map(self._configs.__getitem__, self._untaken)]
 
     @property
     def total(self) -> int:

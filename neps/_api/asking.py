@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import logging
 import operator
+import os
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,13 +21,16 @@ from neps._api.arguments import root_path
 from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
+from neps._api.forbidding import tried
 from neps._api.in_root import InRoot
 from neps._api.keywords import check_keywords
+from neps._api.run import CONFIRMING
 from neps._api.spaces import Space, space_from
 from neps._api.told import outcome_of
 from neps._budget import ExpectedCost, Limit
 from neps._calling import own_arguments, public
 from neps._checking import ARGUMENTS
+from neps._children import current_trial
 from neps._deciding import InMemory, checked_configs
 from neps._history import History
 from neps._ledger.definition import LARGEST_SEED
@@ -131,7 +135,7 @@ class AskAndTell:
         first_configs: Sequence[Mapping[str, Any]] | None = None,
         **searcher_kwargs: Any,
     ) -> None:
-        space = space_from(pipeline_space)
+        space = tried(space_from(pipeline_space))
         own = own_arguments(AskAndTell.__init__)[1:]
         check_keywords("neps.AskAndTell", own, searcher, space, searcher_kwargs)
         missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
@@ -292,6 +296,13 @@ def _in_memory(asked: Proposal, settings: Settings) -> InMemory:
 
 def _in_root(asked: Proposal, settings: Settings) -> InRoot:
     """Join the run that is there, or start it."""
+    if os.environ.get(CONFIRMING) and not current_trial():
+        message = (
+            f"{CONFIRMING} is set, by `neps confirm`, which has a script's neps.run confirm instead of searching; this "
+            "one uses neps.AskAndTell, which would go on with the search. Nothing was evaluated. Call "
+            "neps.confirm(run_pipeline, root_directory), with a function that evaluates a configuration."
+        )
+        raise ArgumentError(message)
     opened = open_run(asked.root, Identity.mine(), asked.define, overwrite=False, lease=asked.lease_seconds)
     try:
         sampler = asked.sampler_for(opened.definition)

@@ -17,6 +17,9 @@ from neps.space import SearchSpace
 
 __all__ = ["budget_of", "check_cost_budget", "check_fidelity_budget"]
 
+_MOST_PATIENCE = 2**53
+"""It is compared to parts of evaluations."""
+
 
 def budget_of(cost_if_missing: float | None, **given: Any) -> Budget:
     """The budget that these arguments make, by their names; `cost_if_missing` is known to be one.
@@ -25,8 +28,8 @@ def budget_of(cost_if_missing: float | None, **given: Any) -> Budget:
         ArgumentError: if one of them is no such limit.
     """
     checked: dict[str, Any] = {"target_loss": ARGUMENTS.number_or_none("target_loss", given["target_loss"])}
-    for name in ("max_evaluations_total", "patience"):
-        checked[name] = ARGUMENTS.whole_or_none(name, given[name])
+    checked["max_evaluations_total"] = ARGUMENTS.whole_or_none("max_evaluations_total", given["max_evaluations_total"])
+    checked["patience"] = ARGUMENTS.whole_or_none("patience", given["patience"], most=_MOST_PATIENCE)
     for name in ("max_cost_total", "max_fidelity_total", "patience_cost"):
         checked[name] = ARGUMENTS.number_or_none(name, given[name], above=0)
     budget = Budget(**checked)

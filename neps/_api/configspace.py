@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from neps.errors import SpaceError, shown
@@ -28,6 +28,7 @@ __all__ = ["translated"]
 
 _logger = logging.getLogger("neps.api")
 _DEVIATIONS: dict[Confidence, float] = {"low": 0.5, "medium": 0.25, "high": 0.125}
+_PLACES = 1000
 _Conditions = dict[str, Any]
 
 
@@ -96,6 +97,32 @@ def _normal(given: Any) -> Parameter:
     return Float(given.lower, given.upper, default=mean, default_confidence=confidence)
 
 
+def _beta(given: Any) -> Parameter:
+    """A beta distribution is a prior around its mode, which neps has as a normal one that spreads nearly as far."""
+    kind = Integer if type(given).__name__ == "BetaIntegerHyperparameter" else Float
+    alpha, beta = given.alpha, given.beta
+    if alpha == beta == 1:
+        return kind(given.lower, given.upper, log=given.log)
+    mode = (alpha - 1) / (alpha + beta - 2)
+    places = [(place + 0.5) / _PLACES for place in range(_PLACES)]
+    wanted = _spread(mode, [u ** (alpha - 1) * (1 - u) ** (beta - 1) for u in places])
+    normal = {
+        name: _spread(mode, [math.exp(-0.5 * ((u - mode) / deviation) ** 2) for u in places])
+        for name, deviation in _DEVIATIONS.items()
+    }
+    confidence = min(normal, key=lambda name: abs(normal[name] - wanted))
+    most_likely = type(given)(
+        given.name, alpha=alpha, beta=beta, lower=given.lower, upper=given.upper, log=given.log
+    ).default_value
+    return kind(given.lower, given.upper, log=given.log, default=most_likely, default_confidence=confidence)
+
+
+def _spread(mode: float, densities: Sequence[float]) -> float:
+    """How far from the mode values lie, in the root mean square: of densities at even places of [0, 1]."""
+    squares = (density * ((place + 0.5) / len(densities) - mode) ** 2 for place, density in enumerate(densities))
+    return math.sqrt(math.fsum(squares) / math.fsum(densities))
+
+
 def _categorical(given: Any) -> Parameter:
     weights = [1.0] * len(given.choices) if given.weights is None else list(given.weights)
     choices = [choice for choice, weight in zip(given.choices, weights, strict=True) if weight > 0]
@@ -124,6 +151,8 @@ _TYPES: Mapping[str, Callable[[Any], Parameter]] = {
     "UniformIntegerHyperparameter": _number,
     "NormalFloatHyperparameter": _normal,
     "NormalIntegerHyperparameter": _normal,
+    "BetaFloatHyperparameter": _beta,
+    "BetaIntegerHyperparameter": _beta,
     "CategoricalHyperparameter": _categorical,
     "OrdinalHyperparameter": _ordinal,
     "Constant": _constant,

@@ -213,6 +213,8 @@ def confirmed_instead(root: str, given: Mapping[str, Any]) -> History | None:
     if inner.startswith(f"{asked['root']}/confirmations/"):
         return None
     if inner != asked["root"]:
+        if current_trial():  # what is confirmed searches itself
+            return None
         _logger.warning("%s is set, by `neps confirm`: nothing is searched in %s.", CONFIRMING, root)
         return read_history(root)
     passed = {name: given[name] for name in PASSED_ON}

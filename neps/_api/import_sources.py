@@ -77,7 +77,8 @@ def _of_a_tool(source: Any, space: SearchSpace) -> tuple[str, Named] | None:
     if hasattr(source, "get_trials") and hasattr(source, "directions"):
         return f"the Optuna study {source.study_name}", _of_study(source)
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
-        return "a table", _of_rows(source.to_dict("records"), space)
+        cells = source.astype(object)  # what is missing is NaN, NA or None, as the column's type has it
+        return "a table", _of_rows(cells.where(source.notna(), None).to_dict("records"), space)
     return None
 
 

@@ -17,6 +17,7 @@ from neps._api.arguments import root_path
 from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
+from neps._api.forbidding import tried
 from neps._api.keywords import check_keywords
 from neps._api.spaces import Space, space_from
 from neps._api.starting import Start, roots_of
@@ -226,7 +227,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
     root = rehearsed(root_path(root_directory, task_id, development_stage_id))
     if (confirmed := _confirmed(root, locals())) is not None:
         return confirmed
-    space = space_from(pipeline_space)
+    space = tried(space_from(pipeline_space))
     check_keywords("neps.run", own_arguments(run), searcher, space, searcher_kwargs)
     missing_cost = ARGUMENTS.number_or_none("cost_value_on_error", cost_value_on_error, least=0)
     settings = Settings(
@@ -308,8 +309,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
                 context = prepare(opened, space, sampler, settings, peers=leader)
                 if leader is not None:
                     leader.opened(opened.definition.run, context.lease, opened.heartbeat.stop)
-                if context.independent:
-                    display.follow(Incumbent(opened.layout))
+                display.follow(Incumbent(opened.layout) if context.independent else None, context.improvement)
                 evaluated = work(context, run_pipeline, announcer, last)
         finally:
             opened.heartbeat.stop()

@@ -95,6 +95,12 @@ class Improvement:
         """The number of the best trial so far; 0 while none has a finite loss."""
         return self._best.number if self._best is not None else 0
 
+    @property
+    def tried(self) -> tuple[float, float]:
+        """How many full evaluations have brought no improvement since the best result, and what they have cost."""
+        since = self._counted()
+        return float(since.evaluations), float(since.cost)
+
     def ending(self, budget: Budget, number: int) -> Ending | None:
         """What ends a run with this budget before trial `number` begins, or None.
 

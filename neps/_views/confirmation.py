@@ -141,11 +141,30 @@ class Confirmation:
         """Whether no loss differs between seeds: then the order is as sure as before, whatever the numbers say."""
         return {each.deviation for each in self.finalists} - {None} == {0.0}
 
-    def _in_short(self) -> str:
-        seeds = {seed for each in self.finalists for seed in each.losses}
-        what = f"{counted(len(self.finalists), 'configuration')} confirmed with {counted(len(seeds), 'seed')}"
+    def in_order(self, most: int) -> str:
+        """The first trials in their order, with how many seeds that was found out, and how sure it is: for a line."""
+        if not self.finalists:
+            return self._in_short()
+        numbers = ", ".join(str(each.number) for each in self.finalists[:most])
+        more = f" and {len(self.finalists) - most} more" if len(self.finalists) > most else ""
+        words = f"trial {numbers}" if len(self.finalists) == 1 else f"trials {numbers}{more}, the best first,"
+        words += f" with {counted(len(self._seeds), 'seed')}"
+        if (sure := self.finalists[0].better_than_next) is not None:
+            first, second, *_ = self.finalists
+            words += f"; {first.number} is better than {second.number} with a probability of {100 * sure:.3g} %"
+        return words + self._not_ended()
+
+    @property
+    def _seeds(self) -> set[int]:
+        return {seed for each in self.finalists for seed in each.losses}
+
+    def _not_ended(self) -> str:
         left = len(self.history.pending)
-        return what if not left else f"{what}; {counted(left, 'evaluation')} not ended yet"
+        return f"; {counted(left, 'evaluation')} not ended yet" if left else ""
+
+    def _in_short(self) -> str:
+        what = f"{counted(len(self.finalists), 'configuration')} confirmed with {counted(len(self._seeds), 'seed')}"
+        return what + self._not_ended()
 
     def _table(self) -> list[list[str]]:
         names = list(dict.fromkeys(name for each in self.finalists for name in each.config))

@@ -19,11 +19,13 @@ from neps._ledger.endings import PublishedEnding, last_ending, reason_of
 from neps._ledger.known_trials import Enqueued, KnownTrials
 from neps._ledger.layout import Layout, start_name
 from neps._ledger.pending import Pending
-from neps._ledger.reading import history_of
+from neps._ledger.reading import history_of, read_history
 from neps._ledger.view import View
 from neps._queue import Queue
 from neps._trial import Trial
+from neps._views.confirmation import Confirmation, confirmation_of
 from neps._views.leaving import Leaving, who_leaves
+from neps.errors import DirectoryError
 
 __all__ = ["Overview", "Running", "overview"]
 
@@ -53,7 +55,8 @@ class Overview:
     `running` lists the dead first, and perhaps not all of them. `short` maps trials that were handed back since the
     storage failed to the bytes that they need. `unreadable` says of numbers why they can't be read now. `leaving` is
     what came of the last `neps stop`; None if there was none, or it is over. `ended` says how results have ended the
-    run last; None if they haven't. `queue` is what users have enqueued.
+    run last; None if they haven't. `queue` is what users have enqueued. `confirmation` is what came of confirming its
+    best trials; None if nobody has.
     """
 
     root: str
@@ -72,6 +75,7 @@ class Overview:
     leaving: Leaving | None
     queue: Queue
     ended: PublishedEnding | None = None
+    confirmation: Confirmation | None = None
 
     @property
     def begun_since(self) -> int:
@@ -113,10 +117,11 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         number: reserved.why for number, reserved in sorted(view.numbers.reserved.items()) if reserved.torn.looks
     }
     ended = last_ending(Layout(root, definition.run))
+    history = history_of(definition, view.known(), root, reason_of(ended))
     return Overview(
         root=root,
         definition=definition,
-        history=history_of(definition, view.known(), root, reason_of(ended)),
+        history=history,
         running=[_running(running[number], dead=number in dead) for number in shown],
         running_count=len(running),
         dead_count=len(dead),
@@ -130,7 +135,15 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         leaving=_leaving(root, definition, view),
         ended=ended,
         queue=_queue(root, definition, view),
+        confirmation=_confirmation(root, definition, history),
     )
+
+
+def _confirmation(root: str, definition: Definition, history: History) -> Confirmation | None:
+    place = Layout(root, definition.run).confirmation
+    with contextlib.suppress(DirectoryError):  # nobody has begun, or it can't be read
+        return confirmation_of(history, read_history(place), place)
+    return None
 
 
 def _leaving(root: str, definition: Definition, view: View) -> Leaving | None:

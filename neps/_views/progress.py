@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from neps import _ranking as ranking
-from neps._budget import Budget
+from neps._budget import Budget, Improvement
 from neps._fidelity import fidelity_run
 from neps._ledger.incumbent import Incumbent
 from neps._ledger.view import View
@@ -41,6 +41,8 @@ _PATIENCE = 1.0
 _EVALUATING, _WAITING = "evaluating ", "waiting for "
 _WIDE = 100
 """Columns of a terminal that has room for whole words."""
+_Latest = tuple[View, str, float, tuple[float, float] | None]
+"""What a worker does, since when, and what was tried since the best result, as `Improvement.tried`."""
 
 
 def check_progress(progress: Any) -> bool:
@@ -63,8 +65,8 @@ class Display:
     def update(self, view: View, what: str) -> None:
         """The worker now does something else. Costs about a microsecond: a thread draws."""
 
-    def follow(self, incumbent: Incumbent) -> None:
-        """The worker's view doesn't know others' losses; this does."""
+    def follow(self, incumbent: Incumbent | None = None, improvement: Improvement | None = None) -> None:
+        """What a view doesn't know: others' losses, where the worker's has none, and what was tried since the best."""
 
     def stop(self) -> None:
         """Nothing more comes."""
@@ -95,8 +97,9 @@ class _Shown(Display):
 
     def __init__(self, budget: Budget, fidelity: str | None, stream: TextIO) -> None:
         self._budget, self._fidelity, self._stream = budget, fidelity, stream
-        self._latest: tuple[View, str, float] | None = None
+        self._latest: _Latest | None = None
         self._incumbent: Incumbent | None = None
+        self._improvement: Improvement | None = None
         self._changed, self._stopping = _Flag(), _Flag()
         self._line: LiveLine | None = None
         with contextlib.suppress(Exception):  # whatever a stand-in for a stream does, the search goes on
@@ -110,11 +113,13 @@ class _Shown(Display):
             raise
 
     def update(self, view: View, what: str) -> None:
-        self._latest = view, what, time.time()
+        improvement = self._improvement  # its worker's thread changes it, which is this one
+        self._latest = view, what, time.time(), improvement.tried if improvement is not None else None
         self._changed.set()
 
-    def follow(self, incumbent: Incumbent) -> None:
+    def follow(self, incumbent: Incumbent | None = None, improvement: Improvement | None = None) -> None:
         self._incumbent = incumbent
+        self._improvement = improvement if self._budget.has_patience else None
 
     def stop(self) -> None:
         """A stream that doesn't take the last state must not hold the worker up."""
@@ -174,7 +179,7 @@ class _Shown(Display):
                 self._changed.set()
             self._pause(pause, began)
 
-    def _state(self, view: View, what: str, when: float) -> _State:
+    def _state(self, view: View, what: str, when: float, tried: tuple[float, float] | None) -> _State:
         """The worker's thread may change the view meanwhile; copying its values is atomic."""
         spent = fidelity = None
         if self._budget.max_cost_total is not None:
@@ -196,6 +201,7 @@ class _Shown(Display):
             best_briefly=best_briefly,
             what=what,
             when=when,
+            tried=tried,
         )
 
     def _numbers(self, view: View) -> tuple[int, int]:
@@ -291,6 +297,7 @@ class _State:
     best_briefly: str
     what: str
     when: float
+    tried: tuple[float, float] | None = None
 
     @property
     def clock(self) -> str:
@@ -306,8 +313,8 @@ class _State:
         most = most if most is not None and most >= self.ended else None  # a later budget may be lower
         ended = f"{counted(self.ended, 'trial')} ended" if most is None else f"{self.ended} of {most} trials ended"
         briefly = f"{self.ended} ended" if most is None else f"{self.ended}/{most} ended"
-        full = [*self._parts(ended, " of ", self.best), self.what]
-        parts = self._parts(briefly, "/", self.best_briefly)
+        full = [*self._parts(ended, " of ", self.best), *self._patience(" of ", " without improvement"), self.what]
+        parts = [*self._parts(briefly, "/", self.best_briefly), *self._patience("/", " unimproved")]
         brief, briefest = [*parts, self.what], [*parts, self.what.removeprefix(_EVALUATING)]
         return " · ".join(full), " · ".join(brief), " · ".join(briefest)
 
@@ -323,7 +330,17 @@ class _State:
             parts.append(f"{self.untold} waiting for neps.tell")
         if best:
             parts.append(best)
+        if self.budget.target_loss is not None:
+            parts.append(f"target {self.budget.target_loss:g}")
         return parts
+
+    def _patience(self, of: str, unimproved: str) -> Iterator[str]:
+        """How much of it is used up."""
+        evaluations, cost = self.tried or (0.0, 0.0)
+        if self.tried and self.budget.patience is not None:
+            yield f"{evaluations:.4g}{of}{self.budget.patience}{unimproved}"
+        if self.tried and self.budget.patience_cost is not None:
+            yield f"cost {cost:g}{of}{self.budget.patience_cost:g}{unimproved}"
 
     def fitting(self, columns: int) -> tuple[str, bool]:
         """The form for a terminal of this width, so that it doesn't change with each state; and whether it fits."""

@@ -13,7 +13,7 @@ from neps._ledger.endings import PublishedEnding
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._ledger.storage import shown_size
-from neps._listing import counted, not_finite_words
+from neps._listing import counted, not_finite_words, readable
 from neps._queue import Queue
 from neps._tables import aligned, printable
 from neps._trial import Trial
@@ -26,6 +26,8 @@ __all__ = ["MOST_RUNNING", "as_text", "status", "why_damaged"]
 MOST_RUNNING = 50
 _MOST_FAILED = 5
 _MOST_SHORT = 5
+_MOST_ENQUEUED = 5
+_MOST_CONFIRMED = 5
 
 
 @public("neps.status")
@@ -66,6 +68,7 @@ def as_text(run: Overview) -> str:
         _incumbent(run),
         _running(run),
         _staying(run),
+        _next(run),
         _short(run),
         _failed(run),
         _damaged(run),
@@ -105,6 +108,8 @@ def _summary(run: Overview) -> list[str]:
         rows.append(("fidelity", str(spent)))
     if run.ended is not None:
         rows.append(("ended", _ended(run.ended, run.begun_since)))
+    if run.confirmation is not None:
+        rows.append(("confirmed", run.confirmation.in_order(_MOST_CONFIRMED)))
     if run.leaving is not None:
         rows.append(("stop", _leaving(run.leaving)))
     return list(aligned(rows, indent=""))
@@ -129,8 +134,8 @@ def _ended(ended: PublishedEnding, begun_since: int) -> str:
 
 
 def _queued(queue: Queue) -> str:
-    enqueued = f"{counted(queue.total, 'configuration')} enqueued"
-    return f"{enqueued}, {queue.waiting} not decided yet" if queue.waiting else f"{enqueued}, all decided"
+    enqueued, waiting = f"{counted(queue.total, 'configuration')} enqueued", len(queue.waiting)
+    return f"{enqueued}, {waiting} not decided yet" if waiting else f"{enqueued}, all decided"
 
 
 def _leaving(leaving: Leaving) -> str:
@@ -195,6 +200,15 @@ def _staying(run: Overview) -> list[str]:
         rows.append((each.worker, each.host, silent))
     more = len(staying) - MOST_RUNNING
     return ["asked to leave, not left yet:", *aligned(rows), *([f"  and {more} more"] if more > 0 else [])]
+
+
+def _next(run: Overview) -> list[str]:
+    """What users have enqueued, and nobody has decided yet."""
+    if not (waiting := run.queue.waiting):
+        return []
+    lines = [f"  {readable(config) or '(the defaults)'}" for config in waiting[:_MOST_ENQUEUED]]
+    more = len(waiting) - len(lines)
+    return ["enqueued, not decided yet:", *lines, *([f"  and {more} more"] if more else [])]
 
 
 def _report(running: Running) -> str:

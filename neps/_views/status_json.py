@@ -9,6 +9,7 @@ from typing import Any
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._trial import Trial
+from neps._views.confirmation import Confirmation
 from neps._views.export import strict
 from neps._views.leaving import Leaving
 from neps._views.overview import Overview, Running, overview
@@ -69,7 +70,8 @@ def fields(run: Overview) -> dict[str, Any]:
         else {"reason": run.ended.ending.reason, "time": _time(run.ended.made), "begun_since": run.begun_since},
         "imported": len(history.imported),
         "earlier": len(history.earlier),
-        "queue": {"enqueued": run.queue.total, "waiting": run.queue.waiting},
+        "queue": {"enqueued": run.queue.total, "waiting": len(run.queue.waiting)},
+        "confirmed": None if run.confirmation is None else _confirmed(run.confirmation),
     }
     plain: dict[str, Any] = strict(document)
     return plain
@@ -115,6 +117,16 @@ def _leaving(leaving: Leaving | None) -> dict[str, Any] | None:
         "staying": [
             {"worker": each.worker, "host": each.host, "sign_seconds_ago": each.seconds} for each in leaving.staying
         ],
+    }
+
+
+def _confirmed(confirmation: Confirmation) -> dict[str, Any]:
+    measures = ("number", "mean", "deviation", "seeds", "failed", "better_than_next")
+    rows = confirmation.to_rows()
+    return {
+        "root": confirmation.root,
+        "pending": len(confirmation.history.pending),
+        "finalists": [{name: row[name] for name in measures} for row in rows],
     }
 
 

@@ -20,10 +20,10 @@ from neps._fidelity import Brackets
 from neps._history import History
 from neps._ledger.claims import Claim, Hold
 from neps._ledger.trial_folder import TrialFolder
-from neps._trial import Decision, Trial, Value
+from neps._listing import readable
+from neps._trial import Decision, Trial
 from neps._worker.context import Context
 from neps._worker.steps import Leave, Pause, Step
-from neps.errors import shown
 
 __all__ = ["Claims", "unreadable"]
 
@@ -32,8 +32,6 @@ _PATIENCE = 1.0
 _PATIENCE_IN_CLAIMS = 20
 _LOST_BEFORE_SPREADING = 3
 _WIDEST_SPREAD = 1024
-_LONGEST_VALUE = 40
-_LONGEST_LINE = 200
 
 
 class Claims:
@@ -175,7 +173,7 @@ class Claims:
         self._slowest = max(self._slowest, time.monotonic() - began)
         self._view.begun(folder, held.state)
         goes_on = f", continuing trial {decision.previous}" if decision.previous is not None else ""
-        _logger.info("Trial %d claimed%s: %s in %s", number, goes_on, _readable(decision.config), folder.path)
+        _logger.info("Trial %d claimed%s: %s in %s", number, goes_on, readable(decision.config), folder.path)
         return held
 
     def _lost(self, decision: Decision) -> None:
@@ -191,15 +189,3 @@ def unreadable(path: str) -> Pause:
 
 def _pause_for(number: int) -> Pause:
     return Pause(f"trial {number} to be committed by the worker that reserved it", brief=True)
-
-
-def _readable(config: Mapping[str, Value]) -> str:
-    """The values of a configuration, as far as they fit in a line."""
-    line = ""
-    for place, (name, value) in enumerate(config.items()):
-        shorter = f"{value:.4g}" if isinstance(value, float) else shown(value, _LONGEST_VALUE)
-        item = f"{', ' if place else ''}{shown(name, _LONGEST_VALUE)[1:-1]}={shorter}"
-        if len(line) + len(item) > _LONGEST_LINE:
-            return f"{line} and {len(config) - place} more"
-        line += item
-    return line

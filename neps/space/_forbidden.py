@@ -103,6 +103,22 @@ class Forbidden:
             return next((f"{rule.name} says so" for rule in self.rules if rule.forbids(plain)), None)
         return found
 
+    def found_twice(self, config: Mapping[str, Value]) -> str | None:
+        """The same, asked twice.
+
+        Raises:
+            SpaceError: if the answers differ, so that workers would disagree.
+        """
+        first, second = self.found(config), self.found(config)
+        if first == second:
+            return first
+        one, other = (f"it is forbidden ({each})" if each else "it is allowed" for each in (first, second))
+        msg = (
+            f"forbid: of {shown(dict(config))}, {one}, and when asked once more, {other}. What a function says must "
+            "depend on the configuration alone: take out what is random, or changes."
+        )
+        raise SpaceError(msg)
+
     def combination(self, config: Mapping[str, Value]) -> str | None:
         """The first forbidden combination in a configuration, or in a part of one."""
         for tests in self.combinations:

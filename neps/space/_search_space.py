@@ -287,6 +287,10 @@ class SearchSpace(Mapping[str, Parameter]):
         """Whether no forbidden combination is in a configuration of the space."""
         return not self.forbid or self._forbidden.found(config) is None
 
+    def is_surely_allowed(self, config: Mapping[str, Value]) -> bool:
+        """The same, of functions in `forbid` that nobody has tried yet: a SpaceError if asked twice they disagree."""
+        return self._forbidden.found_twice(config) is None
+
     def at_fidelity(self, config: Mapping[str, Value], value: float) -> dict[str, Value]:
         """The same configuration at another fidelity.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -14,10 +16,12 @@ import pytest
 import scipy.stats
 
 import neps
+from neps._api.confirming import request
 from neps._cli import main
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition
 from neps._views.confirmation import Finalist, probability_better, read_confirmation
+from neps._views.status_json import read_fields
 from neps.errors import ArgumentError, DefinitionMismatchError, DirectoryError, EvaluationError
 
 SPACE = {"x": neps.Float(0, 1)}
@@ -32,6 +36,50 @@ def noisy(x: float, seed: int = 0) -> float:
 def searched(root: Path, **arguments: Any) -> neps.History:
     given = {"pipeline_space": SPACE, "searcher": "sobol", "seed": 1, "max_evaluations_total": 8, **QUIET, **arguments}
     return neps.run(noisy, root, **given)
+
+
+def shown(root: Path) -> str:
+    text = io.StringIO()
+    neps.status(root, file=text)
+    return text.getvalue()
+
+
+def test_status_says_what_was_confirmed_in_which_order_and_how_sure(tmp_path: Path) -> None:
+    searched(tmp_path)
+    assert "confirmed" not in shown(tmp_path)
+    assert read_fields(tmp_path)["confirmed"] is None
+    confirmed = neps.confirm(noisy, tmp_path, top=1, seeds=1, **QUIET)
+    (number,) = (each.number for each in confirmed.finalists)
+    assert re.search(rf"^confirmed  trial {number} with 1 seed$", shown(tmp_path), re.MULTILINE)
+    confirmed = neps.confirm(noisy, tmp_path, top=7, seeds=3, **QUIET)
+    first, second, *_ = (each.number for each in confirmed.finalists)
+    order = ", ".join(str(each.number) for each in confirmed.finalists[:5])
+    sure = f"{100 * (confirmed.finalists[0].better_than_next or 0):.3g} %"
+    line = (
+        f"trials {order} and 2 more, the best first, with 3 seeds; {first} is better than {second} with a probability "
+        f"of {sure}"
+    )
+    assert f"\nconfirmed  {line}\n" in shown(tmp_path)
+    fields = read_fields(tmp_path)["confirmed"]
+    assert fields["root"] == str(place(tmp_path))
+    assert fields["pending"] == 0
+    assert [each["number"] for each in fields["finalists"]] == [each.number for each in confirmed.finalists]
+    assert fields["finalists"][0]["mean"] == confirmed.finalists[0].mean
+    assert "confirmed" not in shown(place(tmp_path)), "it is a run of its own"
+
+
+def test_status_says_how_much_of_it_has_not_ended(tmp_path: Path) -> None:
+    searched(tmp_path)
+
+    def run_pipeline(x: float, seed: int = 0) -> float:
+        if (begun := len(list(place(tmp_path).glob("config_*")))) < 4:
+            return x + seed
+        assert begun == 4
+        assert shown(tmp_path).count("; 1 evaluation not ended yet\n") == 1
+        return x
+
+    neps.confirm(run_pipeline, tmp_path, top=2, seeds=2, **QUIET)
+    assert "not ended" not in shown(tmp_path)
 
 
 def place(root: Path) -> Path:
@@ -347,3 +395,33 @@ def test_the_command_has_a_script_confirm_and_shows_what_came_of_it(tmp_path: Pa
     assert shown.returncode == 0
     assert shown.stdout.rstrip("\n") == str(read_confirmation(root))
     assert command(tmp_path / "nowhere", script).returncode == 1
+
+
+def test_what_is_confirmed_may_search_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, inner = tmp_path / "search", tmp_path / "inner"
+    searched(root)
+    for name, value in request(str(root), 2, 2).items():
+        monkeypatch.setenv(name, value)
+
+    def run_pipeline(x: float, seed: int = 0) -> float:
+        more = {"pipeline_space": SPACE, "searcher": "sobol", "max_evaluations_total": 2, **QUIET}
+        history = neps.run(lambda x: x, inner / f"{x}_{seed}", **more)
+        assert len(history) == 2
+        return x
+
+    history = neps.run(run_pipeline, root, SPACE, **QUIET)
+    assert [trial.succeeded for trial in history] == [True] * 4
+    assert len(list(inner.iterdir())) == 4
+    assert len(neps.load(root)) == 8
+
+
+def test_a_script_that_asks_and_tells_is_not_confirmed_and_searches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched(tmp_path)
+    for name, value in request(str(tmp_path), 2, 2).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ArgumentError, match=r"uses neps.AskAndTell, .* Call neps.confirm\(run_pipeline, root"):
+        neps.AskAndTell(SPACE, root_directory=tmp_path, searcher="sobol")
+    assert neps.AskAndTell(SPACE, searcher="sobol").ask() is not None, "in memory, it is nobody's search"
+    assert len(neps.load(tmp_path)) == 8

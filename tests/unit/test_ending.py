@@ -315,6 +315,7 @@ def test_doctor_names_an_ending_that_can_not_be_read_and_one_that_was_only_stage
         ("patience", 0, "a whole number of at least 1"),
         ("patience", 2.5, "a whole number of at least 1"),
         ("patience", True, "a whole number of at least 1"),
+        ("patience", 10**400, "at most 2\\^53"),
         ("patience_cost", 0, "a finite number greater than 0"),
     ],
 )

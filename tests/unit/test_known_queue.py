@@ -50,9 +50,9 @@ def test_each_entry_is_next_until_a_decision_has_taken_it_and_again_once_that_is
     queue = Queue()
     queue.add(1, [{"x": 1}, {"x": 2}])
     queue.seen(trial(1, Entry(1, 1)))
-    assert (queue.next(2), queue.waiting, queue.total) == (Entry(1, 2), 1, 2)
+    assert (queue.next(2), len(queue.waiting), queue.total) == (Entry(1, 2), 1, 2)
     queue.gone(1)
-    assert (queue.next(1), queue.waiting) == (Entry(1, 1), 2)
+    assert (queue.next(1), len(queue.waiting)) == (Entry(1, 1), 2)
 
 
 def test_a_list_that_is_seen_after_the_decision_that_takes_of_it() -> None:
@@ -164,9 +164,17 @@ def test_status_doctor_and_show_tell_of_the_queue(tmp_path: Path, capsys: pytest
     run(tmp_path, 1)
     neps.enqueue(tmp_path, [{"x": 0.5}, {"x": 0.75}])
     neps.status(tmp_path)
-    assert "queue     2 configurations enqueued, 2 not decided yet" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "queue     2 configurations enqueued, 2 not decided yet" in out
+    assert out.endswith("\n\nenqueued, not decided yet:\n  x=0.5\n  x=0.75\n")
     run(tmp_path, 2)
-    assert read_fields(tmp_path)["queue"] == {"enqueued": 2, "waiting": 1}
+    neps.enqueue(tmp_path, [{"y": number / 16} for number in range(7)])
+    neps.status(tmp_path)
+    assert capsys.readouterr().out.endswith("\n  x=0.75\n  y=0\n  y=0.0625\n  y=0.125\n  y=0.1875\n  and 3 more\n")
+    assert read_fields(tmp_path)["queue"] == {"enqueued": 9, "waiting": 8}
+    run(tmp_path, 10)
+    neps.status(tmp_path)
+    assert "not decided yet" not in capsys.readouterr().out
     assert [each for each in examine(tmp_path, probe=False).findings if each.wrong] == []
 
 

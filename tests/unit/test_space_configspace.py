@@ -124,6 +124,37 @@ def test_a_normal_distribution_is_a_prior() -> None:
     }
 
 
+def beta(alpha: float, beta: float, *, whole: bool = False, log: bool = False) -> Any:
+    space = CS.ConfigurationSpace()
+    kind = CS.Integer if whole else CS.Float
+    space.add(kind("x", (1, 1000), distribution=CS.Beta(alpha, beta), log=log))
+    return neps.space_from(space)["x"]
+
+
+def test_a_beta_distribution_is_a_prior_around_its_mode() -> None:
+    assert beta(1, 1) == Float(1, 1000)
+    assert beta(2, 2) == Float(1, 1000, default=500.5, default_confidence="medium")
+    assert beta(1.1, 1.1) == Float(1, 1000, default=500.5, default_confidence="low")
+    assert beta(20, 20) == Float(1, 1000, default=500.5, default_confidence="high")
+    assert beta(1, 3) == Float(1, 1000, default=1.0, default_confidence="medium")
+    assert beta(9, 1) == Float(1, 1000, default=1000.0, default_confidence="high")
+    assert beta(2, 2, whole=True).default in {500, 501}
+    on_a_log_scale = beta(3, 5, log=True)
+    assert on_a_log_scale.log
+    assert on_a_log_scale.to_unit(on_a_log_scale.default) == pytest.approx(1 / 3)
+
+
+def test_the_prior_of_a_beta_distribution_spreads_nearly_as_far() -> None:
+    for alpha, other in ((1.5, 1.5), (2, 5), (3, 5), (4, 2), (6, 12)):
+        drawn = np.random.default_rng(0).beta(alpha, other, size=20_000)
+        mode = (alpha - 1) / (alpha + other - 2)
+        found, generator = beta(alpha, other), np.random.default_rng(1)
+        space = SearchSpace({"x": found})
+        units = np.array([space.encode(space.sample_prior(generator))[0] for _ in range(4000)])
+        ours, theirs = (np.sqrt(np.mean((each - mode) ** 2)) for each in (units, drawn))
+        assert 0.6 < ours / theirs < 1.6, (alpha, other, found.default_confidence)
+
+
 def test_weights_are_left_out_and_said_but_what_is_never_drawn_goes(caplog: pytest.LogCaptureFixture) -> None:
     space = CS.ConfigurationSpace()
     space.add(
@@ -165,9 +196,12 @@ def test_conditions_that_neps_does_not_have_are_refused(conditions: tuple[str, .
 
 
 def test_distributions_that_neps_does_not_have_are_refused() -> None:
+    class Odd(CS.UniformFloatHyperparameter):
+        """Somebody's own."""
+
     space = CS.ConfigurationSpace()
-    space.add(CS.Float("x", (0.0, 1.0), distribution=CS.Beta(2, 3)))
-    with pytest.raises(SpaceError, match="'x' of the ConfigurationSpace is a BetaFloatHyperparameter, which neps"):
+    space.add(Odd("x", 0.0, 1.0))
+    with pytest.raises(SpaceError, match="'x' of the ConfigurationSpace is a Odd, which neps"):
         neps.space_from(space)
     space = CS.ConfigurationSpace()
     space.add(CS.Float("x", (0.1, 1.0), distribution=CS.Normal(0.5, 0.1), log=True))

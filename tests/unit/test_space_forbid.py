@@ -6,6 +6,7 @@ import copy
 import itertools
 import pickle
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,3 +188,65 @@ def test_differences_are_said() -> None:
 def test_constants_may_be_part_of_a_combination() -> None:
     space = SearchSpace({"data": Constant("cifar"), "width": Integer(1, 4)}, forbid=[{"data": "cifar", "width": 4}])
     assert space.size == 3
+
+
+def raising(config: Mapping[str, Any]) -> bool:
+    return bool(config["momentum"] > 0)  # which is inactive with adam
+
+
+def wordy(config: Mapping[str, Any]) -> Any:
+    return "no" if config["batch_size"] == 128 else False
+
+
+def fickle(config: Mapping[str, Any], asked: list[int] = []) -> bool:  # noqa: B006 - that is what is wrong with it
+    asked.append(len(config))
+    return len(asked) % 7 == 0
+
+
+BAD = [
+    (raising, "raised KeyError: 'momentum'"),
+    (wordy, "returned 'no'"),
+    (fickle, "and when asked once more, it is"),
+    (lambda config: len(config) > 0, "all of 20000 configurations"),
+]
+
+
+@pytest.mark.parametrize(("forbid", "message"), BAD, ids=["raising", "wordy", "fickle", "all"])
+def test_functions_are_tried_before_anything_is_written(forbid: Any, message: str, tmp_path: Path) -> None:
+    space, root = SearchSpace(PARAMETERS, forbid=[forbid]), tmp_path / "root"
+    with pytest.raises(SpaceError, match=message):
+        neps.run(lambda **_: 1.0, root, space, searcher="random_search", max_evaluations_total=1)
+    with pytest.raises(SpaceError, match=message):
+        neps.AskAndTell(space, root_directory=root, searcher="random_search")
+    assert not root.exists()
+
+
+def test_slow_functions_are_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    space = SearchSpace(PARAMETERS, forbid=[heavy])
+    neps.AskAndTell(space)
+    assert "forbid: to ask" not in caplog.text
+    monkeypatch.setattr("neps._api.forbidding._SLOW", -1.0)
+    neps.AskAndTell(space)
+    assert "forbid: to ask its functions about one configuration takes" in caplog.text
+
+
+@pytest.mark.parametrize("searcher", ["bayesian_optimization", "freeze_thaw"])
+def test_a_model_asks_functions_about_few_configurations(searcher: str) -> None:
+    asked: list[Mapping[str, Any]] = []
+
+    def corner(config: Mapping[str, Any]) -> bool:
+        asked.append(config)
+        return bool(config["x"] > 0.8 and config["optimizer"] == "adam")
+
+    parameters = {"x": Float(0, 1), "y": Float(0, 1), "optimizer": Categorical(["adam", "sgd"])}
+    more = {"epochs": Integer(1, 9, is_fidelity=True)} if searcher == "freeze_thaw" else {}
+    search = neps.AskAndTell(SearchSpace({**parameters, **more}, forbid=[corner]), searcher=searcher, seed=1)
+    most = 0
+    for number in range(14):
+        del asked[:]
+        trial = search.ask()
+        assert trial is not None
+        assert not corner(trial.config)
+        most = max(most, len(asked) if number else 0)
+        search.tell(trial, number % 5 + number / 16)
+    assert 2 < most < 150, "of hundreds of candidates"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from neps._budget import Budget
+from neps._budget import Budget, Improvement
 from neps._ledger import incumbent as incumbent_module
 from neps._ledger.incumbent import Incumbent
 from neps._ledger.layout import Layout
@@ -106,6 +106,27 @@ TIME = r" \(\d\d:\d\d:\d\d\)"
 )
 def test_what_the_line_says(view: View, budget: Budget, expected: str) -> None:
     assert re.fullmatch(f"{re.escape(expected)}{TIME}\n", drawn_once(view, budget))
+
+
+def test_patience_and_the_target_are_part_of_the_line(view: View) -> None:
+    known = Improvement(trials=[trial(n, Result.of(success=True, loss=3.0)) for n in range(1, 5)])
+    for budget, full, brief in (
+        (Budget(patience=20), "3 of 20 without improvement", "3/20 unimproved"),
+        (Budget(patience_cost=50.0), "cost 4.5 of 50 without improvement", "cost 4.5/50 unimproved"),
+        (Budget(target_loss=0.01), "best 0.031 (trial 3) · target 0.01", "best 0.031 · target 0.01"),
+    ):
+        for columns, part in ((120, full), (80, brief)):
+            with (
+                Terminal(columns) as terminal,
+                standard_error(terminal.stream),
+                progress_display(True, budget) as display,
+            ):
+                display.follow(improvement=known)
+                display.update(view, "evaluating trial 5")
+                terminal.wait_for("trial 5")
+                assert f" · {part} · evaluating trial 5" in terminal.lines[-1]
+    with standard_error(io.StringIO()), progress_display(True, Budget(patience=20)) as display:
+        display.update(view, "evaluating trial 5")  # nothing is known of it yet
 
 
 def test_fidelity_is_counted_as_the_budget_counts_it(view: View) -> None:

@@ -44,30 +44,44 @@ def candidates(axes: Axes, acquisition: Acquisition, incumbents: _Array, generat
         acquisition: to be maximised.
         incumbents: points around which it is looked at more closely, (k, d).
         generator: draws the candidates.
+
+    Returns:
+        The points; the first ones are allowed, of the others nobody has asked whether they are.
     """
     sobol = SobolSequence(axes.dimensions, int(generator.integers(2**32))).points(0, _SOBOL_POINTS)
     near = _neighbours(axes, axes.filled(incumbents, generator), generator)
-    sets = [axes.allowed(axes.rounded(points)) for points in (sobol, near)]
-    ranked = [points[np.argsort(-acquisition(points), kind="stable")] for points in sets if len(points)]
-    if not ranked:
-        return sobol[:0]
-    found = np.concatenate([points[_refined(points)] for points in ranked])
+    sets = [axes.rounded(points) for points in (sobol, near)]
+    ranked = [points[np.argsort(-acquisition(points), kind="stable")] for points in sets]
+    found = np.concatenate([points[_refined(axes, points)] for points in ranked])
+    if not len(found):
+        return found
     if axes.continuous.any():
-        climbed = axes.allowed(_climbed(axes, found, acquisition, generator))
+        climbed = _climbed(axes, found, acquisition, generator)
+        climbed = climbed[[axes.is_allowed(point) for point in climbed]]
         found = climbed if len(climbed) else found
     if not axes.continuous.all():
         found = np.concatenate([_exchanged(axes, acquisition, found, generator), found])
-    return np.concatenate([found, *(points[:_FINALISTS] for points in ranked)])
+    finalists = None if axes.space.forbid else _FINALISTS  # what is forbidden of them isn't known yet
+    return np.concatenate([found, *(points[:finalists] for points in ranked)])
 
 
-def _refined(points: _Array) -> NDArray[np.intp]:
-    """Which of points in their order (m, d) are refined: the first three, and the first ones of some other branches."""
-    chosen = np.arange(min(_REFINED, len(points)))
-    inactive = np.isnan(points)
-    if not inactive.any():
-        return chosen
-    _, first = np.unique(inactive, axis=0, return_index=True)
-    return np.union1d(chosen, np.sort(first)[:_BRANCHES])
+def _refined(axes: Axes, points: _Array) -> list[int]:
+    """Which of points in their order (m, d) are refined: the first three, and the first ones of some other branches.
+
+    All of them are allowed. No more points are asked about than need be: users' functions may be slow.
+    """
+    chosen: list[int] = []
+    reached: set[bytes] = set()
+    branches = [each.tobytes() for each in np.isnan(points)]
+    most = min(_BRANCHES, len(set(branches)))
+    for place, branch in enumerate(branches):
+        few = len(chosen) < _REFINED
+        if not few and len(reached) >= most:
+            break
+        if (few or branch not in reached) and axes.is_allowed(points[place]):
+            chosen.append(place)
+            reached.add(branch)
+    return chosen
 
 
 def _neighbours(axes: Axes, incumbents: _Array, generator: np.random.Generator) -> _Array:
@@ -113,14 +127,15 @@ def _exchanged(axes: Axes, acquisition: Acquisition, points: _Array, generator: 
     for _ in range(_EXCHANGES):
         others = _exchanges(axes, best, generator)
         values = acquisition(others)
-        if not (len(values) and values.max() > value):
+        better = (k for k in np.argsort(-values, kind="stable") if values[k] > value and axes.is_allowed(others[k]))
+        if (found := next(better, None)) is None:
             break
-        best, value = others[np.argmax(values)], float(values.max())
+        best, value = others[found], float(values[found])
     return np.array([best])
 
 
 def _exchanges(axes: Axes, point: _Array, generator: np.random.Generator) -> _Array:
-    """`point` (d,) with each value that an active axis of few values has, one axis at a time: (m, d).
+    """`point` (d,) with each value that an active axis of few values has, one axis at a time, forbidden or not: (m, d).
 
     Where it depends on an axis what is active, each of its values comes several times, with what becomes active drawn.
     """
@@ -134,4 +149,4 @@ def _exchanges(axes: Axes, point: _Array, generator: np.random.Generator) -> _Ar
     if not exchanged:
         return point[None, :]
     found = np.concatenate(exchanged)
-    return axes.allowed(axes.rounded(axes.filled(found, generator)) if axes.parents.any() else found)
+    return axes.rounded(axes.filled(found, generator)) if axes.parents.any() else found

@@ -98,11 +98,9 @@ class Axes:
         inactive = np.isnan(Z)
         return np.where(inactive, generator.random(Z.shape), Z) if inactive.any() else Z
 
-    def allowed(self, Z: _Array) -> _Array:
-        """Those of Z (m, d) that aren't forbidden."""
-        if not self.space.forbid:
-            return Z
-        return Z[np.array([self.space.is_allowed(self.space.decode(z)) for z in Z], dtype=np.bool_)]
+    def is_allowed(self, z: _Array) -> bool:
+        """Whether a point z (d,) isn't forbidden."""
+        return not self.space.forbid or self.space.is_allowed(self.space.decode(z))
 
     @functools.cached_property
     def parents(self) -> NDArray[np.bool_]:
