@@ -184,6 +184,11 @@ def _say_what_is_known(place: Place) -> None:
     neps.import_trials(place.root, [{"config": {"x": 0.5}, "loss": 0.5}])
 
 
+def _say_and_go_on(place: Place) -> None:
+    _say_what_is_known(place)
+    _search(place, trials=3)
+
+
 def _say_the_rest(place: Place) -> None:
     """What a user does who was told that it failed: look, as the message says."""
     there, said = _enqueued(place.root), any(entry.event == "enqueued" for entry in place.told())
@@ -304,7 +309,7 @@ SCENARIOS = (
     Scenario("`neps.PENDING`, `neps.tell`", 1, _go_elsewhere, _tell_the_rest),
     Scenario("ask and tell", 2, _ask_and_tell, _ask_the_rest, raises=True),
     Scenario("heartbeat", 1, _beat, _beat_no_more),
-    Scenario("`neps.enqueue`, `neps.import_trials`", 3, _say_what_is_known, _say_the_rest, _begin),
+    Scenario("`neps.enqueue`, `neps.import_trials`", 3, _say_and_go_on, _say_the_rest, _begin),
     Scenario("an ending", 1, _reach_target, _reach_target_again, _begin),
     Scenario("`neps.confirm`", 1, _confirm, _confirm_the_rest, _begin),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -74,9 +75,15 @@ def test_start_from_proposes_one_run_however_often_that_fails(tmp_path: Path, mo
     """On a full disk, each try would else leave a copy of all earlier results."""
     begun(tmp_path / "old", 3)
     failed = failing(publish_definition, errno.ENOSPC, done=False, times=3)
-    monkeypatch.setattr(opening, "publish_definition", failed)
+    proposals = []
+
+    def publish(*arguments: Any) -> Any:
+        proposals.append([path.name for path in (tmp_path / "new" / "known").iterdir()])
+        return failed(*arguments)
+
+    monkeypatch.setattr(opening, "publish_definition", publish)
     assert len(begun(tmp_path / "new", start_from=tmp_path / "old").earlier) == 3
-    assert [path.name for path in (tmp_path / "new" / "known").iterdir()] == [read_definition(tmp_path / "new").run]
+    assert proposals == [[read_definition(tmp_path / "new").run]] * 4
 
 
 def test_start_from_goes_with_the_run_that_began_though_an_error_was_reported(
@@ -165,3 +172,16 @@ def test_nobody_deletes_what_is_just_being_confirmed(tmp_path: Path, capsys: pyt
     assert (tmp_path / "overwritten" / run).exists()
     assert main(["clean", str(tmp_path)]) == 0
     assert not Path(place).exists()
+
+
+def test_an_entry_whose_decision_nobody_can_read_any_more_is_taken_once_more(tmp_path: Path) -> None:
+    begun(tmp_path, lease_seconds=0.2)
+    neps.enqueue(tmp_path, [{"x": 0.5}])
+    begun(tmp_path, 2)
+    (tmp_path / "config_2" / "trial.yaml").unlink()
+    assert [trial.enqueued for trial in begun(tmp_path, 3)] == [False, True, False]  # the results cache knows it
+    shutil.rmtree(tmp_path / ".neps")
+    history = begun(tmp_path, 5)
+    assert [trial.damaged for trial in history] == [False, True, False, False, False]
+    assert (history.trials[3].config, history.trials[3].enqueued) == ({"x": 0.5}, True)
+    assert [trial.number for trial in history if trial.enqueued] == [4]
