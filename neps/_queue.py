@@ -6,6 +6,7 @@ Kept up by whoever decides often, from the trials that it knows. Nothing is stor
 from __future__ import annotations
 
 import bisect
+import contextlib
 from collections.abc import Mapping, Sequence
 
 from neps._trial import Entry, Trial, Value
@@ -22,7 +23,7 @@ class Queue:
     Call `seen` for each trial that becomes known, in any order, and `gone` for one whose folder was removed.
 
     The run's `first_configs` take its first numbers, whoever decides them. Of all others, the next is the first that no
-    known decision has taken.
+    known decision has taken. What is refused here is passed over: it waits for somebody who doesn't refuse it.
 
     Args:
         first: the run's `first_configs`.
@@ -39,6 +40,7 @@ class Queue:
         self._configs: dict[Entry, Given] = {}
         self._untaken: list[Entry] = []
         self._taken: dict[int, Entry] = {}
+        self._refused: set[Entry] = set()
         self._drawn: set[int] = set()
         self._indices: dict[int, int] = {}
         self._used: dict[int, int] = {}
@@ -52,11 +54,11 @@ class Queue:
 
     def add(self, batch: int, configs: Sequence[Given]) -> None:
         """Another list that was enqueued."""
+        entries = {Entry(batch, place): config for place, config in enumerate(configs, start=1)}
+        self._configs |= entries
         taken = set(self._taken.values())
-        for place, config in enumerate(configs, start=1):
-            self._configs[entry := Entry(batch, place)] = config
-            if entry not in taken:
-                bisect.insort(self._untaken, entry)
+        self._untaken += [entry for entry in entries if entry not in taken]
+        self._untaken.sort()  # which is quick where it is sorted already
 
     def seen(self, trial: Trial) -> None:
         """A trial is known, or stands differently now."""
@@ -85,13 +87,20 @@ class Queue:
         self._used.pop(self._indices.pop(number, 0), None)
         self._lowest = 1
         entry = self._taken.pop(number, None)
-        if entry in self._configs and entry not in self._taken.values():
+        if entry in self._configs and entry not in self._refused and entry not in self._taken.values():
             bisect.insort(self._untaken, entry)
+
+    def refuse(self, entry: Entry) -> None:
+        """Pass this one over from now on, since it is no configuration of the space as it is here."""
+        self._refused.add(entry)
+        self._counts = True
+        with contextlib.suppress(ValueError):
+            self._untaken.remove(entry)
 
     def next(self, number: int) -> Entry | None:
         """What trial `number` takes; None if nothing waits."""
-        if number <= len(self._first):
-            return Entry(0, number)
+        if number <= len(self._first) and (entry := Entry(0, number)) not in self._refused:
+            return entry
         return self._untaken[0] if self._untaken else None
 
     def config(self, entry: Entry) -> Given:
@@ -104,10 +113,9 @@ class Queue:
         Who doesn't know yet that something was enqueued has taken the one that goes with the number; so two decisions
         are never the same one, and none is left out for long.
         """
-        usual = number - len(self._first)
         if not self._counts:
-            return usual
-        while self._lowest < usual and (self._lowest in self._used or self._lowest + len(self._first) in self._drawn):
+            return number - len(self._first)
+        while self._lowest in self._used or self._lowest + len(self._first) in self._drawn:
             self._lowest += 1
         return self._lowest
 
@@ -118,8 +126,8 @@ class Queue:
     @property
     def waiting(self) -> list[Given]:
         """Those of the known lists that no known decision has taken, `first_configs` included, in their order."""
-        first = {entry.place for entry in self._taken.values() if entry.batch == 0}
-        given = [config for place, config in enumerate(self._first, start=1) if place not in first]
+        decided = self._taken.keys() | self._indices.keys() | self._drawn
+        given = [config for number, config in enumerate(self._first, start=1) if number not in decided]
         return [*given, *map(self._configs.__getitem__, self._untaken)]
 
     @property

@@ -14,7 +14,7 @@ from neps._ledger.definition import find_definition
 from neps._ledger.identity import Identity
 from neps._ledger.known_trials import enqueue as publish
 from neps._ledger.layout import Layout
-from neps._ledger.reading import no_run
+from neps._ledger.reading import check_not_moved, no_run
 from neps._ledger.storage import denial
 from neps._listing import counted
 from neps.errors import ArgumentError, DirectoryError
@@ -73,8 +73,11 @@ def enqueue(root_directory: str | Path, configs: Sequence[Mapping[str, Any]] | M
     except OSError as error:
         if (denied := denial(root, error)) is not None:
             raise denied from error
-        raise DirectoryError(
-            f"{layout.known} can't be written to: {error}. Nothing was enqueued. Try again."
-        ) from error
+        message = (
+            f"{layout.known} can't be written to: {error}. `neps status {root}` says how many configurations wait. If "
+            "these don't, enqueue them again."
+        )
+        raise DirectoryError(message) from error
+    check_not_moved(root, definition.run, "What was enqueued")
     _logger.info("%s enqueued in %s (list %d)", counted(len(checked), "configuration"), root, number)
     return len(checked)

@@ -17,7 +17,7 @@ from neps._history import History
 from neps._ledger.identity import Identity
 from neps._ledger.known_trials import identity_of, observed, publish_results, read_results
 from neps._ledger.layout import Layout
-from neps._ledger.reading import read_definition
+from neps._ledger.reading import check_not_moved, read_definition
 from neps._ledger.storage import denial
 from neps._listing import counted
 from neps._trial import Trial, Value
@@ -85,6 +85,7 @@ def import_trials(
         _logger.warning("%s", left_out_words(left_out, len(trials)))
     new = _new(trials, layout)
     _publish(layout, new, name)
+    check_not_moved(root, definition.run, "What was imported")
     _logger.info("%s imported into %s from %s", counted(len(new), "result"), root, name)
     return len(new)
 

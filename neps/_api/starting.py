@@ -65,7 +65,7 @@ class Start:
 
     roots: tuple[str, ...]
     space: SearchSpace
-    _published: list[Layout] = dataclasses.field(default_factory=list)
+    _proposed: tuple[Layout, Definition] | None = None
 
     def published(self, root: str, definition: Definition) -> Definition:
         """The definition of a new run that starts from them; what they have found is published under its name.
@@ -74,34 +74,35 @@ class Start:
             neps.errors.DirectoryError: if one of them holds no run, or the new root can't be written to.
             neps.errors.ArgumentError: if nothing that they have found can be mapped into the space.
         """
+        if self._proposed is not None:  # an outage came between: it may have become the run's all the same
+            return self._proposed[1]
         runs = tuple(read_definition(each).run for each in self.roots)
         found = {each: self._mapped(each) for each in self.roots}
-        number = self._publish(Layout(root, definition.run), found)
+        layout = Layout(root, definition.run)
+        number = self._publish(layout, found)
         first = (*definition.first_configs, _best(itertools.chain.from_iterable(found.values()), self.space))
         requires = tuple(sorted({*definition.requires, FIRST_CONFIGS}))
-        return dataclasses.replace(definition, first_configs=first, requires=requires, start_from=runs, known=number)
+        whole = dataclasses.replace(definition, first_configs=first, requires=requires, start_from=runs, known=number)
+        self._proposed = layout, whole
+        return whole
 
     def _publish(self, layout: Layout, found: Mapping[str, Sequence[Trial]]) -> int:
         """Publish what was found; how many documents that are."""
         number = 0
-        self._published.append(layout)
         try:
             for root, trials in found.items():
                 number = publish_results(layout, trials, Path(root).name, Identity.mine(), earlier=True)
         except OSError as error:
-            self.withdraw()
+            _remove(layout)
             message = f"{layout.known} can't be written to: {error}. Nothing was started."
             raise without_links(layout.root, error) or DirectoryError(message) from error
         return number
 
-    def withdraw(self, winner: str | None = None) -> None:
-        """Remove what was published for runs that have not begun: nobody else knows their names."""
-        for layout in self._published:
-            if layout.run != winner:
-                shutil.rmtree(layout.known, ignore_errors=True)
-                with contextlib.suppress(OSError):
-                    os.rmdir(os.path.dirname(layout.known))  # noqa: PTH120, PTH106
-        self._published.clear()
+    def withdraw(self, winner: str) -> None:
+        """Another run has begun, or this one: remove what was published for one that has not. Nobody knows its name."""
+        if self._proposed is not None and self._proposed[0].run != winner:
+            _remove(self._proposed[0])
+        self._proposed = None
 
     def differs(self, found: Definition) -> str | None:
         """How a run that is there starts from something else; None if it doesn't, or nobody can tell any more."""
@@ -132,6 +133,12 @@ class Start:
         if left_out:
             _logger.warning("start_from, %s: %s", root, left_out_words(left_out, len(mapped)))
         return mapped
+
+
+def _remove(layout: Layout) -> None:
+    shutil.rmtree(layout.known, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(layout.known))  # noqa: PTH120, PTH106
 
 
 def _results(history: History) -> Iterable[tuple[str, Mapping[str, Any], Trial]]:

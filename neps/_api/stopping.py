@@ -71,5 +71,7 @@ def ask_to_stop(root: str, *, after_trial: bool) -> tuple[str, ...]:
     except OSError as error:
         if (denied := denial(root, error)) is not None:
             raise denied from error
-        message = f"The request to stop can't be written to {layout.stops}: {error}. Nobody was asked. Try again."
+        message = (
+            f"The request to stop can't be written to {layout.stops}: {error}. Nobody may have seen it. Try again."
+        )
         raise DirectoryError(message) from error

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import click
 
 from neps._cli.roots import one_root
-from neps._ledger.earlier import EarlierRun, delete, find_runs
+from neps._ledger.earlier import EarlierRun, confirming, delete, find_runs
+from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.reading import no_run, root_of
 from neps._ledger.storage import shown_size
 from neps._listing import counted
-from neps.errors import ArgumentError
+from neps.errors import ArgumentError, DirectoryError
 
 __all__ = ["clean"]
 
@@ -82,23 +83,36 @@ def _delete_all(layout: Layout, runs: Sequence[EarlierRun], remains: Sequence[st
     """Delete, and say what was; whether all of it was. `kept`: there are runs, which the caller has named."""
     left = "{}, which was left by an earlier `neps clean`"
     freed = [_delete(layout.root, path, left.format(path)) for path in remains]
-    freed += [_delete(layout.root, run.path, _described(run), run) for run in runs]
+    me = Identity.mine()
+    freed += [_delete_run(layout.root, run, me) for run in runs]
     nothing = "Nothing deleted." if kept else f"No earlier run to delete in {layout.overwritten}."
     print(f"{shown_size(sum(filter(None, freed)))} freed" if freed else nothing)
     return None not in freed
 
 
-def _delete(root: str, path: str, what: str, run: EarlierRun | None = None) -> int | None:
-    """Delete a run, or what is left of one, and say so: the bytes of a run; None where that can't be done."""
+def _delete_run(root: str, run: EarlierRun, me: Identity) -> int | None:
+    """Delete a run, unless somebody confirms its best trials: the bytes; None where that can't be done."""
     try:
-        if not delete(root, path, run.run if run else ""):
+        if (who := confirming(root, run.run, me)) is None:
+            return _delete(root, run.path, _described(run), run.size)
+        why = f"worker {who.worker} confirms its best trials, in {Layout(root, run.run).confirmation}"
+        print(f"{run.path}: not deleted, since {why}. Run `neps clean` again once it has left.", file=sys.stderr)
+    except (OSError, DirectoryError) as error:
+        print(f"{run.path}: can't be deleted: {error}. Fix that, and run `neps clean` again.", file=sys.stderr)
+    return None
+
+
+def _delete(root: str, path: str, what: str, size: int = 0) -> int | None:
+    """Delete a run, or what is left of one, and say so: its `size` in bytes; None where that can't be done."""
+    try:
+        if not delete(root, path):
             print(f"{path}: another process is deleting it")
             return 0
     except OSError as error:
         print(f"{path}: can't be deleted: {error}. Fix that, and run `neps clean` again.", file=sys.stderr)
         return None
     print(f"deleted {what}")
-    return run.size if run else 0
+    return size
 
 
 def _described(run: EarlierRun) -> str:

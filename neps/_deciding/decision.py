@@ -26,10 +26,21 @@ from neps.errors import ArgumentError, NepsError, SamplerError, SpaceError, show
 from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 from neps.space import Value
 
-__all__ = ["decide", "is_independent"]
+__all__ = ["Refused", "decide", "is_independent"]
 
 _LARGEST_SEED = 2**32 - 1
 _ENQUEUED = MappingProxyType({"by": "user"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """What was enqueued as `entry` is no configuration of the space as it is here: pass it over, and ask again.
+
+    It was one for whoever has enqueued it. A function in `forbid` isn't known there, and may be another one by now.
+    """
+
+    entry: Entry
+    why: str
 
 
 def is_independent(sampler: Sampler, budget: Budget) -> bool:
@@ -42,8 +53,8 @@ def is_independent(sampler: Sampler, budget: Budget) -> bool:
     return sampler.independent and counts_trials and not budget.ends_by_results
 
 
-def decide(sampler: Sampler, request: Request) -> Decision | Limit:
-    """What a trial evaluates, or why none may start, for now or for good.
+def decide(sampler: Sampler, request: Request) -> Decision | Limit | Refused:
+    """What a trial evaluates, or why none may start, for now or for good; or which enqueued one is to be passed over.
 
     A pure function of its arguments, if the sampler and the user's `expected_cost` are. Who commits the decision adds
     what only the worker knows, its name and the time.
@@ -66,7 +77,10 @@ def decide(sampler: Sampler, request: Request) -> Decision | Limit:
     if (limit := _limit(request)) is not None:
         return limit
     if (entry := request.queue.next(request.number)) is not None:
-        return _checked("The queue", request, _taken(sampler, request, entry), entry)
+        try:
+            return _checked("The queue", request, _taken(sampler, request, entry), entry)
+        except SpaceError as error:
+            return Refused(entry, str(error))
     name, answer = type(sampler).__qualname__, _spare(request) or _ask(sampler, request)
     match answer:
         case Suggestion():

@@ -34,10 +34,11 @@ def completed(space: SearchSpace, given: Mapping[str, object], generator: np.ran
     for each in (generator, _checking()):  # what has passed the check is completed, however rarely a draw is allowed
         for _ in range(_DRAWN):
             try:
-                return space.validate(space.filled(values, each))
+                filled = space.filled(values, each)
+                return space.validate(filled)
             except SpaceError as error:
                 failure = failure or error
-            if not space.forbid:  # another draw would change nothing
+            if not space.forbid or filled.keys() == values.keys():  # another draw would change nothing
                 break
     assert failure is not None  # noqa: S101 - at least one was drawn
     raise failure

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from neps._budget import Budget, ExpectedCost, Improvement, Limit, Spending
-from neps._deciding.decision import decide, is_independent
+from neps._deciding.decision import Refused, decide, is_independent
 from neps._deciding.request import Request
 from neps._ending import Ending
 from neps._fidelity import Brackets
@@ -19,7 +19,7 @@ from neps._history import History
 from neps._outcome import Origin, Outcome, Result
 from neps._queue import Queue
 from neps._trial import Decision, Status, Trial, Value
-from neps.errors import ReturnValueError, SamplerError
+from neps.errors import ReturnValueError, SamplerError, SpaceError
 from neps.samplers._protocol import Sampler
 from neps.space import SearchSpace
 
@@ -109,6 +109,8 @@ class InMemory:
             queue=self._queue,
         )
         answer = decide(self.sampler, request)
+        if isinstance(answer, Refused):  # it was allowed when it was given here
+            raise SpaceError(answer.why)
         if isinstance(answer, Limit):
             if answer.ending is not None and answer.ending not in self._endings:
                 self._endings.append(answer.ending)

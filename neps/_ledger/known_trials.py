@@ -107,6 +107,8 @@ def publish_results(
 ) -> int:
     """Publish results from elsewhere: the number of the last document. They are durable then.
 
+    What is published twice counts once.
+
     Raises:
         OSError: if they can't be written.
     """
@@ -114,6 +116,8 @@ def publish_results(
     for first in range(0, len(trials), _IN_A_DOCUMENT):
         results = [_result_fields(trial) for trial in trials[first : first + _IN_A_DOCUMENT]]
         number = _publish(layout, me, source=source, earlier=earlier or None, results=results)
+    if trials:
+        _documents(layout).sync()
     return number
 
 
@@ -133,13 +137,15 @@ def read_results(layout: Layout, fits: Callable[[Decision], object]) -> Results:
 
 
 def enqueue(layout: Layout, configs: Sequence[Mapping[str, Value]], me: Identity) -> int:
-    """Publish a list of configurations, all or none: the document's number. It is durable then.
+    """Publish a list of configurations, all or none: the document's number. It is durable then, if possible.
 
     Raises:
         ValueError: if it is more than a document holds; nothing is written.
-        OSError: if it can't be written.
+        OSError: if it can't be written, or nobody can tell.
     """
-    return _publish(layout, me, configs=[dict(config) for config in configs])
+    number = _publish(layout, me, configs=[dict(config) for config in configs])
+    _documents(layout).sync_if_possible()
+    return number
 
 
 def _publish(layout: Layout, me: Identity, **content: Any) -> int:

@@ -67,8 +67,12 @@ class _Suspect:
         return changed
 
 
-def live_worker(layout: Layout, me: Identity, lease: float) -> Identity | None:
+def live_worker(
+    layout: Layout, me: Identity, lease: float, caller: str = "overwrite_working_directory"
+) -> Identity | None:
     """A worker of the run that lives, or None once all are proven dead or were silent for a lease.
+
+    `caller` is who waits for that, for people.
 
     Raises:
         OSError: if the filesystem fails, which says nothing of anybody.
@@ -79,8 +83,8 @@ def live_worker(layout: Layout, me: Identity, lease: float) -> Identity | None:
         return next(iter(neighbours), None)
     names = ", ".join(sorted({suspect.identity.worker for suspect in suspects}))
     _logger.warning(
-        "overwrite_working_directory: waiting up to %g s (lease_seconds) to see whether %s is still alive. "
-        "If so, this worker joins its run. Otherwise it moves the run aside.",
+        "%s: waiting up to %g s (lease_seconds) to see whether %s is still alive. If so, its run stays where it is.",
+        caller,
         lease,
         names,
     )

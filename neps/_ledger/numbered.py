@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from neps._ledger import documents
 from neps._ledger.exclusive import publish, sync_folder
 
 __all__ = ["Numbered"]
+
+_logger = logging.getLogger("neps.ledger")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Numbered:
         return f"{self.folder}/{self.name(number)}"
 
     def add(self, fields: Callable[[int], Mapping[str, Any]], token: str) -> int:
-        """Publish one more, with what it says under its number; it is durable then.
+        """Publish one more, with what it says under its number. `sync` makes it durable.
 
         Raises:
             OSError: if it can't be written.
@@ -46,11 +49,25 @@ class Numbered:
         number = self.last() + 1
         while not publish(self.folder, self.name(number), documents.encode(fields(number)), token):
             number += 1
+        return number
+
+    def sync(self) -> None:
+        """Make the documents durable.
+
+        Raises:
+            OSError: if the filesystem fails. They are there all the same.
+        """
         folder = self.folder
         for _ in range(3):  # up to the root: a run has had none of them before
             sync_folder(folder)
             folder = os.path.dirname(folder)  # noqa: PTH120
-        return number
+
+    def sync_if_possible(self) -> None:
+        """The same, for what was asked for and is there: to fail would ask for it once more."""
+        try:
+            self.sync()
+        except OSError as error:
+            _logger.warning("What was written to %s may not survive a power loss: %s", self.folder, error)
 
     def last(self) -> int:
         """The highest number that is taken. A listing and a look at a name may each be stale where the other is not."""

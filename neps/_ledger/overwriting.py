@@ -47,6 +47,7 @@ _MOVED = "moved.yaml"
 _TAKEN = f".{DEFINITION}."
 _TOKEN = re.compile("[0-9a-f]{32}")
 _PATIENCE = 10.0
+_TRIES = 3
 
 
 def move_aside(root: str, old: Definition, me: Identity, launch: str | None = None) -> bool:
@@ -221,6 +222,7 @@ def _collect(layout: Layout, run: str, there: str, me: Identity) -> None:
         _move_trials(layout, rest, there)
         if not rest:
             move_away(layout.summary, f"{there}/summary")
+            _move_beside(Layout(layout.root, run), Layout(there, run))
             relocate(
                 layout.definition, f"{there}/{_TAKEN}{me.token}", lambda taken: _home_of(taken, run, layout, there)
             )
@@ -233,6 +235,16 @@ def _move_trials(layout: Layout, numbers: list[int], there: str) -> None:
         if same is None or read(layout.definition) != same:
             return
         move_away(layout.trial(number), f"{there}/config_{number}")
+
+
+def _move_beside(here: Layout, there: Layout) -> None:
+    """What is known of its trials, and why it has ended: whoever reads the run there, or starts from it, finds them."""
+    for source, target in ((here.known, there.known), (here.endings, there.endings)):
+        for _ in range(_TRIES):
+            if os.path.isdir(source):  # noqa: PTH112
+                with contextlib.suppress(FileExistsError, FileNotFoundError):  # the latter: all is done already
+                    os.mkdir(os.path.dirname(target))  # noqa: PTH102, PTH120
+                move_away(source, target)
 
 
 def _put_what_was_taken(layout: Layout, run: str, there: str) -> None:
@@ -273,7 +285,7 @@ def _hand_over(overwritten: str, run: str, there: str) -> str | None:
 def _prepared(root: str, run: str) -> str:
     """The folder of a move; before anything is decided, it is sure that the run can be renamed to overwritten/."""
     folder, overwritten = _folder(root, run), Layout(root).overwritten
-    _check_permissions(Layout(root))
+    _check_permissions(Layout(root, run))
     _make_folder(folder)
     _make_folder(overwritten)
     with contextlib.suppress(FileNotFoundError):  # somebody removes old runs
@@ -292,7 +304,8 @@ def _check_permissions(layout: Layout) -> None:
     Raises:
         DirectoryError: if this user may not write to one of those that are moved, or to where they go.
     """
-    for folder in (layout.root, layout.overwritten, *map(layout.trial, layout.numbers())):
+    trials = map(layout.trial, layout.numbers())
+    for folder in (layout.root, layout.overwritten, layout.known, layout.endings, *trials):
         if os.path.isdir(folder) and not os.access(folder, os.W_OK, effective_ids=True):  # noqa: PTH112
             error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
             if (denied := denial(layout.root, error, folder)) is not None:

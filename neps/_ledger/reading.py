@@ -21,6 +21,7 @@ from neps.errors import ArgumentError, DirectoryError, shown
 from neps.space import SearchSpace
 
 __all__ = [
+    "check_not_moved",
     "history_of",
     "no_run",
     "read_definition",
@@ -64,6 +65,25 @@ def read_definition(root: str | Path) -> Definition:
     if definition is None:
         raise no_run(str(root), f"holds no run: there is no {DEFINITION} in it")
     return definition
+
+
+def check_not_moved(root: str, run: str, what: str) -> None:
+    """Make sure that what was just published for a run has reached it.
+
+    Args:
+        root: the run's root directory.
+        run: its identifier, as it was read before.
+        what: what was published, as the subject of a sentence.
+
+    Raises:
+        DirectoryError: if another run is there by now, or none.
+    """
+    found = find_definition(root)
+    if found is None or found.run != run:
+        raise DirectoryError(
+            f"The run in {root} was moved aside at this moment (overwrite_working_directory). {what} belongs to it, "
+            "and the run that is there now doesn't see it. Do it again for that one."
+        )
 
 
 def no_run(root: str, why: str) -> DirectoryError:

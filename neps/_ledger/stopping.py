@@ -51,7 +51,7 @@ class StopRequest:
 
 
 def request_stop(layout: Layout, workers: Iterable[str], me: Identity, *, after_trial: bool) -> StopRequest:
-    """Ask all workers of a run to leave; it is durable then.
+    """Ask all workers of a run to leave; it is durable then, if possible.
 
     Raises:
         OSError: if it can't be written.
@@ -70,6 +70,7 @@ def request_stop(layout: Layout, workers: Iterable[str], me: Identity, *, after_
         }
 
     number = _requests(layout).add(fields, me.token)
+    _requests(layout).sync_if_possible()
     return StopRequest(number=number, after_trial=after_trial, workers=named)
 
 

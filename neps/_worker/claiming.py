@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from neps._budget import Limit
-from neps._deciding import Request, decide
+from neps._deciding import Refused, Request, decide
 from neps._fidelity import Brackets
 from neps._history import History
 from neps._ledger.claims import Claim, Hold
@@ -113,14 +113,14 @@ class Claims:
 
     # What to evaluate
 
-    def _decide(self, number: int) -> Decision | Pause | Leave:
+    def _request(self, number: int) -> Request:
         context, view = self._context, self._view
         known, brackets = view.known(), context.brackets
         if not context.independent and len(view.trials) + len(view.pending) >= number:
             # Later ones are known: this client has not seen that it was decided, or its folder was moved away. It is
             # decided (again) by what lies before it, as it was: it can't continue what was decided after it.
             known, brackets = {earlier: trial for earlier, trial in known.items() if earlier < number}, None
-        request = Request(
+        return Request(
             history=self._history(known, brackets),
             number=number,
             budget=context.settings.budget,
@@ -136,7 +136,12 @@ class Claims:
             seen_known=context.known.seen,
             spare=self._spare,
         )
-        match decide(context.sampler, request):
+
+    def _decide(self, number: int) -> Decision | Pause | Leave:
+        context, request = self._context, self._request(number)
+        while isinstance(answer := decide(context.sampler, request), Refused):
+            context.known.refuse(answer, number)
+        match answer:
             case Limit(done=True, reason=reason, ending=ending):
                 if ending is not None:
                     context.tenure.check()

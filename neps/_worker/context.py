@@ -59,7 +59,7 @@ class Context:
     @property
     def independent(self) -> bool:
         """Whether numbers may be claimed in any order: not once somebody has enqueued something in mid-run."""
-        return self.any_order and not self.known.queue.more
+        return self.any_order and not self.known.in_turn
 
     def look_at_known(self) -> None:
         """Learn what users have enqueued meanwhile; what follows from that is looked at, too.

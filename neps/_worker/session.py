@@ -49,7 +49,7 @@ def prepare(
     view = View(run.layout, run.me, lease=lease, poll=poll, details=details, fits=fits)
     spending = Spending(settings.budget.cost_if_missing)
     brackets = None if independent else Brackets()
-    known = Known(run.layout, space, lease, run.definition.first_configs, run.definition.known)
+    known = Known(run.layout, space, run.definition)
     view.observe(spending, known.queue, *([] if brackets is None else [brackets]))
     improvement = Improvement(space.highest_fidelity, settings.budget.cost_if_missing)
     if settings.budget.ends_by_results:

@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 import neps
-from format.writing import REQUIRED, SPACE, SPACES, write_endings, write_known, write_run, write_stops
+from format.writing import (
+    REQUIRED,
+    SPACE,
+    SPACES,
+    write_aside,
+    write_endings,
+    write_known,
+    write_run,
+    write_stops,
+)
 from neps._ledger import documents
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
@@ -151,6 +160,16 @@ class TestToday:
     def test_writer_writes_what_users_know(self, tmp_path: Path) -> None:
         write_known(tmp_path / "run")
         assert files(tmp_path / "run") == files(HERE / "v1_known")
+
+    def test_writer_writes_what_an_earlier_run_takes_along(self, tmp_path: Path) -> None:
+        write_aside(tmp_path / "run")
+        assert files(tmp_path / "run") == files(HERE / "v1_aside")
+        (aside,) = (HERE / "v1_aside" / "overwritten").iterdir()
+        earlier = neps.load(aside)
+        assert ([trial.loss for trial in earlier.imported], earlier.ended_by) == (
+            [0.5],
+            "target_loss=1 was reached by trial 1",
+        )
 
     @pytest.mark.parametrize("name", SPACES)
     def test_writer_writes_other_spaces_and_what_they_require(self, name: str, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from neps._ledger.trial_folder import TrialFolder
 from neps._ledger.trial_state import condemn
 from neps._trial import Decision, Entry, Place, Result, Trial
 
-__all__ = ["REQUIRED", "SPACE", "SPACES", "write_endings", "write_known", "write_run", "write_stops"]
+__all__ = ["REQUIRED", "SPACE", "SPACES", "write_aside", "write_endings", "write_known", "write_run", "write_stops"]
 
 
 def too_fast(config: Mapping[str, Any]) -> bool:
@@ -93,6 +93,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
 """The other values of those that have a parameter of this name."""
 _DECIDED: dict[int, dict[str, Any]] = {}
 SEARCHER = {"name": "random_search", "settings": {"use_priors": False}}
+EARLIER = "fedcba9876543210"
 RUN = "0123456789abcdef"
 TIME = dt.datetime(2026, 3, 1, 12, 30, 0, 250_000, dt.UTC)
 ALICE = Identity(
@@ -141,6 +142,17 @@ def write_endings(root: Path) -> None:
         endings.publish(Ending(reason="target_loss=0.5 was reached by trial 1", number=11, target_loss=0.5))
 
 
+def write_aside(root: Path) -> None:
+    """A run beside an earlier one that has taken along what was known of it, and why it has ended."""
+    layout = Layout(root, EARLIER)
+    with mock.patch.object(documents, "now", TIME.isoformat):
+        root.mkdir()
+        enqueue(layout, [{"rate": 0.75}], ALICE)
+        publish_results(layout, [observed({"rate": 0.125, **_FIXED}, 3, 0.5, 2.0)], "a list", BOB)
+        Endings(layout, ALICE).publish(Ending(reason="target_loss=1 was reached by trial 1", number=2, target_loss=1.0))
+    write_run(root)
+
+
 def write_known(root: Path) -> None:
     """The same run, which starts from an earlier one, with what users know, and a decision that takes of it."""
     first = ({"rate": 0.25, "optimizer": "no"}, {"rate": 0.5, "optimizer": "adam"})
@@ -170,7 +182,7 @@ def _define(root: Path, run: str, space: neps.SearchSpace, **changes: Any) -> st
 
 def _write_earlier_run(root: Path, space: neps.SearchSpace) -> None:
     launch = "SLURM_JOB_ID=70"
-    layout = Layout(root, _define(root, "fedcba9876543210", space, lease_seconds=60.0, launch=launch))
+    layout = Layout(root, _define(root, EARLIER, space, lease_seconds=60.0, launch=launch))
     _success(TrialFolder(layout, 1))
     definition = Definition(space={}, searcher={}, seed=0, run=layout.run, launch=launch)
     assert move_aside(str(root), definition, BOB)
@@ -287,6 +299,8 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     if folder.name.endswith("_known"):
         write_known(folder)
+    elif folder.name.endswith("_aside"):
+        write_aside(folder)
     else:
         write_run(folder, SPACES.get(folder.name, SPACE))
     if folder.name.endswith("_stops"):

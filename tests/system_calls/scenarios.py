@@ -12,6 +12,8 @@ from typing import Any
 
 import neps
 from neps._cli import main
+from neps._ledger.reading import read_definition
+from neps._views.status_json import read_fields
 from rigs.waiting import wait_until
 from system_calls.place import Place
 from system_calls.training import Telling, Training, be_killed, fail, interrupt, loss_of
@@ -20,6 +22,8 @@ __all__ = ["SCENARIOS", "Scenario"]
 
 _SPACE = {"x": neps.Float(0, 1)}
 _FIDELITY = {**_SPACE, "epochs": neps.Integer(1, 9, is_fidelity=True)}
+_CONFIGS = [{"x": 0.25}, {"x": 0.75}]
+_BESIDE = ("stops", "endings", "known", "confirmations", ".neps")
 _LEASE = 20.0
 _SHORT_LEASE = 0.9
 
@@ -118,12 +122,24 @@ def _earlier(place: Place) -> None:
 
 def _earlier_alone(place: Place) -> None:
     _earlier(place)
+    _say_what_is_known(place)
+    _reach_target(place)
+    _confirm(place)
     place.evidence.unlink()  # it is of another run than what follows
 
 
 def _overwrite(place: Place) -> None:
     os.environ["NEPS_RUN_TOKEN"] = "later"  # noqa: S105 - a launch
     _search(place, trials=1, overwrite_working_directory=True)
+
+
+def _overwrite_the_rest(place: Place) -> None:
+    _overwrite(place)
+    present = neps.load(place.root)
+    (aside,) = [path for path in (place.root / "overwritten").iterdir() if path.name[0] != "."]
+    earlier = neps.load(aside)
+    assert (_enqueued(place.root), present.imported, present.ended_by) == (0, (), None)
+    assert (_enqueued(aside), len(earlier.imported), earlier.ended_by is None) == (2, 1, False)
 
 
 # The command line
@@ -138,6 +154,12 @@ def _clean(place: Place) -> None:
     _command("clean", str(place.root))
 
 
+def _clean_the_rest(place: Place) -> None:
+    _clean(place)
+    beside = [path.name for name in _BESIDE for path in (place.root / name).glob("*")]
+    assert set(beside) <= {read_definition(place.root).run}, beside
+
+
 def _summary(place: Place) -> None:
     _command("summary", str(place.root))
 
@@ -147,6 +169,60 @@ def _command(*arguments: str) -> None:
         status = main(list(arguments))
     if status:
         raise SystemExit(status)
+
+
+# What users know, and what lies beside the trials
+
+
+def _begin(place: Place) -> None:
+    _search(place, trials=1)
+
+
+def _say_what_is_known(place: Place) -> None:
+    neps.enqueue(place.root, _CONFIGS)
+    place.tell("enqueued", 0)
+    neps.import_trials(place.root, [{"config": {"x": 0.5}, "loss": 0.5}])
+
+
+def _say_and_go_on(place: Place) -> None:
+    _say_what_is_known(place)
+    _search(place, trials=3)
+
+
+def _say_the_rest(place: Place) -> None:
+    """What a user does who was told that it failed: look, as the message says."""
+    there, said = _enqueued(place.root), any(entry.event == "enqueued" for entry in place.told())
+    assert there == 2 or not (there or said), there
+    if not there:
+        neps.enqueue(place.root, _CONFIGS)
+    neps.import_trials(place.root, [{"config": {"x": 0.5}, "loss": 0.5}])
+    _search(place, trials=3)
+    found = neps.load(place.root)
+    assert len(found.imported) == 1
+    assert [trial.config for trial in found if trial.enqueued] == _CONFIGS
+
+
+def _enqueued(root: Path) -> int:
+    return int(read_fields(root)["queue"]["enqueued"])
+
+
+def _reach_target(place: Place) -> None:
+    _search(place, target_loss=2.0)
+
+
+def _reach_target_again(place: Place) -> None:
+    _reach_target(place)
+    assert neps.load(place.root).ended_by is not None
+
+
+def _confirm(place: Place) -> None:
+    neps.confirm(lambda x: x, place.root, top=1, seeds=2, progress=False, post_run_summary=False)
+
+
+def _confirm_the_rest(place: Place) -> None:
+    _confirm(place)
+    (confirmation,) = (place.root / "confirmations").iterdir()
+    assert [trial.status for trial in neps.load(confirmation)] == ["success", "success"]
 
 
 # Evaluations that run elsewhere
@@ -227,10 +303,13 @@ SCENARIOS = (
     Scenario("takeover", 2, _take_over, _take_over, _die),
     Scenario("handing back", 1, _be_interrupted, _resume),
     Scenario("failure, retry", 1, _fail_and_retry, _retry, raises=True),
-    Scenario("overwriting", 1, _overwrite, _overwrite, _earlier_alone),
-    Scenario("`neps clean`", 1, _clean, _clean, _earlier_and_later),
+    Scenario("overwriting", 1, _overwrite, _overwrite_the_rest, _earlier_alone),
+    Scenario("`neps clean`", 1, _clean, _clean_the_rest, _earlier_and_later),
     Scenario("`neps summary`", 2, _summary, _summary, _earlier),
     Scenario("`neps.PENDING`, `neps.tell`", 1, _go_elsewhere, _tell_the_rest),
     Scenario("ask and tell", 2, _ask_and_tell, _ask_the_rest, raises=True),
     Scenario("heartbeat", 1, _beat, _beat_no_more),
+    Scenario("`neps.enqueue`, `neps.import_trials`", 3, _say_and_go_on, _say_the_rest, _begin),
+    Scenario("an ending", 1, _reach_target, _reach_target_again, _begin),
+    Scenario("`neps.confirm`", 1, _confirm, _confirm_the_rest, _begin),
 )

@@ -313,7 +313,7 @@ def test_what_can_not_be_asked(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(DirectoryError, match="none"):
         neps.stop(tmp_path / "none")
     (scene.root / "stops").write_text("")
-    with pytest.raises(DirectoryError, match=r"can't be written to .*stops/run0: .* Nobody was asked"):
+    with pytest.raises(DirectoryError, match=r"can't be written to .*stops/run0: .* Nobody may have seen it"):
         neps.stop(scene.root)
 
 
@@ -328,7 +328,8 @@ def test_requests_go_with_the_run_that_is_deleted(scene: Scene) -> None:
     ask(scene, "me")
     aside = scene.root / "overwritten" / RUN
     aside.mkdir(parents=True)
-    assert delete(str(scene.root), str(aside), RUN)
+    (scene.root / "neps.yaml").rename(aside / "neps.yaml")
+    assert delete(str(scene.root), str(aside))
     assert not Path(scene.layout.stops).exists()
 
 
