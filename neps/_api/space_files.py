@@ -5,14 +5,12 @@ Only reading lives here; what a definition says, `neps.space._definition` knows.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from neps._api.plain_data import READERS
 from neps.errors import SpaceError, nearest, shown
 from neps.space import SearchSpace
 
@@ -27,7 +25,7 @@ def read_space(path: Path) -> SearchSpace:
     Raises:
         SpaceError: if it can't be read, or describes none; it names the file.
     """
-    read = _READERS.get(path.suffix.lower())
+    read = READERS.get(path.suffix.lower())
     if read is None:
         msg = (
             f"pipeline_space is {shown(str(path))}, but a file's name must end in .yaml, .yml or .json. Pass such a "
@@ -65,41 +63,3 @@ def _space(document: object) -> SearchSpace:
             msg = f"forbid[{index}] is {shown(each)}, but {rule}"
             raise SpaceError(msg)
     return SearchSpace.from_definition(document["space"], forbid)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-5 is a number, as in YAML 1.2, and no key may be there twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
-        """A mapping."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        _check_once([key for key in keys if isinstance(key, str)])
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
-
-
-def _check_once(keys: list[str]) -> None:
-    for index, key in enumerate(keys):
-        if key in keys[:index]:
-            msg = f"the key {shown(key)} is there twice in one mapping: leave one out."
-            raise SpaceError(msg)
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    _check_once([key for key, _ in pairs])
-    return dict(pairs)
-
-
-def _yaml(text: str) -> Any:
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-
-
-def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_pairs)
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {".yaml": _yaml, ".yml": _yaml, ".json": _json}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from neps._cli.roots import one_root
+from neps.errors import SpaceError
 
 __all__ = ["enqueue"]
 
@@ -32,12 +33,12 @@ def enqueue(root: str, file: str) -> int:
 def _read(file: str) -> Any:
     import yaml
 
-    from neps._ledger.parsing import parse
+    from neps._api.plain_data import plain_data
 
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return parse(content)
+        return plain_data(content.decode(), Path(file).suffix)
     except OSError as error:
         raise click.UsageError(f"{file} can't be read: {error}") from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, SpaceError) as error:
         raise click.UsageError(f"{file} is neither YAML nor JSON: {error}") from error
