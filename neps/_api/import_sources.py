@@ -33,6 +33,7 @@ __all__ = ["Found", "found_in"]
 
 _LOSSES = ("loss", "objective_to_minimize")
 _LARGEST = 1 << 26
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _LISTS = (".yaml", ".yml", ".json")
 _SAMPLED = re.compile(r"SAMPLING__Resolvable\.(\w+)::(\w+?)__.*", re.DOTALL)
 _ENVIRONMENT = "ENVIRONMENT__"
@@ -203,8 +204,10 @@ def _value(value: object, name: str, space: SearchSpace) -> object:
 
 
 def _meant(text: str, choices: Sequence[Value]) -> object:
-    """The choice that is written so, or else what it is in YAML."""
+    """The choice that is written so, or else what it is in YAML, where 1e-05 would be a text."""
     found = [choice for choice in choices if str(choice) == text]
+    if not found and _EXPONENT.fullmatch(text):
+        return float(text)
     with contextlib.suppress(ValueError, yaml.YAMLError):
         return found[0] if found else parse(text.encode())
     return text
