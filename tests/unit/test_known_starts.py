@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -20,6 +21,7 @@ from neps._trial import Trial
 from neps._views.status_json import read_fields
 from neps.errors import ArgumentError, DefinitionMismatchError, DirectoryError, SpaceError
 from neps.samplers import BayesianOptimization, FreezeThaw, RandomSearch
+from neps.samplers._model_based import earlier as judging
 from neps.samplers._model_based.earlier import learning_from_earlier
 from neps.space import SearchSpace
 from neps.testing import simulate
@@ -313,6 +315,33 @@ def test_one_whose_optimum_was_elsewhere_is_not() -> None:
     history = believed(results(LINE, 0.1), 12)
     assert (len(history.imported), len(history.earlier)) == (0, 25)
     assert min(trial.loss or 0.0 for trial in history) < 0.01, "it goes on as if there were none"
+
+
+@pytest.mark.parametrize(
+    ("own", "at_best", "known"),
+    [(7, -1.0, (25, 0)), (8, -1.0, (0, 0)), (8, 1.0, (25, 0))],
+    ids=["too few to tell", "predicted better without", "and with"],
+)
+def test_it_is_no_longer_learned_from_where_own_results_predict_the_best_better(
+    monkeypatch: pytest.MonkeyPatch, own: int, at_best: float, known: tuple[int, int]
+) -> None:
+    """Nor does it count as misleading then, after which an initial design would be made up for."""
+    history = believed(results(LINE, 0.8), own)
+    earlier = tuple(results(LINE, 0.8))
+    monkeypatch.setattr(judging, "_gain", lambda *_: judging._Gain(in_turn=5.0, at_best=at_best))
+    again = learning_from_earlier(History(history.space, history.by_number, earlier=earlier))
+    assert (len(again.imported), len(again.earlier)) == known
+
+
+def test_what_is_asked_of_the_best_half_is_about_these_alone() -> None:
+    """Earlier results that fit all own ones but the best speak against themselves; those that fit the best, for it."""
+    Z = np.linspace(0.0, 1.0, 12)[:, None]
+    ours = np.cos(3.0 * Z[:, 0])
+    theirs = np.linspace(0.02, 0.98, 13)[:, None]
+    right = np.cos(3.0 * theirs[:, 0])
+    worse_there = right + 0.5 * (theirs[:, 0] > 0.6)
+    helps, harms = (judging._gain(theirs, losses, Z, ours, np.array([0])).at_best for losses in (right, worse_there))
+    assert helps > 0.0 > harms
 
 
 def test_one_whose_losses_are_higher_by_a_constant_is_moved() -> None:
