@@ -16,7 +16,7 @@ import attrs
 
 from neps import _ranking as ranking
 from neps._fidelity import Brackets, FidelitySpent, fidelity_spent
-from neps._listing import best_rows, config_names, counted, in_short
+from neps._listing import best_rows, config_names, counted, elsewhere_words, in_short
 from neps._outcome import MEASURES
 from neps._tables import aligned, as_html, narrowed, printable
 from neps._trial import Status, Trial, Value
@@ -89,13 +89,16 @@ class History:
         """How many trials there are, and the best few as a table that a terminal of 80 columns holds."""
         rows = best_rows(self.trials, self.space, _FEW)
         ended = [f"ended: {printable(self.ended_by)}"] if self.ended_by is not None else []
+        known = elsewhere_words(self.trials, self.imported, self.earlier)
         table = aligned(narrowed(rows, _WIDTH - _INDENT)) if len(rows) > 1 else []  # more than its head
-        return "\n".join([in_short(self.trials, self.space), *ended, *table])
+        return "\n".join([in_short(self.trials, self.space), *known, *ended, *table])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the same, with all parameters."""
-        ended = f"; ended: {printable(self.ended_by)}" if self.ended_by is not None else ""
-        return as_html(best_rows(self.trials, self.space, _FEW), in_short(self.trials, self.space) + ended)
+        ended = [f"ended: {printable(self.ended_by)}"] if self.ended_by is not None else []
+        known = elsewhere_words(self.trials, self.imported, self.earlier)
+        words = "; ".join([in_short(self.trials, self.space), *known, *ended])
+        return as_html(best_rows(self.trials, self.space, _FEW), words)
 
     def __reduce__(self) -> tuple[Callable[..., History], tuple[Any, ...]]:
         """To be pickled and copied, as a snapshot."""
@@ -202,6 +205,8 @@ class History:
     def to_rows(self) -> list[dict[str, Any]]:
         """One flat dict a trial, as `to_dict` has it, with `config.NAME` and `info.NAME` for what is in the two.
 
+        Results from elsewhere are no trials, and not in it.
+
         Where a parameter is inactive, `config.NAME` is None.
         """
         rows, names = [], config_names(self.trials, self.space)
@@ -214,6 +219,8 @@ class History:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a trial, indexed by number; configuration values as columns `config.NAME`. Needs pandas.
+
+        Results from elsewhere are no trials, and not in it: see `imported` and `earlier`.
 
         Where a parameter is inactive, its column has NaN or None; one of whole numbers has <NA> (`Int64`).
 

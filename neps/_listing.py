@@ -10,13 +10,23 @@ import collections
 from collections.abc import Mapping, Sequence
 
 from neps._outcome import MEASURES
-from neps._ranking import best, best_first
+from neps._ranking import best, best_first, incumbent_key
 from neps._tables import cell, printable
 from neps._trial import Trial, Value
 from neps.errors import shown
 from neps.space import SearchSpace
 
-__all__ = ["best_rows", "config_names", "counted", "in_short", "not_finite_words", "readable"]
+__all__ = [
+    "best_rows",
+    "beyond_words",
+    "config_names",
+    "counted",
+    "elsewhere_words",
+    "imported_words",
+    "in_short",
+    "not_finite_words",
+    "readable",
+]
 
 _LONGEST_VALUE = 40
 _LONGEST_LINE = 200
@@ -58,6 +68,35 @@ def in_short(trials: Sequence[Trial], space: SearchSpace) -> str:
     states = collections.Counter(_UNTOLD if trial.awaits_tell else str(trial.status) for trial in trials)
     counts = ", ".join(f"{states[state]} {word}" for state, word in _STATES.items() if states[state])
     return f"{counted(len(trials), 'trial')}: {counts}; best: {_best_in_short(trials, space)}"
+
+
+def elsewhere_words(trials: Sequence[Trial], imported: Sequence[Trial], earlier: Sequence[Trial]) -> list[str]:
+    """What a search knows beside its own trials, and whether the best is among that; earlier losses don't compare."""
+    words = []
+    if imported:
+        words.append(f"and {counted(len(imported), 'imported result')}: {imported_words(trials, imported)}")
+    if earlier:
+        words.append(f"and {counted(len(earlier), 'result')} of earlier runs")
+    return words
+
+
+def imported_words(trials: Sequence[Trial], imported: Sequence[Trial]) -> str:
+    """Whether an imported result is better than all trials."""
+    found = best(imported)
+    if found is None:
+        return "none has a finite loss"
+    if beyond_words(trials, imported):
+        at = f" at fidelity {found.fidelity:g}" if found.fidelity is not None else ""
+        return f"the best has loss {found.loss:.6g}{at}, better than any trial"
+    return "none is better than the best trial"
+
+
+def beyond_words(trials: Sequence[Trial], imported: Sequence[Trial]) -> str:
+    """That an imported result is better than all trials, by the rule of `History.best`; empty if none is."""
+    found, own = best(imported), best(trials)
+    if found is None or (own is not None and incumbent_key(own)[:-1] <= incumbent_key(found)[:-1]):
+        return ""
+    return f"an imported result is better: loss {found.loss:.6g}"
 
 
 def _best_in_short(trials: Sequence[Trial], space: SearchSpace) -> str:

@@ -26,6 +26,7 @@ from neps._api.in_root import InRoot
 from neps._api.keywords import check_keywords
 from neps._api.run import CONFIRMING
 from neps._api.spaces import Space, space_from
+from neps._api.starting import Start, roots_of
 from neps._api.told import outcome_of
 from neps._budget import ExpectedCost, Limit
 from neps._calling import own_arguments, public
@@ -98,11 +99,12 @@ class AskAndTell:
         cost_value_on_error: the cost to record for a failed evaluation, and with max_cost_total for one that has none.
             None: failures cost nothing.
         first_configs: configurations to ask for first, in this order, as for `neps.run`.
+        start_from: the root directory of an earlier search, or several, to learn from, as for `neps.run`.
         **searcher_kwargs: the searcher's own settings; unknown ones are refused.
 
     Raises:
         neps.errors.ArgumentError: if an argument is wrong, or the run in `root_directory` is defined differently.
-        neps.errors.DirectoryError: if `root_directory` can't be used.
+        neps.errors.DirectoryError: if `root_directory` can't be used, or one to start from holds no run.
 
     Example:
         >>> import neps
@@ -133,6 +135,7 @@ class AskAndTell:
         loss_value_on_error: float | None = None,
         cost_value_on_error: float | None = None,
         first_configs: Sequence[Mapping[str, Any]] | None = None,
+        start_from: str | Path | Sequence[str | Path] | None = None,
         **searcher_kwargs: Any,
     ) -> None:
         space = tried(space_from(pipeline_space))
@@ -168,6 +171,7 @@ class AskAndTell:
             seed=drawn,
             lease_seconds=None,
             first_configs=checked_configs(space, first_configs or (), "first_configs"),
+            start=Start(earlier, space) if (earlier := roots_of(start_from)) else None,
         )
         make = _in_memory if root_directory is None else _in_root
         self._trials: Trials = make(proposal, self._settings)
@@ -288,10 +292,10 @@ class AskAndTell:
 def _in_memory(asked: Proposal, settings: Settings) -> InMemory:
     if asked.searcher == "default":
         _logger.info("searcher='default' is %s: %s", *default_name(asked.space))
-    seed = secrets.randbits(32) if asked.seed is None else asked.seed
-    return InMemory(
-        asked.sampler(), asked.space, seed, settings.budget, settings.expected_cost, _now, asked.first_configs
-    )
+    sampler, seed = asked.sampler(), secrets.randbits(32) if asked.seed is None else asked.seed
+    known, best = ((), ()) if asked.start is None else asked.start.results()
+    first = (*asked.first_configs, *best)
+    return InMemory(sampler, asked.space, seed, settings.budget, settings.expected_cost, _now, first, earlier=known)
 
 
 def _in_root(asked: Proposal, settings: Settings) -> InRoot:

@@ -19,13 +19,14 @@ from typing import Any
 
 import yaml
 
+from neps._api.plain_data import READERS, plain_data
 from neps._evaluation.plain import as_number
 from neps._history import History
 from neps._ledger.layout import DEFINITION
 from neps._ledger.parsing import parse
 from neps._ledger.reading import read_history
 from neps._trial import Trial, Value
-from neps.errors import ArgumentError, shown
+from neps.errors import ArgumentError, SpaceError, shown
 from neps.space import SearchSpace
 
 __all__ = ["Found", "found_in"]
@@ -90,10 +91,11 @@ def _in_files(path: Path, space: SearchSpace) -> tuple[str, Named]:
         if (path / folder).is_dir():
             return name, _of_neps(path / folder, space)
     if path.is_file():
-        return name, _of_rows(_csv_rows(path), space)
+        listed = path.suffix.lower() in READERS
+        return name, _of_list(_listed(path)) if listed else _of_rows(_csv_rows(path), space)
     raise ArgumentError(
         f"source is {str(path)!r}, which is no root directory of neps ({DEFINITION}) or of NePS (configs or results), "
-        "and no CSV file."
+        "and no CSV, YAML or JSON file."
     )
 
 
@@ -131,13 +133,47 @@ def _of_list(results: Iterable[Any]) -> Named:
         yield name, Found(result["config"], _number(f"{name}: loss", loss), _cost(f"{name}: cost", result.get("cost")))
 
 
+def _listed(path: Path) -> Iterable[Any]:
+    """The results in a YAML or JSON file: a list, or what `neps export` has written."""
+    try:
+        content = plain_data(_text(path), path.suffix)
+    except (yaml.YAMLError, ValueError, RecursionError, SpaceError) as error:
+        raise ArgumentError(f"{path} is neither YAML nor JSON: {error}") from error
+    if isinstance(content, Mapping) and isinstance(content.get("trials"), list):
+        return list(_exported(content))
+    if isinstance(content, list):
+        return content
+    rule = 'it must be a list of results, such as [{"config": {"x": 0.5}, "loss": 0.25}], or what neps export writes'
+    raise ArgumentError(f"{path} holds {shown(content)}; {rule}.")
+
+
+def _exported(content: Mapping[Any, Any]) -> Iterator[Any]:
+    """Of what `History.to_dict` says all that has ended; damaged trials have no configuration."""
+    for row in (*content["trials"], *(content.get("imported") or ())):
+        status = row.get("status") if isinstance(row, Mapping) else None
+        if status not in {"success", "failed"}:
+            if status is None:
+                yield row
+        elif row.get("config"):
+            loss = _written(row.get("loss")) if status == "success" else None
+            yield {"config": row["config"], "loss": loss, "cost": row.get("cost")}
+
+
+def _written(value: object) -> object:
+    """A number, which is a text in JSON where it is not finite."""
+    return float(value) if value in ("nan", "inf", "-inf") else value
+
+
 def _csv_rows(path: Path) -> list[dict[str, Any]]:
+    return list(csv.DictReader(io.StringIO(_text(path))))
+
+
+def _text(path: Path) -> str:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            text = file.read(_LARGEST)
+            return file.read(_LARGEST)
     except (OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} can't be read: {error}") from error
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 def _of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:

@@ -1,6 +1,7 @@
 """`start_from`: what earlier runs have found, mapped into the space of a new one, and published before that begins.
 
-A snapshot: the new run needs the earlier roots no more. `Proposal` asks for it where there is no run yet.
+A snapshot: the new run needs the earlier roots no more. `Proposal` asks for it where there is no run yet, and
+`neps.AskAndTell` in memory.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neps._api.import_sources import Found
 from neps._api.importing import left_out_words, trial_of
 from neps._history import History
 from neps._ledger.definition import FIRST_CONFIGS, Definition
 from neps._ledger.identity import Identity
-from neps._ledger.known_trials import publish_results
+from neps._ledger.known_trials import distinct, publish_results
 from neps._ledger.layout import Layout
 from neps._ledger.links import without_links
 from neps._ledger.reading import read_definition, read_history, root_of
@@ -28,7 +31,7 @@ from neps._listing import counted
 from neps._ranking import best
 from neps._trial import Trial
 from neps.errors import ArgumentError, DirectoryError, NepsError, SpaceError, shown
-from neps.space import SearchSpace
+from neps.space import Parameter, SearchSpace
 
 __all__ = ["Start", "roots_of"]
 
@@ -77,7 +80,7 @@ class Start:
         if self._proposed is not None:  # an outage came between: it may have become the run's all the same
             return self._proposed[1]
         runs = tuple(read_definition(each).run for each in self.roots)
-        found = {each: self._mapped(each) for each in self.roots}
+        found = self._found()
         layout = Layout(root, definition.run)
         number = self._publish(layout, found)
         first = (*definition.first_configs, _best(itertools.chain.from_iterable(found.values()), self.space))
@@ -85,6 +88,19 @@ class Start:
         whole = dataclasses.replace(definition, first_configs=first, requires=requires, start_from=runs, known=number)
         self._proposed = layout, whole
         return whole
+
+    def results(self) -> tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]:
+        """What they have found, for a new run in memory, and the configuration that it evaluates after its first ones.
+
+        Raises:
+            neps.errors.DirectoryError: if one of them holds no run.
+            neps.errors.ArgumentError: if nothing that they have found can be mapped into the space.
+        """
+        found = distinct(itertools.chain.from_iterable(self._found().values()))
+        return found, (_best(found, self.space),)
+
+    def _found(self) -> dict[str, list[Trial]]:
+        return {each: self._mapped(each) for each in self.roots}
 
     def _publish(self, layout: Layout, found: Mapping[str, Sequence[Trial]]) -> int:
         """Publish what was found; how many documents that are."""
@@ -123,7 +139,8 @@ class Start:
         mapped, left_out = [], []
         for what, config, trial in _results(history):
             try:
-                mapped.append(trial_of(self.space, Found(mapped_config(self.space, config), trial.loss, trial.cost)))
+                mine = mapped_config(self.space, config, history.space)
+                mapped.append(trial_of(self.space, Found(mine, trial.loss, trial.cost)))
             except SpaceError as error:
                 left_out.append(f"{what}: {error}")
         if not mapped:
@@ -150,31 +167,53 @@ def _results(history: History) -> Iterable[tuple[str, Mapping[str, Any], Trial]]
             yield "an imported trial", trial.config, trial
 
 
-def mapped_config(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration of another space in this one: what is new at its default, and what is gone left out.
+def mapped_config(space: SearchSpace, config: Mapping[str, Any], before: SearchSpace) -> dict[str, Any]:
+    """A configuration of an earlier run's space in this one, without constants: these are as this space has them.
 
-    A constant is this space's.
+    What is new, or was inactive and no longer is, has its default. What is gone, or is inactive now, is left out. Of
+    what was searched, and is constant or gone as a fidelity now, only the value that it has here is known.
+
+    Args:
+        space: the new run's.
+        config: of the earlier run.
+        before: the earlier run's space.
 
     Raises:
-        SpaceError: if a new parameter has no default.
+        SpaceError: if it can't be mapped.
     """
-    mapped = {}
-    for name, parameter in space.items():
-        if not parameter.searched and not parameter.is_fidelity:
-            continue
-        if name in config:
-            mapped[name] = config[name]
-        elif parameter.is_fidelity:
-            continue
-        elif parameter.default is None:
-            raise SpaceError(f"The earlier run has no {name!r}: give it a default, with which that run went.")
-        else:
-            mapped[name] = parameter.default
-    return mapped
+    given = {name: value for name, value in config.items() if name in space and not _is_constant(space[name])}
+    unused = np.random.default_rng(0)  # what it draws is refused below
+    filled: Mapping[str, Any] = space.filled(given, unused)
+    mapped = space.completed(filled, unused)
+    for name, value in mapped.items():
+        if _is_constant(space[name]):
+            _check_same(name, value, config, before)
+        elif name not in given and not space[name].is_fidelity and space[name].default is None:
+            raise SpaceError(_needs_default(name, before))
+    for name in before.fidelities:
+        if name not in space:
+            _check_same(name, getattr(before[name], "upper", None), config, before)
+    return {name: value for name, value in mapped.items() if name in given or space[name].searched}
+
+
+def _is_constant(parameter: Parameter) -> bool:
+    return not parameter.searched and not parameter.is_fidelity
+
+
+def _check_same(name: str, here: Any, config: Mapping[str, Any], before: SearchSpace) -> None:
+    """Refuse what was searched, or ran at a fidelity, with a value that is not the one that all trials have here."""
+    if name in config and name in before and not _is_constant(before[name]) and config[name] != here:
+        raise SpaceError(f"The earlier run had {name}={shown(config[name])} there; here it is {shown(here)}.")
+
+
+def _needs_default(name: str, before: SearchSpace) -> str:
+    if name in before:
+        return f"In the earlier run, {name!r} was inactive there: give it a default, which it has then."
+    return f"The earlier run has no {name!r}: give it a default, with which that run went."
 
 
 def _best(trials: Iterable[Trial], space: SearchSpace) -> dict[str, Any]:
     """The best configuration that earlier runs have found, without its fidelity; any, where no loss is finite."""
     known = list(trials)
     found = best(known) or known[0]
-    return {name: found.config[name] for name in space.searched}
+    return {name: found.config[name] for name in space.searched if name in found.config}

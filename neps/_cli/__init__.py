@@ -9,6 +9,7 @@ Exit codes: 0 it was done; 1 it could not be done, or not all of it; 2 it was as
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -23,9 +24,10 @@ __all__ = ["main"]
 
 _COMMANDS = (
     *("status", "best", "top", "show", "plot", "dashboard", "export", "summary"),
-    *("launch", "stop", "tell", "enqueue", "retry", "confirm", "clean", "check", "doctor", "preempt-test"),
+    *("launch", "stop", "tell", "enqueue", "import", "retry", "confirm", "clean", "check", "doctor", "preempt-test"),
 )
-"""In the order of the help; `neps NAME` is the command NAME in the module `neps._cli.NAME`, with _ for -."""
+"""In the order of the help; `neps NAME` is the command NAME in the module `neps._cli.NAME`, with _ for -, and after a
+name that Python keeps for itself."""
 _INTERRUPTED = 130
 
 
@@ -40,7 +42,7 @@ class _Commands(click.Group):
         """The command of this name, or None."""
         if cmd_name not in _COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
         command = getattr(importlib.import_module(f"neps._cli.{name}"), name)
         assert isinstance(command, click.Command)  # noqa: S101
         return command

@@ -12,6 +12,7 @@ import click
 from neps._cli.failing import each
 from neps._cli.roots import several_roots
 from neps._ledger.reading import read_history, root_of
+from neps._listing import beyond_words
 from neps._tables import printable
 from neps._trial import Trial, Value
 from neps.errors import DirectoryError
@@ -46,6 +47,8 @@ def _print_best(root: str, form: str, *, several: bool) -> None:
     trial = history.best
     if trial is None:
         raise DirectoryError(f"{path} has no best configuration yet: no trial has ended with a finite loss.")
+    if words := beyond_words(history.trials, history.imported):
+        print(f"{printable(path)}: {words}", file=sys.stderr)
     if form == "args":
         arguments = as_arguments(trial.config)
         print(printable(arguments) if sys.stdout.isatty() else arguments)

@@ -10,6 +10,7 @@ import click
 from neps._cli.roots import one_root
 from neps._ledger.reading import read_history, root_of
 from neps._ledger.whole_files import replace
+from neps._listing import counted
 from neps._views.export import FORMATS, export_as
 from neps.errors import ArgumentError, DirectoryError
 
@@ -24,12 +25,15 @@ def export(root: str, form: str, output: str | None) -> None:
     """Write all trials as CSV, JSON or Parquet.
 
     CSV and Parquet have a row a trial, with columns config.NAME and info.NAME for its configuration and its info_dict;
-    JSON is what History.to_dict() returns. In JSON, and in CSV's lists, a number that is not finite is the text "nan",
-    "inf" or "-inf".
+    JSON is what History.to_dict() returns, which has results from elsewhere, too. In JSON, and in CSV's lists, a number
+    that is not finite is the text "nan", "inf" or "-inf".
     """
     if output is None and form == "parquet" and sys.stdout.isatty():
         raise ArgumentError("Parquet is binary: write it to a file with --output FILE.")
-    content = export_as(read_history(root_of(root)), form)
+    history = read_history(root_of(root))
+    content = export_as(history, form)
+    if form != "json" and (others := len(history.imported) + len(history.earlier)):
+        print(f"{counted(others, 'result')} from elsewhere, imported or of earlier runs, not written", file=sys.stderr)
     if output is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

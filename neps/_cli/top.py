@@ -10,7 +10,7 @@ import click
 from neps._cli.failing import each
 from neps._cli.roots import several_roots
 from neps._ledger.reading import read_history, root_of
-from neps._listing import best_rows
+from neps._listing import best_rows, elsewhere_words
 from neps._tables import aligned, narrowed, printable
 
 __all__ = ["top"]
@@ -25,7 +25,8 @@ _LONGEST_LINE = 100_000
 def top(roots: tuple[str, ...], most: int) -> int:
     """Print the best trials, the best first.
 
-    A terminal shows as many parameters as it has room for, a pipe or a file all of them.
+    A terminal shows as many parameters as it has room for, a pipe or a file all of them. Imported results are no
+    trials: standard error says how many there are, and whether one is better.
     """
     places = iter(range(len(roots)))
     return each(roots, lambda root: _print_top(root, most, titled=len(roots) > 1, first=next(places) == 0))
@@ -42,6 +43,9 @@ def _print_top(root: str, most: int, *, titled: bool, first: bool) -> None:
     rows = best_rows(history.trials, history.space, most)
     for line in aligned(narrowed(rows, _width()), indent=""):
         print(line)
+    sys.stdout.flush()
+    for line in elsewhere_words(history.trials, history.imported, history.earlier):
+        print(line, file=sys.stderr)
 
 
 def _width() -> int:

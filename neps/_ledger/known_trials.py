@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from neps._ledger import documents
@@ -32,6 +32,7 @@ __all__ = [
     "Imported",
     "KnownTrials",
     "Results",
+    "distinct",
     "enqueue",
     "identity_of",
     "observed",
@@ -100,6 +101,14 @@ def observed(config: Mapping[str, Value], fidelity: float | None, loss: float | 
 def identity_of(trial: Trial) -> tuple[str, float | None, str]:
     """What tells results from elsewhere apart: who imports the same twice has it once."""
     return repr(sorted(trial.config.items())), trial.fidelity, repr(trial.loss)
+
+
+def distinct(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """Results from elsewhere, each once."""
+    found: dict[object, Trial] = {}
+    for trial in trials:
+        found.setdefault(identity_of(trial), trial)
+    return tuple(found.values())
 
 
 def publish_results(

@@ -96,6 +96,14 @@ class GaussianProcess:
         whitened = solve_triangular(self._cholesky, self.y, lower=True, check_finite=False)[first:]
         return float(-0.5 * whitened @ whitened - np.log(np.diagonal(self._cholesky)[first:]).sum())
 
+    def left_out(self) -> _Array:
+        """How probable each target is, given all others: log p, but for a constant; (n,).
+
+        Rasmussen and Williams 2006, equations 5.10 to 5.12, at the same hyperparameters.
+        """
+        precision = np.diagonal(cho_solve((self._cholesky, True), np.eye(len(self.y)), check_finite=False))
+        return np.asarray(0.5 * (np.log(precision) - self._alpha**2 / precision))
+
     def mean(self, Z: _Array) -> _Array:
         """The mean of `predict` alone, (m,), which costs n m, not n² m."""
         return np.asarray(self._between(self.X, Z, self._phi).T @ self._alpha)

@@ -7,7 +7,7 @@ import sys
 from neps._budget import Budget
 from neps._history import History
 from neps._ledger.view import View
-from neps._listing import counted
+from neps._listing import beyond_words, counted
 from neps._trial import Status
 from neps._views.progress import Display
 from neps._views.saying import say
@@ -110,4 +110,5 @@ def _counts(budget: Budget, ended: int, *others: int) -> str:
 
 
 def _best(history: History) -> str:
-    return best_words(history.best, history.space.fidelity, len(history.succeeded))
+    words = best_words(history.best, history.space.fidelity, len(history.succeeded))
+    return "; ".join(filter(None, [words, beyond_words(history.trials, history.imported)]))

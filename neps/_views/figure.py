@@ -67,7 +67,9 @@ def draw(history: History, name: str, width: float | None = None, panel: str | N
     if learning_curves(history):
         panels[LEARNING_CURVES] = functools.partial(draw_learning_curves, history=history)
     failed = len(history.trials) - len(history.pending) - len(history.succeeded)
-    title = name, f": {len(history.succeeded)} succeeded, {failed} failed"
+    others = {"imported": len(history.imported), "of earlier runs": len(history.earlier)}
+    known = "".join(f", {number} {what}" for what, number in others.items() if number)
+    title = name, f": {len(history.succeeded)} succeeded, {failed} failed{known}"
     return _laid_out(list(panels.values()) if panel is None else [panels[panel]], title, width)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import logging
 import os
 import threading
@@ -26,7 +27,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from neps._ledger.following import Follower
-from neps._trial import Trial
+from neps._ledger.known_trials import Imported, KnownTrials, Results
+from neps._ledger.layout import Layout
+from neps._ranking import best
+from neps._trial import Decision, Trial
 from neps._views.optuna_trials import (
     Curve,
     Place,
@@ -78,6 +82,7 @@ class _Study:
         """Trial ids are `first`, `first + stride` and so on: unique in the storage, and the same at each start."""
         self._follower = Follower(root)
         self._missing = False
+        self.told: tuple[object, ...] = ()
         self._first, self._stride = first, stride
         self._begin()
 
@@ -90,6 +95,11 @@ class _Study:
         self._seen: dict[int, Trial] = {}
         self._frozen: dict[int, FrozenTrial] = {}
         self._curves: dict[int, Curve] = {}
+        layout = Layout(self._follower.root, self.run)
+        self._known, self._results = (
+            KnownTrials(layout, 0.0),
+            Results(functools.partial(Decision.check, space=self._space)),
+        )
 
     @property
     def shared(self) -> dict[int, Any]:
@@ -104,6 +114,8 @@ class _Study:
             for name, parameter in space.parameters.items()
             if name in space.searched and (default := getattr(parameter, "default", None)) is not None
         }
+        self.told = self.elsewhere()
+        imported, loss, earlier = self.told
         found = {
             "root": self._follower.root,
             "numbers": "trial 0 is config_1, as Optuna counts from 0",
@@ -113,8 +125,21 @@ class _Study:
             "settings": definition.searcher.get("settings"),
             "seed": str(definition.seed),  # it may have more digits than a page's numbers hold
             "run": definition.run,
+            "imported": imported,
+            "best imported loss": loss,
+            "of earlier runs": earlier,
         }
         return {name: as_attribute(value) for name, value in found.items() if value not in (None, {})}
+
+    def elsewhere(self) -> tuple[int | None, float | None, int | None]:
+        """How many results were imported, now, and the best loss of these; how many are of earlier runs."""
+        with contextlib.suppress(OSError):
+            for document in self._known.look():
+                if isinstance(document, Imported):
+                    self._results.add(document)
+        imported, earlier = self._results.imported, self._results.earlier
+        found = best(imported)
+        return len(imported) or None, found.loss if found is not None else None, len(earlier) or None
 
     def current(self) -> list[FrozenTrial]:
         """All trials, as they stand now."""
@@ -224,7 +249,7 @@ class RunStorage(BaseStorage):
         study = self._studies[study_id]
         run = study.run
         trials = study.current()
-        if study.run != run:
+        if study.run != run or study.told != study.elsewhere():
             self._about = self._described()
         return trials
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from matplotlib.collections import LineCollection, PathCollection
 
 from neps._history import History
-from neps._ranking import ranks
+from neps._ranking import best, ranks
 from neps._trial import Trial
 from neps._views.colours import BEST, GREY, LIGHT_GREY, LINE, SEVERAL
 from neps._views.scales import Losses, drawable, label_x, label_y
@@ -43,15 +43,30 @@ class Labels:
 
 
 def draw_best_so_far(axes: Axes, history: History) -> Labels:
-    """All trials as dots, and before them the incumbent: dotted up to the first one at the highest fidelity."""
-    curve, highest = anytime(history), history.space.highest_fidelity
-    losses = _axis([curve])
+    """All trials as dots, and before them the incumbent: dotted up to the first one at the highest fidelity.
+
+    The best imported result is a line across.
+    """
+    curve, highest, imported = anytime(history), history.space.highest_fidelity, _imported(history)
+    losses = _axis([curve], imported)
     _draw_dots(axes, curve, losses, highest)
     _draw_incumbent(axes, curve, highest, LINE, ("best so far" + _LOWER, "best so far"))
     changes = _changes(curve)
     axes.plot(*zip(*changes, strict=True), "o", color=LINE, markersize=4)
     axes.plot(*changes[-1], "o", color=BEST, markersize=6, zorder=4, label=_best(curve))
-    return _labelled(axes, [curve], losses)
+    for loss in imported:
+        label = f"best of {len(history.imported)} imported, loss {loss:g}"
+        if losses.above(loss):
+            axes.plot([], [], color=GREY, linestyle="dashed", linewidth=1.0, label=f"{label} (above the axis)")
+        else:
+            axes.axhline(loss, color=GREY, linestyle="dashed", linewidth=1.0, label=label)
+    return _labelled(axes, [curve], losses, imported)
+
+
+def _imported(history: History) -> list[float]:
+    """The loss of the best imported result, if there is one at the fidelity of full evaluations."""
+    full = (trial for trial in history.imported if trial.fidelity in {None, history.space.highest_fidelity})
+    return [] if (found := best(full)) is None else [drawable(found.rank_key)]
 
 
 def draw_runs(axes: Axes, runs: Sequence[tuple[str, History]], measure: str) -> Labels:
@@ -62,7 +77,7 @@ def draw_runs(axes: Axes, runs: Sequence[tuple[str, History]], measure: str) -> 
         _scatter(axes, _shown(curve, losses), colour, size=5, alpha=0.35)
         _draw_incumbent(axes, curve, history.space.highest_fidelity, colour, ("dotted: lower fidelity", ""))
         name = f" {name}" if name.startswith("_") else name  # noqa: PLW2901 - else matplotlib hides it from the legend
-        label = f"{name}: {_best(curve)}"
+        label = f"{name}: {_best(curve)}" + (f", {len(history.imported)} imported" if history.imported else "")
         axes.plot(*zip(*_changes(curve), strict=True), marker, color=colour, markersize=4, label=label)
         _draw_top(axes, curve, losses, colour, f"{name}: ")
     return _labelled(axes, curves, losses)
@@ -117,9 +132,9 @@ def _line(curve: Curve) -> list[tuple[float, float]]:
     return [(drawable(step), drawable(loss)) for step, loss in curve]
 
 
-def _axis(curves: Sequence[Anytime]) -> Losses:
+def _axis(curves: Sequence[Anytime], more: Sequence[float] = ()) -> Losses:
     finite = [drawable(trial.rank_key) for curve in curves for _, trial in curve.ended if ranks(trial)]
-    return Losses.of(finite, shown=max(drawable(curve.incumbents[-1].rank_key) for curve in curves))
+    return Losses.of([*finite, *more], shown=max(drawable(curve.incumbents[-1].rank_key) for curve in curves))
 
 
 def _draw_incumbent(axes: Axes, curve: Anytime, highest: float | None, colour: str, labels: tuple[str, str]) -> None:
@@ -189,8 +204,9 @@ def _scatter(
     return axes.scatter(x, y, s=size, color=colour, linewidths=0.6, alpha=alpha) if x else None
 
 
-def _labelled(axes: Axes, curves: Sequence[Anytime], losses: Losses) -> Labels:
+def _labelled(axes: Axes, curves: Sequence[Anytime], losses: Losses, more: Sequence[float] = ()) -> Labels:
     spent = [drawable(spent) for curve in curves for spent, _ in curve.ended]
     values = [drawable(trial.rank_key) for curve in curves for _, trial in curve.ended if ranks(trial)]
+    values += more
     x, y = label_x(axes, spent), label_y(axes, losses, values)
     return Labels("best so far", curves[0].measure + x, "loss" + y)

@@ -13,7 +13,7 @@ from neps._ledger.endings import PublishedEnding
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
 from neps._ledger.storage import shown_size
-from neps._listing import counted, not_finite_words, readable
+from neps._listing import counted, imported_words, not_finite_words, readable
 from neps._queue import Queue
 from neps._tables import aligned, printable
 from neps._trial import Trial
@@ -124,7 +124,8 @@ def _known(run: Overview) -> Iterator[tuple[str, str]]:
         earlier = counted(len(run.definition.start_from), "earlier run")
         yield "start", f"from {counted(len(history.earlier), 'result')} of {earlier}"
     if history.imported:
-        yield "imported", f"{counted(len(history.imported), 'result')}, which count for no budget"
+        best = imported_words(history.trials, history.imported)
+        yield "imported", f"{counted(len(history.imported), 'result')}, which count for no budget; {best}"
 
 
 def _ended(ended: PublishedEnding, begun_since: int) -> str:

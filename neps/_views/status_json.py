@@ -6,8 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from neps._history import History
 from neps._ledger.layout import Layout
 from neps._ledger.reading import read_definition, read_view, root_of
+from neps._listing import beyond_words
+from neps._ranking import best
 from neps._trial import Trial
 from neps._views.confirmation import Confirmation
 from neps._views.export import strict
@@ -69,6 +72,7 @@ def fields(run: Overview) -> dict[str, Any]:
         if run.ended is None
         else {"reason": run.ended.ending.reason, "time": _time(run.ended.made), "begun_since": run.begun_since},
         "imported": len(history.imported),
+        "imported_best": _imported(history),
         "earlier": len(history.earlier),
         "queue": {"enqueued": run.queue.total, "waiting": len(run.queue.waiting)},
         "confirmed": None if run.confirmation is None else _confirmed(run.confirmation),
@@ -91,6 +95,14 @@ def _best(root: str, best: Trial | None) -> dict[str, Any] | None:
         "config": dict(best.config),
         "folder": Layout(root).trial(best.number),
     }
+
+
+def _imported(history: History) -> dict[str, Any] | None:
+    """The best result from elsewhere, and whether it is better than all trials."""
+    if (found := best(history.imported)) is None:
+        return None
+    better = bool(beyond_words(history.trials, history.imported))
+    return {**found.measures, "fidelity": found.fidelity, "config": dict(found.config), "better": better}
 
 
 def _running(running: Running) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     summary/trials.csv           one row a trial; its configuration in columns `config.NAME`, info_dict in `info.KEY`
     summary/learning_curves.csv  one row a point of a learning curve: number, step, loss; only where there are some
+    summary/imported.csv         one row a result from elsewhere, imported or of an earlier run; only if there are some
     summary/best.yaml            the incumbent, if its loss is finite: number, loss, cost, folder (in the root), config
     summary/spent.yaml           with a fidelity, how much of it trials ran, and how many full evaluations that is
 
@@ -96,6 +97,7 @@ def _write(root: str, history: History) -> None:
     folder = f"{root}/summary"
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     _replace(folder, "trials.csv", _table(history).encode())
+    _replace(folder, "imported.csv", _imported(history).encode() if history.imported or history.earlier else None)
     points = [(trial.number, step, loss) for trial in history.trials for step, loss in trial.learning_curve]
     _replace(folder, "learning_curves.csv", _curves(points).encode() if points else None)
     best, spent = history.best, history.fidelity_spent
@@ -143,6 +145,18 @@ def _table(history: History) -> str:
     writer.writeheader()
     for row, trial in zip(rows, history.trials, strict=True):
         writer.writerow(row | cells(trial.info_dict, known))
+    return text.getvalue()
+
+
+def _imported(history: History) -> str:
+    known = [("imported", trial) for trial in history.imported] + [("earlier", trial) for trial in history.earlier]
+    names = config_names([trial for _, trial in known], history.space)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("from", "status", *MEASURES, "fidelity", *(f"config.{name}" for name in names)))
+    for source, trial in known:
+        values = (trial.config.get(name) for name in names)
+        writer.writerow((source, str(trial.status), *trial.measures.values(), trial.fidelity, *values))
     return text.getvalue()
 
 

@@ -60,6 +60,18 @@ def test_the_posterior_with_main_effects(choices: NDArray[np.intp]) -> None:
     np.testing.assert_allclose(process.predict(Z)[1], variance.numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("choices", [NUMERIC, MIXED], ids=str)
+def test_what_is_left_out_is_predicted_by_all_others(choices: NDArray[np.intp]) -> None:
+    process = _process(choices)
+    for index, density in enumerate(process.left_out()):
+        others = np.arange(len(process.y)) != index
+        rest = GaussianProcess(process.X[others], process.y[others], choices, process.hyperparameters)
+        (mean,), (variance,) = rest.predict(process.X[index : index + 1])
+        variance += process.hyperparameters.noise
+        expected = -0.5 * ((process.y[index] - mean) ** 2 / variance + np.log(variance))
+        assert density == pytest.approx(expected, rel=1e-8, abs=1e-9)
+
+
 def test_the_posterior_of_a_single_point_in_closed_form() -> None:
     hyperparameters = Hyperparameters(np.ones(1), 1.5, 0.5, np.array([1.0, 0.0, 0.0, 0.0]))
     process = GaussianProcess(np.array([[1.0]]), np.array([2.0]), NUMERIC[:1], hyperparameters)

@@ -19,6 +19,7 @@ from neps._models.fitting import fit
 from neps._models.losses import Targets
 from neps._outcome import Result
 from neps._trial import Trial
+from neps.samplers._drawing.initial_design import usual_size
 from neps.samplers._model_based.axes import Axes, axes_of
 from neps.samplers._model_based.proposal import calm, observed_loss
 
@@ -29,7 +30,8 @@ _Array = NDArray[np.float64]
 _FEWEST = 2
 """With fewer own results, earlier ones are trusted: nothing speaks against them yet."""
 _MANY = 8
-"""Of so many own results, the later half has to agree, too: near its end, a search knows better what is around it."""
+"""Of so many own results, the later half has to agree, too: near its end, a search knows better what is around it. And
+of so many, or twice an initial design, the best half has to be predicted better with the earlier ones than without."""
 _MOST_EARLIER, _MOST_OWN = 120, 80
 """So many are compared at most, the best and the latest."""
 _ODDS = 1.0
@@ -43,39 +45,55 @@ def learning_from_earlier(history: History) -> History:
     constant; or that they say nothing? The first two are judged by how probable the own results are given the earlier
     ones, by a Gaussian process for both; the last by how probable they are by themselves. So an earlier run has to earn
     its influence anew with each result, and loses it where its optimum was another.
+
+    Once there are more own results, it loses it, too, where these alone predict the best of them better, each from all
+    others: one process has to explain what is far from the optimum as well, and is less exact near it. By probability
+    alone that would not be seen, since the losses are those of one function. (Rasmussen and Williams 2006, 5.4.2: what
+    is left out is the better judge of a model that can't be quite right.)
     """
     own = tuple(trial for trial in history.trials if trial.ended and trial.decision is not None)
     trusted = _trusted(axes_of(history.space), history.earlier, own)
-    if not trusted:
+    if trusted is None:
         return history
     return attrs.evolve(history, imported=(*history.imported, *trusted), earlier=())
 
 
-def _trusted(axes: Axes, earlier: tuple[Trial, ...], own: tuple[Trial, ...]) -> tuple[Trial, ...]:
+def _trusted(axes: Axes, earlier: tuple[Trial, ...], own: tuple[Trial, ...]) -> tuple[Trial, ...] | None:
+    """What is learned from: nothing where own results are better, None where earlier ones mislead."""
     if len(own) < _FEWEST or not axes.dimensions:
         return earlier
     part, latest = _part(earlier), _latest(own)
     ours = np.array([observed_loss(trial) for trial in latest])
     theirs = np.array([observed_loss(trial) for trial in part])
     if not np.isfinite(ours).sum() >= _FEWEST or not np.isfinite(theirs).any():
-        return earlier if np.isfinite(theirs).any() else ()
+        return earlier if np.isfinite(theirs).any() else None
     X, Z = _points(axes, part), _points(axes, latest)
     choices = np.append(axes.choices, 0) if axes.space.fidelity is not None else axes.choices
     with calm():
         shift = _shift(X, theirs, Z, ours, choices)
         gains = [_gain(X, theirs + constant, Z, ours, choices) for constant in (0.0, shift)]
-    odds = [gains[0], gains[1] - 0.5 * math.log(len(ours))]
+    odds = [gains[0].in_turn, gains[1].in_turn - 0.5 * math.log(len(ours))]
     best = int(np.argmax(odds))
     if odds[best] + _ODDS < 0.0:
+        return None
+    if len(own) >= max(_MANY, 2 * usual_size(axes.space)) and gains[best].at_best < 0.0:
         return ()
     return earlier if best == 0 else tuple(_shifted(trial, shift) for trial in earlier)
 
 
-def _gain(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[np.intp]) -> float:
-    """By how much the earlier results make the own ones more probable: a difference of logarithms.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Gain:
+    """By how much the earlier results make own ones more probable: differences of logarithms.
 
-    Of many own results, or of their later half, given the others: whichever says less for them.
+    `in_turn`: each given those before it; of many own results, or of their later half, given the others, whichever says
+    less for them. `at_best`: the best half, each given all others.
     """
+
+    in_turn: float
+    at_best: float
+
+
+def _gain(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[np.intp]) -> _Gain:
     losses = np.concatenate([theirs, ours])
     targets = Targets(losses).values
     n, m = len(theirs), len(ours)
@@ -87,7 +105,9 @@ def _gain(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[n
         together.log_density(n + first) - alone.log_density(first) + (m - first) * math.log(deviation)
         for first in ((0, m // 2) if m >= _MANY else (0,))
     ]
-    return min(gains)
+    at_best = np.argsort(ours, kind="stable")[: max(m // 2, _FEWEST)]  # NaN is last
+    left_out = together.left_out()[n:] - alone.left_out() + math.log(deviation)
+    return _Gain(min(gains), float(left_out[at_best].sum()))
 
 
 def _shift(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[np.intp]) -> float:
