@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 
 import neps
@@ -148,7 +149,7 @@ def test_a_figure_counts_them_and_draws_the_best_as_a_line(root: Path, worse: Pa
     assert figure.get_suptitle() == "root: 4 succeeded, 0 failed, 2 imported, 3 of earlier runs"
     label = "best of 2 imported, loss 0.25"
     assert label in legend(figure)
-    assert set(line(figure.axes[0], label).get_ydata()) == {0.25}
+    assert set(np.asarray(line(figure.axes[0], label).get_ydata()).tolist()) == {0.25}
     low, high = figure.axes[0].get_ylim()
     assert low < 0.25 < high
     assert not illegible(figure)
