@@ -9,7 +9,7 @@ from neps._cli.roots import one_root
 __all__ = ["import_"]
 
 
-@click.command("import")
+@click.command("import", short_help="Let a run learn from results from elsewhere.")
 @one_root
 @click.argument("source", metavar="SOURCE")
 @click.option("--study", metavar="NAME", help="The study in an Optuna storage.")
