@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from neps._history import History
 from neps._ledger.definition import Definition
@@ -23,9 +24,11 @@ from neps._ledger.reading import history_of, read_history
 from neps._ledger.view import View
 from neps._queue import Queue
 from neps._trial import Trial
-from neps._views.confirmation import Confirmation, confirmation_of
 from neps._views.leaving import Leaving, who_leaves
 from neps.errors import DirectoryError
+
+if TYPE_CHECKING:
+    from neps._views.confirmation import Confirmation
 
 __all__ = ["Overview", "Running", "overview"]
 
@@ -141,9 +144,13 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
 
 def _confirmation(root: str, definition: Definition, history: History) -> Confirmation | None:
     place = Layout(root, definition.run).confirmation
-    with contextlib.suppress(DirectoryError):  # nobody has begun, or it can't be read
-        return confirmation_of(history, read_history(place), place)
-    return None
+    try:
+        confirmed = read_history(place)
+    except DirectoryError:  # nobody has begun, or it can't be read
+        return None
+    from neps._views.confirmation import confirmation_of  # which knows samplers: most runs have none
+
+    return confirmation_of(history, confirmed, place)
 
 
 def _leaving(root: str, definition: Definition, view: View) -> Leaving | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neps._history import History
 from neps._ledger.layout import Layout
@@ -12,12 +12,14 @@ from neps._ledger.reading import read_definition, read_view, root_of
 from neps._listing import beyond_words
 from neps._ranking import best
 from neps._trial import Trial
-from neps._views.confirmation import Confirmation
 from neps._views.export import strict
 from neps._views.leaving import Leaving
 from neps._views.overview import Overview, Running, overview
 from neps._views.status import why_damaged
 from neps._views.wording import short_gist
+
+if TYPE_CHECKING:
+    from neps._views.confirmation import Confirmation
 
 __all__ = ["fields", "read_fields"]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import neps
 from neps._ledger.following import Follower
 from neps._ledger.records import End
 from neps._ledger.results_cache import ResultsCache
@@ -15,6 +18,8 @@ from neps._trial import Status
 from neps._views.watching import Watched, watch
 from rigs.waiting import wait_until
 from unit.ledger_scene import Scene, dead, here
+
+SPACE = {"x": neps.Float(0, 1)}
 
 
 @pytest.fixture
@@ -101,6 +106,38 @@ def test_each_state_is_shown_once_where_there_is_no_terminal(scene: Scene, capsy
     watch([str(scene.root)], as_json=True, sleep=pause)
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["trials"]["running"], each["trials"]["succeeded"]) for each in shown] == [(0, 0), (1, 0), (0, 1)]
+
+
+def test_what_is_enqueued_imported_confirmed_and_that_it_ends_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loss(x: float) -> float:
+        return 1.0
+
+    def searched(**more: Any) -> None:
+        neps.run(loss, tmp_path, SPACE, searcher="sobol", progress=False, post_run_summary=False, **more)
+
+    happens: list[Callable[[], object]] = [
+        lambda: neps.enqueue(tmp_path, [{"x": 0.5}]),
+        lambda: neps.import_trials(tmp_path, [{"config": {"x": 0.25}, "loss": 2.0}]),
+        lambda: searched(patience=1),  # nothing is evaluated: that it has ended is all that is new
+        lambda: neps.confirm(loss, tmp_path, top=1, seeds=2, progress=False, post_run_summary=False),
+        lambda: None,
+    ]
+
+    def pause(_: float) -> None:
+        if not happens:
+            raise KeyboardInterrupt
+        happens.pop(0)()
+
+    searched(max_evaluations_total=3)
+    watch([str(tmp_path)], as_json=True, sleep=pause)
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["trials"]["total"] for each in shown] == [3] * 5
+    assert [each["queue"]["waiting"] for each in shown] == [0, 1, 1, 1, 1]
+    assert [each["imported"] for each in shown] == [0, 0, 1, 1, 1]
+    assert [each["ended"] is not None for each in shown] == [False, False, False, True, True]
+    assert [each["confirmed"] is not None for each in shown] == [False] * 4 + [True]
 
 
 def test_where_the_next_run_can_not_be_read_yet_it_stays_with_what_it_knows(
