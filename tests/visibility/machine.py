@@ -25,7 +25,7 @@ from visibility.client_view import ClientView
 from visibility.clients import FAILURES, LOST_REPLIES, Client, Clock, Fault
 from visibility.disk import Disk
 from visibility.reference import Reference, Rules
-from visibility.workers import LEASE, Member, Search
+from visibility.workers import LEASE, Member, Search, enqueuing
 
 __all__ = ["COUNTS", "Visibility", "run"]
 
@@ -60,8 +60,12 @@ _who = st.integers(0, _CLIENTS - 1)
 class Visibility(RuleBasedStateMachine):
     """Three clients, each a host of its own."""
 
-    @initialize(search=st.sampled_from(sorted(SEARCHES)), training=st.lists(st.integers(0, 6), min_size=3, max_size=3))
-    def begin(self, search: str, training: list[int]) -> None:
+    @initialize(
+        search=st.sampled_from(sorted(SEARCHES)),
+        training=st.lists(st.integers(0, 6), min_size=3, max_size=3),
+        enqueues=st.booleans(),
+    )
+    def begin(self, search: str, training: list[int], *, enqueues: bool) -> None:
         space, searcher, by_cost = SEARCHES[search]
         budget = Budget(max_cost_total=float(_MOST)) if by_cost else Budget(max_evaluations_total=_MOST)
         asked = WorkerSettings(budget=budget, wait_for_all=True, expected_cost=1.0 if by_cost else None)
@@ -80,6 +84,10 @@ class Visibility(RuleBasedStateMachine):
         logging.disable(logging.CRITICAL)  # what workers say of all this
         self.stack.callback(logging.disable, logging.NOTSET)
         self.everybody: dict[str, Member] = {}
+        self.user: Client | None = None
+        self.users: list[Client] = []
+        self.may_enqueue = enqueues and search != "each of a grid"  # which has all that there is
+        self.values = (count / 1000 for count in itertools.count(1))
         self.training = training
         self.members = [self._boot(index) for index in range(_CLIENTS)]
         COUNTS["machines"] += 1
@@ -129,6 +137,28 @@ class Visibility(RuleBasedStateMachine):
         done, number = fault
         self.members[who].client.faults.append(Fault(number, done=done, after=after))
 
+    @precondition(lambda self: self.may_enqueue)
+    @rule(calls=_many, lag=_lags)
+    def enqueue(self, calls: int, lag: int) -> None:
+        """A user enqueues two configurations, or goes on with that."""
+        if self.user is None or not self.user.may_run:
+            name = f"u{next(self.boots)}"
+            self.user = Client(name, ClientView(self.disk, _BOUND), self.clock, self.trace, COUNTS)
+            self.users.append(self.user)
+            self.user.main = enqueuing(self.user, self.values)
+            self.user.start()
+        self.user.view.lag = lag
+        self.user.run(calls)
+        self._check()
+
+    @precondition(lambda self: self.user is not None)
+    @rule(fault=_faults, after=st.integers(0, 6))
+    def fail_to_enqueue(self, fault: tuple[bool, int], after: int) -> None:
+        """One of the user's next changes kills or fails, as of `fail`."""
+        if self.user is not None:
+            done, number = fault
+            self.user.faults.append(Fault(number, done=done, after=after))
+
     @rule(seconds=st.sampled_from([0.1, 1.0, LEASE / 3, LEASE, 2 * LEASE]))
     def wait(self, seconds: float) -> None:
         """Time passes, in which nobody but the heartbeats does anything."""
@@ -151,11 +181,14 @@ class Visibility(RuleBasedStateMachine):
             if not self.reference.wrong:
                 self._finish()
         finally:
-            for member in self.everybody.values():
-                member.client.crash()
+            for client in (*self.users, *(member.client for member in self.everybody.values())):
+                client.crash()
             self.stack.close()
 
     def _finish(self) -> None:
+        if self.user is not None and self.user.may_run:
+            self.user.faults = []
+            self.user.run(1000)
         for member in self.members:
             self._thaw(member.client)
             member.fate, member.client.faults, member.client.view.lag = "result", [], 0
@@ -213,10 +246,10 @@ class Visibility(RuleBasedStateMachine):
         for index, member in enumerate(self.members):
             if member.client.crashed:
                 self.members[index] = self._boot(index)
-        for member in self.everybody.values():
-            if (error := member.client.error) is not None:
-                member.client.error = None
-                self.reference.wrong.append(f"{member.client.name} raised {error!r}")
+        for client in (*self.users, *(member.client for member in self.everybody.values())):
+            if (error := client.error) is not None:
+                client.error = None
+                self.reference.wrong.append(f"{client.name} raised {error!r}")
         if self.reference.wrong:
             lines = "\n  ".join(self.trace)
             raise AssertionError(f"{self.reference.wrong[0]}\n  {lines}")

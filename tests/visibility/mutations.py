@@ -18,6 +18,9 @@ from neps._ledger.layout import RESULT, end_name
 from neps._ledger.numbering import Numbering, Reserved
 from neps._ledger.silence import Silence
 from neps._ledger.trial_folder import TrialFolder
+from neps._queue import Queue
+from neps._trial import Trial
+from neps._worker.known import Known
 
 __all__ = ["MUTATIONS"]
 
@@ -45,7 +48,7 @@ def _believe_eexist(staged: str, target: str, *_: object) -> bool:
     return True
 
 
-def _publish_without_end(folder: TrialFolder, attempt: int, fields: Any, me: Any, **_: object) -> bool:
+def _publish_without_end(folder: TrialFolder, attempt: int, fields: Any, me: Any, *_: object) -> bool:
     content = documents.encode(fields)
     won = exclusive.publish(folder.path, RESULT, content, me.token)
     if won:
@@ -56,6 +59,14 @@ def _publish_without_end(folder: TrialFolder, attempt: int, fields: Any, me: Any
 def _open_without_end(folder: TrialFolder, attempt: int, *_: Any, **__: Any) -> bool:
     del folder, attempt
     return True
+
+
+_seen = Queue.seen
+
+
+def _seen_once_ended(queue: Queue, trial: Trial) -> None:
+    if trial.outcome is not None:
+        _seen(queue, trial)
 
 
 def _patch(target: Any, name: str, new: Any) -> Callable[[], AbstractContextManager[Any]]:
@@ -76,6 +87,8 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "numbers are decided before lower ones are": _patch(
         Numbering, "lowest", property(lambda self: max([*self.reserved, self.frontier]))
     ),
+    "what is enqueued is taken in any order": _patch(Known, "in_turn", property(lambda _: False)),
+    "an entry is free until its trial has ended": _patch(Queue, "seen", _seen_once_ended),
     "what is seen in part is believed": _patch(documents, "is_complete", lambda _: True),
 }
 """Each by what is wrong then."""

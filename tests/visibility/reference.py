@@ -17,6 +17,7 @@ from visibility.disk import Inode
 __all__ = ["Attempt", "Reference", "Rules"]
 
 _PATH = re.compile(r".*/config_(\d+)/(trial|result|attempt_(\d+)(\.end|\.pending)?)\.yaml")
+_KNOWN = re.compile(r".*/known/[^/]+/known_(\d+)\.yaml")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -50,10 +51,15 @@ class Reference:
         self.results: dict[int, int] = {}
         self.wrong: list[str] = []
         self._decided: list[tuple[object, ...]] = []
+        self._waiting: list[tuple[int, int]] = []
+        self._enqueued: dict[tuple[int, int], dict[str, Any]] = {}
         self._continued: set[str] = set()
 
     def observe(self, path: str, inode: Inode) -> None:
         """A document has got its name."""
+        if (match := _KNOWN.fullmatch(path)) is not None:
+            self._enqueue(int(match[1]), yaml.load(inode.content.now, Loader=_Loader))  # noqa: S506 - a safe one
+            return
         if (match := _PATH.fullmatch(path)) is None:
             return
         number, kind, attempt = int(match[1]), match[2], int(match[3] or 1)
@@ -105,6 +111,8 @@ class Reference:
             self._say(f"trial {number} exceeds the budget of {self._rules.most}")
         if self._rules.in_turn and (missing := set(range(1, number)) - set(self.trials)):
             self._say(f"trial {number} is decided before {sorted(missing)}")
+        if "entry" in fields:
+            self._take(number, (fields["batch"], fields["entry"]), fields["config"])
         decided = tuple(sorted(fields["config"].items()))
         if decided in self._decided:
             self._say(f"trial {number} is a configuration that was decided before: {decided}")
@@ -114,6 +122,21 @@ class Reference:
                 self._say(f"{previous} is continued twice")
             self._continued.add(previous)
         self.trials[number] = [Attempt(fields["worker"])]
+
+    def _enqueue(self, batch: int, fields: dict[str, Any]) -> None:
+        if batch != 1 + max((known for known, _ in self._enqueued), default=0):
+            self._say(f"list {batch} is enqueued twice, or before an earlier one")
+        for place, config in enumerate(fields["configs"], start=1):
+            self._enqueued[batch, place] = config
+            self._waiting.append((batch, place))
+
+    def _take(self, number: int, entry: tuple[int, int], config: dict[str, Any]) -> None:
+        if entry not in self._waiting or entry != self._waiting[0]:
+            self._say(f"trial {number} takes entry {entry}, and {self._waiting} wait")
+        else:
+            self._waiting.remove(entry)
+        if not self._enqueued.get(entry, {"x": None}).items() <= config.items():
+            self._say(f"trial {number} takes entry {entry} as {config}")
 
     def _open(self, number: int, attempt: int, fields: dict[str, Any]) -> None:
         attempts = self.trials[number]

@@ -5,17 +5,21 @@ All but the evaluation and the thread of the heartbeat is neps's: ledger, view, 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from neps._api.defining import Proposal
 from neps._evaluation import Interrupted, Signals
 from neps._ledger.claims import Claim
+from neps._ledger.definition import find_definition
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
+from neps._ledger.known_trials import enqueue
+from neps._ledger.layout import Layout
 from neps._ledger.opening import OpenedRun, open_run
 from neps._outcome import Outcome, Result
 from neps._trial import Trial
@@ -25,12 +29,13 @@ from neps._worker.loop import Worker
 from neps._worker.session import prepare
 from neps._worker.settings import Settings
 from neps._worker.shortage import Shortage
+from neps.errors import DirectoryError
 from neps.space import SearchSpace
 from visibility.calls import ROOT, as_caller
 from visibility.clients import Client
 from visibility.reference import Reference
 
-__all__ = ["LEASE", "Member", "Search"]
+__all__ = ["LEASE", "Member", "Search", "enqueuing"]
 
 LEASE = 12.0
 """lease_seconds: three times as long as anything may be seen late."""
@@ -110,6 +115,19 @@ class Member:
         return trial
 
 
+def enqueuing(client: Client, values: Iterator[float]) -> Callable[[], None]:
+    """What a user does who enqueues two configurations of the run, if there is one; it may fail."""
+
+    def enqueue_two() -> None:
+        me = Identity(client.name, f"host-{client.name}", f"boot-{client.name}", "pid:[1]", 7, 1)
+        with contextlib.suppress(OSError, DirectoryError):
+            if (definition := find_definition(ROOT)) is not None:
+                number = enqueue(Layout(ROOT, definition.run), [{"x": next(values)}, {"x": next(values)}], me)
+                client.note(f"has enqueued list {number}")
+
+    return enqueue_two
+
+
 class _Evaluations:
     """In the place of `Evaluations`."""
 
@@ -141,8 +159,6 @@ class _Signals:
 
 def _through(client: Client, start: Callable[[], OpenedRun]) -> OpenedRun:
     """Who starts while the filesystem fails ends with an error, and is started again."""
-    from neps.errors import DirectoryError
-
     while True:
         try:
             return start()
