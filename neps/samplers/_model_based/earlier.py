@@ -49,7 +49,7 @@ def learning_from_earlier(history: History) -> History:
     Once there are more own results, it loses it, too, where these alone predict the best of them better, each from all
     others: one process has to explain what is far from the optimum as well, and is less exact near it. By probability
     alone that would not be seen, since the losses are those of one function. (Rasmussen and Williams 2006, 5.4.2: what
-    is left out is the better judge of a model that can't be quite right.)
+    is left out is the better judge of a model that can't be quite right.) Not over fidelities: no gain was measured.
     """
     own = tuple(trial for trial in history.trials if trial.ended and trial.decision is not None)
     trusted = _trusted(axes_of(history.space), history.earlier, own)
@@ -76,7 +76,7 @@ def _trusted(axes: Axes, earlier: tuple[Trial, ...], own: tuple[Trial, ...]) -> 
     best = int(np.argmax(odds))
     if odds[best] + _ODDS < 0.0:
         return None
-    if len(own) >= max(_MANY, 2 * usual_size(axes.space)) and gains[best].at_best < 0.0:
+    if axes.space.fidelity is None and len(own) >= max(_MANY, 2 * usual_size(axes.space)) and gains[best].at_best < 0:
         return ()
     return earlier if best == 0 else tuple(_shifted(trial, shift) for trial in earlier)
 
