@@ -7,9 +7,8 @@ import dataclasses
 import logging
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from neps._api.starting import Start
 from neps._ledger.definition import DEFAULT_LEASE_SECONDS, FIRST_CONFIGS, Definition, check_definition
 from neps._ledger.launches import launch_token
 from neps._listing import counted
@@ -17,6 +16,9 @@ from neps.errors import ArgumentError, DefinitionMismatchError, shown
 from neps.samplers import Sampler
 from neps.samplers._registry import default_name, resolve, searcher_definition
 from neps.space import SearchSpace
+
+if TYPE_CHECKING:
+    from neps._api.starting import Start
 
 __all__ = ["Proposal"]
 
