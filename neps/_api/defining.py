@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from neps._ledger.definition import DEFAULT_LEASE_SECONDS, FIRST_CONFIGS, Definition, check_definition
@@ -99,24 +99,7 @@ class Proposal:
             raise DefinitionMismatchError(message) from error
 
     def _compare(self, found: Definition) -> None:
-        differences = list(self.space.differences(SearchSpace.from_definition(found.space, found.forbid)))
-        if not self.joins_any_searcher:
-            differences += _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
-        if self.seed is not None and self.seed != found.seed:
-            differences.append(f"seed is {found.seed} in the run and {self.seed} in this call")
-        if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
-            differences.append(
-                f"lease_seconds is {found.lease_seconds:g} in the run and {self.lease_seconds:g} in this call"
-            )
-        own = found.first_configs[: -1 if found.start_from else None]  # the last one is the best of earlier runs
-        if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, own)]:
-            differences.append(
-                f"first_configs are {counted(len(own), 'configuration')} in the run and other "
-                f"{len(self.first_configs)} in this call: leave them out, and add more by neps.enqueue"
-            )
-        if self.start is not None and (difference := self.start.differs(found)) is not None:
-            differences.append(difference)
-        if differences:
+        if differences := list(self._differences(found)):
             listed = "".join(f"\n  - {difference}" for difference in differences)
             message = (
                 f"The run in {self.root} is defined differently:{listed}\nNothing was changed. To join that run, use "
@@ -124,6 +107,26 @@ class Proposal:
                 "aside."
             )
             raise DefinitionMismatchError(message)
+
+    def _differences(self, found: Definition) -> Iterator[str]:
+        yield from self.space.differences(SearchSpace.from_definition(found.space, found.forbid))
+        if not self.joins_any_searcher:
+            yield from _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
+        if self.seed is not None and self.seed != found.seed:
+            yield f"seed is {found.seed} in the run and {self.seed} in this call"
+        if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
+            yield f"lease_seconds is {found.lease_seconds:g} in the run and {self.lease_seconds:g} in this call"
+        yield from self._other_first_configs(found)
+        if self.start is not None and (difference := self.start.differs(found)) is not None:
+            yield difference
+
+    def _other_first_configs(self, found: Definition) -> Iterator[str]:
+        own = found.first_configs[: -1 if found.start_from else None]  # the last one is the best of earlier runs
+        if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, own)]:
+            yield (
+                f"first_configs are {counted(len(own), 'configuration')} in the run and other "
+                f"{len(self.first_configs)} in this call: leave them out, and add more by neps.enqueue"
+            )
 
     def _completed(self, published: Mapping[str, Any]) -> Mapping[str, Any]:
         """With the settings that the version which published it didn't have yet: they stand at their defaults."""
