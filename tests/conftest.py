@@ -24,7 +24,26 @@ from rigs.smallfs import Kind, smallfs, smallfs_available
 
 collect_ignore = ["stress/ranks_contract.py"]  # a script that torchrun starts
 _SEED = "NEPS_TEST_SEED"
-_STRESS = "tests/stress/"
+_STORMS = tuple(
+    f"tests/stress/test_{name}.py"
+    for name in (
+        "chaos",
+        "mounts_storm",
+        "slurm_storm",
+        "stress_exactness",
+        "stress_kills",
+        "stress_promotions",
+        "stress_queue",
+        "stress_system_calls",
+        "stress_torn_power",
+    )
+)
+"""Tests that start processes by the dozen, most of which are killed."""
+_CROWDS = _STORMS + tuple(
+    f"tests/stress/test_stress_{name}.py" for name in ("confirming", "endings", "launches", "ranks", "stops")
+)
+"""Tests that have more than four workers at once, or ranks."""
+_LONG = ("tests/integration/", "tests/stress/", "tests/unit/test_ledger_removing")
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -45,15 +64,21 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """How pytest-xdist shares the tests out: one by one, but `tests/stress` to one process, and first.
+    """How pytest-xdist shares the tests out: one by one, but crowds to one process, and first.
 
-    Each of those has many processes itself, whose leases run out where too many compete for the processor.
+    A crowd's leases run out where it competes with others for the processor.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = lambda nodeid: _STRESS if nodeid.startswith(_STRESS) else nodeid
+    scheduler._split_scope = lambda nodeid: "crowds" if nodeid.startswith(_CROWDS) else nodeid
     return scheduler
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With pytest-xdist the longest come first, so that all its processes end together."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 def pytest_report_header() -> str:
@@ -80,6 +105,14 @@ def _without_skips(report: _Report) -> _Report:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.longrepr = f"CI may skip nothing, but this was to be skipped: {reason}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage leaves out what storms start: it would double what they cost, and the killed lose what they measured."""
+    if request.node.nodeid.startswith(_STORMS):
+        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from neps._ledger.reading import read_definition
 from neps._ledger.trial_folder import TrialFolder
 from neps._trial import Decision
 
-__all__ = ["waiting"]
+__all__ = ["running_elsewhere", "waiting"]
 
 _RUNNING = (1, 10, 100)
 _LEASE = 120.0
@@ -62,7 +62,7 @@ def _row(how: str, running: int, counts: collections.Counter[str]) -> tuple[str,
 def _counted(how: str, running: int) -> collections.Counter[str]:
     with tempfile.TemporaryDirectory() as folder:
         root, trace = Path(folder, "root"), Path(folder, "trace")
-        locks = _running(root, running)
+        locks = running_elsewhere(root, running, _LEASE)
         worker = [sys.executable, "-c", _SEARCH, how, str(root), str(running + 1)]
         traced = ["strace", "-f", "-ttt", "-y", "-e", "trace=%file,%desc", "-o", str(trace), *worker]
         with _started(traced):
@@ -74,15 +74,15 @@ def _counted(how: str, running: int) -> collections.Counter[str]:
         return _calls(trace.read_text(errors="replace"), str(root), began)
 
 
-def _running(root: Path, count: int) -> list[Path]:
-    """So many trials that run on another host, beside one that has ended; their locks."""
+def running_elsewhere(root: Path, count: int, lease_seconds: float | None = None) -> list[Path]:
+    """So many trials that run on other hosts, each with a reserved cost, beside one that has ended; their locks."""
     neps.run(
         lambda x: {"loss": x, "cost": 1},
         root,
         {"x": neps.Float(0, 1)},
         searcher="random_search",
         max_evaluations_per_run=1,
-        lease_seconds=_LEASE,
+        lease_seconds=lease_seconds,
         progress=False,
         post_run_summary=False,
     )

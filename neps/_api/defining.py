@@ -6,10 +6,9 @@ import contextlib
 import dataclasses
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from neps._api.starting import Start
 from neps._ledger.definition import DEFAULT_LEASE_SECONDS, FIRST_CONFIGS, Definition, check_definition
 from neps._ledger.launches import launch_token
 from neps._listing import counted
@@ -17,6 +16,9 @@ from neps.errors import ArgumentError, DefinitionMismatchError, shown
 from neps.samplers import Sampler
 from neps.samplers._registry import default_name, resolve, searcher_definition
 from neps.space import SearchSpace
+
+if TYPE_CHECKING:
+    from neps._api.starting import Start
 
 __all__ = ["Proposal"]
 
@@ -97,24 +99,26 @@ class Proposal:
             raise DefinitionMismatchError(message) from error
 
     def _compare(self, found: Definition) -> None:
-        differences = list(self.space.differences(SearchSpace.from_definition(found.space, found.forbid)))
-        another_space = bool(differences)
+        of_space = self.space.differences(SearchSpace.from_definition(found.space, found.forbid))
+        if differences := [*of_space, *self._differences(found)]:
+            raise _mismatch(self.root, differences, another_space=bool(of_space))
+
+    def _differences(self, found: Definition) -> Iterator[str]:
         if not self.joins_any_searcher:
-            differences += _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
+            yield from _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
         if self.seed is not None and self.seed != found.seed:
-            differences.append(f"seed is {found.seed} in the run and {self.seed} in this call")
+            yield f"seed is {found.seed} in the run and {self.seed} in this call"
         if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
-            differences.append(
-                f"lease_seconds is {found.lease_seconds:g} in the run and {self.lease_seconds:g} in this call"
-            )
+            yield f"lease_seconds is {found.lease_seconds:g} in the run and {self.lease_seconds:g} in this call"
+        yield from self._other_first_configs(found)
+        if self.start is not None and (difference := self.start.differs(found)) is not None:
+            yield difference
+
+    def _other_first_configs(self, found: Definition) -> Iterator[str]:
         own = found.first_configs[: -1 if found.start_from else None]  # the last one is the best of earlier runs
         if self.first_configs and [*map(dict, self.first_configs)] != [*map(dict, own)]:
             first = f"{counted(len(own), 'other configuration')} in the run" if own else "nothing in the run"
-            differences.append(f"first_configs is {first}: leave it out here, and add configurations by neps.enqueue")
-        if self.start is not None and (difference := self.start.differs(found)) is not None:
-            differences.append(difference)
-        if differences:
-            raise _mismatch(self.root, differences, another_space=another_space)
+            yield f"first_configs is {first}: leave it out here, and add configurations by neps.enqueue"
 
     def _completed(self, published: Mapping[str, Any]) -> Mapping[str, Any]:
         """With the settings that the version which published it didn't have yet: they stand at their defaults."""

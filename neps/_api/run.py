@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neps._api.arguments import root_path
-from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget
+from neps._api.budgets import budget_of, check_cost_budget, check_fidelity_budget, check_together, has_no_budget
 from neps._api.defining import Proposal
 from neps._api.elsewhere import ELSEWHERE
 from neps._api.forbidding import tried
+from neps._api.hooks import Hooks, checked_hooks, hooked
 from neps._api.keywords import check_keywords
 from neps._api.spaces import Space, space_from
-from neps._api.starting import Start, roots_of
-from neps._budget import Budget, ExpectedCost
+from neps._budget import ExpectedCost
 from neps._calling import own_arguments, public
 from neps._checking import ARGUMENTS
 from neps._deciding import checked_configs
@@ -43,12 +43,11 @@ from neps._worker.session import prepare, work
 from neps._worker.settings import Keep, OnTimeLimit, Settings
 from neps.callbacks import Callback
 from neps.callbacks._protocol import checked
-from neps.errors import ArgumentError, shown
 from neps.samplers import Sampler
-from neps.samplers._confirming import Confirming
 from neps.space import SearchSpace
 
 if TYPE_CHECKING:
+    from neps._api.starting import Start
     from neps._distributed.leading import Leader
 
 __all__ = ["CONFIRMING", "run"]
@@ -58,7 +57,6 @@ CONFIRMING = "NEPS_CONFIRM"
 """The environment variable by which `neps confirm` tells a script's `neps.run` to confirm."""
 _SECONDS_FOR_SUMMARY = 5.0
 """At most, where a worker ends early: SLURM kills 30 s after a signal, some of which run_pipeline may have taken."""
-Hooks = Iterable[Callable[[Sampler], Sampler]]
 
 
 @public("neps.run", ELSEWHERE)
@@ -266,13 +264,13 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         seed=ARGUMENTS.whole_or_none("seed", seed, least=0, most=LARGEST_SEED),
         lease_seconds=ARGUMENTS.number_or_none("lease_seconds", lease_seconds, above=0, most=LONGEST_LEASE_SECONDS),
         first_configs=checked_configs(space, first_configs or (), "first_configs"),
-        start=Start(earlier, space) if (earlier := roots_of(start_from)) else None,
+        start=_start(start_from, space),
     )
-    _check_together(settings, searcher)
+    check_together(settings, searcher)
     check_fidelity_budget(settings.budget.max_fidelity_total, space)
     check_signature(run_pipeline, space.arguments, space.conditional)
     check_cost_budget(proposal.sampler(), settings.budget)
-    hooks = _hooks(pre_load_hooks)
+    hooks = checked_hooks(pre_load_hooks)
     check_progress(progress)
     overwrite = ARGUMENTS.flag("overwrite_working_directory", overwrite_working_directory)
     summarise = ARGUMENTS.flag("post_run_summary", post_run_summary)
@@ -302,7 +300,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         announcer.begins = _beginning(new=opened.new)
         announcer.notes += [*_notes(settings, searcher, space, opened.moved), *_other_root(root)]
         try:
-            sampler = _hooked(proposal.sampler_for(opened.definition), hooks)
+            sampler = hooked(proposal.sampler_for(opened.definition), hooks)
             check_cost_budget(sampler, settings.budget)
             with anew.working(settings, overwrite=overwrite):
                 last = functools.partial(write_summary_within, root, _SECONDS_FOR_SUMMARY) if summarise else None
@@ -319,6 +317,14 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         announcer.left(history, evaluated)
     _conclude(root, history, summarise=summarise)
     return history
+
+
+def _start(given: object, space: SearchSpace) -> Start | None:
+    if given is None:
+        return None
+    from neps._api.starting import Start, roots_of
+
+    return Start(roots, space) if (roots := roots_of(given)) else None
 
 
 def _alike(root: str, space: SearchSpace, proposal: Proposal, settings: Settings) -> dict[str, str]:
@@ -364,11 +370,6 @@ def _beginning(*, new: bool) -> str:
     return "new run in" if new else "joins the run in"
 
 
-def _has_no_budget(settings: Settings, searcher: str | Sampler) -> bool:
-    """Whether nothing that the user has passed brings it to an end."""
-    return settings.budget == Budget() and not isinstance(searcher, Confirming)
-
-
 def _notes(settings: Settings, searcher: str | Sampler, space: SearchSpace, moved: str | None) -> Iterator[str]:
     """What people may not expect of this call."""
     if len(space.fidelities) > 1:
@@ -376,7 +377,7 @@ def _notes(settings: Settings, searcher: str | Sampler, space: SearchSpace, move
     if moved is not None:
         yield f"The earlier run was moved to {moved} (overwrite_working_directory)."
     if (
-        _has_no_budget(settings, searcher)
+        has_no_budget(settings, searcher)
         and settings.max_evaluations_per_run is None
         and settings.max_seconds_per_run is None
     ):
@@ -392,51 +393,3 @@ def _other_root(root: str) -> Iterator[str]:
         f"neps launch was given --root {told}, but this script's root_directory is {root}: the logs are in the former, "
         f"the search in the latter. Look at it by `neps status {root}`, and give that as --root next time."
     )
-
-
-def _check_together(settings: Settings, searcher: str | Sampler) -> None:
-    """Refuse what would silently do nothing, or end badly."""
-    tolerating = "ignore_errors=True" if settings.ignore_errors else "max_seconds_per_trial"
-    goes_on = settings.ignore_errors or settings.max_seconds_per_trial is not None
-    counting = settings.budget.counting_costs
-    if counting is not None and goes_on and not settings.knows_cost_of_failures:
-        message = (
-            f"{tolerating} with {counting.partition('=')[0]} needs cost_value_on_error=…, or "
-            'cost="duration": a failed trial returns no cost, so the budget might never be reached.'
-        )
-        raise ArgumentError(message)
-    if settings.on_time_limit is not OnTimeLimit.FAIL and settings.max_seconds_per_trial is None:
-        message = (
-            f"on_time_limit is '{settings.on_time_limit}', but no max_seconds_per_trial is given, so no trial has a "
-            "limit of its time. Pass max_seconds_per_trial=…, in seconds, or leave on_time_limit out."
-        )
-        raise ArgumentError(message)
-    if _has_no_budget(settings, searcher):
-        _logger.info(
-            "No budget is given (max_evaluations_total, max_cost_total, max_fidelity_total, target_loss or patience). "
-            "The run goes on until it is stopped; in a finite space, some searchers stop once they have tried "
-            "everything."
-        )
-
-
-def _hooks(hooks: Hooks | None) -> list[Callable[[Sampler], Sampler]]:
-    if hooks is None:
-        return []
-    if not isinstance(hooks, Iterable):
-        message = f"pre_load_hooks is {shown(hooks)}; it must be a list of callables that take and return a sampler."
-        raise ArgumentError(message)
-    checked = list(hooks)
-    for hook in checked:
-        if not callable(hook):
-            message = f"pre_load_hooks has {shown(hook)}; each must be a callable that takes a sampler and returns one."
-            raise ArgumentError(message)
-    return checked
-
-
-def _hooked(sampler: Sampler, hooks: list[Callable[[Sampler], Sampler]]) -> Sampler:
-    for hook in hooks:
-        sampler = hook(sampler)
-        if not isinstance(sampler, Sampler):
-            message = f"The hook {shown(hook)} of pre_load_hooks returned {shown(sampler)}; it must return a Sampler."
-            raise ArgumentError(message)
-    return sampler

@@ -35,7 +35,7 @@ _PATIENCE = 1.0
 _VARIABLE = "NEPS_STARTED_ANEW"
 _FORKED = 0x40  # PF_FORKNOEXEC of Linux, in field 9 of /proc/PID/stat
 _INSTALLED = {"site-packages", "dist-packages"}
-_NO_SCRIPTS = ("/dev/", "/proc/")
+_NO_SCRIPTS = ("/dev/fd/", "/dev/std", "/proc/")
 
 
 class _Process:

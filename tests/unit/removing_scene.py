@@ -1,6 +1,6 @@
 """Old runs, somebody who removes them, and tasks that start meanwhile: what tests of both share.
 
-A task is stopped before any of its file operations, in this process or, as by SIGKILL, in a forked one.
+A task is stopped before any of its file operations, in this process or, by SIGKILL, in a forked one.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,14 +129,14 @@ def opened(root: Path, *, overwrite: bool, name: str = "joiner") -> str:
 
 
 def killed(nth: int, start: Callable[[], object]) -> bool:
-    """Start a task in a process of its own that ends before its n-th file operation; False if it had fewer."""
+    """Start a task in a process of its own that is killed before its n-th file operation; False if it had fewer."""
     child = os.fork()
     if not child:
         code = 1
-        with contextlib.suppress(BaseException), before_operation(nth, lambda: os._exit(9)):
+        with contextlib.suppress(BaseException), before_operation(nth, lambda: os.kill(os.getpid(), signal.SIGKILL)):
             start()
             code = 0
         os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in {0, 9}, f"the task failed before its operation {nth}"
-    return code == 9
+    assert code in {0, -signal.SIGKILL}, f"the task failed before its operation {nth}"
+    return code < 0

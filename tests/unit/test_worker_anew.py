@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_a_script_and_a_module_of_the_users(script: Path) -> None:
     assert told("search.py", "--flag", directory=script.parent) == "None"
     assert told("-X", "dev", str(script), directory=script.parent) == "None"
     assert told("-m", "search", directory=script.parent) == "None"
+
+
+def test_a_script_in_memory() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        Path(folder, "search.py").write_text(TELL)
+        assert told("search.py", directory=Path(folder)) == "None"
 
 
 def test_what_a_restarted_process_knows_of_requests_to_stop(tmp_path: Path) -> None:
