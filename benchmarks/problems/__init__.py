@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from benchmarks.problems import branches, curve_tables, curves, fidelities, learning, synthetic
+from benchmarks.problems import branches, curve_tables, curve_trainings, curves, fidelities, learning, synthetic
 from benchmarks.problems.fidelities import Evaluator, FidelityProblem, Quality
 from benchmarks.problems.problem import Config, Param, Problem
 
@@ -77,6 +77,8 @@ def fidelity_problem(name: str) -> FidelityProblem:
     """The problem with a fidelity of that name; a ValueError lists them where there is none."""
     if name in {*FIDELITY_CURVES_REPORTED, *FIDELITY_CURVES_TUNED}:
         return curve_tables.curve_fidelity_problem(name)
+    if name in curve_trainings.FIDELITY_TRAINED:
+        return curve_trainings.trained_problem(name)
     return _named(name, FIDELITY_PROBLEMS | _CONDITIONAL_FIDELITIES)
 
 

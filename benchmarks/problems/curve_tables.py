@@ -39,6 +39,7 @@ __all__ = [
     "Table",
     "curve_fidelity_problem",
     "curve_problem",
+    "default",
     "surrogate",
     "table",
 ]
@@ -217,7 +218,7 @@ class _Evaluator:
         return self.known.value(config)
 
 
-def _default(of: CurveTask, quality: Quality, seed: int) -> Config:
+def default(of: CurveTask, quality: Quality, seed: int) -> Config:
     """Near the best of the first 50 trained configurations, or the worst of 20 random ones."""
     known = table(of.name)
     last = np.nan_to_num(known.losses[:, :, -1], nan=np.inf).mean(axis=1)
@@ -269,6 +270,6 @@ def curve_fidelity_problem(name: str) -> FidelityProblem:
         whole("epochs", 1, of.epochs),
         lambda fidelity: fidelity / of.epochs,
         lambda seed: _Evaluator(surrogate(of.name, metric), seed),
-        lambda quality, seed: _default(of, quality, seed),
+        lambda quality, seed: default(of, quality, seed),
         surrogate(of.name, metric).lowest,
     )

@@ -318,6 +318,17 @@ def test_problems_with_a_fidelity_and_without_are_of_the_same_table() -> None:
     assert good < np.median([single.value(each) for each in _table(_CLASSES).configs]) < bad
 
 
+def test_a_task_can_be_trained_in_a_search_too() -> None:
+    mf, config = fidelity_problem("mf-trained-mlp-cancer"), configuration(task("mlp-cancer"), 0, [])
+    config = {**config, "batch_size": 128}
+    run, same, other = (mf.evaluator(seed) for seed in (0, 0, 1))
+    assert run.loss(config, 3) == same.loss(config, 3) != other.loss(config, 3)
+    assert run.value(config) == other.value(config)
+    assert len({run.loss(config, epochs) for epochs in range(1, 55)}) > 50
+    diverged = mf.evaluator(0).loss({**config, "learning_rate": 1e30, "optimizer": "sgd"}, 54)
+    assert diverged == pytest.approx(2 * math.log(2))
+
+
 def test_a_table_that_is_not_there_says_how_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curve_tables, "FOLDER", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"cnn-digits.xz: make it with `scripts/bench curves pack`"):
