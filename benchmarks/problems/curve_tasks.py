@@ -40,9 +40,13 @@ _BATCH = whole("batch_size", 16, 256, log=True)
 _SMALL_BATCH = whole("batch_size", 8, 128, log=True)
 _SCHEDULE = choice("schedule", "constant", "cosine", "step")
 
-_CNN = (
+_GRATINGS = (
     *(real("learning_rate", 1e-3, 0.3, log=True), choice("optimizer", "sgd", "adamw"), _MOMENTUM, _DECAY, _DROPOUT),
     *(_SMALL_BATCH, whole("channels", 2, 16, log=True), _SCHEDULE, whole("shift", 0, 2)),
+)
+_IMAGES = (
+    *(real("learning_rate", 1e-3, 0.1, log=True), choice("optimizer", "sgd", "adamw"), _MOMENTUM, _DECAY, _DROPOUT),
+    *(_SMALL_BATCH, whole("channels", 2, 16, log=True), _SCHEDULE, whole("shift", 0, 1)),
 )
 _CANCER = (
     *(_RATE, choice("optimizer", "sgd", "adamw"), _MOMENTUM, _DECAY, _DROPOUT, _SMALL_BATCH),
@@ -69,7 +73,7 @@ _TRANSFORMER = (
 _WAVES = (
     *(choice("cell", "rnn", "gru", "lstm"), real("learning_rate", 1e-3, 0.3, log=True)),
     *(choice("optimizer", "sgd", "adamw"), _MOMENTUM, _DECAY, real("clip", 0.03, 10, log=True)),
-    *(_SMALL_BATCH, whole("width", 4, 48, log=True), _DROPOUT),
+    *(whole("batch_size", 16, 128, log=True), whole("width", 4, 48, log=True), _DROPOUT),
 )
 _SERIES = (
     *(choice("cell", "rnn", "gru", "lstm"), real("learning_rate", 1e-4, 0.3, log=True), _DECAY, _BATCH, _SCHEDULE),
@@ -77,7 +81,7 @@ _SERIES = (
 )
 
 TUNED = (
-    CurveTask("cnn-gratings", _CNN, 27, math.log(10), 800),
+    CurveTask("cnn-gratings", _GRATINGS, 27, math.log(10), 800),
     CurveTask("mlp-cancer", _CANCER, 54, math.log(2), 289),
     CurveTask("mlp-friedman2", _FRIEDMAN, 81),
     CurveTask("transformer-grammar", _TRANSFORMER, 27, 2.65, 200 * 23),
@@ -85,7 +89,7 @@ TUNED = (
 )
 """Optimizers are developed on these: one of each kind."""
 REPORTED = (
-    CurveTask("cnn-digits", _CNN, 36, math.log(10), 1000),
+    CurveTask("cnn-digits", _IMAGES, 36, math.log(10), 1000),
     CurveTask("mlp-digits", _DIGITS, 50, math.log(10), 1000),
     CurveTask("mlp-houses", _HOUSES, 100),
     CurveTask("transformer-text", (*_TRANSFORMER, choice("schedule", "constant", "cosine")), 36, 2.99, 200 * 23),
