@@ -58,7 +58,8 @@ def _epochs(task: CurveTask, config: Config) -> Iterator[tuple[float, float]]:
     optimizer = _optimizer(model, config)
     for epoch in range(task.epochs):
         model.train()
-        batches = torch.randperm(len(split.targets)).split(config["batch_size"])
+        parts = torch.randperm(len(split.targets)).split(config["batch_size"])
+        batches = [batch for batch in parts if len(batch) > 1]  # of one alone, there is no spread to normalise by
         for place, batch in enumerate(batches):
             _set_rate(optimizer, config, (epoch + place / len(batches)) / task.epochs)
             optimizer.zero_grad()

@@ -162,6 +162,12 @@ def test_each_task_trains_and_is_a_constant_of_its_seed(name: str) -> None:
     assert torch.equal(torch.random.get_rng_state(), randomness)
 
 
+def test_an_image_that_is_left_over_is_no_batch() -> None:
+    """Batch normalisation refuses one."""
+    config = {**configuration(task("mlp-digits"), 0, []), "normalisation": "batch", "batch_size": 299}
+    assert len(train(_short(task("mlp-digits")), config, 0).losses) == 2
+
+
 def test_what_diverges_is_recorded_so_and_not_trained_further() -> None:
     config = {**configuration(_REGRESSION, 0, []), "learning_rate": 1e30, "optimizer": "sgd", "batch_size": 256}
     found = train(_short(_REGRESSION, 5), config, 0)
