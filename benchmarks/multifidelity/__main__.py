@@ -25,6 +25,8 @@ from benchmarks.multifidelity.tables import cpu_table, ranking_tables, ranks, re
 from benchmarks.multifidelity.trying import parsed, try_all
 from benchmarks.problems import (
     FIDELITY_CONDITIONAL,
+    FIDELITY_CURVES_REPORTED,
+    FIDELITY_CURVES_TUNED,
     FIDELITY_REPORTED,
     FIDELITY_TUNED,
     FidelityProblem,
@@ -42,7 +44,8 @@ def _problems(text: str) -> tuple[str, ...]:
     """Names of problems; "pits" stands for those tuned ones that train nothing, other names of groups for theirs."""
     pits = tuple(name for name in FIDELITY_TUNED if name.startswith("mf-pits"))
     groups = {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED, "conditional": FIDELITY_CONDITIONAL}
-    return selected(text, groups | {"pits": pits})
+    curves = {"curves-reported": FIDELITY_CURVES_REPORTED, "curves-tuned": FIDELITY_CURVES_TUNED}
+    return selected(text, groups | curves | {"pits": pits})
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -56,7 +59,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--methods", type=names, metavar="A,B", help=f"{', '.join(METHODS)}; to try: {_TRIED_HELP}")
     parser.add_argument(
-        "--problems", type=_problems, metavar="X,Y", help="names, reported, tuned, pits, or conditional"
+        "--problems",
+        type=_problems,
+        metavar="X,Y",
+        help="names, reported, tuned, pits, conditional, curves-reported or curves-tuned",
     )
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR", help="where runs are recorded")
     add_running(parser)

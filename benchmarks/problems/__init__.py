@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from benchmarks.problems import branches, curves, fidelities, learning, synthetic
+from benchmarks.problems import branches, curve_tables, curve_trainings, curves, fidelities, learning, synthetic
 from benchmarks.problems.fidelities import Evaluator, FidelityProblem, Quality
 from benchmarks.problems.problem import Config, Param, Problem
 
 __all__ = [
     "CONDITIONAL_REPORTED",
+    "CURVES_REPORTED",
+    "CURVES_TUNED",
     "FIDELITY_CONDITIONAL",
+    "FIDELITY_CURVES_REPORTED",
+    "FIDELITY_CURVES_TUNED",
     "FIDELITY_PROBLEMS",
     "FIDELITY_REPORTED",
     "FIDELITY_TUNED",
@@ -55,15 +59,26 @@ CONDITIONAL_REPORTED = tuple(_CONDITIONAL)
 """Problems whose parameters have conditions: results are reported on these. `conditional` has others, to develop on."""
 FIDELITY_CONDITIONAL = tuple(_CONDITIONAL_FIDELITIES)
 """The same with a fidelity."""
+CURVES_REPORTED, CURVES_TUNED = curve_tables.REPORTED, curve_tables.TUNED
+"""Problems that are answered from tables of trainings: results are reported on the ones, optimizers developed on the
+others. A table is loaded once its problem is asked for."""
+FIDELITY_CURVES_REPORTED, FIDELITY_CURVES_TUNED = curve_tables.FIDELITY_REPORTED, curve_tables.FIDELITY_TUNED
+"""The same with a fidelity."""
 
 
 def problem(name: str) -> Problem:
     """The problem of that name; a ValueError lists them where there is none."""
+    if name in {*CURVES_REPORTED, *CURVES_TUNED}:
+        return curve_tables.curve_problem(name)
     return _named(name, PROBLEMS | _CONDITIONAL)
 
 
 def fidelity_problem(name: str) -> FidelityProblem:
     """The problem with a fidelity of that name; a ValueError lists them where there is none."""
+    if name in {*FIDELITY_CURVES_REPORTED, *FIDELITY_CURVES_TUNED}:
+        return curve_tables.curve_fidelity_problem(name)
+    if name in curve_trainings.FIDELITY_TRAINED:
+        return curve_trainings.trained_problem(name)
     return _named(name, FIDELITY_PROBLEMS | _CONDITIONAL_FIDELITIES)
 
 

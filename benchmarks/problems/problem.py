@@ -31,6 +31,7 @@ class Problem:
         optimum: the smallest value that any configuration has; None where it is not known.
         noise: standard deviation of the Gaussian noise that an evaluation adds to the value.
         cost: of evaluating a configuration; in units of its own, comparable within a problem.
+        observed: what an evaluation observes, where its noise depends on the configuration; `noise` is 0 then.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Problem:
     optimum: float | None = None
     noise: float = 0.0
     cost: Callable[[Config], float] = lambda _: 1.0
+    observed: Callable[[Config, np.random.Generator], float] | None = None
 
     @property
     def conditional(self) -> bool:
@@ -48,10 +50,12 @@ class Problem:
     @property
     def noisy(self) -> bool:
         """Whether what is observed is not the value."""
-        return self.noise > 0
+        return self.noise > 0 or self.observed is not None
 
     def loss(self, config: Config, generator: np.random.Generator) -> float:
         """What an evaluation observes; draws from the generator only where the problem is noisy."""
+        if self.observed is not None:
+            return self.observed(config, generator)
         value = self.value(config)
         return value + self.noise * float(generator.standard_normal()) if self.noisy else value
 

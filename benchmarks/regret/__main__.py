@@ -16,19 +16,28 @@ from benchmarks.comparing.methods import Method, refuse_changed
 from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import requests
 from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
-from benchmarks.problems import CONDITIONAL_REPORTED, REPORTED, TUNED, Problem, problem
+from benchmarks.problems import (
+    CONDITIONAL_REPORTED,
+    CURVES_REPORTED,
+    CURVES_TUNED,
+    REPORTED,
+    TUNED,
+    Problem,
+    problem,
+)
 from benchmarks.regret.methods import CONDITIONAL_METHODS, METHODS, find
 from benchmarks.regret.record import FOLDER, results_in
 from benchmarks.regret.running import perform
 from benchmarks.regret.study import study_of
 from benchmarks.regret.tables import ranks, tables
 
-_PROBLEMS_HELP = "names, reported, tuned, or conditional"
+_PROBLEMS_HELP = "names, reported, tuned, conditional, curves-reported or curves-tuned"
 
 
 def _problems(text: str) -> tuple[str, ...]:
-    """Names of problems; "reported", "tuned" and "conditional" stand for theirs."""
-    return selected(text, {"reported": REPORTED, "tuned": TUNED, "conditional": CONDITIONAL_REPORTED})
+    """Names of problems; names of groups stand for theirs."""
+    groups = {"reported": REPORTED, "tuned": TUNED, "conditional": CONDITIONAL_REPORTED}
+    return selected(text, groups | {"curves-reported": CURVES_REPORTED, "curves-tuned": CURVES_TUNED})
 
 
 def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Problem]]:
