@@ -181,19 +181,22 @@ def mapped_config(space: SearchSpace, config: Mapping[str, Any], before: SearchS
     Raises:
         SpaceError: if it can't be mapped.
     """
-    given = {name: value for name, value in config.items() if name in space and not _is_constant(space[name])}
+    given = _without_constants(config, space)
     unused = np.random.default_rng(0)  # what it draws is refused below
     filled: Mapping[str, Any] = space.filled(given, unused)
     mapped = space.completed(filled, unused)
     for name, value in mapped.items():
         if _is_constant(space[name]):
             _check_same(name, value, config, before)
-        elif name not in given and not space[name].is_fidelity and space[name].default is None:
+        elif name not in given and space[name].searched and space[name].default is None:
             raise SpaceError(_needs_default(name, before))
-    for name in before.fidelities:
-        if name not in space:
-            _check_same(name, getattr(before[name], "upper", None), config, before)
+    for name in set(before.fidelities).difference(space):
+        _check_same(name, getattr(before[name], "upper", None), config, before)
     return {name: value for name, value in mapped.items() if name in given or space[name].searched}
+
+
+def _without_constants(config: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name in space and not _is_constant(space[name])}
 
 
 def _is_constant(parameter: Parameter) -> bool:

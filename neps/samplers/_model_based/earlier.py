@@ -63,22 +63,38 @@ def _trusted(axes: Axes, earlier: tuple[Trial, ...], own: tuple[Trial, ...]) -> 
     if len(own) < _FEWEST or not axes.dimensions:
         return earlier
     part, latest = _part(earlier), _latest(own)
-    ours = np.array([observed_loss(trial) for trial in latest])
-    theirs = np.array([observed_loss(trial) for trial in part])
-    if not np.isfinite(ours).sum() >= _FEWEST or not np.isfinite(theirs).any():
-        return earlier if np.isfinite(theirs).any() else None
-    X, Z = _points(axes, part), _points(axes, latest)
+    theirs, ours = _losses(part), _losses(latest)
+    if not np.isfinite(theirs).any():
+        return None
+    if np.isfinite(ours).sum() < _FEWEST:
+        return earlier
     choices = np.append(axes.choices, 0) if axes.space.fidelity is not None else axes.choices
     with calm():
-        shift = _shift(X, theirs, Z, ours, choices)
-        gains = [_gain(X, theirs + constant, Z, ours, choices) for constant in (0.0, shift)]
+        constant, odds, gain = _likeliest(_points(axes, part), theirs, _points(axes, latest), ours, choices)
+    if odds + _ODDS < 0.0:
+        return None
+    if gain.at_best < 0.0 and _are_enough(own, axes):
+        return ()
+    return tuple(_shifted(trial, constant) for trial in earlier) if constant else earlier
+
+
+def _are_enough(own: tuple[Trial, ...], axes: Axes) -> bool:
+    return axes.space.fidelity is None and len(own) >= max(_MANY, 2 * usual_size(axes.space))
+
+
+def _losses(trials: Sequence[Trial]) -> _Array:
+    return np.array([observed_loss(trial) for trial in trials])
+
+
+def _likeliest(
+    X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[np.intp]
+) -> tuple[float, float, _Gain]:
+    """The constant, 0 or another, with which earlier losses explain own ones best; its log odds, and what is gained."""
+    shift = _shift(X, theirs, Z, ours, choices)
+    gains = [_gain(X, theirs + constant, Z, ours, choices) for constant in (0.0, shift)]
     odds = [gains[0].in_turn, gains[1].in_turn - 0.5 * math.log(len(ours))]
     best = int(np.argmax(odds))
-    if odds[best] + _ODDS < 0.0:
-        return None
-    if axes.space.fidelity is None and len(own) >= max(_MANY, 2 * usual_size(axes.space)) and gains[best].at_best < 0:
-        return ()
-    return earlier if best == 0 else tuple(_shifted(trial, shift) for trial in earlier)
+    return (0.0, shift)[best], odds[best], gains[best]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
