@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ def import_trials(
     root, strict = root_path(root_directory), ARGUMENTS.flag("strict", strict)
     definition = read_definition(root)
     space, layout = SearchSpace.from_definition(definition.space, definition.forbid), Layout(root, definition.run)
+    _check_elsewhere(root, source)
     name, found = found_in(source, study_name, space)
     trials, left_out = [], []
     for what, each in found:
@@ -89,6 +91,11 @@ def import_trials(
     check_not_moved(root, definition.run, "What was imported")
     _logger.info("%s imported into %s from %s", counted(len(new), "result"), root, name)
     return len(new)
+
+
+def _check_elsewhere(root: str, source: object) -> None:
+    if isinstance(source, str | os.PathLike) and os.path.isdir(source) and os.path.samefile(root, source):  # noqa: PTH112, PTH121
+        raise ArgumentError(f"source is {root}, the run itself, which knows its own results. Pass another root directory.")
 
 
 def _publish(layout: Layout, trials: Sequence[Trial], source: str) -> None:

@@ -149,7 +149,7 @@ class Confirmation:
         more = f" and {len(self.finalists) - most} more" if len(self.finalists) > most else ""
         words = f"trial {numbers}" if len(self.finalists) == 1 else f"trials {numbers}{more}, the best first,"
         words += f" with {counted(len(self._seeds), 'seed')}"
-        if (sure := self.finalists[0].better_than_next) is not None:
+        if (sure := self.finalists[0].better_than_next) is not None and not self._repeats:
             first, second, *_ = self.finalists
             words += f"; {first.number} is better than {second.number} with a probability of {100 * sure:.3g} %"
         return words + self._not_ended()
