@@ -98,6 +98,12 @@ class Queue:
         """What a user has given."""
         return self._first[entry.place - 1] if entry.batch == 0 else self._configs[entry]
 
+    @property
+    def coming(self) -> list[Given]:
+        """What no known decision has taken, in its order."""
+        taken, first = set(self._taken.values()), [Entry(0, place) for place in range(1, len(self._first) + 1)]
+        return [self.config(entry) for entry in (*first, *self._untaken) if entry not in taken]
+
     def index(self, number: int) -> int:
         """Which of the sampler's own decisions trial `number` is, if it takes nothing: the lowest one that is free.
 
@@ -116,11 +122,10 @@ class Queue:
         return None if index == number - len(self._first) else index
 
     @property
-    def waiting(self) -> list[Given]:
-        """Those of the known lists that no known decision has taken, `first_configs` included, in their order."""
+    def waiting(self) -> int:
+        """How many of the known lists no known decision has taken, `first_configs` included."""
         first = {entry.place for entry in self._taken.values() if entry.batch == 0}
-        given = [config for place, config in enumerate(self._first, start=1) if place not in first]
-        return [*given, *map(self._configs.__getitem__, self._untaken)]
+        return len(self._untaken) + len(self._first) - len(first)
 
     @property
     def total(self) -> int:

@@ -72,7 +72,7 @@ def fields(run: Overview) -> dict[str, Any]:
         else {"reason": run.ended.ending.reason, "time": _time(run.ended.made), "begun_since": run.begun_since},
         "imported": len(history.imported),
         "earlier": len(history.earlier),
-        "queue": {"enqueued": run.queue.total, "waiting": len(run.queue.waiting)},
+        "queue": {"enqueued": run.queue.total, "waiting": run.queue.waiting},
         "confirmed": None if run.confirmation is None else _confirmed(run.confirmation),
     }
     plain: dict[str, Any] = strict(document)
