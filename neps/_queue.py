@@ -124,11 +124,16 @@ class Queue:
         return None if index == number - len(self._first) else index
 
     @property
-    def waiting(self) -> list[Given]:
-        """Those of the known lists that no known decision has taken, `first_configs` included, in their order."""
+    def coming(self) -> list[Given]:
+        """What no known decision has taken, `first_configs` included, in its order."""
         decided = self._taken.keys() | self._indices.keys() | self._drawn
-        given = [config for number, config in enumerate(self._first, start=1) if number not in decided]
-        return [*given, *map(self._configs.__getitem__, self._untaken)]
+        first = [config for number, config in enumerate(self._first, start=1) if number not in decided]
+        return [*first, *map(self._configs.__getitem__, self._untaken)]
+
+    @property
+    def waiting(self) -> int:
+        """How many there are of these."""
+        return len(self.coming)
 
     @property
     def total(self) -> int:

@@ -135,8 +135,8 @@ def _ended(ended: PublishedEnding, begun_since: int) -> str:
 
 
 def _queued(queue: Queue) -> str:
-    enqueued, waiting = f"{counted(queue.total, 'configuration')} enqueued", len(queue.waiting)
-    return f"{enqueued}, {waiting} not decided yet" if waiting else f"{enqueued}, all decided"
+    enqueued = f"{counted(queue.total, 'configuration')} enqueued"
+    return f"{enqueued}, {queue.waiting} not decided yet" if queue.waiting else f"{enqueued}, all decided"
 
 
 def _leaving(leaving: Leaving) -> str:
@@ -205,10 +205,10 @@ def _staying(run: Overview) -> list[str]:
 
 def _next(run: Overview) -> list[str]:
     """What users have enqueued, and nobody has decided yet."""
-    if not (waiting := run.queue.waiting):
+    if not (coming := run.queue.coming):
         return []
-    lines = [f"  {readable(config) or '(the defaults)'}" for config in waiting[:_MOST_ENQUEUED]]
-    more = len(waiting) - len(lines)
+    lines = [f"  {readable(config) or '(the defaults)'}" for config in coming[:_MOST_ENQUEUED]]
+    more = len(coming) - len(lines)
     return ["enqueued, not decided yet:", *lines, *([f"  and {more} more"] if more else [])]
 
 

@@ -76,7 +76,7 @@ def fields(run: Overview) -> dict[str, Any]:
         "imported": len(history.imported),
         "imported_best": _imported(history),
         "earlier": len(history.earlier),
-        "queue": {"enqueued": run.queue.total, "waiting": len(run.queue.waiting)},
+        "queue": {"enqueued": run.queue.total, "waiting": run.queue.waiting},
         "confirmed": None if run.confirmation is None else _confirmed(run.confirmation),
     }
     plain: dict[str, Any] = strict(document)

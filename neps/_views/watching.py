@@ -92,7 +92,7 @@ def _state(run: Overview) -> Hashable:
     running = tuple((each.number, each.attempt, each.dead, each.report) for each in run.running)
     counts = (len(run.history), len(run.history.succeeded), run.waiting, run.dead_count, run.running_count)
     leaving = None if run.leaving is None else (run.leaving.made, len(run.leaving.staying))
-    known = (run.queue.total, len(run.queue.waiting), len(run.history.imported), run.ended, str(run.confirmation))
+    known = (run.queue.total, run.queue.waiting, len(run.history.imported), run.ended, str(run.confirmation))
     return run.definition.run, counts, len(run.failed), len(run.damaged), tuple(run.short), running, leaving, known
 
 

@@ -50,9 +50,9 @@ def test_each_entry_is_next_until_a_decision_has_taken_it_and_again_once_that_is
     queue = Queue()
     queue.add(1, [{"x": 1}, {"x": 2}])
     queue.seen(trial(1, Entry(1, 1)))
-    assert (queue.next(2), len(queue.waiting), queue.total) == (Entry(1, 2), 1, 2)
+    assert (queue.next(2), queue.waiting, queue.total) == (Entry(1, 2), 1, 2)
     queue.gone(1)
-    assert (queue.next(1), len(queue.waiting)) == (Entry(1, 1), 2)
+    assert (queue.next(1), queue.waiting) == (Entry(1, 1), 2)
 
 
 def test_a_list_that_is_seen_after_the_decision_that_takes_of_it() -> None:

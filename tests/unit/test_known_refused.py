@@ -107,13 +107,13 @@ def test_a_grid_is_complete_where_a_first_one_was_passed_over(tmp_path: Path) ->
 
 def test_who_is_refused_is_no_longer_awaited_and_nobody_draws_what_stands_in_its_place() -> None:
     queue = Queue([{"x": 1}, {"x": 2}])
-    assert len(queue.waiting) == 2
+    assert queue.waiting == 2
     queue.refuse(Entry(0, 1))
     assert (queue.next(1), queue.index(1)) == (None, 1)
     queue.seen(Trial(number=1, decision=Decision(number=1, config={}, index=1)))
-    assert (queue.next(2), len(queue.waiting)) == (Entry(0, 2), 1)
+    assert (queue.next(2), queue.waiting) == (Entry(0, 2), 1)
     queue.seen(Trial(number=2, decision=Decision(number=2, config={}, entry=Entry(0, 2))))
-    assert (queue.index(3), len(queue.waiting)) == (2, 0)
+    assert (queue.index(3), queue.waiting) == (2, 0)
 
 
 def test_what_waits_costs_nothing_until_it_is_taken(tmp_path: Path) -> None:
