@@ -28,6 +28,7 @@ class Method:
         models: whether it fits a model of the loss to all that it has seen.
         prior: what kind of a prior it gets.
         watched: whether evaluations of one configuration are glances at one training.
+        conditional: whether it runs on problems with conditions; what ours decide there has a version of its own.
     """
 
     name: str
@@ -39,20 +40,21 @@ class Method:
     models: bool = True
     prior: Quality | None = None
     watched: bool = False
+    conditional: bool = False
 
     @property
     def argument(self) -> str:
         """What its driver is told to be."""
-        return self.told or self.name
+        return f"{self.searcher} conditional" if self.searcher and self.conditional else self.told or self.name
 
     @property
     def searcher(self) -> str | None:
         """The searcher of this repository that it is, or None."""
-        return self.argument if self.driver == _DRIVER else None
+        return self.told or self.name if self.driver == _DRIVER else None
 
     def with_prior(self, prior: Quality) -> Method:
         """The same with a prior."""
-        return dataclasses.replace(self, name=f"{self.name}@{prior}", told=self.argument, prior=prior)
+        return dataclasses.replace(self, name=f"{self.name}@{prior}", told=self.told or self.name, prior=prior)
 
 
 def ours(searcher: str, name: str = "", *, evaluations: int = 1, models: bool = True) -> Method:
@@ -77,6 +79,6 @@ def refuse_changed(methods: Iterable[Method]) -> None:
     Raises:
         SystemExit: if so.
     """
-    for searcher in dict.fromkeys(method.searcher for method in methods):
-        if searcher is not None and (difference := check(searcher, only_defaults=True)):
+    for searcher, conditional in dict.fromkeys((method.searcher, method.conditional) for method in methods):
+        if searcher and (difference := check(searcher, conditional=conditional, only_defaults=True)):
             raise SystemExit(f"error: {difference}")

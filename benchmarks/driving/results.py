@@ -10,7 +10,7 @@ import json
 import lzma
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -78,11 +78,16 @@ class Results(Generic[_Record]):
         except (ValueError, KeyError, TypeError, EOFError, lzma.LZMAError) as error:
             raise SystemExit(f"error: {path} holds no records of runs: {error!r}. Restore it, or remove it.") from None
 
-    def latest(self, methods: Iterable[str], versions: Mapping[str, str]) -> list[_Record]:
-        """The records of each method in the version that `versions` names, else in the one that was added last."""
+    def latest(
+        self, methods: Iterable[str], versions: Mapping[str, str], problems: Container[str] | None = None
+    ) -> list[_Record]:
+        """The records of each method in the version that `versions` names, else in the one that was added last.
+
+        Of all problems, or of these: on problems with conditions a method has another version.
+        """
         found = list[_Record]()
         for method in methods:
-            records = self.read(method)
+            records = [record for record in self.read(method) if problems is None or record.key.problem in problems]
             version = versions.get(method, records[-1].key.version if records else "")
             found += [record for record in records if record.key.version == version]
         return found

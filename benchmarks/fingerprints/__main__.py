@@ -39,14 +39,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         changed += 1
         print(line)
     for searcher in options.searchers:
-        began, found = time.process_time(), check(searcher, options.folder)
-        changed += bool(found) and not options.write
-        count = sum(len(variant.decisions) for variant in read(searcher, options.folder))
-        print(f"{searcher}: {found or f'{count} decisions are as recorded'} ({time.process_time() - began:.1f} s)")
-        if options.write:
-            made = write(searcher, options.folder)
-            print(f"  written: version {made[0].version}, {sum(len(each.decisions) for each in made)} decisions")
+        for conditional in (False, True):
+            changed += _compared(searcher, options, conditional)
     return int(changed > 0)
+
+
+def _compared(searcher: str, options: argparse.Namespace, conditional: bool) -> bool:  # noqa: FBT001 - as it is called
+    """Whether it decides otherwise than recorded, and that isn't recorded."""
+    began, found = time.process_time(), check(searcher, options.folder, conditional=conditional)
+    count = sum(len(variant.decisions) for variant in read(searcher, options.folder, conditional=conditional))
+    where = " with conditions" if conditional else ""
+    print(f"{searcher}{where}: {found or f'{count} decisions are as recorded'} ({time.process_time() - began:.1f} s)")
+    if options.write:
+        made = write(searcher, options.folder, conditional=conditional)
+        print(f"  written: version {made[0].version}, {sum(len(each.decisions) for each in made)} decisions")
+    return bool(found) and not options.write
 
 
 if __name__ == "__main__":

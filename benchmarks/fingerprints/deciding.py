@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from benchmarks.fingerprints.histories import STORIES, Row, history_of, loss_at, rows_of
-from benchmarks.fingerprints.spaces import SPACES, searched, space_of, unit_of
+from benchmarks.fingerprints.histories import STORIES, Row, history_of, loss_at, rows_of, units_in
+from benchmarks.fingerprints.spaces import SPACES, is_conditional, searched, space_of, unit_of
 from neps._budget import Budget
 from neps._history import History
 from neps._trial import Decision, Value, place_fields
@@ -56,16 +57,24 @@ RUNS: Mapping[str, Run] = {
     "run over shares with a budget of cost": Run("share", 60, cost=8.0, seed=6),
     "run over shares, some priors": Run("share, some priors", 40, workers=3, diverging=8, seed=7),
     "run over finite epochs": Run("finite epochs", 40, failing=10, seed=8),
+    "run in branches": Run("branches", 24, workers=2, failing=9, seed=10),
+    "run in branches over epochs": Run("branches, epochs, prior", 40, workers=2, diverging=11, seed=11),
 }
 
 
-def decisions(searcher: str, settings: Mapping[str, Any]) -> Decisions:
-    """All that a searcher decides; with settings other than its defaults, where histories are brief."""
-    return dict(_on_histories(searcher, settings)) | dict(_in_runs(searcher, settings))
+def decisions(searcher: str, settings: Mapping[str, Any], *, conditional: bool) -> Decisions:
+    """All that a searcher decides in spaces with conditions, or in those without.
+
+    With settings other than its defaults, where histories are brief.
+    """
+    made = (_on_histories(searcher, settings, conditional), _in_runs(searcher, settings, conditional))
+    return dict(itertools.chain(*made))
 
 
-def _on_histories(searcher: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _on_histories(searcher: str, settings: Mapping[str, Any], conditional: bool) -> Iterator[tuple[str, Any]]:  # noqa: FBT001 - as it is called
     for name, story in STORIES.items():
+        if is_conditional(SPACES[story.space]) != conditional:
+            continue
         rows, space = _rows(name), space_of(SPACES[story.space])
         sampler = _sampler(searcher, space, settings) if story.brief or not settings else None
         if sampler is None:
@@ -75,11 +84,12 @@ def _on_histories(searcher: str, settings: Mapping[str, Any]) -> Iterator[tuple[
             yield f"{name}, trial {count + 1}", _plain(_ask(sampler, history, _budget(rows[:count])), space)
 
 
-def _in_runs(searcher: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _in_runs(searcher: str, settings: Mapping[str, Any], conditional: bool) -> Iterator[tuple[str, Any]]:  # noqa: FBT001 - as it is called
     over_fidelities = _sampler(searcher, space_of(SPACES["floats"]), {}) is None
     for name, run in RUNS.items():
         space = space_of(SPACES[run.space])
         wanted = (run.brief or not settings) and (over_fidelities or run.cost or space.fidelity is None)
+        wanted = wanted and is_conditional(SPACES[run.space]) == conditional
         sampler = _sampler(searcher, space, settings) if wanted else None
         if sampler is None:
             continue
@@ -126,9 +136,10 @@ class _Objective:
             return None
         if self._run.diverging and self._evaluations % self._run.diverging == 0:
             return float("nan")
-        units = [unit_of(self._described[name], config[name]) for name in searched(self._described)]
+        described, best = self._described, (0.4, 0.7, 0.2)
+        units = [unit_of(described[name], config[name]) if name in config else 0.0 for name in searched(described)]
         share = self._share(config)
-        loss = loss_at(units, (0.4, 0.7, 0.2), share)
+        loss = loss_at(units_in(described, config, units, best), best, share)
         return {"loss": loss, "cost": float(f"{share * (0.5 + units[0]):.6g}")} if self._run.cost else loss
 
     def _share(self, config: Mapping[str, Value]) -> float:
@@ -148,10 +159,10 @@ def _plain(answer: Suggestion | Decision | Wait | Done | None, space: Any) -> An
         return {"done": answer.reason}
     if answer is None:
         return None
-    if sorted(answer.config) != sorted(space.parameters):
+    if not (space.is_conditional or sorted(answer.config) == sorted(space.parameters)):
         raise ValueError(f"a configuration of other parameters than the space's: {dict(answer.config)}")
     fields = {
-        "config": {name: answer.config[name] for name in space.parameters},
+        "config": {name: answer.config[name] for name in space.parameters if name in answer.config},
         "previous": answer.previous,
         "place": answer.place and list(place_fields(answer.place).values()),
         "reasons": dict(answer.metadata),
@@ -171,7 +182,10 @@ def is_near(name: str, decision: Mapping[str, Any], other: Mapping[str, Any]) ->
         return False
     if "config" not in decision or "config" not in other:
         return decision == other
-    pairs = [(described[key], decision["config"][key], other["config"][key]) for key in searched(described)]
+    if decision["config"].keys() != other["config"].keys():
+        return False
+    shared = [key for key in searched(described) if key in decision["config"]]
+    pairs = [(described[key], decision["config"][key], other["config"][key]) for key in shared]
     return all(abs(unit_of(each, one) - unit_of(each, two)) <= _NEAR for each, one, two in pairs)
 
 

@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from benchmarks.fingerprints.places import AT_RUNGS, Placed, place
-from benchmarks.fingerprints.spaces import SPACES, Described, searched, space_of, value_at
+from benchmarks.fingerprints.spaces import SPACES, Described, active, searched, space_of, value_at
 from neps._history import History
 from neps._trial import Decision, Place, Result, Status, Trial
 
-__all__ = ["STORIES", "Row", "Story", "history_of", "loss_at", "rows_of"]
+__all__ = ["STORIES", "Row", "Story", "history_of", "loss_at", "rows_of", "units_in"]
 
 _OWN = {"walk": 0.2, "slope": 0.1, "trend": 0.3, "early_noise": 0.02}
 
@@ -138,6 +138,24 @@ STORIES: Mapping[str, Story] = {
         running=6,
         remembers=True,
     ),
+    "branches": Story(
+        space="branches",
+        trials=80,
+        asked=(0, 10, 30, 80),
+        noise=0.05,
+        every={"failed": 9, "damaged": 31},
+        running=2,
+        costs=True,
+        brief=True,
+    ),
+    "branches by number": Story(space="branches by number", trials=40, asked=(10, 40)),
+    "branches, prior": Story(space="branches, prior", trials=40, asked=(0, 12, 40)),
+    "branches, rungs": Story(
+        space="branches, epochs", trials=100, asked=(12, 100), places="asha", every={"failed": 8}, running=1, brief=True
+    ),
+    "branches, brackets": Story(
+        space="branches, epochs, prior", trials=60, asked=(20, 60), places="hyperband", curves=True, brief=True
+    ),
 }
 """By name; the name is the seed as well."""
 
@@ -172,7 +190,8 @@ def rows_of(name: str) -> list[Row]:
 def _row(story: Story, number: int, placed: Placed | None, units: Sequence[float], noise: float) -> Row:
     config, share = _configuration(SPACES[story.space], placed, units)
     end = _end(story, number)
-    loss = _LARGEST.get(end, loss_at(units, story.best, share, story.noise * noise))
+    known = units_in(SPACES[story.space], config, units, story.best)
+    loss = _LARGEST.get(end, loss_at(known, story.best, share, story.noise * noise))
     succeeded, fifth = end not in {"failed", "pending", "damaged"}, story.remembers and number % 5 == 0
     costs = story.costs and (succeeded or end == "failed") and number % 9
     return Row(
@@ -190,7 +209,7 @@ def _row(story: Story, number: int, placed: Placed | None, units: Sequence[float
 def _configuration(described: Described, placed: Placed | None, units: Sequence[float]) -> tuple[dict[str, Any], float]:
     """The values, and what share of the highest fidelity they have."""
     at = dict(zip(searched(described), units, strict=True))
-    config = {name: value_at(arguments, at.get(name, 0.0)) for name, arguments in described.items()}
+    config = active(described, {name: value_at(each, at.get(name, 0.0)) for name, each in described.items()})
     for name, arguments in described.items():
         if placed is not None and arguments.get("is_fidelity"):
             config[name] = AT_RUNGS[name][placed.rung]
@@ -202,6 +221,14 @@ def _end(story: Story, number: int) -> str:
     if number > story.trials - story.running:
         return "pending"
     return next((end for end, count in story.every.items() if number % count == 0), "success")
+
+
+def units_in(
+    described: Described, config: Mapping[str, Any], units: Sequence[float], best: Sequence[float]
+) -> list[float]:
+    """Those of what is searched, with the best for what is inactive: it adds nothing to the loss."""
+    pairs = enumerate(zip(searched(described), units, strict=True))
+    return [unit if name in config else best[place % len(best)] for place, (name, unit) in pairs]
 
 
 def loss_at(units: Sequence[float], best: Sequence[float], share: float = 1.0, noise: float = 0.0) -> float:

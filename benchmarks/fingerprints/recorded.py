@@ -1,6 +1,7 @@
 """Recorded fingerprints: a file for each searcher, what of it today's decisions differ in, and the version of its runs.
 
-The version is that of benchmark runs. It is a digest of the decisions, and it stays while none of them changes.
+The version is that of benchmark runs. It is a digest of the decisions, and it stays while none of them changes. What is
+decided in spaces with conditions is recorded apart, and has a version of its own.
 """
 
 from __future__ import annotations
@@ -88,12 +89,12 @@ def differences(variant: Variant, now: Decisions) -> list[Difference]:
     return _beyond_rounding(variant.decisions, now)
 
 
-def check(searcher: str, folder: Path = FOLDER, *, only_defaults: bool = False) -> str:
+def check(searcher: str, folder: Path = FOLDER, *, conditional: bool = False, only_defaults: bool = False) -> str:
     """Nothing if a searcher decides as recorded; else which of its decisions differ, and what to do."""
-    recorded = read(searcher, folder)
+    recorded = read(searcher, folder, conditional=conditional)
     lines = [] if recorded else [f"No decisions of {searcher!r} are recorded."]
     for variant in recorded[:1] if only_defaults else recorded:
-        now = _through_json(decisions(searcher, variant.settings))
+        now = _through_json(decisions(searcher, variant.settings, conditional=conditional))
         if found := differences(variant, now):
             count = f"{len(found)} of {len(variant.decisions)} decisions differ"
             lines += [f"{variant.name} decides differently now: {count}.", *(f"  {each}" for each in found[:_SHOWN])]
@@ -150,33 +151,38 @@ def _beyond_rounding(recorded: Decisions, now: Decisions) -> list[Difference]:
 # ----------------------------------------------------------------------------------------------------------- files
 
 
-def read(searcher: str, folder: Path = FOLDER) -> list[Variant]:
+def read(searcher: str, folder: Path = FOLDER, *, conditional: bool = False) -> list[Variant]:
     """The recorded variants of a searcher, that with its defaults first."""
-    path = folder / f"{searcher}.json"
+    path = _path(searcher, folder, conditional)
     if not path.exists():
         return []
     content = json.loads(path.read_text(encoding="utf-8"))
     return [Variant(searcher, **fields) for fields in content]
 
 
-def write(searcher: str, folder: Path = FOLDER) -> list[Variant]:
+def write(searcher: str, folder: Path = FOLDER, *, conditional: bool = False) -> list[Variant]:
     """Record what a searcher decides now. Variants whose decisions are as recorded keep their version.
 
     Where libraries have other last digits than those that recorded, such variants keep their decisions, too.
     """
-    before = {repr(variant.settings): variant for variant in read(searcher, folder)}
+    before = {repr(variant.settings): variant for variant in read(searcher, folder, conditional=conditional)}
     found = []
     for settings in variants(searcher):
-        now, old = _through_json(decisions(searcher, settings)), before.get(repr(dict(settings)))
+        now = _through_json(decisions(searcher, settings, conditional=conditional))
+        old = before.get(repr(dict(settings)))
         if old is not None and not differences(old, now):
             kept = now if old.bits == bits_here() else now | old.decisions
             found.append(dataclasses.replace(old, decisions={where: kept[where] for where in now}))
         else:
             found.append(Variant(searcher, dict(settings), now, digest_of(settings, now), bits_here()))
-    folder.mkdir(exist_ok=True)
-    text = ",\n".join(_text(variant) for variant in found)
-    (folder / f"{searcher}.json").write_text(f"[\n{text}\n]\n", encoding="utf-8")
+    path, text = _path(searcher, folder, conditional), ",\n".join(_text(variant) for variant in found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
     return found
+
+
+def _path(searcher: str, folder: Path, conditional: bool) -> Path:  # noqa: FBT001 - as it is called
+    return folder / ("conditional" if conditional else "") / f"{searcher}.json"
 
 
 def digest_of(settings: Mapping[str, Any], made: Decisions) -> str:

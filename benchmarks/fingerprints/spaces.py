@@ -11,7 +11,7 @@ from typing import Any
 
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace
 
-__all__ = ["SPACES", "Described", "searched", "space_of", "unit_of", "value_at"]
+__all__ = ["SPACES", "Described", "active", "is_conditional", "searched", "space_of", "unit_of", "value_at"]
 
 Described = Mapping[str, Mapping[str, Any]]
 """A kind and its arguments, by name."""
@@ -37,6 +37,25 @@ def _expected(value: Any, confidence: str) -> dict[str, Any]:
 
 _EPOCHS = {"epochs": _integer(1, 9, is_fidelity=True)}
 _SHARE = {"share": _float(0.05, 1.0, is_fidelity=True)}
+
+
+def _if(parent: str, *values: Any) -> dict[str, list[Any]]:
+    return {parent: list(values)}
+
+
+_BRANCHES = {
+    "x": _float(0.0, 1.0),
+    "kind": _choice("a", "b", "c"),
+    "rate": _float(1e-4, 1.0, log=True, active_if=_if("kind", "a")),
+    "depth": _integer(1, 6, active_if=_if("kind", "b", "c")),
+    "gate": _float(-1.0, 1.0, active_if=_if("depth", 3, 4, 5, 6)),
+    "wide": _choice("no", "yes", active_if=_if("kind", "c")),
+}
+"""Parents come before what depends on them."""
+_EXPECTED_BRANCH = {
+    "kind": _choice("a", "b", "c", **_expected("b", "medium")),
+    "depth": _integer(1, 6, active_if=_if("kind", "b", "c"), **_expected(4, "high")),
+}
 
 SPACES: Mapping[str, Described] = {
     "floats": {"x": _float(-1.0, 1.0), "y": _float(0.0, 10.0), "z": _float(-3.0, 5.0)},
@@ -87,6 +106,16 @@ SPACES: Mapping[str, Described] = {
         "size": _integer(1, 64, log=True),
         **_SHARE,
     },
+    "branches": _BRANCHES,
+    "branches by number": {
+        "layers": _integer(1, 3),
+        "rate": _float(1e-4, 1.0, log=True),
+        "width 2": _float(0.0, 1.0, active_if=_if("layers", 2, 3)),
+        "width 3": _float(0.0, 1.0, active_if=_if("layers", 3)),
+    },
+    "branches, prior": _BRANCHES | _EXPECTED_BRANCH,
+    "branches, epochs": _BRANCHES | _EPOCHS,
+    "branches, epochs, prior": _BRANCHES | _EXPECTED_BRANCH | _EPOCHS,
 }
 
 
@@ -102,6 +131,20 @@ def _parameter(kind: str, **arguments: Any) -> Any:
 def searched(described: Described) -> Sequence[str]:
     """The parameters that are neither constant nor a fidelity."""
     return [name for name, each in described.items() if each["kind"] != "constant" and not each.get("is_fidelity")]
+
+
+def is_conditional(described: Described) -> bool:
+    """Whether some parameters exist only under conditions."""
+    return any("active_if" in arguments for arguments in described.values())
+
+
+def active(described: Described, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is active of a configuration that holds a value of each parameter."""
+    found = dict[str, Any]()
+    for name, arguments in described.items():
+        if all(found.get(parent) in values for parent, values in arguments.get("active_if", {}).items()):
+            found[name] = config[name]
+    return found
 
 
 def value_at(arguments: Mapping[str, Any], unit: float) -> Any:

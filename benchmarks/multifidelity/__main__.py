@@ -73,8 +73,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _selection(options: argparse.Namespace) -> tuple[list[Method], list[FidelityProblem]]:
     """By default everything that is reported."""
     problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
-    chosen = CONDITIONAL_METHODS if all(problem.conditional for problem in problems) else METHODS
-    return [find(name) for name in options.methods or chosen], problems
+    conditional = all(problem.conditional for problem in problems)
+    chosen = options.methods or (CONDITIONAL_METHODS if conditional else METHODS)
+    return [find(name, conditional=conditional) for name in chosen], problems
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -100,7 +101,8 @@ def _try(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     """Print the tables; write them, and draw, where that was asked for."""
     methods, problems = _selection(options)
-    records = results_in(options.results).latest([method.name for method in methods], dict(options.version))
+    found = results_in(options.results)
+    records = found.latest([each.name for each in methods], dict(options.version), {each.name for each in problems})
     seeds = options.seeds or _SEEDS
     by_account = studies([each for each in records if each.key.seed in seeds], problems, methods)
     print(text := tables(by_account))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from benchmarks.comparing.methods import Method, found, ours
@@ -108,9 +109,11 @@ PAIRS: tuple[tuple[str, str], ...] = (
 """Which two are compared run by run."""
 
 
-def find(name: str) -> Method:
+def find(name: str, *, conditional: bool = False) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository."""
     argument, at, prior = name.partition("@")
+    if conditional:
+        return dataclasses.replace(find(name), conditional=True)
     if (known := (METHODS | CONDITIONAL_METHODS).get(name)) is not None:
         return known
     if (method := found(argument, {})) is not None and at + prior in {"", *(f"@{prior}" for prior in _PRIORS)}:

@@ -1,4 +1,4 @@
-"""Searchers of this repository, without files: `here_driver.py SEARCHER`.
+"""Searchers of this repository, without files: `here_driver.py SEARCHER`, or `"SEARCHER conditional"`.
 
 A method of `benchmarks.regret` and `benchmarks.multifidelity`, run in neps's own environment; `pipe` says how the two
 talk.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FINGERPRINTS = Path(__file__).parents[1] / "fingerprints" / "recorded"
 
 
-def main(searcher: str) -> None:
+def main(searcher: str, *kind: str) -> None:
     """Decide and evaluate, as often as the task says. CPU time includes making the history."""
     host = Host()
     import neps.samplers._model_based.proposal  # noqa: F401 - else imported with the first model, and counted as a suggestion's cost
@@ -32,7 +32,7 @@ def main(searcher: str) -> None:
         loss = host.evaluate(config)
         return {"loss": loss, "cost": host.cost}
 
-    task = host.read_task(_version(searcher))
+    task = host.read_task(_version(searcher, kind))
     seed_everything(task.seed)
     space = space_of(task.space)
     limits = {"max_evaluations_total": task.evaluations} if task.budget is None else {"max_cost_total": task.budget}
@@ -41,9 +41,9 @@ def main(searcher: str) -> None:
         sys.exit(f"{searcher} suggests nothing after evaluation {len(history.trials)} of {task.evaluations}.")
 
 
-def _version(searcher: str) -> str:
-    """What tells its decisions from those that it once made: see `benchmarks.fingerprints`."""
-    path = _FINGERPRINTS / f"{searcher}.json"
+def _version(searcher: str, kind: tuple[str, ...]) -> str:
+    """What tells its decisions from those that it once made, in this kind of spaces: see `benchmarks.fingerprints`."""
+    path = _FINGERPRINTS.joinpath(*kind, f"{searcher}.json")
     if not path.exists():
         sys.exit(
             f"No decisions of {searcher!r} are recorded: scripts/bench fingerprints --searchers {searcher} --write"
@@ -67,4 +67,4 @@ def space_of(parameters: list[Parameter]) -> SearchSpace:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1].split())

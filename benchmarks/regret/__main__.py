@@ -73,7 +73,8 @@ def _run(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     """Print the tables; write them, and draw, where that was asked for."""
     methods, problems = _selection(options)
-    records = results_in(options.results).latest([method.name for method in methods], dict(options.version))
+    found = results_in(options.results)
+    records = found.latest([each.name for each in methods], dict(options.version), {each.name for each in problems})
     study = study_of(records, problems, methods)
     print(text := tables(study))
     if options.write:

@@ -40,8 +40,8 @@ CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
 
 def find(name: str, *, conditional: bool = False) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository, `-pibo` that of a peer."""
-    if conditional and name in CONDITIONAL_METHODS:
-        return CONDITIONAL_METHODS[name]
+    if conditional:
+        return dataclasses.replace(CONDITIONAL_METHODS.get(name) or find(name), conditional=True)
     if (peer := METHODS.get(name.removesuffix("-pibo"))) and name not in METHODS and peer.name.startswith("neps-0"):
         return dataclasses.replace(peer, name=name)
     if (method := found(name, METHODS, evaluations=EVALUATIONS)) is not None:

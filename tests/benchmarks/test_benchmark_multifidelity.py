@@ -214,6 +214,7 @@ def test_methods_are_found_by_name() -> None:
     assert find("neps-asha").driver == find("neps-mine").driver == "here_driver.py"
     assert (find("neps-priorband@bad").prior, find("neps-priorband@bad").searcher) == ("bad", "priorband")
     assert find("neps-mine@good").name == "neps-mine@good"
+    assert find("neps-asha", conditional=True).argument == "asha conditional"
     for name in ("debh", "neps-mine@best"):
         with pytest.raises(SystemExit, match=rf"no method '{name}': choose from neps-successive-halving, "):
             find(name)

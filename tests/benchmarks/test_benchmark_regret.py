@@ -9,6 +9,7 @@ import lzma
 import math
 import os
 import signal
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,11 +25,13 @@ from benchmarks.comparing.study import FLOOR
 from benchmarks.comparing.tables import missing
 from benchmarks.driving.campaign import Campaign, Request, requests
 from benchmarks.driving.command_line import publish, put, seeds
+from benchmarks.driving.driver import Driver
 from benchmarks.driving.environments import variables
 from benchmarks.driving.results import Key, Results
 from benchmarks.fingerprints.recorded import read
 from benchmarks.multifidelity.accounts import FOLDER as FIDELITY_FOLDER
 from benchmarks.multifidelity.methods import METHODS as FIDELITY_METHODS
+from benchmarks.problems import CONDITIONAL_REPORTED, FIDELITY_CONDITIONAL
 from benchmarks.problems.problem import Problem, real
 from benchmarks.regret.methods import METHODS, find
 from benchmarks.regret.record import FOLDER, Record, results_in
@@ -188,6 +191,27 @@ def test_any_searcher_of_this_repository_is_a_method() -> None:
         find("neps-0.18")
 
 
+def test_on_problems_with_conditions_a_searcher_has_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = find("random", conditional=True)
+    assert (method.searcher, method.argument) == ("random_search", "random_search conditional")
+    assert find("optuna-tpe", conditional=True).argument == "optuna-tpe"
+    with Driver(method, threading.Event(), 120) as driver:
+        assert driver.version == read("random_search", conditional=True)[0].version
+    asked = list[tuple[str, bool]]()
+    monkeypatch.setattr(
+        methods_module, "check", lambda searcher, conditional, **_: asked.append((searcher, conditional))
+    )
+    refuse_changed([method, find("random")])
+    assert asked == [("random_search", True), ("random_search", False)]
+
+
+def test_the_last_version_is_that_of_the_problems_that_are_shown(tmp_path: Path) -> None:
+    results = results_in(tmp_path)
+    results.add(*(Record(Key(name, "a", name[0], 0), [1.0], [0.1]) for name in ("bowl", "tree")))
+    assert [run.key.version for run in results.latest(["a"], {}, {"bowl", "cup"})] == ["b"]
+    assert [run.key.version for run in results.latest(["a"], {}, {"tree"})] == ["t"]
+
+
 # ------------------------------------------------------------------------------------------------------- results
 
 
@@ -244,16 +268,22 @@ def test_a_file_that_is_broken_is_named(tmp_path: Path, content: bytes) -> None:
         results_in(tmp_path).read("a")
 
 
+_WITH_CONDITIONS = {*CONDITIONAL_REPORTED, *FIDELITY_CONDITIONAL}
+
+
 @pytest.mark.parametrize(("folder", "methods"), [(FOLDER, METHODS), (FIDELITY_FOLDER, FIDELITY_METHODS)])
 def test_recorded_runs_of_ours_are_those_of_what_a_searcher_decides(
     folder: Path, methods: Mapping[str, Method]
 ) -> None:
     """What it decides now is what tests/unit/test_fingerprints.py compares. A method may have no runs yet."""
     results = Results(folder, lambda key, _: Record(key, [], []))
-    recorded = {method: runs[-1].key.version for method in methods.values() if (runs := results.read(method.name))}
-    assert len(recorded) >= 10
-    for method, version in recorded.items():
-        assert method.searcher is None or version == read(method.searcher)[0].version, method.name
+    found = [(method, results.read(method.name)) for method in methods.values()]
+    assert sum(bool(runs) for _, runs in found) >= 10
+    for method, runs in found:
+        for conditional in (False, True):
+            versions = [run.key.version for run in runs if (run.key.problem in _WITH_CONDITIONS) == conditional]
+            if method.searcher and versions:
+                assert versions[-1] == read(method.searcher, conditional=conditional)[0].version, method.name
 
 
 def test_no_run_is_made_of_a_searcher_that_decides_otherwise_than_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

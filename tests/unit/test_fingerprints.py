@@ -23,10 +23,19 @@ from neps.samplers._protocol import Sampler
 from neps.samplers._registry import resolve
 
 
+@pytest.mark.parametrize("conditional", [False, True], ids=["", "conditional"])
 @pytest.mark.parametrize("searcher", SEARCHERS)
-def test_it_decides_as_recorded(searcher: str) -> None:
-    difference = check(searcher)
+def test_it_decides_as_recorded(searcher: str, conditional: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    difference = check(searcher, conditional=conditional)
     assert not difference, f"\n{difference}"
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_decisions_in_spaces_with_conditions_are_recorded_apart(searcher: str) -> None:
+    flat, conditional = (read(searcher, conditional=each)[0].decisions for each in (False, True))
+    assert flat.keys().isdisjoint(conditional)
+    configs = [decision["config"] for decision in conditional.values() if "config" in decision]
+    assert len({frozenset(config) for config in configs}) > 1, "of several branches"
 
 
 def test_histories_are_those_that_decisions_were_recorded_on() -> None:
@@ -39,6 +48,7 @@ def test_every_searcher_has_fingerprints() -> None:
     known = re.findall(r"'(\w+)'", str(refused.value).partition("one of")[2])
     assert known == ["default", *SEARCHERS]
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted([*SEARCHERS, "histories"])
+    assert sorted(path.stem for path in (FOLDER / "conditional").glob("*.json")) == sorted(SEARCHERS)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from neps._history import History
-from neps._models.acquisition import Acquisition
+from neps._models.acquisition import Acquisition, LogExpectedImprovement
 from neps._models.gaussian_process import GaussianProcess, Hyperparameters
 from neps._models.losses import WARPS
 from neps._models.surrogate import Surrogate, surrogate
@@ -22,8 +22,8 @@ from neps._trial import Trial, Value
 from neps.samplers import BayesianOptimization, Suggestion
 from neps.samplers._model_based import axes, proposal
 from neps.samplers._model_based.axes import Axes
-from neps.samplers._model_based.proposal import propose
-from neps.space import Categorical, Float, Integer, SearchSpace
+from neps.samplers._model_based.proposal import propose, with_term
+from neps.space import Categorical, Float, Integer, SearchSpace, at_least
 from neps.testing.simulation import decided, ended, generator_for, simulate
 
 Config = Mapping[str, Value]
@@ -366,3 +366,19 @@ def test_each_of_many_categories_is_tried() -> None:
         best = simulate(BayesianOptimization(), space, objective, 60, seed=seed).best
         assert best is not None
         assert best.loss == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("active_if", "expected"), [(None, 0.3), ({"layers": at_least(2)}, 0.6)])
+def test_where_branches_depend_on_a_number_more_of_the_uncertainty_counts(
+    active_if: Mapping[str, Any] | None, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = list[float]()
+
+    def watched(improvement: LogExpectedImprovement, exploration: float, *rest: Any) -> Acquisition:
+        counted.append(exploration)
+        return with_term(improvement, exploration, *rest)
+
+    monkeypatch.setattr(proposal, "with_term", watched)
+    space = SearchSpace({"layers": Integer(1, 3), "width": Float(0.0, 1.0, active_if=active_if)})
+    propose(_results(space, 5), generator_for(0, 6))
+    assert counted == [expected]

@@ -27,8 +27,8 @@ def BayesianOptimization(
 ) -> ModelSearch:
     """Minimises with a Gaussian process and log expected improvement; pending trials count at their predicted loss.
 
-    Of the model's standard deviation 0.3 counts in expected improvement, which makes for better short runs; or all of
-    it, where there are categories: an untried one has no neighbours to be judged by.
+    Of the model's standard deviation 0.3 counts in expected improvement, which makes for better short runs; 0.6 where
+    there are conditions; or all of it, where there are categories: an untried one has no neighbours to be judged by.
     It begins with points of a scrambled Sobol sequence, and goes on with them while fewer results are in than the
     initial design has trials. A failed evaluation, or a loss that isn't finite, counts as the worst loss seen. In a
     finite space no configuration is suggested twice, and the search is done when all are claimed. Priors are
