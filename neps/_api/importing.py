@@ -95,7 +95,9 @@ def import_trials(
 
 def _check_elsewhere(root: str, source: object) -> None:
     if isinstance(source, str | os.PathLike) and os.path.isdir(source) and os.path.samefile(root, source):  # noqa: PTH112, PTH121
-        raise ArgumentError(f"source is {root}, the run itself, which knows its own results. Pass another root directory.")
+        raise ArgumentError(
+            f"source is {root}, the run itself, which knows its own results. Pass another root directory."
+        )
 
 
 def _publish(layout: Layout, trials: Sequence[Trial], source: str) -> None:

@@ -266,6 +266,11 @@ def test_what_is_no_source(root: Path, source: Any, message: str) -> None:
     assert not (root / "known").exists()
 
 
+def test_a_run_does_not_import_itself(root: Path) -> None:
+    with pytest.raises(ArgumentError, match="the run itself, which knows its own results"):
+        neps.import_trials(root, root)
+
+
 # Who learns from them
 
 LINE = SearchSpace({"x": neps.Float(0, 1), "y": neps.Float(0, 1, default=0.5)})
