@@ -359,7 +359,9 @@ class SearchSpace(Mapping[str, Parameter]):
     @classmethod
     def from_definition(cls, definition: Mapping[str, Mapping[str, object]], forbid: Sequence[Any] = ()) -> SearchSpace:
         """The space that `definition` describes: the inverse of `definition()` and `forbidden_definition()`."""
-        return cls(parameters_from(definition), [Rule(each) if isinstance(each, str) else each for each in forbid])
+        if isinstance(forbid, Sequence):  # else it is refused
+            forbid = [Rule(each) if isinstance(each, str) else each for each in forbid]
+        return cls(parameters_from(definition), forbid)
 
     def differences(self, other: SearchSpace) -> list[str]:
         """What differs, a line each, for people: this space is this call's, the other one the run's."""
