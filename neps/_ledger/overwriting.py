@@ -3,12 +3,13 @@
     launches/move_RUN/
       intent_K.yaml    somebody wants run RUN moved aside
       verdict_K.yaml   whether it is moved: decided once, against a worker that joins RUN at the same moment
-      TOKEN/           where the run is collected: config_N, …, neps.yaml last; then renamed to overwritten/RUN
+      TOKEN/           where the run is collected: config_N, …, neps.yaml last; then it is emptied, and removed
+      TOKEN.whole/     what was in it; then renamed to overwritten/RUN
       moved.yaml       that is done
 
 RUN is the old run's identifier, so that all movers agree on the place. What users may delete (overwritten/) decides
-nothing. Once TOKEN/ is renamed away, no mover that has slept can move anything any more: its renames find no folder to
-go to. Called when a run is opened.
+nothing. Once TOKEN/ is removed, no mover that has slept can move anything any more: its renames find no folder to go
+to. Called when a run is opened.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ _MOVE = "move_"
 _MOVED = "moved.yaml"
 _TAKEN = f".{DEFINITION}."
 _TOKEN = re.compile("[0-9a-f]{32}")
+_WHOLE = ".whole"
 _PATIENCE = 10.0
 _TRIES = 3
 
@@ -79,10 +81,13 @@ def _decide_to_move(root: str, old: Definition, attempt: int, me: Identity) -> _
     folder, token = _folder(root, old.run), uuid.uuid4().hex
     if old.launch is not None:
         remember(root, str(old.launch), old.run, me)
-    os.mkdir(f"{folder}/{token}")  # noqa: PTH102
+    there = f"{folder}/{token}"
+    for path in (there, there + _WHOLE):
+        os.mkdir(path)  # noqa: PTH102
     verdict = _decide(folder, attempt, me, token)
     if verdict.token != token:
-        os.rmdir(f"{folder}/{token}")  # noqa: PTH106
+        for path in (there, there + _WHOLE):
+            os.rmdir(path)  # noqa: PTH106
     return verdict
 
 
@@ -195,9 +200,11 @@ def _finish(root: str, run: str, me: Identity) -> None:
     with contextlib.suppress(UnreadableDocumentError):  # of neps.yaml: whoever needs it says so
         _collect(layout, run, there, me)
         _put_what_was_taken(layout, run, there)
-        # Both are facts. That neps.yaml isn't seen would be none.
-        if os.path.lexists(f"{there}/{DEFINITION}") or _run_of(layout.definition) not in {None, run}:
-            place = _hand_over(layout.overwritten, run, there)
+        # All of these are facts. That neps.yaml isn't seen would be none.
+        places = (f"{there}/{DEFINITION}", f"{there}{_WHOLE}/{DEFINITION}")  # it goes from the first to the second
+        if any(map(os.path.lexists, places)) or _run_of(layout.definition) not in {None, run}:
+            _close(there)
+            place = _hand_over(layout.overwritten, run, there + _WHOLE)
             publish(folder, _MOVED, documents.encode({"by": me.worker, "time": documents.now()}), me.token)
             if place is not None:
                 _logger.info("The earlier run was moved to %s", place)
@@ -263,8 +270,52 @@ def _home_of(taken: str, run: str, layout: Layout, there: str) -> str:
     return layout.definition
 
 
+def _close(there: str) -> None:
+    """Remove the folder that movers rename to, once all that is in it lies in the other one.
+
+    To rename it would not do. The kernel looks for the folder first, and then waits for its turn to rename; and clients
+    of networked filesystems remember a folder by its number. Both would still find one that has another name by now,
+    and take the next run's neps.yaml and trials there. In a folder that was removed nothing is made any more.
+
+    Raises:
+        DirectoryError: if it can't be emptied.
+    """
+    whole = there + _WHOLE
+    if not os.path.lexists(whole) and os.path.lexists(there):  # decided by a version that made none
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(whole)  # noqa: PTH102
+    deadline = time.monotonic() + _PATIENCE
+    while os.path.lexists(there):
+        try:
+            for name in sorted(os.listdir(there), key=lambda name: name == DEFINITION):  # noqa: PTH208
+                _hand_on(f"{there}/{name}", f"{whole}/{name}")
+            os.rmdir(there)  # noqa: PTH106
+        except OSError as error:
+            if time.monotonic() > deadline:
+                message = (
+                    f"{there} holds a run that is being moved aside, but can't be emptied into {whole}: {error}. "
+                    "Restore that folder, or make it, while no worker runs."
+                )
+                raise DirectoryError(message) from error
+            time.sleep(0.01)
+
+
+def _hand_on(source: str, target: str) -> None:
+    """Rename, unless somebody else has; a folder that a mover has made once more, and that is empty, goes."""
+    try:
+        os.rename(source, target)  # noqa: PTH104
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        os.rmdir(source)  # noqa: PTH106
+
+
 def _hand_over(overwritten: str, run: str, there: str) -> str | None:
     """Let the collected run appear in overwritten/, whole: its path, or None where somebody else has done it."""
+    if not os.path.lexists(f"{there}/{DEFINITION}"):
+        return None
     names = itertools.chain([run], (f"{run}_{number}" for number in itertools.count(2)))
     target = f"{overwritten}/{next(names)}"
     while True:

@@ -31,7 +31,7 @@ class Terminal:
 
     def __init__(self, columns: int = 80, rows: int = 24) -> None:
         self.columns = columns
-        self.raw = b""
+        self._raw, self._fed = bytearray(), 0
         self._screen = pyte.HistoryScreen(columns, rows, history=_SCROLLBACK)
         self._bytes = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
@@ -83,9 +83,16 @@ class Terminal:
         return process
 
     @property
+    def raw(self) -> bytes:
+        """All that was written."""
+        with self._lock:
+            return bytes(self._raw)
+
+    @property
     def lines(self) -> list[str]:
         """All rows, those that have scrolled away included, up to the last one that isn't empty."""
         with self._lock:
+            self._feed()
             rows: list[Any] = [*self._screen.history.top, *(self._screen.buffer[y] for y in range(self._screen.lines))]
             texts = ["".join(row[x].data for x in range(self.columns)).rstrip() for row in rows]
         while texts and not texts[-1]:
@@ -96,6 +103,7 @@ class Terminal:
     def cursor_hidden(self) -> bool:
         """Whether a person would look for the cursor in vain."""
         with self._lock:
+            self._feed()
             return bool(self._screen.cursor.hidden)
 
     def wait_for(self, text: str, seconds: float = 60.0) -> None:
@@ -115,5 +123,9 @@ class Terminal:
         with contextlib.suppress(OSError):  # the last writer has closed it
             while chunk := os.read(self._master, 1 << 16):
                 with self._lock:
-                    self.raw += chunk
-                    self._bytes.feed(chunk)
+                    self._raw += chunk
+
+    def _feed(self) -> None:
+        """Let the screen have the rest. Only now: a terminal takes what is written at once, and pyte is slow."""
+        self._bytes.feed(bytes(self._raw[self._fed :]))
+        self._fed = len(self._raw)

@@ -288,11 +288,64 @@ class TestMove:
         assert definition(old).run == NEW
         assert sorted(path.name for path in old.root.glob("config_*")) == ["config_2", "config_3"]
 
+    @pytest.mark.parametrize("name", ["config_1", "neps.yaml"])
+    def test_a_mover_that_stops_inside_of_a_rename_takes_nothing_of_the_next_run(
+        self, old: Scene, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has found the folder to rename to, and waits for its turn: the kernel locks only then."""
+        rename, before = os.rename, without_signs(old.snapshot())
+
+        def stopping(source: str, target: str) -> None:
+            if Path(source).name != name:
+                rename(source, target)
+                return
+            monkeypatch.undo()
+            found = os.open(Path(target).parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                finish_moves(str(old.root), here("second"))
+                Scene(old.root, NEW).define()
+                Scene(old.root, NEW).claim(1)
+                rename(source, Path(target).name, dst_dir_fd=found)
+            finally:
+                os.close(found)
+
+        monkeypatch.setattr(os, "rename", stopping)
+        move_aside(str(old.root), definition(old), ME)
+        assert definition(old).run == NEW
+        shutil.rmtree(old.path(1))
+        Path(old.layout.definition).unlink()
+        assert_moved(old, before)
+
+    def test_a_mover_that_makes_a_folder_again_while_the_run_is_handed_over(
+        self, old: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rmdir, before = os.rmdir, without_signs(old.snapshot())
+
+        def late(path: str) -> None:
+            monkeypatch.undo()
+            Path(path, "known").mkdir()
+            rmdir(path)
+
+        monkeypatch.setattr(os, "rmdir", late)
+        move_aside(str(old.root), definition(old), ME)
+        assert move(old, "moved.yaml").exists()
+        shutil.rmtree(moved(old, "known"))
+        assert_moved(old, before)
+
+    def test_a_move_that_a_version_before_has_decided(self, old: Scene) -> None:
+        """It made one folder, and no other one to hand over."""
+        with crash_at(14), contextlib.suppress(Crash):
+            move_aside(str(old.root), definition(old), ME)
+        (whole,) = move(old).glob("*.whole")
+        whole.rmdir()
+        finish_moves(str(old.root), here("second"))
+        assert find_definition(str(moved(old))) is not None
+
     def test_the_folder_of_a_move_is_gone(self, old: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody may delete it, so whoever comes next says what to do, and nothing else is touched."""
         with crash_at(14), contextlib.suppress(Crash):
             move_aside(str(old.root), definition(old), ME)
-        (there,) = (path for path in move(old).iterdir() if path.is_dir())
+        (there,) = (path for path in move(old).iterdir() if path.is_dir() and not path.suffix)
         shutil.rmtree(there)
         monkeypatch.setattr(overwriting, "_PATIENCE", 0.05)
         with pytest.raises(DirectoryError, match=rf"can't be moved to {there}.*Restore that folder"):
