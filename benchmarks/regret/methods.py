@@ -32,7 +32,7 @@ _CONDITIONAL = (
     *(METHODS[name] for name in ("neps", "random", "optuna-gp", "optuna-tpe")),
     *(_optuna(name=f"optuna-tpe-{kind}") for kind in ("group", "univariate")),
     dataclasses.replace(METHODS["smac-hpo"], evaluations=EVALUATIONS, seeds=10),
-    *(dataclasses.replace(METHODS[name], seeds=2, evaluations=25) for name in ("smac-bb", "neps-0.17")),
+    *(dataclasses.replace(METHODS[name], seeds=10, evaluations=25) for name in ("smac-bb", "neps-0.17")),
 )
 CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
 """Those on problems with conditions."""
