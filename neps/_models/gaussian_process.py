@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from neps._models.kernel import active_count, matern52, matern52_slope, squared_distances
+from neps._models.kernel import active_count, has_inactive, matern52, matern52_slope, squared_distances
 from neps._models.main_effects import DEGREES, MainEffects
 
 __all__ = ["GaussianProcess", "Hyperparameters"]
@@ -174,6 +174,6 @@ class GaussianProcess:
 def _apart(Z: _Array, X: _Array) -> _Array:
     """Z - x, or z less the centre where x is inactive, and 0 where z is: (m, d), (n, d) → (m, n, d)."""
     apart = Z[:, None, :] - X
-    if np.isnan(apart).any():
+    if has_inactive(apart):
         apart = np.where(np.isnan(Z)[:, None, :], 0.0, np.where(np.isnan(X), Z[:, None, :] - 0.5, apart))
     return apart

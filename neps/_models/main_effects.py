@@ -12,7 +12,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from neps._models.kernel import one_hot
+from neps._models.kernel import has_inactive, one_hot
 
 __all__ = ["DEGREES", "MainEffects"]
 
@@ -62,12 +62,12 @@ class MainEffects:
         polynomial_weights = weights[:, : DEGREES * numbers.sum()].reshape(len(Z), DEGREES, -1)
         along = np.zeros_like(Z)
         along[:, numbers] = np.einsum("kmj,mkj->mj", slopes, polynomial_weights)
-        return np.where(inactive, 0.0, along) if (inactive := np.isnan(Z)).any() else along
+        return np.where(np.isnan(Z), 0.0, along) if has_inactive(Z) else along
 
 
 def _but_inactive(values: _Array) -> _Array:
     """The same features, with 0 for those of NaN."""
-    return np.where(inactive, 0.0, values) if (inactive := np.isnan(values)).any() else values
+    return np.where(np.isnan(values), 0.0, values) if has_inactive(values) else values
 
 
 def _legendre(u: _Array) -> list[_Array]:

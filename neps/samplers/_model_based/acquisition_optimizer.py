@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from neps._models.acquisition import Acquisition
+from neps._models.kernel import has_inactive
 from neps.samplers._drawing.sequences import SobolSequence
 from neps.samplers._model_based.axes import Axes
 
@@ -72,7 +73,7 @@ def _refined(axes: Axes, points: _Array) -> list[int]:
     """
     chosen: list[int] = []
     reached: set[bytes] = set()
-    branches = [each.tobytes() for each in np.isnan(points)]
+    branches = [each.tobytes() for each in np.isnan(points)] if has_inactive(points) else [b""] * len(points)
     most = min(_BRANCHES, len(set(branches)))
     for place, branch in enumerate(branches):
         few = len(chosen) < _REFINED
