@@ -140,8 +140,10 @@ def _as_json(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
         }
         for (size, what), count in sorted(tally.strikes.items())
     ]
-    what = "Ranks of one torchrun that call neps.run together are killed, signalled, and fail at random."
-    detail = {"slowest_pause_seconds": round(tally.slowest, 1)}
+    what = (
+        "Ranks of one torchrun that call neps.run together are killed, signalled, and fail at random. The next evaluation "
+        f"began at most {tally.slowest:.0f} s after a misfortune, a restart of all ranks included."
+    )
     return {
         "proof": "ranks",
         "what": what,
@@ -149,7 +151,7 @@ def _as_json(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
         "wrong": tally.wrong,
         "seed": seed,
         "seconds": seconds,
-    } | detail
+    }
 
 
 if __name__ == "__main__":

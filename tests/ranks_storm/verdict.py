@@ -69,8 +69,9 @@ def _attempts(root: Path, entries: list[Entry]) -> Iterator[str]:
     expected = {(number, attempt): _END[what] for number, attempt, what in strikes if what != "sudden"}
     sudden = sum(what == "sudden" for _, _, what in strikes)  # each of them ends one attempt, or hits none
     for key, end in sorted(ends.items()):
-        if end == "died" and sudden and key not in expected:
+        if end == "died" and sudden and expected.get(key) != "died":  # its moment may come after another misfortune
             sudden -= 1
+            expected.pop(key, None)
         elif (wanted := expected.pop(key, "success")) != end:
             yield f"attempt {key[1]} of trial {key[0]} ended as {end}, not as {wanted}"
     for number, attempt in expected:
