@@ -141,8 +141,8 @@ def _as_json(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
         for (size, what), count in sorted(tally.strikes.items())
     ]
     what = (
-        "Ranks of one torchrun that call neps.run together are killed, signalled, and fail at random. The next evaluation "
-        f"began at most {tally.slowest:.0f} s after a misfortune, a restart of all ranks included."
+        "Ranks of one torchrun that call neps.run together are killed, signalled, and fail at random. The next "
+        f"evaluation began at most {tally.slowest:.0f} s after a misfortune, a restart of all ranks included."
     )
     return {
         "proof": "ranks",
