@@ -22,8 +22,8 @@ from benchmarks.regret.study import RegretStudy
 
 __all__ = ["CAP", "against", "in_units_of_random", "standing"]
 
-CAP = 10.0
-"""No run counts for more: where a training may diverge by chance, one run's regret may be ten thousand."""
+CAP = 3.0
+"""No run counts for more: where trainings diverge by chance, the regret of one run may be thousands."""
 _TOLD = 0.03
 _SURE = 1.96 + 0.84  # a difference is told at 95 %, with a power of 80 %
 
