@@ -25,6 +25,7 @@ from benchmarks.driving.campaign import requests
 from benchmarks.driving.driver import Driver
 from benchmarks.driving.results import Key
 from benchmarks.problems import TABLES, Problem, grids, model_tables, problem
+from benchmarks.problems.curve_tables import table
 from benchmarks.problems.curve_tasks import CurveTask
 from benchmarks.problems.grids import Axis
 from benchmarks.problems.model_tables import FOLDS, TASKS, TUNED
@@ -209,6 +210,14 @@ def test_a_store_is_filled_and_packed(tmp_path: Path, capsys: pytest.CaptureFixt
         tables_main(["run"])
 
 
+@pytest.mark.parametrize("task", TUNED, ids=lambda task: str(task.name))
+def test_each_table_of_our_own_is_there(task: CurveTask) -> None:
+    known = table(task.name, model_tables.FOLDER)
+    assert known.errors.shape == known.losses.shape == (len(known.configs), 10, 1)
+    assert known.configs[:100] == tuple(configuration(task, number, []) for number in range(100))
+    assert sum(path.stat().st_size for path in model_tables.FOLDER.iterdir()) < 3e6
+
+
 def _made_up(task: CurveTask, number: int) -> Trainings:
     """Errors that grow with the step, and ten that differ."""
     config = configuration(task, number, [])
@@ -220,8 +229,8 @@ def _made_up(task: CurveTask, number: int) -> Trainings:
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Problem]:
     """A problem that is answered from a table of our own."""
-    table = table_of(_LOGISTIC, [_made_up(_LOGISTIC, number) for number in range(60)])
-    (tmp_path / f"{_LOGISTIC.name}.xz").write_bytes(table.packed())
+    made = table_of(_LOGISTIC, [_made_up(_LOGISTIC, number) for number in range(60)])
+    (tmp_path / f"{_LOGISTIC.name}.xz").write_bytes(made.packed())
     monkeypatch.setattr(model_tables, "FOLDER", tmp_path)
     model_tables.model_problem.cache_clear()
     yield problem(f"table-{_LOGISTIC.name}")
@@ -242,11 +251,11 @@ def test_a_trained_configuration_has_its_own_ten_results(own: Problem) -> None:
 
 
 def test_a_run_that_is_tried_is_the_run_that_is_recorded() -> None:
-    table = problem("table-blood_transfusion")
-    (request,) = requests([find("random")], [table], [3], 8)
+    noisy = problem("table-blood_transfusion")
+    (request,) = requests([find("random")], [noisy], [3], 8)
     with Driver(find("random"), threading.Event(), 120) as driver:
         recorded = perform(request, driver)
-    again = attempt(parsed("random_search"), table.name, 3, 8)
+    again = attempt(parsed("random_search"), noisy.name, 3, 8)
     assert (again.losses, again.values) == (recorded.losses, recorded.values)
     assert again.losses != again.values
     assert again.key.version == "tried"
