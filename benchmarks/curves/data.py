@@ -18,7 +18,7 @@ from benchmarks.problems.learning import digits, shuffled
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Data", "data"]
+__all__ = ["Data", "data", "house_prices"]
 
 Array = NDArray[Any]
 
@@ -98,16 +98,17 @@ def _friedman2() -> Data:
     return _split(np.concatenate([inputs, generator.standard_normal((1400, 4))], axis=1), targets, 400, 0)
 
 
-def _houses() -> Data:
+def house_prices(number: int) -> tuple[Array, Array]:
     """Made, as California's houses: prices by place (near some centres), income, size and age, with skewed noise."""
     generator = np.random.default_rng(_SEED)
-    place, centres = generator.uniform(0, 10, (1500, 2)), generator.uniform(0, 10, (6, 2))
-    income, rooms, age = generator.lognormal(1, 0.5, 1500), generator.gamma(5, 1, 1500), generator.uniform(1, 52, 1500)
+    place, centres = generator.uniform(0, 10, (number, 2)), generator.uniform(0, 10, (6, 2))
+    income, rooms = generator.lognormal(1, 0.5, number), generator.gamma(5, 1, number)
+    age = generator.uniform(1, 52, number)
     near = np.exp(-((place[:, None] - centres) ** 2).sum(axis=2) / 2).sum(axis=1)
     price = income * (0.5 + near) + 2 * np.log1p(rooms) * (age > 25) + np.abs(income - rooms / 2)
-    price = np.minimum(price * generator.lognormal(0, 0.1, 1500), 20)
-    inputs = np.column_stack([place, income, rooms, age, rooms / income, generator.standard_normal((1500, 2))])
-    return _split(inputs, price, 500, 0)
+    price = np.minimum(price * generator.lognormal(0, 0.1, number), 20)
+    inputs = np.column_stack([place, income, rooms, age, rooms / income, generator.standard_normal((number, 2))])
+    return inputs, price
 
 
 def _waves() -> Data:
@@ -172,7 +173,7 @@ _DATA: dict[str, Callable[[], Data]] = {
     "recurrent-waves": _waves,
     "cnn-digits": lambda: _digits(400),
     "mlp-digits": _flat_digits,
-    "mlp-houses": _houses,
+    "mlp-houses": lambda: _split(*house_prices(1500), 500, 0),
     "transformer-text": _text,
     "recurrent-series": _series,
 }

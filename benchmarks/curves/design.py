@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.curves.store import Record
 from benchmarks.problems import Config, Param
 from benchmarks.problems.curve_tasks import CurveTask
+from benchmarks.problems.problem import placed
 
 __all__ = ["ROUND", "configuration", "training_seed"]
 
@@ -36,7 +37,7 @@ def configuration(task: CurveTask, number: int, earlier: Sequence[Record]) -> Co
     if number >= _SPREAD and number % 4 > 1:
         return _near(task.space, earlier[: number // ROUND * ROUND], generator)
     units = generator.random(len(task.space)) if number % 2 else _sobol(task, number // 2)
-    return {param["name"]: _value(param, unit) for param, unit in zip(task.space, units.tolist(), strict=True)}
+    return {param["name"]: placed(param, unit) for param, unit in zip(task.space, units.tolist(), strict=True)}
 
 
 def training_seed(task: CurveTask, number: int, seed: int) -> int:
@@ -51,16 +52,6 @@ def _sobol(task: CurveTask, place: int) -> np.ndarray[tuple[int], np.dtype[np.fl
     if place:  # it can't go on by 0 places
         engine.fast_forward(place)
     return np.asarray(engine.random(1)[0])
-
-
-def _value(param: Param, unit: float) -> str | float:
-    """At a place from 0 to 1 between its bounds. Floats have six digits."""
-    if param["type"] == "categorical":
-        return str(param["choices"][min(int(unit * len(param["choices"])), len(param["choices"]) - 1)])
-    whole = param["type"] == "integer"
-    lower, upper = (param["lower"] - 0.5, param["upper"] + 0.5) if whole else (param["lower"], param["upper"])
-    value = lower * (upper / lower) ** unit if param["log"] else lower + unit * (upper - lower)
-    return min(max(round(value), param["lower"]), param["upper"]) if whole else float(f"{value:.6g}")
 
 
 def _unit(param: Param, value: float) -> float:
@@ -78,6 +69,6 @@ def _near(space: Sequence[Param], earlier: Sequence[Record], generator: np.rando
         if moves and param["type"] == "categorical":
             value = str(generator.choice(param["choices"]))
         elif moves:
-            value = _value(param, min(max(_unit(param, value) + _STEP * step, 0.0), 1.0))
+            value = placed(param, min(max(_unit(param, value) + _STEP * step, 0.0), 1.0))
         moved[param["name"]] = value
     return moved

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.curves.making import SEEDS
 from benchmarks.curves.store import Record, Store
 from benchmarks.problems.curve_tables import Table
 from benchmarks.problems.curve_tasks import CurveTask
@@ -30,7 +29,7 @@ def pack(of: CurveTask, store: Store, number: int, folder: Path) -> str:
 
 def table_of(of: CurveTask, records: Sequence[Record]) -> Table:
     """Of these records."""
-    shape = (len(records), SEEDS, of.epochs)
+    shape = (len(records), of.repeats, of.epochs)
     about = {"date": time.strftime("%F"), "versions": {name: version(name) for name in _LIBRARIES}}
     losses, errors = (
         np.array([getattr(record, name) for record in records]).reshape(shape) for name in ("losses", "errors")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.comparing.methods import Method, refuse_changed
 from benchmarks.comparing.tables import missing
+from benchmarks.comparing.trying import parsed, tried
 from benchmarks.driving.campaign import requests
 from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
 from benchmarks.multifidelity.accounts import FOLDER, results_in
@@ -22,7 +23,7 @@ from benchmarks.multifidelity.methods import CONDITIONAL_METHODS, METHODS, find
 from benchmarks.multifidelity.running import perform
 from benchmarks.multifidelity.study import studies
 from benchmarks.multifidelity.tables import cpu_table, ranking_tables, ranks, regret_tables, tables
-from benchmarks.multifidelity.trying import parsed, try_all
+from benchmarks.multifidelity.trying import attempt
 from benchmarks.problems import (
     FIDELITY_CONDITIONAL,
     FIDELITY_CURVES_REPORTED,
@@ -90,7 +91,8 @@ def _try(options: argparse.Namespace) -> int:
     methods = [parsed(name) for name in options.methods or _TRIED]
     problems = [fidelity_problem(name) for name in options.problems or FIDELITY_TUNED]
     began = time.monotonic()
-    records = try_all(methods, [problem.name for problem in problems], options.seeds or _TRIED_SEEDS, options.jobs)
+    seeds = options.seeds or _TRIED_SEEDS
+    records = list(tried(attempt, methods, [problem.name for problem in problems], seeds, options.jobs))
     by_account = studies(records, problems, methods)
     for part in (*regret_tables(by_account), *ranking_tables(by_account), *cpu_table(by_account["scratch"])):
         print(f"{part}\n")

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from benchmarks.problems import branches, curve_tables, curve_trainings, curves, fidelities, learning, synthetic
+from benchmarks.problems import (
+    branches,
+    curve_tables,
+    curve_trainings,
+    curves,
+    fidelities,
+    grids,
+    learning,
+    model_tables,
+    synthetic,
+)
 from benchmarks.problems.fidelities import Evaluator, FidelityProblem, Quality
 from benchmarks.problems.problem import Config, Param, Problem
 
@@ -21,6 +31,7 @@ __all__ = [
     "FIDELITY_TUNED",
     "PROBLEMS",
     "REPORTED",
+    "TABLES",
     "TUNED",
     "Config",
     "Evaluator",
@@ -66,10 +77,28 @@ FIDELITY_CURVES_REPORTED, FIDELITY_CURVES_TUNED = curve_tables.FIDELITY_REPORTED
 """The same with a fidelity."""
 
 
+def _tables() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Own tables are in both groups of those that have noise and numbers as people write them, or steps of a grid."""
+    for half, (ready, own) in {
+        "tuned": (grids.TUNED, model_tables.TUNED),
+        "reported": (grids.REPORTED, model_tables.REPORTED),
+    }.items():
+        yield f"tables-{half}", (*(f"table-{name}" for name in ready), *(f"table-{task.name}" for task in own))
+        for form in ("exact", "values"):
+            yield f"tables-{half}-{form}", tuple(f"table-{name}-{form}" for name in ready)
+
+
+TABLES: Mapping[str, tuple[str, ...]] = dict(_tables())
+"""Problems that are tables of trainings without a fidelity, by the name of their group: optimizers are developed on the
+tuned ones. A table is loaded once its problem is asked for."""
+
+
 def problem(name: str) -> Problem:
     """The problem of that name; a ValueError lists them where there is none."""
     if name in {*CURVES_REPORTED, *CURVES_TUNED}:
         return curve_tables.curve_problem(name)
+    if name in {name for names in TABLES.values() for name in names}:
+        return _table_problem(name.removeprefix("table-"))
     return _named(name, PROBLEMS | _CONDITIONAL)
 
 
@@ -80,6 +109,13 @@ def fidelity_problem(name: str) -> FidelityProblem:
     if name in curve_trainings.FIDELITY_TRAINED:
         return curve_trainings.trained_problem(name)
     return _named(name, FIDELITY_PROBLEMS | _CONDITIONAL_FIDELITIES)
+
+
+def _table_problem(name: str) -> Problem:
+    if name in {task.name for task in model_tables.TASKS}:
+        return model_tables.model_problem(name)
+    table, _, form = name.partition("-")  # a data set's name has no hyphen
+    return grids.grid_problem(table, "exact" if form == "exact" else "values" if form == "values" else "")
 
 
 def _named(name: str, problems: Mapping[str, _Kind]) -> _Kind:

@@ -27,6 +27,7 @@ from benchmarks.problems.curve_tasks import CurveTask, task
 from benchmarks.problems.fidelities import FidelityProblem, Quality, moved
 from benchmarks.problems.learning import WORST
 from benchmarks.problems.problem import Config, Param, Problem, whole
+from benchmarks.problems.random_search import with_draws
 
 __all__ = [
     "FIDELITY_REPORTED",
@@ -94,7 +95,7 @@ def table(name: str, folder: Path | None = None) -> Table:
     """Of the task of that name."""
     path = (folder or FOLDER) / f"{name}.xz"
     if not path.exists():
-        raise FileNotFoundError(f"there is no table {path}: make it with `scripts/bench curves pack`.")
+        raise FileNotFoundError(f"there is no table {path}: make it with `scripts/bench curves pack` or `tables pack`.")
     return Table.unpacked(path.read_bytes())
 
 
@@ -123,7 +124,7 @@ class Surrogate:
         self._task, self._metric, self._table = of, metric, known
         curves = self._scaled(known.losses if metric == "loss" else known.errors)
         self._means = curves.mean(axis=1)
-        self._off = (curves[:, 0] - curves[:, -1]) / 2
+        self._off = curves - self._means[:, None]
         inputs = np.array([_inputs(of.space, config) for config in known.configs])
         told = [max(0, round(of.epochs * share) - 1) for share in (1 / 9, 1 / 3, 1)]
         self._trees = _Trees(inputs, self._means[:, told] @ np.diag([0.5, 0.5, 1]))
@@ -137,12 +138,12 @@ class Surrogate:
     def loss(self, config: Config, epochs: int, seed: int) -> float:
         """As a training with that seed would have it.
 
-        The noise is what one of two seeds was off in a configuration that a tree names: a whole curve, so noise of
+        The noise is what one of the seeds was off in a configuration that a tree names: a whole curve, so noise of
         different epochs is as correlated as in trainings. An error is a whole number of wrong answers.
         """
         named, text = self._named(config), f"{seed} {[config[param['name']] for param in self._task.space]}"
         generator = np.random.default_rng(zlib.crc32(text.encode()))
-        off = self._off[generator.choice(named), epochs - 1] * generator.choice([-1, 1])
+        off = self._off[generator.choice(named), generator.choice(self._task.repeats), epochs - 1]
         found = float(self._unscaled(self._means[named, epochs - 1].mean() + off))
         answers = self._task.answers
         return min(max(round(found * answers), 0), answers) / answers if self._metric == "error" else found
@@ -250,13 +251,15 @@ def curve_problem(name: str) -> Problem:
     """The last epoch alone. Loads a table."""
     of, metric = _PROBLEMS[name]
     known = surrogate(of.name, metric)
-    return Problem(
-        name,
-        of.space,
-        known.value,
-        known.lowest,
-        cost=known.seconds,
-        observed=lambda config, generator: known.loss(config, of.epochs, int(generator.integers(2**31))),
+    return with_draws(
+        Problem(
+            name,
+            of.space,
+            known.value,
+            known.lowest,
+            cost=known.seconds,
+            observed=lambda config, generator: known.loss(config, of.epochs, int(generator.integers(2**31))),
+        )
     )
 
 

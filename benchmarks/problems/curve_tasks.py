@@ -23,6 +23,7 @@ class CurveTask:
         epochs: of each training.
         guessing: the validation loss of the best constant answer.
         answers: how many answers an error is a share of; 0 in a regression, whose error is no share.
+        repeats: trainings of each configuration.
     """
 
     name: str
@@ -30,6 +31,7 @@ class CurveTask:
     epochs: int
     guessing: float = 1.0
     answers: int = 0
+    repeats: int = 2
 
 
 _RATE = real("learning_rate", 1e-4, 1, log=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Config", "Param", "Problem", "choice", "real", "whole"]
+__all__ = ["Config", "Param", "Problem", "choice", "placed", "real", "whole"]
 
 Config = Mapping[str, Any]
 """The value of each parameter, by name."""
@@ -32,6 +32,8 @@ class Problem:
         noise: standard deviation of the Gaussian noise that an evaluation adds to the value.
         cost: of evaluating a configuration; in units of its own, comparable within a problem.
         observed: what an evaluation observes, where its noise depends on the configuration; `noise` is 0 then.
+        drawn: the value that random search has found after so many evaluations, in the median; None where it isn't
+            known.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Problem:
     noise: float = 0.0
     cost: Callable[[Config], float] = lambda _: 1.0
     observed: Callable[[Config, np.random.Generator], float] | None = None
+    drawn: Callable[[int], float] | None = None
 
     @property
     def conditional(self) -> bool:
@@ -73,3 +76,13 @@ def whole(name: str, lower: int, upper: int, *, log: bool = False) -> Param:
 def choice(name: str, *choices: str | float) -> Param:
     """One of several values without order."""
     return {"name": name, "type": "categorical", "choices": list(choices)}
+
+
+def placed(param: Param, unit: float) -> Any:
+    """The value at a place from 0 to 1 between a parameter's bounds. Floats have six digits."""
+    if param["type"] == "categorical":
+        return param["choices"][min(int(unit * len(param["choices"])), len(param["choices"]) - 1)]
+    whole = param["type"] == "integer"
+    lower, upper = (param["lower"] - 0.5, param["upper"] + 0.5) if whole else (param["lower"], param["upper"])
+    value = lower * (upper / lower) ** unit if param["log"] else lower + unit * (upper - lower)
+    return min(max(round(value), param["lower"]), param["upper"]) if whole else float(f"{value:.6g}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 
 from benchmarks.comparing.methods import OURS, Method, found, ours
 
-__all__ = ["CONDITIONAL_METHODS", "EVALUATIONS", "METHODS", "find"]
+__all__ = ["CONDITIONAL_METHODS", "EVALUATIONS", "METHODS", "TABLE_METHODS", "find"]
 
 EVALUATIONS = 100
 """Of a run, unless a method has fewer."""
@@ -37,11 +38,20 @@ _CONDITIONAL = (
 CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
 """Those on problems with conditions."""
 
+_SEEDS = {"optuna-gp": 20} | {method.name: method.seeds for method in _ALL if method.seeds < 10}
+TABLE_METHODS = {
+    method.name: dataclasses.replace(method, seeds=_SEEDS.get(method.name, 50))
+    for method in (*_ALL, CONDITIONAL_METHODS["optuna-tpe-univariate"])
+}
+"""Those on tables of trainings, which differ little and have much noise: so there are many seeds of the quick ones."""
 
-def find(name: str, *, conditional: bool = False) -> Method:
+
+def find(name: str, known: Mapping[str, Method] = METHODS, *, conditional: bool = False) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository, `-pibo` that of a peer."""
     if conditional:
         return dataclasses.replace(CONDITIONAL_METHODS.get(name) or find(name), conditional=True)
+    if name in known:
+        return known[name]
     if (peer := METHODS.get(name.removesuffix("-pibo"))) and name not in METHODS and peer.name.startswith("neps-0"):
         return dataclasses.replace(peer, name=name)
     if (method := found(name, METHODS, evaluations=EVALUATIONS)) is not None:

@@ -16,6 +16,7 @@ from benchmarks.comparing.study import FLOOR
 from benchmarks.comparing.tables import NOTHING, marked, methods_line, rank_cells, span, titled
 from benchmarks.coordination.report import Table
 from benchmarks.problems import Problem
+from benchmarks.regret.standing import standing
 from benchmarks.regret.study import RegretStudy
 
 __all__ = ["BUDGETS", "ranks", "tables"]
@@ -47,6 +48,9 @@ def _rankings(study: RegretStudy) -> Iterator[str]:
     far = [method for method in study.methods if method.evaluations >= BUDGETS[-1]]
     short = any(method.evaluations == BUDGETS[0] for method in study.methods)
     for methods, budgets in ((study.methods, BUDGETS[: 1 if short else -1]), (far, BUDGETS)):
+        if all(problem.drawn for problem in study.problems):
+            yield from standing(study, methods, budgets)
+            continue
         yield from _ranking(study, methods, budgets)
         if all(problem.conditional for problem in study.problems):
             yield from _normalised(study, methods, budgets)

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.comparing.methods import Method
 from benchmarks.comparing.tables import missing
+from benchmarks.comparing.trying import parsed
 from benchmarks.driving.campaign import Campaign, requests
 from benchmarks.driving.results import Key
 from benchmarks.multifidelity.__main__ import main
@@ -26,7 +27,7 @@ from benchmarks.multifidelity.tables import (
     regret_tables,
     tables,
 )
-from benchmarks.multifidelity.trying import attempt, parsed
+from benchmarks.multifidelity.trying import attempt
 from benchmarks.problems import Config, FidelityProblem, Quality, fidelity_problem
 from benchmarks.problems.problem import real, whole
 
