@@ -199,7 +199,7 @@ def test_while_a_move_is_under_way(root: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "rename", preceded)
     assert move_aside(str(root), definition, here())
     monkeypatch.undo()
-    assert len(renames) == 7
+    assert len(renames) == 12
     assert names(root) == [PRESENT]
     assert len(list((root / "overwritten" / PRESENT).glob("config_*/result.yaml"))) == 4
     assert Scene(root, "run4").define().space == SPACE
