@@ -29,12 +29,12 @@ def test_140_kills_at_random_moments_over_200_trials(fleet: Fleet, tmp_path: Pat
         "max_attempts": 1_000,
         "continue_until_max_evaluation_completed": True,
     }
-    crowd, moments = STORM.rage(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.02}), rng)
+    crowd, moments = STORM.rage(fleet, Share(root, arguments, {"steps": 3, "seconds": 0.01}), rng)
     assert numbers(root) == list(range(1, STORM.trials + 1))
     assert results(root) == Counter(success=STORM.trials)
     assert crowd.stdout.split().count("-9") == STORM.kills
     assert moments["evaluating"] >= 30
-    assert moments["claiming or publishing"] >= 5
+    assert moments["claiming or publishing"] >= 2
     for number in numbers(root):
         assert_resumed_from_checkpoints(journal(root, number))
 
