@@ -33,7 +33,6 @@ __all__ = ["Found", "found_in"]
 
 _LOSSES = ("loss", "objective_to_minimize")
 _LARGEST = 1 << 26
-_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _SAMPLED = re.compile(r"SAMPLING__Resolvable\.(\w+)::(\w+?)__.*", re.DOTALL)
 _ENVIRONMENT = "ENVIRONMENT__"
 
@@ -207,12 +206,10 @@ def _value(value: object, name: str, space: SearchSpace) -> object:
 
 
 def _meant(text: str, choices: Sequence[Value]) -> object:
-    """The choice that is written so, or else what it is in YAML, where 1e-05 would be a text."""
+    """The choice that is written so, or else what it is in YAML."""
     found = [choice for choice in choices if str(choice) == text]
-    if not found and _EXPONENT.fullmatch(text):
-        return float(text)
     with contextlib.suppress(ValueError, yaml.YAMLError):
-        return found[0] if found else parse(text.encode())
+        return found[0] if found else plain_data(text, ".yaml")
     return text
 
 

@@ -211,8 +211,8 @@ def _check_same(name: str, here: Any, config: Mapping[str, Any], before: SearchS
 
 def _needs_default(name: str, before: SearchSpace) -> str:
     if name in before:
-        return f"In the earlier run, {name!r} was inactive there: give it a default, which it has then."
-    return f"The earlier run has no {name!r}: give it a default, with which that run went."
+        return f"In the earlier run, {name!r} was inactive there: give it a default, which it is then taken to have had."
+    return f"The earlier run has no {name!r}: set its default to the value that the earlier run used."
 
 
 def _best(trials: Iterable[Trial], space: SearchSpace) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_one_that_was_inactive_there_needs_a_default(tmp_path: Path, caplog: pyt
     with caplog.at_level(logging.WARNING):
         before, mapped = started(tmp_path, BRANCHES, FLAT | {"momentum": neps.Float(0, 1)})
     assert [c["kind"] for c in mapped] == [c["kind"] for c in before if c["kind"] == "sgd"]
-    assert "In the earlier run, 'momentum' was inactive there: give it a default, which it has then." in caplog.text
+    assert "In the earlier run, 'momentum' was inactive there: give it a default, which it is then taken to have had." in caplog.text
 
 
 def test_what_is_new_and_inactive_needs_no_default(tmp_path: Path) -> None:
