@@ -64,7 +64,7 @@ def test_what_can_be_mapped(space: Any, config: Any, expected: Any) -> None:
 
 
 def test_a_new_parameter_needs_a_default() -> None:
-    with pytest.raises(SpaceError, match="has no 'mom': give it a default"):
+    with pytest.raises(SpaceError, match="has no 'mom': set its default to the value that the earlier run used"):
         mapped_config(SearchSpace(OLD | {"mom": neps.Float(0, 1)}), {"lr": 0.01, "width": 8}, SearchSpace(OLD))
 
 
@@ -119,7 +119,8 @@ def test_one_that_was_inactive_there_needs_a_default(tmp_path: Path, caplog: pyt
     with caplog.at_level(logging.WARNING):
         before, mapped = started(tmp_path, BRANCHES, FLAT | {"momentum": neps.Float(0, 1)})
     assert [c["kind"] for c in mapped] == [c["kind"] for c in before if c["kind"] == "sgd"]
-    assert "In the earlier run, 'momentum' was inactive there: give it a default, which it is then taken to have had." in caplog.text
+    needs = "In the earlier run, 'momentum' was inactive there: give it a default, which it is taken to have had."
+    assert needs in caplog.text
 
 
 def test_what_is_new_and_inactive_needs_no_default(tmp_path: Path) -> None:
