@@ -211,9 +211,7 @@ def _check_same(name: str, here: Any, config: Mapping[str, Any], before: SearchS
 
 def _needs_default(name: str, before: SearchSpace) -> str:
     if name in before:
-        return (
-            f"In the earlier run, {name!r} was inactive there: give it a default, which it is taken to have had."
-        )
+        return f"In the earlier run, {name!r} was inactive there: give it a default, which it is taken to have had."
     return f"The earlier run has no {name!r}: set its default to the value that the earlier run used."
 
 
