@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.problems.curves import gratings
 from benchmarks.problems.learning import digits, shuffled
 
 if TYPE_CHECKING:
@@ -74,14 +75,7 @@ def _flat_digits() -> Data:
 
 
 def _gratings() -> Data:
-    """Noisy waves over images of 8 x 8, in ten orientations and any phase."""
-    generator = np.random.default_rng(_SEED)
-    targets = generator.integers(10, size=1200)
-    angles, phases = np.pi * targets / 10, generator.uniform(0, 2 * np.pi, size=1200)
-    x, y = np.meshgrid(np.arange(8), np.arange(8))
-    along = np.cos(angles)[:, None] * x.ravel() + np.sin(angles)[:, None] * y.ravel()
-    inputs = np.sin(1.5 * along + phases[:, None]) + 0.5 * generator.standard_normal((1200, 64))
-    return _images(inputs, targets, 400)
+    return _images(*gratings(0.5), 400)
 
 
 def _cancer() -> Data:

@@ -22,9 +22,10 @@ from benchmarks.problems.problem import Config, Param, choice, real, whole
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
-__all__ = ["REPORTED", "TUNED"]
+__all__ = ["REPORTED", "TUNED", "gratings"]
 
 _SEED = 0
 
@@ -196,14 +197,21 @@ def _friedmans(number: int) -> Split:
     return Split(inputs[:300], targets[:300], inputs[300:], targets[300:])
 
 
-def _gratings() -> Split:
-    """Noisy waves over images of 8 x 8, in ten orientations and any phase: most networks learn nothing at first."""
+def gratings(noise: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Noisy waves over images of 8 x 8, in ten orientations and any phase: (1200, 64), and which orientation, (1200,).
+
+    Most networks learn nothing at first.
+    """
     generator = np.random.default_rng(_SEED)
     targets = generator.integers(10, size=1200)
     angles, phases = np.pi * targets / 10, generator.uniform(0, 2 * np.pi, size=1200)
     x, y = np.meshgrid(np.arange(8), np.arange(8))
     along = np.cos(angles)[:, None] * x.ravel() + np.sin(angles)[:, None] * y.ravel()
-    inputs = np.sin(1.5 * along + phases[:, None]) + 0.7 * generator.standard_normal((1200, 64))
+    return np.sin(1.5 * along + phases[:, None]) + noise * generator.standard_normal((1200, 64)), targets
+
+
+def _gratings() -> Split:
+    inputs, targets = gratings(0.7)
     return Split(inputs[:400], targets[:400], inputs[400:], targets[400:])
 
 

@@ -7,7 +7,7 @@ runs that went wrong. Both have to say the same. Text only: `benchmarks.comparin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import Array
 from benchmarks.comparing.tables import rank_cells, span
 from benchmarks.coordination.report import Table
+from benchmarks.problems import Problem
 from benchmarks.regret.study import RegretStudy
 
-__all__ = ["CAP", "against", "in_units_of_random", "standing"]
+__all__ = ["CAP", "against", "in_units_of_random", "ranked", "standing"]
 
 CAP = 3.0
 """No run counts for more: where trainings diverge by chance, the regret of one run may be thousands."""
@@ -47,23 +48,51 @@ def in_units_of_random(study: RegretStudy, methods: Sequence[Method], evaluation
 
 def standing(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:
     """A heading, a sentence, and a row for each method."""
-    ranking = Ranking.of(study, methods, budgets[-1])
-    yield f"### Mean rank and regret of {len(ranking.methods)} methods, run to {budgets[-1]} evaluations"
+
+    def columns(ranking: Ranking[Problem]) -> dict[str, list[str]]:
+        cells = dict(zip((f"rank after {n}" for n in budgets), rank_cells(ranking, budgets), strict=True))
+        for n in budgets:
+            regrets = map(pooled, in_units_of_random(study, ranking.methods, n))
+            cells[f"regret after {n}"] = [each.text(".3f") for each in regrets]
+        return cells
+
+    meaning = (
+        "Ranks: 1 is best. Regret: 0 is the best of the table, 1 what random search has found by then in the median; "
+        f"a run counts for {CAP:g} at most."
+    )
+    yield from ranked(study, methods, budgets[-1], ("Mean rank and regret", meaning), columns)
+
+
+def ranked(
+    study: RegretStudy,
+    methods: Sequence[Method],
+    evaluations: int,
+    title: tuple[str, str],
+    columns: Callable[[Ranking[Problem]], Mapping[str, Sequence[str]]],
+) -> Iterator[str]:
+    """A heading, a sentence, and a row for each method, by its mean rank after so many evaluations.
+
+    Args:
+        study: the runs.
+        methods: those that are ranked.
+        evaluations: how far all of them go.
+        title: what is shown, and what its numbers mean.
+        columns: of a ranking the cells of its methods, by the heading of the column.
+    """
+    ranking = Ranking.of(study, methods, evaluations)
+    what, meaning = title
+    yield f"### {what} of {len(ranking.methods)} methods, run to {evaluations} evaluations"
     if not ranking.problems:
         yield "On no problem do they have a seed in common yet."
         return
     yield (
-        f"Ranks: 1 is best. Regret: 0 is the best of the table, 1 what random search has found by then in the median; "
-        f"a run counts for {CAP:g} at most. Over {len(ranking.problems)} of {len(study.problems)} problems with "
-        f"{span(ranking.seeds())} seeds each, which all methods have; in brackets the 95 % bootstrap interval over "
-        "problems and seeds."
+        f"{meaning} Over {len(ranking.problems)} of {len(study.problems)} problems with {span(ranking.seeds())} seeds "
+        "each, which all methods have; in brackets the 95 % bootstrap interval over problems and seeds."
     )
-    regrets = [[pooled(each) for each in in_units_of_random(study, ranking.methods, n)] for n in budgets]
-    columns = [*rank_cells(ranking, budgets), *([each.text(".3f") for each in column] for column in regrets)]
-    rows = [[method.name, *(column[m] for column in columns)] for m, method in enumerate(ranking.methods)]
-    order = np.argsort(ranking.mean()[budgets[-1] - 1], kind="stable")
-    heading = ("method", *(f"rank after {n}" for n in budgets), *(f"regret after {n}" for n in budgets))
-    yield str(Table(heading, [rows[m] for m in order]))
+    cells = columns(ranking)
+    rows = [[method.name, *(column[m] for column in cells.values())] for m, method in enumerate(ranking.methods)]
+    order = np.argsort(ranking.mean()[evaluations - 1], kind="stable")
+    yield str(Table(("method", *cells), [rows[m] for m in order]))
 
 
 def against(study: RegretStudy, methods: Sequence[Method], base: Method, budgets: Sequence[int]) -> Iterator[str]:

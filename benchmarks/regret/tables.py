@@ -16,7 +16,7 @@ from benchmarks.comparing.study import FLOOR
 from benchmarks.comparing.tables import NOTHING, marked, methods_line, rank_cells, span, titled
 from benchmarks.coordination.report import Table
 from benchmarks.problems import Problem
-from benchmarks.regret.standing import standing
+from benchmarks.regret.standing import ranked, standing
 from benchmarks.regret.study import RegretStudy
 
 __all__ = ["BUDGETS", "ranks", "tables"]
@@ -64,19 +64,10 @@ def _normalised(study: RegretStudy, methods: Sequence[Method], budgets: Sequence
 
 
 def _ranking(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:
-    ranking = Ranking.of(study, methods, budgets[-1])
-    yield f"### Mean rank of {len(ranking.methods)} methods, run to {budgets[-1]} evaluations"
-    if not ranking.problems:
-        yield "On no problem do they have a seed in common yet."
-        return
-    yield (
-        f"1 is best. Over {len(ranking.problems)} of {len(study.problems)} problems with {span(ranking.seeds())} "
-        "seeds each, which all methods have; in brackets the 95 % bootstrap interval over problems and seeds."
-    )
-    columns = list(rank_cells(ranking, budgets))
-    rows = [[method.name, *(column[m] for column in columns)] for m, method in enumerate(ranking.methods)]
-    order = np.argsort(ranking.mean()[budgets[-1] - 1], kind="stable")
-    yield str(Table(("method", *(f"after {n}" for n in budgets)), [rows[m] for m in order]))
+    def columns(ranking: Ranking[Problem]) -> dict[str, list[str]]:
+        return dict(zip((f"after {n}" for n in budgets), rank_cells(ranking, budgets), strict=True))
+
+    yield from ranked(study, methods, budgets[-1], ("Mean rank", "1 is best."), columns)
 
 
 def _regret(study: RegretStudy) -> Iterator[str]:

@@ -16,6 +16,7 @@ import neps
 from neps._api.plain_data import plain_data
 from neps._cli import main
 from neps.errors import SpaceError
+from unit.known_scene import begun
 
 Capture = pytest.CaptureFixture[str]
 SPACE = {"lr": neps.Float(1e-6, 1, log=True), "n": neps.Integer(1, 9, default=3), "data": neps.Constant("digits")}
@@ -30,24 +31,10 @@ def objective(lr: float, n: int, data: str) -> float:
     return lr + n
 
 
-def begun(root: Path, total: int = 1) -> Path:
-    neps.run(
-        objective,
-        root,
-        SPACE,
-        searcher="sobol",
-        seed=1,
-        max_evaluations_total=total,
-        progress=False,
-        post_run_summary=False,
-    )
-    return root
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A run with one trial."""
-    return begun(tmp_path / "root")
+    return begun(tmp_path / "root", objective, SPACE)
 
 
 def imported(root: Path) -> list[tuple[Any, ...]]:
@@ -101,7 +88,7 @@ def test_a_file_or_a_storage_counts_once(
 
 
 def test_another_root_and_what_was_exported_of_it(root: Path, tmp_path: Path, capsys: Capture) -> None:
-    other = begun(tmp_path / "other", 4)
+    other = begun(tmp_path / "other", objective, SPACE, 4)
     neps.import_trials(other, RESULTS)
     for form in ("json", "csv"):
         main(["export", str(other), "--to", form, "--output", str(tmp_path / f"b.{form}")])
@@ -109,7 +96,7 @@ def test_another_root_and_what_was_exported_of_it(root: Path, tmp_path: Path, ca
     for source, said in ((other, "5 results"), (tmp_path / "b.json", "0 results"), (tmp_path / "b.csv", "0 results")):
         assert main(["import", str(root), str(source)]) == 0, "trial 1 is in both, and is a result like any other"
         assert capsys.readouterr().out.startswith(said.replace("5", "6"))
-    begun(tmp_path / "third")
+    begun(tmp_path / "third", objective, SPACE)
     assert main(["import", str(tmp_path / "third"), str(tmp_path / "b.json")]) == 0
     assert imported(tmp_path / "third") == imported(root)
 

@@ -31,6 +31,7 @@ from neps.samplers import (
 )
 from neps.space import SearchSpace
 from neps.testing import simulate
+from unit.known_scene import begun
 
 SPACE = {
     "x": neps.Float(0, 1),
@@ -51,25 +52,11 @@ EXPECTED = [
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A run with one trial."""
-    return begun(tmp_path / "root")
+    return begun(tmp_path / "root", objective, SPACE)
 
 
 def objective(x: float, n: int, kind: str, data: str) -> float:
     return x + n + (kind == "a")
-
-
-def begun(root: Path, total: int = 1) -> Path:
-    neps.run(
-        objective,
-        root,
-        SPACE,
-        searcher="sobol",
-        seed=1,
-        max_evaluations_total=total,
-        progress=False,
-        post_run_summary=False,
-    )
-    return root
 
 
 def imported(root: Path) -> list[tuple[dict[str, Any], float | None, float | None]]:
@@ -86,13 +73,15 @@ def test_a_list(root: Path) -> None:
 
 
 def test_another_root_and_a_history(root: Path, tmp_path: Path) -> None:
-    other = begun(tmp_path / "other", 5)
+    other = begun(tmp_path / "other", objective, SPACE, 5)
     assert neps.import_trials(root, other) == 5
     assert neps.import_trials(root, neps.load(other)) == 0
-    begun(other, 7)
+    begun(other, objective, SPACE, 7)
     assert neps.import_trials(root, str(other)) == 2
     assert [config for config, _, _ in imported(root)] == [dict(trial.config) for trial in neps.load(other)]
-    assert neps.import_trials(begun(tmp_path / "third"), root) == 7, "what it has imported: its own is the same"
+    assert neps.import_trials(begun(tmp_path / "third", objective, SPACE), root) == 7, (
+        "what it has imported: its own is the same"
+    )
 
 
 def test_a_csv_file_and_a_data_frame(root: Path, tmp_path: Path) -> None:
@@ -105,7 +94,7 @@ def test_a_csv_file_and_a_data_frame(root: Path, tmp_path: Path) -> None:
 
 
 def test_what_neps_export_has_written(root: Path, tmp_path: Path) -> None:
-    other = begun(tmp_path / "other", 4)
+    other = begun(tmp_path / "other", objective, SPACE, 4)
     frame = neps.load(other).to_pandas()
     frame.to_csv(tmp_path / "exported.csv")
     assert neps.import_trials(root, tmp_path / "exported.csv") == 4
@@ -219,7 +208,7 @@ def test_the_same_twice_counts_once_even_if_two_import_at_the_same_moment(root: 
 
 def test_they_have_no_number_and_count_for_no_budget(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     neps.import_trials(root, [{"config": {"x": 0, "n": 1, "kind": "b"}, "loss": -100}])
-    history = neps.load(begun(root, 3))
+    history = neps.load(begun(root, objective, SPACE, 3))
     assert [trial.number for trial in history] == [1, 2, 3]
     assert history.best is not None
     assert (history.best.number > 0, history.total_cost) == (True, 0.0)
