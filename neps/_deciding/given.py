@@ -33,6 +33,7 @@ def completed(space: SearchSpace, given: Mapping[str, object], generator: np.ran
     failure: SpaceError | None = None
     for each in (generator, _checking()):  # what has passed the check is completed, however rarely a draw is allowed
         for _ in range(_DRAWN):
+            filled = values
             try:
                 filled = space.filled(values, each)
                 return space.validate(filled)
@@ -71,11 +72,11 @@ def checked_configs(space: SearchSpace, given: object, name: str) -> tuple[dict[
 def _checked(space: SearchSpace, given: object, name: str) -> dict[str, Value]:
     if not isinstance(given, Mapping):
         raise ArgumentError(
-            f"{name} is {shown(given)}; it must be a mapping of parameters' names to values. Nothing was enqueued."
+            f"{name} is {shown(given)}; it must be a mapping of parameters' names to values. Nothing was written."
         )
     try:
         values = space.flattened(given)
         config = completed(space, values, _checking())
     except SpaceError as error:
-        raise ArgumentError(f"{name} doesn't belong to the search space: {error} Nothing was enqueued.") from error
+        raise ArgumentError(f"{name} doesn't belong to the search space: {error} Nothing was written.") from error
     return {parameter: value for parameter, value in config.items() if parameter in values}

@@ -359,7 +359,7 @@ class SearchSpace(Mapping[str, Parameter]):
     @classmethod
     def from_definition(cls, definition: Mapping[str, Mapping[str, object]], forbid: Sequence[Any] = ()) -> SearchSpace:
         """The space that `definition` describes: the inverse of `definition()` and `forbidden_definition()`."""
-        if isinstance(forbid, Sequence):  # else it is refused
+        if isinstance(forbid, list | tuple):  # else it is refused
             forbid = [Rule(each) if isinstance(each, str) else each for each in forbid]
         return cls(parameters_from(definition), forbid)
 

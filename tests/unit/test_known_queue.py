@@ -272,6 +272,8 @@ def test_what_is_forbidden_is_refused_before_it_is_written(tmp_path: Path) -> No
     run(tmp_path, 1, pipeline_space=space)
     with pytest.raises(ArgumentError, match=r"configs\[1\] .* is forbidden: x is at least 0.5 and y is at least 0.5"):
         neps.enqueue(tmp_path, [{"x": 0.25}, {"x": 0.75, "y": 0.75}])
+    with pytest.raises(ArgumentError, match=r"configs\[0\] .* the value is 7.0, .* Nothing was written"):
+        neps.enqueue(tmp_path, [{"x": 7}])
     assert neps.enqueue(tmp_path, [{"x": 0.75}]) == 1
     assert run(tmp_path, 2, pipeline_space=space).trials[1].config == {"x": 0.75, "y": 0.25}
 

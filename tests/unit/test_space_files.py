@@ -126,6 +126,7 @@ WRONG: list[tuple[str, str]] = [
     ("space: {x: {type: constant, value: 1}}\nforbidden: []", r"the key 'forbidden' is unknown.*'forbid'"),
     ("space: {x: {type: constant, value: 1}}\nforbid: [too_large]", r"forbid\[0\] is 'too_large', but in a file"),
     ("space: {x: {type: constant, value: 1}}\nforbid: 3", r"forbid is 3"),
+    ("space: {x: {type: constant, value: 1}}\nforbid: x = 3", r"forbid is 'x = 3'"),
     ("space: {x: {type: constant, value: 1}, x: {type: constant, value: 2}}", r"'x' is there twice"),
     ("space: {x: [", r"space.yaml can't be read as yaml: .*line 1.* Correct it there"),
 ]
