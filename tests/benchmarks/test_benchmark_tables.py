@@ -210,7 +210,7 @@ def test_a_store_is_filled_and_packed(tmp_path: Path, capsys: pytest.CaptureFixt
         tables_main(["run"])
 
 
-@pytest.mark.parametrize("task", TUNED, ids=lambda task: str(task.name))
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: str(task.name))
 def test_each_table_of_our_own_is_there(task: CurveTask) -> None:
     known = table(task.name, model_tables.FOLDER)
     assert known.errors.shape == known.losses.shape == (len(known.configs), 10, 1)
