@@ -254,6 +254,14 @@ def test_a_table_is_packed_with_three_digits(tmp_path: Path) -> None:
     assert found.about["versions"]["torch"] == torch.__version__
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: str(task.name))
+def test_each_table_is_there(task: CurveTask) -> None:
+    known = curve_tables.table(task.name)
+    assert known.losses.shape == known.errors.shape == (300, 2, task.epochs)
+    assert known.configs[:200] == tuple(configuration(task, number, []) for number in range(200))
+    assert sum(path.stat().st_size for path in curve_tables.FOLDER.iterdir()) < 3e6
+
+
 def test_figures_say_what_a_table_can_tell() -> None:
     columns = row(_CLASSES, _table(_CLASSES)).split("|")
     assert [each.strip() for each in columns[1:4]] == ["cnn-digits", "100", "0.10"]
