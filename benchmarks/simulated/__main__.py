@@ -8,26 +8,31 @@ if __name__ == "__main__":  # before numpy is imported
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.problems import synthetic
+from benchmarks.problems import TABLES, synthetic
 from benchmarks.simulated import priors, real, workers
-from benchmarks.simulated.running import SURFACES
 
-_REPORTED = [surface.name for surface in synthetic.REPORTED]
-_TUNED = [surface.name for surface in synthetic.TUNED]
+_FUNCTIONS = {
+    "reported": tuple(surface.name for surface in synthetic.REPORTED),
+    "tuned": tuple(surface.name for surface in synthetic.TUNED),
+}
 _LEAST = 5
 
 
-def _problems(text: str) -> list[str]:
-    """Names of problems; "reported" and "tuned" stand for those of theirs whose minimum is known."""
-    groups = {"reported": _REPORTED, "tuned": _TUNED}
-    names = [name for part in text.split(",") if part for name in groups.get(part, [part])]
-    if unknown := [name for name in names if name not in SURFACES]:
-        raise argparse.ArgumentTypeError(f"{unknown} not among reported, tuned, {', '.join(SURFACES)}")
-    if not names:
-        raise argparse.ArgumentTypeError("none is named")
-    return list(dict.fromkeys(names))
+def _among(groups: Mapping[str, Sequence[str]]) -> Callable[[str], list[str]]:
+    """What reads names of problems, of which those of a group stand for all that are in it."""
+    known = {**groups, **{name: [name] for names in groups.values() for name in names}}
+
+    def problems(text: str) -> list[str]:
+        parts = [part for part in text.split(",") if part]
+        if unknown := [part for part in parts if part not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown} not among {', '.join(known)}")
+        if not parts:
+            raise argparse.ArgumentTypeError("none is named")
+        return list(dict.fromkeys(name for part in parts for name in known[part]))
+
+    return problems
 
 
 def _seeds(text: str) -> list[int]:
@@ -48,21 +53,25 @@ def _evaluations(text: str) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench simulated", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--problems", type=_problems, default=_REPORTED, metavar="X,Y", help="names, reported, or tuned"
-    )
     common.add_argument("--seeds", type=_seeds, default=list(range(5)), metavar="0-4", help="one run of each (0-4)")
     common.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once (1)")
     commands = parser.add_subparsers(dest="command", required=True)
     many = commands.add_parser("workers", parents=[common], help="eight workers beside one")
+    _add_problems(many, {**_FUNCTIONS, **TABLES})
     many.add_argument("--evaluations", type=_evaluations, metavar="N", help="of all workers (100; with --real 40)")
     many.add_argument("--real", type=float, metavar="SECONDS", help="time processes whose evaluations take so long")
     prior = commands.add_parser("priors", parents=[common], help="a good prior and a bad one beside none")
+    _add_problems(prior, _FUNCTIONS)
     prior.add_argument("--evaluations", type=_evaluations, default=60, metavar="N", help="and 20 %% more (60)")
     prior.add_argument(
         "--confidence", choices=["low", "medium", "high"], default="medium", help="of the prior (medium)"
     )
     return parser.parse_args(arguments)
+
+
+def _add_problems(parser: argparse.ArgumentParser, groups: Mapping[str, Sequence[str]]) -> None:
+    wanted, text = list(groups["reported"]), f"names, or groups: {', '.join(groups)} (reported)"
+    parser.add_argument("--problems", type=_among(groups), default=wanted, metavar="X,Y", help=text)
 
 
 def _measured(options: argparse.Namespace) -> str:

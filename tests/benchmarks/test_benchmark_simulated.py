@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.comparing.pooling import Pooled, pooled, worst
 from benchmarks.comparing.study import FLOOR
+from benchmarks.problems import TABLES, Problem
+from benchmarks.problems.synthetic import REPORTED
 from benchmarks.simulated import priors, workers
 from benchmarks.simulated.__main__ import main
 from benchmarks.simulated.priors import SpeedUp, Trio, bad_default, cost, good_default, longer, speed_up
@@ -173,6 +175,17 @@ def test_the_report_on_workers_gives_differences(loss: float, verdict: str) -> N
     assert f": +{loss / 2:.3f} [+0.000, +{loss:.3f}]. Its upper end is below 0.3: {verdict}." in text
 
 
+def test_a_figure_is_the_logarithm_of_a_functions_regret() -> None:
+    assert workers.figure("branin", np.array([1.0, 0.01])) == pytest.approx(-2.0)
+
+
+def test_a_figure_of_a_table_is_in_units_of_what_random_search_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Problem("made", (), lambda _: 0.0, optimum=1.0, drawn=lambda evaluations: 1.0 + 1.0 / evaluations)
+    monkeypatch.setattr(workers, "named", {"made": table}.__getitem__)
+    assert workers.figure("made", np.array([9.0, 0.9, 0.2, 0.1])) == pytest.approx(0.4)
+    assert workers.figure("made", np.array([9.0, 5.0])) == 3.0
+
+
 # -------------------------------------------------------------------------------------------------------- command line
 
 
@@ -183,6 +196,33 @@ def test_workers_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[4/4, " in progress
 
 
+def test_workers_are_compared_on_tables_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["workers", "--problems", "table-svm-rings,branin", "--seeds", "0-1", "--evaluations", "6"])
+    functions, tables = capsys.readouterr().out.split("## regret in units of random search's")
+    assert "## log10 regret" in functions
+    assert "| branin | 2 |" in functions
+    assert "| table-svm-rings | 2 |" in tables
+    assert functions.count("Its upper end") == tables.count("Its upper end") == 1
+
+
+def test_a_group_stands_for_its_problems(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def measure(problems: list[str], *_: object) -> str:
+        asked.append(problems)
+        return ""
+
+    monkeypatch.setattr(workers, "measure", measure)
+    main(["workers", "--problems", "camel,tables-tuned,camel"])
+    main(["workers"])
+    assert asked == [["camel", *TABLES["tables-tuned"]], [surface.name for surface in REPORTED]]
+
+
+def test_a_problem_without_a_known_optimum_has_no_regret() -> None:
+    with pytest.raises(ValueError, match="nobody knows the optimum of svm"):
+        perform(Run("svm", 0, "", "random_search", 1))
+
+
 def test_priors_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     main(["priors", "--problems", "branin", "--seeds", "0-1", "--evaluations", "5", "--confidence", "high"])
     output, progress = capsys.readouterr()
@@ -191,7 +231,14 @@ def test_priors_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--problems", "svm"], ["--problems", ","], ["--seeds", "3-1"], ["--evaluations", "4"]]
+    "wrong",
+    [
+        ["--problems", "svm"],
+        ["--problems", "tables-tuned"],
+        ["--problems", ","],
+        ["--seeds", "3-1"],
+        ["--evaluations", "4"],
+    ],
 )
 def test_what_makes_no_sense_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
