@@ -47,6 +47,12 @@ class LogExpectedImprovement:
     best: float
     exploration: float = 1.0
 
+    @property
+    def incumbent(self) -> _Array:
+        """Of the points that were observed the one with the lowest mean: (d,)."""
+        X = self.process.X
+        return np.asarray(X[self.process.mean(X).argmin()])
+
     def __call__(self, Z: _Array) -> _Array:
         """See `Acquisition`."""
         mean, variance = self.process.predict(Z)

@@ -104,6 +104,16 @@ def test_exploration_is_a_factor_of_the_standard_deviation() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
 
 
+def test_the_incumbent_has_the_lowest_mean_not_the_lowest_loss() -> None:
+    """Of a noisy loss the lowest one is luck: here a single one among high ones, beside many that are low."""
+    X = np.concatenate([np.linspace(0.0, 0.2, 9), np.linspace(0.8, 1.0, 9)])[:, None]
+    losses = np.repeat([1.0, -1.0], 9)
+    losses[4] = -1.5
+    hyperparameters = Hyperparameters(np.array([1.0]), 1.0, 1.0, np.array([0.5, 0.3, 0.02, 0.1]))
+    process = GaussianProcess(X, losses, np.array([0]), hyperparameters)
+    assert LogExpectedImprovement(process, 0.0).incumbent[0] >= 0.8
+
+
 def test_terms_are_added_with_their_gradients() -> None:
     process, Z = _process()
     one, other = LogExpectedImprovement(process, 0.0), LogExpectedImprovement(process, -3.0)

@@ -16,14 +16,13 @@ import pytest
 import neps
 from neps._budget import Budget
 from neps._history import History
-from neps._models.acquisition import Acquisition
 from neps._models.terms import LogPrior
 from neps._trial import Trial
 from neps.errors import ArgumentError
 from neps.samplers import BayesianOptimization, PiBO, Sampler, Suggestion
 from neps.samplers._model_based import proposal
 from neps.samplers._model_based.axes import axes_of
-from neps.samplers._model_based.priors import log_prior, promise, with_confidence
+from neps.samplers._model_based.priors import agreement, log_prior, promise, size_with_prior, with_confidence
 from neps.space import Categorical, Constant, Float, Integer, SearchSpace, Value
 from neps.testing.simulation import decided, ended, generator_for, simulate
 
@@ -50,19 +49,35 @@ def _decide(sampler: Sampler, history: History, number: int) -> Suggestion:
 # ------------------------------------------------------------------------------------------------------ initial design
 
 
-def test_it_begins_with_the_default_and_goes_on_with_samples_of_the_prior() -> None:
+def test_it_begins_with_the_default_and_goes_on_with_points_that_ignore_the_prior() -> None:
     history = History(MIXED, {}, seed=3)
     assert _decide(PiBO(), history, 1).config == MIXED.default_config()
-    for number in (2, 3, 4):
-        assert _decide(PiBO(), history, number).config == MIXED.sample_prior(generator_for(3, number))
-    assert _decide(PiBO(sample_default_first=False), history, 1).config == MIXED.sample_prior(generator_for(3, 1))
+    plain = BayesianOptimization()
+    for number in range(2, 5):
+        assert _decide(PiBO(), history, number).config == _decide(plain, history, number).config
+    assert _decide(PiBO(sample_default_first=False), history, 1).config == _decide(plain, history, 1).config
 
 
-@pytest.mark.parametrize(("size", "expected"), [(None, 8), (1, 1), (6, 6)])
+@pytest.mark.parametrize(("size", "beyond"), [(None, 5), (3, 4)])
+def test_what_begins_before_the_results_of_its_design_are_in_is_drawn_from_the_prior(
+    size: int | None, beyond: int
+) -> None:
+    history = History(MIXED, {}, seed=3)
+    for number in (beyond, beyond + 20):
+        drawn = MIXED.sample_prior(generator_for(3, number))
+        assert _decide(PiBO(initial_design_size=size), history, number).config == drawn
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, 4), (1, 1), (6, 6)])
 def test_the_initial_design_has_its_size(size: int | None, expected: int) -> None:
     history = simulate(PiBO(initial_design_size=size), MIXED, lambda config: float(config["momentum"] or 0.0), 10)
     by = [trial.decision.metadata["by"] for trial in history.trials if trial.decision]
     assert by == ["initial design"] * expected + ["model"] * (10 - expected)
+
+
+@pytest.mark.parametrize(("dimensions", "expected"), [(1, 2), (2, 2), (3, 2), (4, 3), (6, 4), (20, 4)])
+def test_that_is_half_of_what_it_is_without_a_prior_but_two_at_least(dimensions: int, expected: int) -> None:
+    assert size_with_prior(SearchSpace({f"x{index}": Float(0.0, 1.0) for index in range(dimensions)})) == expected
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -78,7 +93,7 @@ def test_another_confidence_narrows_the_samples() -> None:
         confidence: np.std(
             [
                 float(_decide(PiBO(prior_confidence=confidence), History(space, {}), number).config["x"] or 0.0)
-                for number in range(2, 200)
+                for number in range(3, 200)
             ]
         )
         for confidence in (None, "low", "high")
@@ -146,9 +161,10 @@ def test_a_confidence_for_all_changes_defaults_and_nothing_else() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Near:
-    """Log expected improvement that falls with the distance from a place along the first axis."""
+    """Log expected improvement that falls with the distance from a place along the first axis, and its incumbent."""
 
     place: float
+    incumbent: np.ndarray = dataclasses.field(default_factory=lambda: np.array([0.8]))
 
     def __call__(self, Z: np.ndarray) -> np.ndarray:
         return np.asarray(-50.0 * np.abs(Z[:, 0] - self.place))
@@ -176,7 +192,32 @@ def test_a_prior_that_looks_elsewhere_promises_its_share_of_expected_improvement
     assert promise(LINE, _Near(0.1)) < 0.01
 
 
-def _term(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, improvement: Acquisition) -> LogPrior:
+def test_the_centre_agrees_with_a_prior_and_what_is_further_away_than_nearly_all_that_it_draws_does_not() -> None:
+    assert agreement(LINE, np.array([0.8])) == pytest.approx(1.0, abs=0.01)
+    found = [agreement(LINE, np.array([0.8 - step * 0.125])) for step in (0.5, 1.0, 2.0, 3.0)]
+    assert found == sorted(found, reverse=True)
+    # Of a normal of deviation 1/8, whose upper tail is cut off at 1.6 deviations.
+    assert found[2] == pytest.approx(0.024, abs=0.006)
+    assert 0.0 < found[3] < 0.01
+
+
+def test_how_far_away_that_is_depends_on_the_dimensions() -> None:
+    """By one deviation in each of ten dimensions a typical sample is away; so is a step of √10 in one."""
+    names = [f"x{index}" for index in range(10)]
+    space = SearchSpace({name: Float(0.0, 1.0, default=0.5, default_confidence="high") for name in names})
+    assert agreement(space, np.full(10, 0.625)) == pytest.approx(0.44, abs=0.05)
+    assert agreement(space, np.array([0.5 + 10**0.5 / 8, *[0.5] * 9])) == pytest.approx(0.44, abs=0.05)
+    assert agreement(space, np.full(10, 0.75)) < 0.01
+
+
+def test_what_has_no_prior_says_nothing_about_agreement() -> None:
+    default = MIXED.default_config() or {}
+    elsewhere = MIXED.encode({**default, "momentum": 0.99, "free": "q"})
+    assert agreement(MIXED, elsewhere) == agreement(MIXED, MIXED.encode(default)) > 0.9
+    assert agreement(MIXED, MIXED.encode({**default, "rate": 1.0, "width": 8, "kind": "a"})) < 0.02
+
+
+def _term(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, improvement: _Near) -> LogPrior:
     """What the sampler hands to the proposal."""
     terms: list[LogPrior] = []
 
@@ -190,7 +231,7 @@ def _term(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, i
     return terms[0]
 
 
-def _weight(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, improvement: Acquisition) -> float:
+def _weight(history: History, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, improvement: _Near) -> float:
     """The exponent of the prior."""
     return _term(history, monkeypatch, sampler, improvement).weight
 
@@ -224,6 +265,18 @@ def test_its_exponent_falls_where_the_model_promises_more_elsewhere(monkeypatch:
     expected = promise(LINE, improvement)
     assert 0.0 < expected < 0.3
     assert _weight(_history([1.0] * 10), monkeypatch, PiBO(), improvement) == pytest.approx(expected)
+
+
+def test_its_exponent_falls_where_the_best_lies_outside_its_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    incumbent = np.array([0.55])
+    expected = agreement(LINE, incumbent)
+    assert 0.0 < expected < 0.1
+    improvement, history = _Near(0.8, incumbent), _history([1.0] * 10)
+    assert _weight(history, monkeypatch, PiBO(), improvement) == pytest.approx(expected)
+    wider = with_confidence(LINE, "low")
+    expected = agreement(wider, incumbent) * promise(wider, improvement)
+    assert 0.4 < expected < 1.0
+    assert _weight(history, monkeypatch, PiBO(prior_confidence="low"), improvement) == pytest.approx(expected)
 
 
 # --------------------------------------------------------------------------------------------- good priors and bad ones

@@ -51,6 +51,11 @@ def _decoded(space: SearchSpace, seed: int, place: int) -> dict[str, Value]:
     return space.decode(sobol_sequence(space.dimensions, seed).point(place))
 
 
+def usual_size(space: SearchSpace) -> int:
+    """How many trials an initial design has where a user doesn't say."""
+    return min(space.dimensions + 1, _LARGEST)
+
+
 @attrs.frozen
 class InitialDesign:
     """The trials before there are results enough to learn from.
@@ -62,6 +67,7 @@ class InitialDesign:
             prior is good enough to learn from few trials, and a short run should profit from it.
         default_first: `sample_default_first`: whether the first trial is the default configuration.
         draw: what the others evaluate, from the history, a number and its generator.
+        usual: the size that None stands for, where it is another.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if `default_first` is True and there is no
@@ -71,6 +77,7 @@ class InitialDesign:
     size: int | None = attrs.field(converter=settings.initial_design_size)
     default_first: bool = attrs.field(converter=settings.sample_default_first)
     draw: Callable[[History, int, np.random.Generator], dict[str, Value]] = sobol_point
+    usual: Callable[[SearchSpace], int] = usual_size
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`; a size of None stays None, and follows the space."""
@@ -106,7 +113,7 @@ class InitialDesign:
         Of a run that an earlier one has misled only its own count, unless there are twice as many of others: what was
         evaluated before that was known says little about all the rest.
         """
-        size = self.size or usual_size(history.space)
+        size = self.size or self.usual(history.space)
         ended = [trial for trial in history.trials if trial.ended and trial.decision is not None]
         misled = history.earlier and len(ended) < 2 * size
         results = sum(map(is_initial, ended)) if misled else len(ended)
@@ -116,11 +123,6 @@ class InitialDesign:
 def in_full(history: History) -> list[Trial]:
     """The imported trials at the highest fidelity: what a search without fidelities would have found itself."""
     return [trial for trial in history.imported if trial.fidelity in {None, history.space.highest_fidelity}]
-
-
-def usual_size(space: SearchSpace) -> int:
-    """How many trials an initial design has where a user doesn't say."""
-    return min(space.dimensions + 1, _LARGEST)
 
 
 def is_initial(trial: Trial) -> bool:

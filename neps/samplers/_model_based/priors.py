@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 
 from neps.samplers import _settings as settings
+from neps.samplers._drawing.initial_design import sobol_point, usual_size
 from neps.samplers._drawing.sequences import SobolSequence
 from neps.samplers._model_based.axes import axes_of
 from neps.space import SearchSpace
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     _Array = NDArray[np.float64]
 
-__all__ = ["FromPrior", "PriorTerm", "log_prior", "promise", "with_confidence"]
+__all__ = ["PriorTerm", "SobolThenPrior", "agreement", "log_prior", "promise", "size_with_prior", "with_confidence"]
 
 _POINTS = 256
 
@@ -47,18 +48,33 @@ def _confident(parameter: Parameter, confidence: Confidence) -> Parameter:
     return parameter if parameter.default is None else parameter.with_prior(default_confidence=confidence)
 
 
+def size_with_prior(space: SearchSpace) -> int:
+    """How many trials an initial design has where a user doesn't say: half as many as without a prior, but at least 2.
+
+    The default, and something to doubt the prior by; what is spent here isn't spent near the default.
+    """
+    return max((usual_size(space) + 1) // 2, 2)
+
+
 @attrs.frozen
-class FromPrior:
-    """What an initial design evaluates: samples of the prior.
+class SobolThenPrior:
+    """What an initial design evaluates: as many Sobol points as it has trials, and then samples of the prior.
+
+    A model that has only seen where the prior looks can't doubt it. What begins beyond the design's size, since other
+    workers still run it, tells the model nothing more that it needs, so it is where the user expects good values.
 
     Args:
+        size: `initial_design_size`; see `InitialDesign`.
         confidence: of all defaults; None leaves them their own.
     """
 
+    size: int | None
     confidence: Confidence | None
 
-    def __call__(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:  # noqa: ARG002
+    def __call__(self, history: History, number: int, generator: np.random.Generator) -> dict[str, Value]:
         """One."""
+        if number <= (self.size or size_with_prior(history.space)):
+            return sobol_point(history, number, generator)
         return with_confidence(history.space, self.confidence).sample_prior(generator)
 
 
@@ -109,6 +125,10 @@ class PriorTerm:
         prior = with_confidence(space, self.prior_confidence)
         return log_prior(prior, promise(prior, improvement) ** doubt * share * self.prior_weight / spent)
 
+    def agreement(self, space: SearchSpace, incumbent: _Array) -> float:
+        """See `agreement`: with the confidence that counts."""
+        return agreement(with_confidence(space, self.prior_confidence), incumbent)
+
 
 def promise(space: SearchSpace, improvement: Acquisition) -> float:
     """How much improvement is expected where the prior would look, relative to anywhere: from 0 to 1, its most.
@@ -122,6 +142,22 @@ def promise(space: SearchSpace, improvement: Acquisition) -> float:
     anywhere, there = _samples(space)
     means = [float(np.logaddexp.reduce(improvement(points))) for points in (anywhere, there)]
     return math.exp(min(means[1] - means[0], 0.0))
+
+
+def agreement(space: SearchSpace, incumbent: _Array) -> float:
+    """How probable the prior finds what turned out best: the share of a sample of the prior that it finds no more so.
+
+    That is the tail probability by which Box (1980, "Sampling and Bayes' inference in scientific modelling and
+    robustness") checks a prior against what was observed. It is about 1 while the best is near the centre, and about 0
+    where it is further away than nearly all that the prior draws, in however many dimensions.
+
+    Args:
+        space: with a prior.
+        incumbent: (d,).
+    """
+    prior, (_, there) = log_prior(space, 1.0), _samples(space)
+    less = np.count_nonzero(prior(there) <= prior(incumbent[None, :]))
+    return (1.0 + less) / (1.0 + len(there))
 
 
 @functools.lru_cache(maxsize=16)

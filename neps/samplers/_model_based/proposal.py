@@ -44,7 +44,7 @@ __all__ = [
 
 _Array = NDArray[np.float64]
 
-Term = Callable[[Axes, Sequence[Trial], Acquisition], Acquisition]
+Term = Callable[[Axes, Sequence[Trial], LogExpectedImprovement], Acquisition]
 """Makes what is added to log expected improvement, from the axes, all decided trials, and that itself."""
 
 _EXPLORATION = 0.3

@@ -14,14 +14,14 @@ import attrs
 from neps.errors import ArgumentError
 from neps.samplers._drawing.initial_design import InitialDesign
 from neps.samplers._model_based.model_search import Improvement, ModelSearch
-from neps.samplers._model_based.priors import FromPrior, PriorTerm
+from neps.samplers._model_based.priors import PriorTerm, SobolThenPrior, size_with_prior
 
 if TYPE_CHECKING:
     import numpy as np
 
     from neps._budget import Budget
     from neps._history import History
-    from neps._models.acquisition import Acquisition
+    from neps._models.acquisition import LogExpectedImprovement
     from neps._models.terms import LogPrior
     from neps._trial import Trial
     from neps.samplers._model_based.axes import Axes
@@ -39,23 +39,30 @@ def PiBO(
     prior_weight: float = 10.0,
     prior_confidence: Confidence | None = None,
 ) -> ModelSearch:
-    """Maximises expected improvement times π^(r β / n), where π is the prior and n the number of results.
+    """Maximises expected improvement times π^(r a β / n), where π is the prior and n the number of results.
 
-    As πBO (Hvarfner et al. 2022, equation 6), but for r. β is a constant: how long the prior is trusted depends on the
-    results that are in, not on a budget that may be raised. Pending trials aren't counted in n, since nothing was
-    learnt from them yet; failed ones are. With π^(β / n) alone, a confident prior in the wrong place holds the search
-    there for hundreds of evaluations: it may be e^16 times denser there in each dimension. So r, from 0 to 1, says
-    whether the model still agrees: it is the mean expected improvement over a sample of the prior, relative to that
-    over a uniform one. It is 1, and the method the paper's, for as long as the prior looks where there is most to gain,
-    and falls within a few evaluations where the model knows better.
+    As πBO (Hvarfner et al. 2022, equation 6), but for r and a. β is a constant: how long the prior is trusted depends
+    on the results that are in, not on a budget that may be raised. Pending trials aren't counted in n, since nothing
+    was learnt from them yet; failed ones are. With π^(β / n) alone, a confident prior in the wrong place holds the
+    search there for hundreds of evaluations: it may be e^16 times denser there in each dimension. So two factors from 0
+    to 1 ask the results:
 
-    It begins with the default configuration and samples of the prior, and goes on with these while fewer results are in
-    than the initial design has trials. In all else it is like `BayesianOptimization`: a failed evaluation counts as the
-    worst loss seen, a fidelity is fixed at its upper bound, a finite space is searched once.
+    - r: does the model still agree? The mean expected improvement over a sample of the prior, relative to that over a
+      uniform one. It is 1 for as long as the prior looks where there is most to gain.
+    - a: is the best, as the model predicts it, where the prior expects it? The share of a sample of the prior that is
+      no more probable under it than the best. It is about 1 near the centre, and falls as soon as something better is
+      found outside (Box 1980).
+
+    With both at 1 the method is the paper's. Both need results from elsewhere. So the default configuration is
+    evaluated first, and then points of a Sobol sequence, as in `BayesianOptimization`, where the paper samples the
+    prior. Samples of the prior are drawn only once the initial design has begun, and its results aren't in.
+
+    In all else it is like `BayesianOptimization`: a failed evaluation counts as the worst loss seen, a fidelity is
+    fixed at its upper bound, a finite space is searched once.
 
     Args:
-        initial_design_size: how many trials to make before a model is trusted, at least 1. None (the default) means one
-            more than the space has dimensions, but 8 at most.
+        initial_design_size: how many trials to make before a model is trusted, at least 1. None (the default) means
+            half of what `BayesianOptimization` makes, but at least 2.
         sample_default_first: whether the first trial is the default configuration, as part of the initial design.
             Default True.
         random_interleave_prob: the probability, from 0 to 1, that a trial after the initial design is drawn at random
@@ -73,7 +80,8 @@ def PiBO(
         'high'
     """
     prior = PriorTerm(prior_weight, prior_confidence)
-    design = InitialDesign(initial_design_size, sample_default_first, draw=FromPrior(prior.prior_confidence))
+    draw = SobolThenPrior(initial_design_size, prior.prior_confidence)
+    design = InitialDesign(initial_design_size, sample_default_first, draw, size_with_prior)
     return ModelSearch("PiBO", design, random_interleave_prob, _TimesPrior(prior))
 
 
@@ -102,5 +110,6 @@ class _TimesPrior(Improvement):
 
         return propose(history, generator, self._term)
 
-    def _term(self, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
-        return self.prior.term(axes.space, improvement, sum(trial.ended for trial in decided))
+    def _term(self, axes: Axes, decided: Sequence[Trial], improvement: LogExpectedImprovement) -> LogPrior:
+        agreed = self.prior.agreement(axes.space, improvement.incumbent)
+        return self.prior.term(axes.space, improvement, sum(trial.ended for trial in decided), share=agreed)
