@@ -49,7 +49,7 @@ class LogExpectedImprovement:
 
     @property
     def incumbent(self) -> _Array:
-        """Of the points that were observed the one with the lowest mean: (d,)."""
+        """Of the points that the process is given, pending ones included, the one with the lowest mean: (d,)."""
         X = self.process.X
         return np.asarray(X[self.process.mean(X).argmin()])
 
