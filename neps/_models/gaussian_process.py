@@ -104,6 +104,12 @@ class GaussianProcess:
         precision = np.diagonal(cho_solve((self._cholesky, True), np.eye(len(self.y)), check_finite=False))
         return np.asarray(0.5 * (np.log(precision) - self._alpha**2 / precision))
 
+    def differences(self, Z: _Array) -> _Array:
+        """The prior variance of f(x) - f(z), noise left out, for each point x that it is given and Z (m, d): (n, m)."""
+        phi, phi_z = self._effects.features(self.X), self._effects.features(Z)
+        covariance = self._between(self.X, Z, self._phi, phi_z)
+        return np.asarray(self._prior_variance(phi)[:, None] + self._prior_variance(phi_z) - 2.0 * covariance)
+
     def mean(self, Z: _Array) -> _Array:
         """The mean of `predict` alone, (m,), which costs n m, not n² m."""
         return np.asarray(self._between(self.X, Z, self._phi).T @ self._alpha)

@@ -118,7 +118,7 @@ def explanation(
         return value - float(targets.log_slopes[part].sum()), found, targets
 
     if remembered is None:
-        return _best_warp(losses, fitted, fitted(Targets(losses, WARPS[0]), beginnings[:2], _ITERATIONS))
+        return _best_warp(losses, fitted, fitted(Targets(losses, WARPS[0]), beginnings, _ITERATIONS))
     start, warp = remembered
     if n > _TOGETHER:
         return _in_turns(losses, fitted, start, warp)
@@ -128,7 +128,7 @@ def explanation(
             if n > _FRESH
             else fitted(Targets(losses, warp), [start], _FEW_ITERATIONS)[1:]
         )
-    starts, iterations = ([start], _FEW_ITERATIONS) if n > _FRESH else ([start, *beginnings][:2], _ITERATIONS)
+    starts, iterations = ([start], _FEW_ITERATIONS) if n > _FRESH else ([start, *beginnings], _ITERATIONS)
     return _best_warp(losses, fitted, fitted(Targets(losses, warp), starts, iterations))
 
 

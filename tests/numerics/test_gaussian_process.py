@@ -14,7 +14,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from neps._models.gaussian_process import GaussianProcess, Hyperparameters
 from numerics.cube import points
-from numerics.dense_process import posterior, tensor
+from numerics.dense_process import covariance, posterior, tensor
 
 Array = NDArray[np.float64]
 NUMERIC = np.zeros(3, dtype=np.intp)
@@ -49,6 +49,16 @@ def test_the_posterior_is_that_of_scikit_learn() -> None:
     ours = GaussianProcess(X, _values(X), NUMERIC, Hyperparameters(LENGTHSCALES, 1.3, 0.01)).predict(Z)
     np.testing.assert_allclose(ours[0], mean, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(ours[1], deviation**2, rtol=1e-8)
+
+
+@pytest.mark.parametrize("choices", [NUMERIC, MIXED, np.array([4, 5])], ids=str)
+def test_how_much_points_may_differ_is_of_the_prior_without_noise(choices: NDArray[np.intp]) -> None:
+    process, Z = _process(choices, noise=0.5), points(40, choices, seed=1)
+    both, theta = tensor(np.concatenate([process.X, Z])), tensor(_theta(process.hyperparameters))
+    K = covariance(both, both, choices, theta).numpy()
+    expected = K.diagonal()[:25, None] + K.diagonal()[25:] - 2.0 * K[:25, 25:]
+    np.testing.assert_allclose(process.differences(Z), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(process.differences(process.X).diagonal(), 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("choices", [NUMERIC, MIXED, np.array([4, 5])], ids=str)

@@ -170,11 +170,19 @@ def test_without_a_memory_all_warps_are_compared_from_the_beginnings() -> None:
 
 
 def test_a_memory_is_one_of_the_beginnings_and_its_warp_is_kept_between_comparisons() -> None:
-    assert _explained(16, ("old", 5.0))[2][0] == (["old", "short"], 50)
+    assert _explained(16, ("old", 5.0))[2][0] == (["old", "short", "long"], 50)
     found, warp, searches = _explained(30, ("old", -0.9))
     assert searches == [(["old"], 10)]
     assert (found, warp) == ("found 1", -0.9)
     assert _explained(32, ("old", -0.9))[1] == WARPS[2]
+
+
+def test_a_memory_without_noise_does_not_keep_it_from_being_found() -> None:
+    X = points(48, NUMERIC)
+    losses = X[:, 0] + 0.3 * np.random.default_rng(0).normal(size=48)
+    wiggly = Hyperparameters(np.array([0.05, 2.0, 2.0]), 1.0, 1e-7, np.full(4, 1e-3))
+    found = surrogate(X, losses, NUMERIC, (wiggly, WARPS[0])).process.hyperparameters
+    assert found.noise > 0.1
 
 
 @pytest.mark.parametrize(("n", "searches"), [(71, 0), (72, len(WARPS)), (73, 0), (400, len(WARPS)), (401, 0)])

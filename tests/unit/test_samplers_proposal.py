@@ -200,6 +200,19 @@ def test_past_what_is_believed_a_decision_costs_no_more(
     assert (points.shape, losses.shape, believing) == ((30, 4), (100,), [4])
 
 
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_a_plateau_with_noise_is_not_evaluated_over_and_over(seed: int) -> None:
+    generator, cells = np.random.default_rng(seed), set[tuple[int, ...]]()
+
+    def staircase(config: Mapping[str, Value]) -> float:
+        cell = tuple(int(9.999 * float(value)) for value in config.values())
+        cells.add(cell)
+        return sum((step - 6) ** 2 for step in cell) / 100 + 0.3 * float(generator.standard_normal())
+
+    simulate(BayesianOptimization(), SearchSpace({name: Float(0.0, 1.0) for name in "abc"}), staircase, 70, seed=seed)
+    assert len(cells) > 35  # 19 to 30 where a repetition counts as much as anything else
+
+
 def test_what_is_claimed_and_not_believed_is_not_proposed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neps._models.surrogate._BELIEVED", 4)
     history = simulate(BayesianOptimization(), SMALL, _bowl, 100)
