@@ -92,9 +92,10 @@ def propose(
         improvement = LogExpectedImprovement(process, float(means.min()))
         acquisition = with_term(improvement, exploration, term, axes, decided)
         Z = ranked(axes, acquisition, process.X[np.argsort(means, kind="stable")[:INCUMBENTS]], generator)
+        Z = _new_first(process, Z)
         others = Claimed.of(history) if len(decided) > len(process.X) else None
         # The promising parts of a large finite space may all be claimed.
-        config = axes.first_unclaimed(_new_first(process, Z), process.X, others) or Claimed.of(history).another(generator)
+        config = axes.first_unclaimed(Z, process.X, others) or Claimed.of(history).another(generator)
         expected = float(improvement(axes.encode([config]))[0])
     model = remembered_as(dataclasses.asdict(found.process.hyperparameters), found.warp)
     return Suggestion(config=config, metadata={"by": "model", "log_expected_improvement": expected, "model": model})
