@@ -88,7 +88,8 @@ def surrogate(
     def search(y: _Array, starts: Sequence[Hyperparameters], iterations: int) -> tuple[Hyperparameters, float]:
         return most_probable(objective().given(y), starts, iterations)
 
-    found, targets = explanation(losses, part, search, beginnings(len(choices)), remembered)
+    begin = beginnings(len(choices))
+    found, targets = explanation(losses, part, search, begin, remembered, begin)
     if remembered is not None and found is remembered[0]:
         found = bounded(found)
     return Surrogate(GaussianProcess(X, targets.values[among], choices, found), targets.warp)
@@ -100,6 +101,7 @@ def explanation(
     search: Callable[[_Array, Sequence[H], int], tuple[H, float]],
     beginnings: Sequence[H],
     remembered: tuple[H, float] | None,
+    beside: Sequence[H],
 ) -> tuple[H, Targets]:
     """The hyperparameters and the warp that are most probable together, for any kind of process.
 
@@ -110,6 +112,7 @@ def explanation(
             most probable hyperparameters and their negative log posterior.
         beginnings: where to begin without anything better.
         remembered: earlier hyperparameters and their warp, which a long run keeps for seven results of eight.
+        beside: which of the beginnings are tried beside earlier hyperparameters, now and then.
     """
     n = len(losses)
 
@@ -128,7 +131,7 @@ def explanation(
             if n > _FRESH
             else fitted(Targets(losses, warp), [start], _FEW_ITERATIONS)[1:]
         )
-    starts, iterations = ([start], _FEW_ITERATIONS) if n > _FRESH else ([start, *beginnings], _ITERATIONS)
+    starts, iterations = ([start], _FEW_ITERATIONS) if n > _FRESH else ([start, *beside], _ITERATIONS)
     return _best_warp(losses, fitted, fitted(Targets(losses, warp), starts, iterations))
 
 

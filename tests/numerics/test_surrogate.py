@@ -158,7 +158,7 @@ def _explained(
         searches.append((list(starts), iterations))
         return f"found {len(searches)}", float(slopes[y[0]] + (0.0 if y[0] == liked else 1.0))
 
-    found, targets = explanation(losses, np.arange(n), search, ["short", "long"], remembered)
+    found, targets = explanation(losses, np.arange(n), search, ["short", "long"], remembered, ["short", "long"])
     np.testing.assert_array_equal(targets.values, Targets(losses, targets.warp).values)
     return found, targets.warp, searches
 
