@@ -297,7 +297,7 @@ def test_past_400_results_each_decision_makes_one_search(start: int, part: int) 
     for n in range(start, start + 32):
         made.clear()
         losses = np.linspace(1.0, 2.0, n) ** 2
-        found, targets = explanation(losses, np.arange(min(part, n)), search, ["short", "long"], ("old", 0.0))
+        found, targets = explanation(losses, np.arange(min(part, n)), search, ["short", "long"], ("old", 0.0), [])
         assert targets.warp == 0.0
         if n % 8 == 0:
             assert ([each for each, _ in made], found) == ([10], "found 1")
