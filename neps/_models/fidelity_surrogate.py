@@ -75,7 +75,7 @@ def fidelity_surrogate(
         return most_probable(objective().given(y), starts, iterations)
 
     begin = fidelity_beginnings(len(choices))
-    # Of long length scales beside a memory 170 pairs of runs show no gain, neither over tables nor over functions.
+    # Long length scales beside a memory gain nothing here, neither over tables nor over functions.
     found, targets = explanation(losses, part, search, begin, remembered, begin[:1])
     if remembered is not None and found is remembered[0]:
         found = fidelity_bounded(found)
