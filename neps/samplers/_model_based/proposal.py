@@ -54,8 +54,8 @@ functions). With categories it counts in full: one that is untried has no neighb
 _AMONG_BRANCHES = 0.6
 """Of numbers on which it depends what is active: with 0.3 the search stays too long in the first good branch."""
 _REPEATED = 0.1
-"""Where the losses of two points are expected to differ by less than the noise, with this share of its variance, the
-one repeats the other. On a smooth surface without noise that is next to nothing."""
+"""One point repeats another if the difference of their losses has, a priori, less than this share of the noise's
+variance. Without noise next to nothing does."""
 INCUMBENTS = 3
 """Around so many it is looked at more closely."""
 PENDING = 250
