@@ -64,7 +64,8 @@ def test_max_evaluations_per_run_of_several_workers(fleet: Fleet, tmp_path: Path
     arguments = {"max_evaluations_per_run": 7, "max_evaluations_total": 18}
     workers = [solo(fleet, Share(root, arguments)) for _ in range(2)]
     assert [worker.wait(END) for worker in workers] == [0, 0]
-    assert_complete(root, 14)
+    assert results(root) == {"success": 14}  # a worker that lost many numbers to the other may have left one out
+    assert sorted(evaluations(root).values()) == [1] * 14
     assert solo(fleet, Share(root, arguments)).wait(END) == 0
     assert_complete(root, 18)
 
