@@ -28,6 +28,7 @@ class Method:
         models: whether it fits a model of the loss to all that it has seen.
         prior: what kind of a prior it gets.
         watched: whether evaluations of one configuration are glances at one training.
+        workers: how many evaluate at once.
         conditional: whether it runs on problems with conditions; what ours decide there has a version of its own.
     """
 
@@ -40,6 +41,7 @@ class Method:
     models: bool = True
     prior: Quality | None = None
     watched: bool = False
+    workers: int = 1
     conditional: bool = False
 
     @property
@@ -55,6 +57,12 @@ class Method:
     def with_prior(self, prior: Quality) -> Method:
         """The same with a prior."""
         return dataclasses.replace(self, name=f"{self.name}@{prior}", told=self.told or self.name, prior=prior)
+
+    def with_workers(self, workers: int) -> Method:
+        """The same with so many workers."""
+        return dataclasses.replace(
+            self, name=f"{self.name}@{workers}-workers", told=self.told or self.name, workers=workers
+        )
 
 
 def ours(searcher: str, name: str = "", *, evaluations: int = 1, models: bool = True) -> Method:

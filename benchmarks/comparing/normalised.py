@@ -13,7 +13,10 @@ from benchmarks.comparing.study import Array, Judged, Study
 from benchmarks.comparing.tables import span
 from benchmarks.coordination.report import Table
 
-__all__ = ["normalised", "normalised_table", "units_of"]
+__all__ = ["CAP", "normalised", "normalised_table", "units_of"]
+
+CAP = 3.0
+"""No run counts for more units: where trainings diverge by chance, the regret of one run may be thousands."""
 
 _Problem = TypeVar("_Problem", bound=Judged)
 

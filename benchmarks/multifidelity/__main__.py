@@ -10,7 +10,7 @@ if __name__ == "__main__":  # before numpy is imported
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.comparing.methods import Method, refuse_changed
@@ -41,12 +41,19 @@ _SEEDS = range(10)
 """Results are reported on these."""
 
 
+_GROUPS: Mapping[str, Sequence[str]] = {
+    "reported": FIDELITY_REPORTED,
+    "tuned": FIDELITY_TUNED,
+    "pits": tuple(name for name in FIDELITY_TUNED if name.startswith("mf-pits")),
+    "conditional": FIDELITY_CONDITIONAL,
+    "curves-reported": FIDELITY_CURVES_REPORTED,
+    "curves-tuned": FIDELITY_CURVES_TUNED,
+}
+
+
 def _problems(text: str) -> tuple[str, ...]:
     """Names of problems; "pits" stands for those tuned ones that train nothing, other names of groups for theirs."""
-    pits = tuple(name for name in FIDELITY_TUNED if name.startswith("mf-pits"))
-    groups = {"reported": FIDELITY_REPORTED, "tuned": FIDELITY_TUNED, "conditional": FIDELITY_CONDITIONAL}
-    curves = {"curves-reported": FIDELITY_CURVES_REPORTED, "curves-tuned": FIDELITY_CURVES_TUNED}
-    return selected(text, groups | curves | {"pits": pits})
+    return selected(text, _GROUPS)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -63,8 +70,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--problems",
         type=_problems,
         metavar="X,Y",
-        help="names, reported, tuned, pits, conditional, curves-reported or curves-tuned",
+        help=f"names, or {', '.join(_GROUPS)}",
     )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many evaluate at once (1)")
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR", help="where runs are recorded")
     add_running(parser)
     add_showing(parser)
@@ -76,7 +84,10 @@ def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Fidelity
     problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
     conditional = all(problem.conditional for problem in problems)
     chosen = options.methods or (CONDITIONAL_METHODS if conditional else METHODS)
-    return [find(name, conditional=conditional) for name in chosen], problems
+    methods = [find(name, conditional=conditional) for name in chosen]
+    if options.workers > 1:
+        methods = [method.with_workers(options.workers) for method in methods]
+    return methods, problems
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -109,8 +120,7 @@ def _show(options: argparse.Namespace) -> int:
     by_account = studies([each for each in records if each.key.seed in seeds], problems, methods)
     print(text := tables(by_account))
     if options.write:
-        name = "conditional multifidelity" if options.problems == FIDELITY_CONDITIONAL else "multifidelity"
-        print(*publish(name, text, ranks(by_account)), sep="\n")
+        print(*publish(_page_name(options), text, ranks(by_account)), sep="\n")
     if options.figures or (options.methods is None and options.problems is None):
         from benchmarks.multifidelity.plots import plots  # matplotlib is needed here only
 
@@ -118,6 +128,13 @@ def _show(options: argparse.Namespace) -> int:
             print(f"Drawn: {path}")
     print(*missing(by_account["scratch"], "multifidelity"), sep="\n")
     return 0
+
+
+def _page_name(options: argparse.Namespace) -> str:
+    """What the marks of these tables are called in the pages."""
+    group = next((name for name, members in _GROUPS.items() if tuple(members) == options.problems), "reported")
+    parts = [group] * (group != "reported") + ["multifidelity"] + ["workers"] * (options.workers > 1)
+    return " ".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,17 @@ from benchmarks.comparing.study import Array
 from benchmarks.driving.results import Fields, Key, Results, floats, rounded
 from benchmarks.problems import Config, Evaluator, FidelityProblem
 
-__all__ = ["ACCOUNTS", "BUDGET", "FOLDER", "Account", "Evaluation", "Journal", "Record", "results_in"]
+__all__ = [
+    "ACCOUNTS",
+    "BUDGET",
+    "FOLDER",
+    "Account",
+    "Evaluation",
+    "Journal",
+    "Record",
+    "TogetherJournal",
+    "results_in",
+]
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -52,12 +62,14 @@ class Record:
     """One complete run.
 
     `watched` says that evaluations of one configuration are glances at one training, which goes on or is stopped for
-    good: both accounts charge it once.
+    good: both accounts charge it once. With several workers, `ended` is when each evaluation was over, times workers:
+    what they could have spent by then. Checkpoints are continued there.
     """
 
     key: Key
     trace: Sequence[Evaluation]
     watched: bool = False
+    ended: Sequence[float] | None = None
 
     @property
     def evaluations(self) -> int:
@@ -87,6 +99,8 @@ class Record:
 
     def spent(self, problem: FidelityProblem, account: Account) -> Array:
         """What had been spent after each evaluation: (evaluations,)."""
+        if self.ended is not None:
+            return np.array(self.ended)
         saved = account == "continuation" or self.watched
         costs = [
             problem.cost(each.fidelity) - (problem.cost(previous) if saved and previous else 0.0)
@@ -110,14 +124,15 @@ class Record:
             "losses": rounded([each.loss for each in self.trace], 7),
             "values": {str(index): value for index, value in enumerate(values) if value is not None},
             "cpu": [round(each.cpu, 3) for each in self.trace],
-        }
+        } | ({} if self.ended is None else {"ended": rounded(self.ended, 7)})
 
     @classmethod
     def parse(cls, key: Key, fields: Fields) -> Self:
         """The record that has these fields."""
         values = floats([fields["values"].get(str(place)) for place in range(len(fields["losses"]))])
         columns = (fields["configs"], fields["fidelities"], floats(fields["losses"]), values, fields["cpu"])
-        return cls(key, [Evaluation(*each) for each in zip(*columns, strict=True)], fields["watched"])
+        trace = [Evaluation(*each) for each in zip(*columns, strict=True)]
+        return cls(key, trace, fields["watched"], fields.get("ended"))
 
 
 def results_in(folder: Path = FOLDER) -> Results[Record]:
@@ -175,6 +190,45 @@ class Journal:
             for each in self._evaluations
         ]
         return Record(Key(self._problem.name, method, version, self._seed), evaluations, self._watched)
+
+
+class TogetherJournal(Journal):
+    """The same for workers that evaluate at once: an evaluation takes as long as it costs.
+
+    Args:
+        problem: as of `Journal`.
+        seed: as of `Journal`.
+        workers: how many there are; each has its part of the budget, as time.
+        watched: as of `Journal`.
+    """
+
+    def __init__(self, problem: FidelityProblem, seed: int, workers: int, *, watched: bool = False) -> None:
+        super().__init__(problem, seed, watched=watched)
+        self._workers, self._now = workers, 0.0
+        self._running = dict[int, tuple[float, int, float]]()  # of each worker: when it ends, which, its cost
+        self._ended = list[tuple[float, int]]()
+
+    @property
+    def full(self) -> bool:
+        """Whether the time is over, or nobody has anything to do."""
+        return not self._running or min(self._running.values())[0] * self._workers > BUDGET + _ROUNDING
+
+    def begin(self, worker: int, config: Config, cpu: float) -> None:
+        """A worker that has nothing to do begins an evaluation now."""
+        _, cost = self.evaluate(config, cpu)
+        self._running[worker] = (self._now + cost, len(self._evaluations) - 1, cost)
+
+    def wait(self) -> tuple[int, float, float]:
+        """Which worker ends next, the loss it found, and its cost; it is then."""
+        worker = min(self._running, key=self._running.__getitem__)
+        self._now, index, cost = self._running.pop(worker)
+        self._ended.append((self._now * self._workers, index))
+        return worker, self._evaluations[index].loss, cost
+
+    def record(self, method: str, version: str) -> Record:
+        """The run so far, in the order in which evaluations ended."""
+        self._evaluations = [self._evaluations[index] for _, index in self._ended]
+        return dataclasses.replace(super().record(method, version), ended=[moment for moment, _ in self._ended])
 
 
 def incumbents(evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 
 from benchmarks.comparing.methods import Method, found, ours
@@ -111,9 +112,11 @@ PAIRS: tuple[tuple[str, str], ...] = (
 
 def find(name: str, *, conditional: bool = False) -> Method:
     """The method of that name; `neps-SEARCHER` is any other searcher of this repository."""
-    argument, at, prior = name.partition("@")
     if conditional:
         return dataclasses.replace(find(name), conditional=True)
+    if (parts := re.fullmatch(r"(.*)@(\d+)-workers", name)) is not None:
+        return find(parts[1]).with_workers(int(parts[2]))
+    argument, at, prior = name.partition("@")
     if (known := (METHODS | CONDITIONAL_METHODS).get(name)) is not None:
         return known
     if (method := found(argument, {})) is not None and at + prior in {"", *(f"@{prior}" for prior in _PRIORS)}:

@@ -6,11 +6,13 @@ The protocol's other end is `benchmarks/peers/pipe.py`. `benchmarks.driving.camp
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from benchmarks.comparing.methods import Method
 from benchmarks.driving.campaign import Request
 from benchmarks.driving.driver import Driver, check_suggestion
-from benchmarks.multifidelity.accounts import BUDGET, Journal, Record
+from benchmarks.multifidelity.accounts import BUDGET, Journal, Record, TogetherJournal
 from benchmarks.multifidelity.methods import parameters
 from benchmarks.problems import FidelityProblem
 
@@ -25,7 +27,10 @@ def perform(request: Request[FidelityProblem, Method], driver: Driver) -> Record
     problem, method = request.problem, request.method
     space = parameters(problem, method.prior, request.seed)
     most = math.ceil(BUDGET / problem.cost(problem.fidelity["lower"]))
-    driver.send({"space": space, "seed": problem.run_seed(request.seed), "evaluations": most, "budget": BUDGET})
+    task = {"space": space, "seed": problem.run_seed(request.seed), "evaluations": most, "budget": BUDGET}
+    if method.workers > 1:
+        return _perform_together(request, driver, task)
+    driver.send(task)
     journal = Journal(problem, request.seed, watched=method.watched)
     while not journal.full:
         message = driver.receive()
@@ -33,3 +38,20 @@ def perform(request: Request[FidelityProblem, Method], driver: Driver) -> Record
         loss, cost = journal.evaluate(message["evaluate"], float(message["cpu"]))
         driver.send({"loss": loss, "cost": cost})
     return journal.record(method.name, driver.version)
+
+
+def _perform_together(request: Request[FidelityProblem, Method], driver: Driver, task: Mapping[str, Any]) -> Record:
+    """The same with several workers, whose results the driver waits for."""
+    method = request.method
+    driver.send({**task, "workers": method.workers})
+    journal = TogetherJournal(request.problem, request.seed, method.workers, watched=method.watched)
+    while True:
+        message = driver.receive()
+        if "evaluate" in message:
+            check_suggestion(task["space"], message["evaluate"])
+            journal.begin(message["worker"], message["evaluate"], float(message["cpu"]))
+        elif journal.full:
+            return journal.record(method.name, driver.version)
+        else:
+            worker, loss, cost = journal.wait()
+            driver.send({"worker": worker, "loss": loss, "cost": cost})

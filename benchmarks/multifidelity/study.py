@@ -30,9 +30,10 @@ def steps_to(budget: float) -> int:
 def studies(
     records: Iterable[Record], problems: Sequence[FidelityProblem], methods: Sequence[Method]
 ) -> dict[Account, FidelityStudy]:
-    """By account: the value of the incumbent at each step of `GRID`."""
+    """By account: the value of the incumbent at each step of `GRID`. Workers that evaluate at once have one account."""
     records = list(records)
-    return {account: Study.of(records, problems, methods, _curve_in(account)) for account in ACCOUNTS}
+    accounts = ACCOUNTS if all(method.workers == 1 for method in methods) else ACCOUNTS[1:]
+    return {account: Study.of(records, problems, methods, _curve_in(account)) for account in accounts}
 
 
 def _curve_in(account: Account) -> Callable[[Record, FidelityProblem], Array]:

@@ -5,18 +5,18 @@ Text only: `benchmarks.comparing` computes. Called by the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from benchmarks.comparing.methods import Method
-from benchmarks.comparing.normalised import normalised_table, units_of
-from benchmarks.comparing.pooling import pooled
+from benchmarks.comparing.normalised import CAP, normalised, normalised_table, units_of
+from benchmarks.comparing.pooling import Pooled, pooled
 from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import FLOOR
 from benchmarks.comparing.tables import NOTHING, figure, marked, methods_line, rank_cells, span, titled
 from benchmarks.coordination.report import Table
-from benchmarks.multifidelity.accounts import ACCOUNTS, Account
+from benchmarks.multifidelity.accounts import Account
 from benchmarks.multifidelity.methods import PAIRS
 from benchmarks.multifidelity.study import BUDGETS, GRID, FidelityStudy, steps_to
 from benchmarks.problems import FidelityProblem
@@ -60,6 +60,8 @@ def _without_prior(by_account: Studies) -> Iterator[str]:
     yield from ranking_tables(by_account, [m for m in study.present() if m.prior is None])
     if all(problem.conditional for problem in study.problems):
         yield from _normalised(by_account)
+    elif all(problem.optimum is not None for problem in study.problems):
+        yield from _in_units_of_random(by_account)
 
 
 def _normalised(by_account: Studies) -> Iterator[str]:
@@ -69,6 +71,35 @@ def _normalised(by_account: Studies) -> Iterator[str]:
         units = units_of(study, drawn, lambda record: [each.loss for each in record.trace])
         steps = {f"{account}, {n}": steps_to(n) for n in BUDGETS}
         yield from normalised_table(study, study.present(), steps, units)
+
+
+def _in_units_of_random(by_account: Studies) -> Iterator[str]:
+    """As `benchmarks.regret.standing` has it, in units of what recorded runs of random search have found by then."""
+    cells = dict[str, list[Pooled]]()
+    for account, study in by_account.items():
+        drawn = next((method for method in study.present() if method.searcher == "random_search"), None)
+        methods = [method for method in study.present() if method.prior is None]
+        if drawn is None:
+            return
+        for budget in BUDGETS:
+            step = steps_to(budget)
+            units = {
+                problem.name: float(10 ** study.median(problem, drawn, step)[-1])
+                for problem in study.problems
+                if study.seeds(problem, drawn, step)
+            }
+            found = normalised(study, methods, step, units)
+            capped = ({name: np.minimum(regrets, CAP) for name, regrets in each.items()} for each in found)
+            cells[f"{account}, {budget}"] = [pooled(each) for each in capped if each]
+    if not all(cells.values()):
+        return
+    yield (
+        "Regret of the same runs: 0 is the best of the table, 1 what random search has found by then in the median; a "
+        f"run counts for {CAP:g} at most."
+    )
+    order = np.argsort(np.mean([[each.mean for each in column] for column in cells.values()], axis=0), kind="stable")
+    rows = [[methods[m].name, *(column[m].text(".3f") for column in cells.values())] for m in order]
+    yield str(Table(("method", *cells), rows))
 
 
 def _any(by_account: Studies) -> FidelityStudy:
@@ -97,11 +128,11 @@ def ranking_tables(by_account: Studies, methods: Sequence[Method] | None = None)
         [ranking.mean()[[step - 1 for step in steps]].mean(axis=0) for ranking in rankings.values()], axis=0
     )
     rows = [[method.name, *(column[m] for column in columns)] for m, method in enumerate(first.methods)]
-    yield str(Table(("method", *_headings()), [rows[m] for m in np.argsort(means, kind="stable")]))
+    yield str(Table(("method", *_headings(by_account)), [rows[m] for m in np.argsort(means, kind="stable")]))
 
 
-def _headings() -> list[str]:
-    return [f"{account}, {budget}" for account in ACCOUNTS for budget in BUDGETS]
+def _headings(accounts: Iterable[Account]) -> list[str]:
+    return [f"{account}, {budget}" for account in accounts for budget in BUDGETS]
 
 
 def difference_table(by_account: Studies, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -118,7 +149,7 @@ def difference_table(by_account: Studies, pairs: Sequence[tuple[str, str]]) -> I
             "second: below 0 if the first is better. The mean over problems, of the seeds that both have; in "
             "brackets the 95 % bootstrap interval over problems and seeds."
         )
-        yield str(Table(("methods", *_headings()), rows))
+        yield str(Table(("methods", *_headings(by_account)), rows))
 
 
 def _difference(study: FidelityStudy, names: tuple[str, str], steps: int) -> str:

@@ -1,4 +1,4 @@
-"""DEHB, sequentially, with its own defaults: `dehb_driver.py dehb`.
+"""DEHB, with its own defaults: `dehb_driver.py dehb`.
 
 A method of `benchmarks.multifidelity`, run in an environment of its own; `pipe` says how the two talk.
 """
@@ -9,7 +9,7 @@ import tempfile
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from pipe import Host, Parameter, by_index, from_index, seed_everything
+from pipe import Host, Parameter, Training, by_index, from_index, seed_everything
 
 if TYPE_CHECKING:
     from ConfigSpace.hyperparameters import Hyperparameter
@@ -32,15 +32,18 @@ def main() -> None:
             min_fidelity=fidelity["lower"],
             max_fidelity=fidelity["upper"],
             seed=task.seed,
-            n_workers=1,
+            n_workers=task.workers,
             save_freq="end",
             output_path=directory,
         )
-        for _ in task.turns:
+
+        def training() -> Training:
             job = optimizer.ask()
             config = from_index(space, dict(job["config"]))
-            loss = host.evaluate({**config, fidelity["name"]: round(job["fidelity"])})
+            loss = yield {**config, fidelity["name"]: round(job["fidelity"])}
             optimizer.tell(job, {"fitness": loss, "cost": host.cost})
+
+        host.run(task, training)
 
 
 def _hyperparameter(parameter: Parameter) -> Hyperparameter[Any, Any]:

@@ -21,7 +21,7 @@ def main() -> None:
     from hebo.optimizers.hebo import HEBO
 
     preload("sympy", "torch._dynamo")
-    space, seed, evaluations, _ = host.read_task(version("HEBO"))
+    space, seed, evaluations, *_ = host.read_task(version("HEBO"))
     seed_everything(seed)
     optimizer = HEBO(DesignSpace().parse([_definition(parameter) for parameter in by_index(space)]), scramble_seed=seed)
     for _ in range(evaluations):

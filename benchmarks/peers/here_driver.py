@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipe import Host, Parameter, seed_everything
+from pipe import Host, Parameter, Task, Training, seed_everything
 
 if TYPE_CHECKING:
     from neps.space import SearchSpace
@@ -35,10 +35,33 @@ def main(searcher: str, *kind: str) -> None:
     task = host.read_task(_version(searcher, kind))
     seed_everything(task.seed)
     space = space_of(task.space)
+    if task.workers > 1:
+        _run_together(host, task, searcher, space)
     limits = {"max_evaluations_total": task.evaluations} if task.budget is None else {"max_cost_total": task.budget}
     history = simulate(resolve(searcher, space, {}), space, objective, Budget(**limits), seed=task.seed)
     if task.budget is None and len(history.trials) < task.evaluations:
         sys.exit(f"{searcher} suggests nothing after evaluation {len(history.trials)} of {task.evaluations}.")
+
+
+def _run_together(host: Host, task: Task, searcher: str, space: SearchSpace) -> None:
+    """With several workers: `simulate` has them end in turn."""
+    from neps._budget import Budget, Limit
+    from neps._deciding import InMemory
+    from neps._evaluation import read_return_value
+    from neps._trial import Trial
+    from neps.samplers._registry import resolve
+
+    run = InMemory(resolve(searcher, space, {}), space, task.seed, Budget())  # the benchmark knows when it ends
+
+    def begin() -> Training | None:
+        answer = run.claim()
+        return None if isinstance(answer, Limit) else training(answer)
+
+    def training(trial: Trial) -> Training:
+        loss = yield space.handed(trial.config)
+        run.publish(trial.number, read_return_value({"loss": loss, "cost": host.cost}))
+
+    host.run(task, begin)
 
 
 def _version(searcher: str, kind: tuple[str, ...]) -> str:

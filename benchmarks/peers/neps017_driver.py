@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
-from pipe import Host, Parameter, active, by_index, from_index, preload, seed_everything
+from pipe import Host, Parameter, Training, active, by_index, from_index, preload, seed_everything
 
 _NAME, _DEFAULT = "neps-0.17", "bayesian_optimization"
 
@@ -28,9 +28,13 @@ def main(method: str) -> None:
     # Not a PipelineSpace, which becomes this one but orders choices by their hash, anew in each process.
     elements = {each["name"]: _element(neps, each, prior=searcher != _DEFAULT) for each in by_index(task.space)}
     optimizer = neps.AskAndTell(getattr(neps.algorithms, searcher)(neps.SearchSpace(elements)))
-    for _ in task.turns:
+
+    def training() -> Training:
         trial = optimizer.ask()
-        optimizer.tell(trial, host.evaluate(active(task.space, from_index(task.space, trial.config))))
+        loss = yield active(task.space, from_index(task.space, trial.config))
+        optimizer.tell(trial, loss)
+
+    host.run(task, training)
 
 
 def _element(neps: Any, parameter: Parameter, *, prior: bool) -> Any:

@@ -36,7 +36,7 @@ def main(method: str) -> None:
 
     preload(*modules_of(method))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space, seed, evaluations, _ = host.read_task(optuna.__version__)
+    space, seed, evaluations, *_ = host.read_task(optuna.__version__)
     seed_everything(seed)
     study = optuna.create_study(sampler=sampler(method, seed))
     for _ in range(evaluations):

@@ -1,4 +1,4 @@
-"""Optuna with pruning, sequentially, with its own defaults: `optuna_pruning_driver.py optuna-SAMPLER-PRUNER`.
+"""Optuna with pruning, with its own defaults: `optuna_pruning_driver.py optuna-SAMPLER-PRUNER`.
 
 SAMPLER is gp, tpe, tpe-group or tpe-univariate, PRUNER hyperband or asha (SuccessiveHalvingPruner). A trial is trained
 from one rung of the pruner to the next, reports, and is stopped or goes on. A method of `benchmarks.multifidelity`, run
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optuna_driver import modules_of, sampler, suggested
-from pipe import Host, Parameter, preload, seed_everything
+from pipe import Host, Parameter, Training, preload, seed_everything
 
 if TYPE_CHECKING:
     import optuna
@@ -33,17 +33,20 @@ def main(method: str) -> None:
     # The name decides which trial belongs to which bracket of Hyperband's.
     study = optuna.create_study(sampler=sampler(name, task.seed), pruner=pruner, study_name=f"{method}-{task.seed}")
     steps = list(_steps(task.fidelity, factor))
-    for _ in task.turns:
+
+    def training() -> Training:
         trial = study.ask()
         config = suggested(trial, task.searched)
         for step in steps:
-            loss = host.evaluate({**config, task.fidelity["name"]: step})
+            loss = yield {**config, task.fidelity["name"]: step}
             trial.report(loss, step)
             if step < steps[-1] and trial.should_prune():
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
                 break
         else:
             study.tell(trial, loss)
+
+    host.run(task, training)
 
 
 def _pruner(kind: str, fidelity: Parameter) -> tuple[optuna.pruners.BasePruner, int]:

@@ -13,14 +13,28 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Host", "Parameter", "Task", "active", "by_index", "from_index", "is_active", "preload", "seed_everything"]
+__all__ = [
+    "Host",
+    "Parameter",
+    "Task",
+    "Training",
+    "active",
+    "by_index",
+    "from_index",
+    "is_active",
+    "preload",
+    "seed_everything",
+]
 
 Parameter = Mapping[str, Any]
 """`name` and `type`; `lower`, `upper` and `log` of a float or integer, `choices` of a categorical; any may have a
 prior, as `default` and `default_confidence`, and conditions, as `active_if`: values of others that come before it."""
+
+Training = Generator[Mapping[str, Any], float, None]
+"""It yields the configurations that it has evaluated, one after the other, and is sent their losses."""
 
 for _library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
@@ -30,13 +44,14 @@ class Task(NamedTuple):
     """What to minimise over, the run's seed, and how many evaluations the run has.
 
     With a fidelity (a parameter that `is_fidelity`) the run ends once `budget` is spent, by killing the driver;
-    `evaluations` is then how many fit at the lowest fidelity.
+    `evaluations` is then how many fit at the lowest fidelity. `workers` is how many evaluate at once.
     """
 
     space: list[Parameter]
     seed: int
     evaluations: int
     budget: float | None = None
+    workers: int = 1
 
     @property
     def fidelity(self) -> Parameter:
@@ -82,6 +97,42 @@ class Host:
         self.cost = reply["cost"]
         return float(reply["loss"])
 
+    def run(self, task: Task, begin: Callable[[], Training | None]) -> None:
+        """Let each worker do one training after the other.
+
+        Args:
+            task: how many workers there are, and how many trainings.
+            begin: begins a training; None where results have to come in first.
+        """
+        if task.workers > 1:
+            self._run_together(task.workers, begin)
+        for _ in task.turns:
+            training = begin()
+            config = next(training, None) if training else None
+            while training and config is not None:
+                config = _after(training, self.evaluate(config))
+
+    def _run_together(self, workers: int, begin: Callable[[], Training | None]) -> None:
+        """Until it is killed. What a worker evaluates is sent with its number; `wait` asks for whose ends next."""
+        running = dict[int, Training]()
+        while True:
+            for worker in range(workers):
+                if worker not in running and (training := begin()):
+                    running[worker] = training
+                    self._submit(worker, next(training))
+            self._send({"wait": len(running)})
+            reply = self._receive()
+            self.cost, worker = reply["cost"], reply["worker"]
+            config = _after(running[worker], float(reply["loss"]))
+            if config is None:
+                del running[worker]
+            else:
+                self._submit(worker, config)
+
+    def _submit(self, worker: int, config: Mapping[str, Any]) -> None:
+        self._send({"evaluate": dict(config), "worker": worker, "cpu": time.process_time() - self._resumed})
+        self._resumed = time.process_time()
+
     def _send(self, message: Mapping[str, Any]) -> None:
         self._requests.write(json.dumps(message, default=_plain) + "\n")
         self._requests.flush()
@@ -93,6 +144,14 @@ class Host:
         message: dict[str, Any] = json.loads(line)
         self._resumed = time.process_time()
         return message
+
+
+def _after(training: Training, loss: float) -> Mapping[str, Any] | None:
+    """What a training has evaluated next, None at its end."""
+    try:
+        return training.send(loss)
+    except StopIteration:
+        return None
 
 
 def preload(*modules: str) -> None:

@@ -1,4 +1,4 @@
-"""SMAC, sequentially, with its facades' own defaults: `smac_driver.py smac-bb|smac-hpo|smac-mf`.
+"""SMAC, with its facades' own defaults: `smac_driver.py smac-bb|smac-hpo|smac-mf`.
 
 Methods of `benchmarks.regret` and, smac-mf, of `benchmarks.multifidelity`, run in an environment of its own; `pipe`
 says how the two talk. CPU time includes that SMAC saves its history after each evaluation, as it does by default.
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipe import Host, Parameter, by_index, from_index, seed_everything
+from pipe import Host, Parameter, Training, by_index, from_index, seed_everything
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -52,11 +52,14 @@ def main(method: str) -> None:
             **bounds,
         )
         facade = getattr(smac, _FACADES[method])(scenario, logging_level=False)
-        for _ in task.turns:
+
+        def training() -> Training:
             trial = facade.ask()
             step = {fidelity["name"]: round(trial.budget)} if fidelity else {}
-            loss = host.evaluate({**from_index(task.searched, trial.config), **step})
+            loss = yield {**from_index(task.searched, trial.config), **step}
             facade.tell(trial, TrialValue(cost=loss, time=host.cost))
+
+        host.run(task, training)
 
 
 def _hyperparameter(parameter: Parameter) -> Hyperparameter[Any, Any]:

@@ -38,9 +38,9 @@ _CONDITIONAL = (
 CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
 """Those on problems with conditions."""
 
-_SEEDS = {"optuna-gp": 20} | {method.name: method.seeds for method in _ALL if method.seeds < 10}
+_SEEDS = {"optuna-gp": 5} | {method.name: method.seeds for method in _ALL if method.seeds < 10}
 TABLE_METHODS = {
-    method.name: dataclasses.replace(method, seeds=_SEEDS.get(method.name, 50))
+    method.name: dataclasses.replace(method, seeds=_SEEDS.get(method.name, 20))
     for method in (*_ALL, CONDITIONAL_METHODS["optuna-tpe-univariate"])
 }
 """Those on tables of trainings, which differ little and have much noise: so there are many seeds of the quick ones."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from benchmarks.comparing.methods import Method
-from benchmarks.comparing.normalised import normalised
+from benchmarks.comparing.normalised import CAP, normalised
 from benchmarks.comparing.pooling import Pooled, pooled
 from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import Array
@@ -21,10 +21,8 @@ from benchmarks.coordination.report import Table
 from benchmarks.problems import Problem
 from benchmarks.regret.study import RegretStudy
 
-__all__ = ["CAP", "against", "in_units_of_random", "ranked", "standing"]
+__all__ = ["against", "in_units_of_random", "ranked", "standing"]
 
-CAP = 3.0
-"""No run counts for more: where trainings diverge by chance, the regret of one run may be thousands."""
 _TOLD = 0.03
 _SURE = 1.96 + 0.84  # a difference is told at 95 %, with a power of 80 %
 

@@ -44,13 +44,16 @@ def ranks(study: RegretStudy) -> str:
 
 
 def _rankings(study: RegretStudy) -> Iterator[str]:
-    """Of all methods as far as all go, and of those that go further."""
+    """Of all methods as far as all go, of those that go further, and on tables of those with the most seeds."""
     far = [method for method in study.methods if method.evaluations >= BUDGETS[-1]]
     short = any(method.evaluations == BUDGETS[0] for method in study.methods)
-    for methods, budgets in ((study.methods, BUDGETS[: 1 if short else -1]), (far, BUDGETS)):
-        if all(problem.drawn for problem in study.problems):
+    chosen = [(study.methods, BUDGETS[: 1 if short else -1]), (far, BUDGETS)]
+    if all(problem.drawn for problem in study.problems):
+        most = max((method.seeds for method in far), default=0)
+        for methods, budgets in (*chosen, ([method for method in far if method.seeds == most], BUDGETS)):
             yield from standing(study, methods, budgets)
-            continue
+        return
+    for methods, budgets in chosen:
         yield from _ranking(study, methods, budgets)
         if all(problem.conditional for problem in study.problems):
             yield from _normalised(study, methods, budgets)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from benchmarks.comparing.normalised import CAP
 from benchmarks.comparing.pooling import pooled
 from benchmarks.comparing.study import Array
 from benchmarks.coordination.report import Table
 from benchmarks.problems import problem as named
-from benchmarks.regret.standing import CAP
 from benchmarks.simulated.running import SURFACES, Run, perform_all
 
 __all__ = ["IN_UNITS", "LOG_REGRET", "MANY", "figure", "measure", "report", "runs"]

@@ -16,7 +16,7 @@ from benchmarks.comparing.trying import parsed
 from benchmarks.driving.campaign import Campaign, requests
 from benchmarks.driving.results import Key
 from benchmarks.multifidelity.__main__ import main
-from benchmarks.multifidelity.accounts import ACCOUNTS, BUDGET, Evaluation, Journal, Record, results_in
+from benchmarks.multifidelity.accounts import ACCOUNTS, BUDGET, Evaluation, Journal, Record, TogetherJournal, results_in
 from benchmarks.multifidelity.methods import BEST, METHODS, PAIRS, find, parameters
 from benchmarks.multifidelity.running import perform
 from benchmarks.multifidelity.study import GRID, FidelityStudy, steps_to, studies
@@ -275,6 +275,49 @@ def test_our_driver_makes_the_same_run_as_in_memory(tmp_path: Path) -> None:
     again = attempt(parsed("hyperband_prior@good"), mf.name, 100)
     assert [each.fidelity for each in record.trace] == [each.fidelity for each in again.trace]
     assert [each.loss for each in record.trace] == pytest.approx([each.loss for each in again.trace])
+
+
+def test_workers_that_evaluate_at_once_spend_the_budget_as_time() -> None:
+    """One trains for 4 and then for 6 more epochs; another one for all 10, and ends first of those that end at 1."""
+    journal = TogetherJournal(_bowl(), 0, 2)
+    journal.begin(0, {"x": 0.5, "z": 4}, 0)
+    journal.begin(1, {"x": 0.2, "z": 10}, 0)
+    assert journal.wait()[:2] == (0, -0.5)
+    journal.begin(0, {"x": 0.5, "z": 10}, 0)
+    assert [journal.wait()[:2] for _ in range(2)] == [(1, 0.2), (0, 0.5)]
+    assert journal.full  # nobody does anything
+    journal.begin(0, {"x": 0.3, "z": 10}, 0)
+    journal.begin(1, {"x": 0.31, "z": 10}, 0)
+    while not journal.full:
+        worker, loss, cost = journal.wait()
+        assert cost == pytest.approx(1)
+        journal.begin(worker, {"x": loss + 0.02, "z": 10}, 0)
+    record = journal.record("m", "1")
+    assert record.evaluations == 21
+    assert [each.config for each in record.trace[:4]] == [1, 2, 1, 3]
+    for account in ACCOUNTS:
+        assert record.spent(_bowl(), account)[:5] == pytest.approx([0.8, 2, 2, 4, 4])
+    assert Record.parse(record.key, json.loads(json.dumps(record.fields()))).ended == record.ended
+
+
+@pytest.mark.parametrize("searcher", ["freeze_thaw", "hyperband"])
+def test_our_driver_runs_workers_at_once(tmp_path: Path, searcher: str) -> None:
+    """Each does as much as time allows; `hyperband` lets nobody begin what has to wait for a rung."""
+    method, mf = find(f"neps-{searcher}@8-workers".replace("_", "-")), fidelity_problem("mf-pits4-good")
+    campaign = Campaign(results_in(tmp_path), perform, jobs=1, run_seconds=60, seconds=60)
+    campaign.run(requests([method], [mf], [100], None))
+    (record,) = results_in(tmp_path).read(method.name)
+    assert (method.searcher, method.workers) == (searcher, 8)
+    ended = np.array(record.ended)
+    assert (np.diff(ended) >= 0).all()
+    assert BUDGET - 8 <= ended[-1] <= BUDGET
+    costs = [
+        mf.cost(each.fidelity) - (mf.cost(p) if p else 0)
+        for each, p in zip(record.trace, record.previous(), strict=True)
+    ]
+    assert 0.7 * BUDGET < sum(costs) <= BUDGET
+    table = "\n".join(ranking_tables(studies([record], [mf], [method])))
+    assert "| method | continuation, 5 | continuation, 10 | continuation, 20 |" in table
 
 
 def test_the_humble_baseline_trains_the_best_three_of_a_round_to_the_end(tmp_path: Path) -> None:
