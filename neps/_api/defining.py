@@ -99,13 +99,14 @@ class Proposal:
             raise DefinitionMismatchError(message) from error
 
     def _compare(self, found: Definition) -> None:
-        of_space = self.space.differences(SearchSpace.from_definition(found.space, found.forbid))
-        if differences := [*of_space, *self._differences(found)]:
-            raise _mismatch(self.root, differences, another_space=bool(of_space))
+        searched = self.space.differences(SearchSpace.from_definition(found.space, found.forbid))
+        if not self.joins_any_searcher:
+            here = searcher_definition(self.sampler())
+            searched = [*searched, *_searcher_differences(self._completed(found.searcher), here)]
+        if differences := [*searched, *self._differences(found)]:
+            raise _mismatch(self.root, differences, another_search=bool(searched))
 
     def _differences(self, found: Definition) -> Iterator[str]:
-        if not self.joins_any_searcher:
-            yield from _searcher_differences(self._completed(found.searcher), searcher_definition(self.sampler()))
         if self.seed is not None and self.seed != found.seed:
             yield f"seed is {found.seed} in the run and {self.seed} in this call"
         if self.lease_seconds is not None and self.lease_seconds != found.lease_seconds:
@@ -127,9 +128,9 @@ class Proposal:
         return published
 
 
-def _mismatch(root: str, differences: Sequence[str], *, another_space: bool) -> DefinitionMismatchError:
+def _mismatch(root: str, differences: Sequence[str], *, another_search: bool) -> DefinitionMismatchError:
     listed = "".join(f"\n  - {difference}" for difference in differences)
-    learning = f", with start_from={root!r} to learn from this run" if another_space else ""
+    learning = f", with start_from={root!r} to learn from this run" if another_search else ""
     return DefinitionMismatchError(
         f"The run in {root} is defined differently:{listed}\nNothing was changed. To join that run, use its values. Or "
         f"choose another root_directory{learning}, or pass overwrite_working_directory=True to move it aside."

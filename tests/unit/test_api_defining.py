@@ -55,3 +55,19 @@ def test_what_this_version_does_not_know_is_no_default(tmp_path: Path) -> None:
     definition.write_text(definition.read_text().replace("    eta: 3.0\n", "    eta: 3.0\n    novel: 7\n"))
     with pytest.raises(DefinitionMismatchError, match="novel is 7 in the run and None in this call"):
         search(tmp_path, "hyperband", 2)
+
+
+def test_another_searcher_may_learn_from_the_run(tmp_path: Path) -> None:
+    search(tmp_path / "old", "hyperband", 3)
+    with pytest.raises(DefinitionMismatchError) as refused:
+        search(tmp_path / "old", "freeze_thaw", 4)
+    assert "searcher is 'hyperband' in the run and 'freeze_thaw' in this call" in str(refused.value)
+    learning = f"start_from={str(tmp_path / 'old')!r}"
+    assert f"choose another root_directory, with {learning} to learn from this run, or" in str(refused.value)
+    assert search(tmp_path / "new", "freeze_thaw", 2, start_from=tmp_path / "old") == 2
+
+
+def test_another_seed_is_no_other_search(tmp_path: Path) -> None:
+    search(tmp_path, "hyperband", 1, seed=1)
+    with pytest.raises(DefinitionMismatchError, match="choose another root_directory, or pass"):
+        search(tmp_path, "hyperband", 2, seed=2)
