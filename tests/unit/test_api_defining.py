@@ -13,7 +13,7 @@ from neps.errors import DefinitionMismatchError
 SPACE = {"x": neps.Float(0, 1, default=0.5), "epochs": neps.Integer(1, 9, is_fidelity=True)}
 
 
-def search(root: Path, searcher: str, trials: int, **settings: Any) -> int:
+def search(root: Path, searcher: str, trials: int, seed: int = 1, **settings: Any) -> int:
     def evaluate(x: float, epochs: int) -> float:
         return x / epochs
 
@@ -23,7 +23,7 @@ def search(root: Path, searcher: str, trials: int, **settings: Any) -> int:
         SPACE,
         searcher=searcher,
         max_evaluations_total=trials,
-        seed=1,
+        seed=seed,
         post_run_summary=False,
         **settings,
     )
