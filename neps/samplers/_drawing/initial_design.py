@@ -69,8 +69,8 @@ class InitialDesign:
         default_first: `sample_default_first`: whether the first trial is the default configuration.
         draw: what the others evaluate, from the history, a number and its generator.
         usual: the size that None stands for, where it is another.
-        goes_on_while_equal: whether it goes on while no two losses differ. A model knows then
-            that nothing changes along any axis, and looks at the edges.
+        goes_on_while_equal: whether it goes on while no two losses differ. A model then believes that nothing changes
+            along any axis, and looks at the edges.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if `default_first` is True and there is no
@@ -125,8 +125,9 @@ class InitialDesign:
 
 
 def _are_equal(history: History) -> bool:
-    """Whether two results or more are in, and no two finite losses differ: a failed one counts as the worst of them."""
-    ended = [*in_full(history), *(trial for trial in history.trials if trial.ended and trial.decision is not None)]
+    """Whether two results or more are in, those of earlier runs included, and no two finite losses differ."""
+    own = (trial for trial in history.trials if trial.ended and trial.decision is not None)
+    ended = [*history.earlier, *in_full(history), *own]
     losses = {trial.loss for trial in ended if trial.succeeded and trial.loss is not None and math.isfinite(trial.loss)}
     return len(ended) > 1 and len(losses) < 2
 
