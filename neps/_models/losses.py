@@ -20,6 +20,7 @@ WARPS = (0.0, 1.0, 5.0, -0.9)
 """How losses far from the best may be bent: not at all, compressed a little or much, or expanded near the worst."""
 
 _CLIP = 3.0
+_FAILED = 0.75
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,12 +29,13 @@ class Targets:
 
     A loss is measured by its distance u from the best one, in units of the median's. What is beyond u = 4 is set to
     that: how bad a bad configuration is says little about where the optimum lies, and one exploded loss would flatten
-    all others. What is not finite (NaN, infinities, a failed evaluation given as NaN) is as bad as the worst of the
-    rest. Then u becomes log(1 + k u) / k, which near the best is u itself. With k = warp > 0 that tells good losses
-    apart where most are bad. With k = warp / max(u) < 0 it expands what is near a ceiling, such as the error of
-    a classifier that guesses: factors that take a loss away from there become terms. The model chooses the warp by the
-    likelihood of the losses (Snelson et al. 2004, "Warped Gaussian processes"), which is the likelihood of the targets
-    times the slopes of the targets.
+    all others. An infinite loss is as bad as the worst of the rest. A failed evaluation, given as NaN, is at the upper
+    quartile of those that have a loss: some fail wherever they are, and a model that takes them for the worst shuns
+    what lies beside them, the optimum included. Then u becomes log(1 + k u) / k, which near the best is u itself. With
+    k = warp > 0 that tells good losses apart where most are bad. With k = warp / max(u) < 0 it expands what is near a
+    ceiling, such as the error of a classifier that guesses: factors that take a loss away from there become terms. The
+    model chooses the warp by the likelihood of the losses (Snelson et al. 2004, "Warped Gaussian processes"), which is
+    the likelihood of the targets times the slopes of the targets.
 
     Args:
         losses: shape (n,), in any unit; NaN where an evaluation failed.
@@ -41,7 +43,7 @@ class Targets:
 
     Example:
         >>> Targets(np.array([1.0, 2.0, 3.0, 1e30, np.nan])).values.round(2).tolist()
-        [-1.19, -0.79, -0.4, 1.19, 1.19]
+        [-1.17, -0.68, -0.19, 1.75, 0.29]
     """
 
     losses: NDArray[np.float64]
@@ -70,7 +72,10 @@ class Targets:
 
 
 def _distances(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far above the best each loss is, in units of the median's distance, and at most 4 where that is not 0."""
+    """How far above the best each loss is, in units of the median's distance, and at most 4 where that is not 0.
+
+    A failure is as far as the upper quartile.
+    """
     finite = losses[np.isfinite(losses)]
     if finite.size == 0:
         return np.zeros_like(losses)
@@ -82,4 +87,5 @@ def _distances(losses: NDArray[np.float64]) -> NDArray[np.float64]:
         unit = worst - best or 1.0
     else:
         worst = min(worst, median + _CLIP * unit)
-    return (np.minimum(np.where(np.isfinite(losses), losses, worst), worst) - best) / unit
+    distances = (np.minimum(np.where(np.isfinite(losses), losses, worst), worst) - best) / unit
+    return np.where(np.isnan(losses), np.quantile(distances[np.isfinite(losses)], _FAILED), distances)

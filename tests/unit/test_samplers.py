@@ -154,7 +154,7 @@ def test_the_initial_design_is_the_sobol_sequence_of_the_seed() -> None:
 
 def test_a_short_run_in_many_dimensions_ends_with_the_model() -> None:
     space = SearchSpace({f"x{index}": Float(0.0, 1.0) for index in range(20)})
-    history = simulate(BayesianOptimization(), space, lambda _: 1.0, 9)
+    history = simulate(BayesianOptimization(), space, lambda config: float(config["x0"] or 0), 9)
     assert history.trials[-1].decision is not None
     assert history.trials[-1].decision.metadata["by"] == "model"
 
@@ -164,6 +164,15 @@ def test_the_initial_design_goes_on_until_its_results_are_in() -> None:
     sampler = BayesianOptimization(initial_design_size=3)
     assert _is_initial(sampler, _history(PLANE, {1: 0.0, 2: None}, configs), 9)
     assert not _is_initial(sampler, _history(PLANE, {1: 0.0, 2: None, 8: 1.0}, configs), 9)
+
+
+@pytest.mark.parametrize("loss", [1.0, None])
+def test_the_initial_design_goes_on_while_no_two_losses_differ(loss: float | None) -> None:
+    losses = itertools.chain([loss] * 11, [0.0, 2.0, 3.0])
+    history = simulate(BayesianOptimization(), PLANE, lambda _: next(losses), 14)
+    by = [trial.decision.metadata["by"] for trial in history.trials if trial.decision]
+    first = 12 if loss is not None else 13
+    assert by == ["initial design"] * first + ["model"] * (14 - first)
 
 
 def test_the_default_comes_first_when_asked() -> None:

@@ -6,6 +6,7 @@ NumPy only. The samplers that learn from results are composed with it.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,8 @@ class InitialDesign:
         default_first: `sample_default_first`: whether the first trial is the default configuration.
         draw: what the others evaluate, from the history, a number and its generator.
         usual: the size that None stands for, where it is another.
+        goes_on_while_equal: whether it goes on while no two losses differ. A model then believes that nothing changes
+            along any axis, and looks at the edges.
 
     Raises:
         ArgumentError: if an argument isn't of its kind; from `check`, if `default_first` is True and there is no
@@ -78,6 +81,7 @@ class InitialDesign:
     default_first: bool = attrs.field(converter=settings.sample_default_first)
     draw: Callable[[History, int, np.random.Generator], dict[str, Value]] = sobol_point
     usual: Callable[[SearchSpace], int] = usual_size
+    goes_on_while_equal: bool = False
 
     def settings(self) -> dict[str, Any]:
         """See `Sampler.settings`; a size of None stays None, and follows the space."""
@@ -96,7 +100,7 @@ class InitialDesign:
         claimed = Claimed.of(history) if history.space.is_finite else None
         if claimed is not None and (done := claimed.exhausted) is not None:
             return done
-        if self.is_over(history):
+        if self.is_over(history) and not (self.goes_on_while_equal and _are_equal(history)):
             return None
         config = self._configuration(history, number, generator)
         if claimed is not None and config in claimed:
@@ -118,6 +122,14 @@ class InitialDesign:
         misled = history.earlier and len(ended) < 2 * size
         results = sum(map(is_initial, ended)) if misled else len(ended)
         return results + len(in_full(history)) >= size
+
+
+def _are_equal(history: History) -> bool:
+    """Whether two results or more are in, those of earlier runs included, and no two finite losses differ."""
+    own = (trial for trial in history.trials if trial.ended and trial.decision is not None)
+    ended = [*history.earlier, *in_full(history), *own]
+    losses = {trial.loss for trial in ended if trial.succeeded and trial.loss is not None and math.isfinite(trial.loss)}
+    return len(ended) > 1 and len(losses) < 2
 
 
 def in_full(history: History) -> list[Trial]:

@@ -150,8 +150,10 @@ def _with_pending(process: GaussianProcess, axes: Axes, decided: Sequence[Trial]
 
 
 def observed_loss(trial: Trial) -> float:
-    """The loss of a trial that has ended; NaN where it failed."""
-    return math.nan if trial.loss is None or not trial.succeeded else trial.loss
+    """The loss of a trial that has ended; NaN where it failed, and infinite where the loss isn't a finite number."""
+    if trial.loss is None or not trial.succeeded:
+        return math.nan
+    return trial.loss if math.isfinite(trial.loss) else math.inf
 
 
 def remembered_as(hyperparameters: Mapping[str, Any], warp: float) -> dict[str, Any]:

@@ -30,10 +30,10 @@ def BayesianOptimization(
     Of the model's standard deviation 0.3 counts in expected improvement, which makes for better short runs; 0.6 where
     there are conditions; or all of it, where there are categories: an untried one has no neighbours to be judged by.
     It begins with points of a scrambled Sobol sequence, and goes on with them while fewer results are in than the
-    initial design has trials. A failed evaluation, or a loss that isn't finite, counts as the worst loss seen. In a
-    finite space no configuration is suggested twice, and the search is done when all are claimed. Priors are
-    ignored: a default is only looked at with `sample_default_first`, and pibo is what uses them. A fidelity is fixed at
-    its upper bound.
+    initial design has trials, or no two losses differ. A loss that isn't finite counts as the worst loss seen, and a
+    failed evaluation as the upper quartile: it may have failed by chance. In a finite space no configuration is
+    suggested twice, and the search is done when all are claimed. Priors are ignored: a default is only looked at with
+    `sample_default_first`, and pibo is what uses them. A fidelity is fixed at its upper bound.
 
     Args:
         initial_design_size: how many trials to make before a model is trusted, at least 1. None (the default) means one
@@ -52,7 +52,7 @@ def BayesianOptimization(
         >>> BayesianOptimization(initial_design_size=8).settings()
         {'initial_design_size': 8, 'sample_default_first': False, 'random_interleave_prob': 0.0}
     """
-    design = InitialDesign(initial_design_size, sample_default_first)
+    design = InitialDesign(initial_design_size, sample_default_first, goes_on_while_equal=True)
     return ModelSearch("BayesianOptimization", design, random_interleave_prob, _Expected())
 
 

@@ -65,7 +65,7 @@ def CostCooling(
         >>> CostCooling(initial_design_size=8).settings()
         {'initial_design_size': 8, 'sample_default_first': False, 'random_interleave_prob': 0.0}
     """
-    design = InitialDesign(initial_design_size, sample_default_first)
+    design = InitialDesign(initial_design_size, sample_default_first, goes_on_while_equal=True)
     return ModelSearch("CostCooling", design, random_interleave_prob, _PerCost())
 
 

@@ -57,7 +57,7 @@ def PiBO(
     evaluated first, and then points of a Sobol sequence, as in `BayesianOptimization`, where the paper samples the
     prior. Samples of the prior are drawn only once the initial design has begun, and its results aren't in.
 
-    In all else it is like `BayesianOptimization`: a failed evaluation counts as the worst loss seen, a fidelity is
+    In all else it is like `BayesianOptimization`: a failed evaluation counts as the upper quartile, a fidelity is
     fixed at its upper bound, a finite space is searched once.
 
     Args:
