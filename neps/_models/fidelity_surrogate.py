@@ -54,13 +54,14 @@ def fidelity_surrogate(
     Args:
         X: (n, d), n at least 1.
         u: (n,), how far from the highest fidelity each was observed, from 0 to 1.
-        losses: (n,), NaN where an evaluation failed.
+        losses: (n,), NaN where an evaluation failed, which counts as the worst here.
         choices: (d,), how many categories a dimension encodes; 0 where it is a number.
         remembered: hyperparameters and warp of an earlier surrogate, to begin with.
 
     Returns:
         The same for the same arguments: nothing is drawn.
     """
+    losses = np.where(np.isnan(losses), np.inf, losses)  # what the upper quartile does here is not measured yet
     believed = _part(u, losses, _BELIEVED)
     first = _FIRST if len(losses) <= _MANY else _FIRST_OF_MANY
     part = believed[_part(u[believed], losses[believed], first if remembered is None else _SEARCHED)]

@@ -260,14 +260,14 @@ class _Beliefs:
     def _observations(self) -> Iterator[tuple[Trial, float, float]]:
         """Losses at the ends of trials, and where their learning curves pass levels on the way; imported ones first."""
         for trial in self.history.imported:
-            yield trial, trial.fidelity or self.levels[-1], _worst_if_failed(trial)
+            yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
         for trial in self.decided:
             if (step := step_of(trial, self.history.by_number)) is not None:
                 for low, level in itertools.pairwise((0.0, *self.levels)):
                     if step.begin < level < step.end and (passed := _passed(trial, low, level)) is not None:
                         yield trial, *passed
             if trial.ended:
-                yield trial, trial.fidelity or self.levels[-1], _worst_if_failed(trial)
+                yield trial, trial.fidelity or self.levels[-1], observed_loss(trial)
 
     def _distances(self, fidelities: Sequence[float | None]) -> _Array:
         """How far fidelities are from the highest, in logarithms: from 0 there to 1 at the lowest level and below."""
@@ -280,12 +280,6 @@ class _Beliefs:
     def _remembered(self) -> tuple[FidelityHyperparameters, float] | None:
         found = remembered(self.decided, self.axes.dimensions, _OWN)
         return None if found is None else (FidelityHyperparameters(found[0], *found[2]), found[1])
-
-
-def _worst_if_failed(trial: Trial) -> float:
-    """Its loss. Over fidelities a failure counts as the worst: nobody has measured yet what the quartile does there."""
-    loss = observed_loss(trial)
-    return math.inf if math.isnan(loss) else loss
 
 
 def _passed(trial: Trial, low: float, level: float) -> tuple[float, float] | None:
