@@ -44,19 +44,26 @@ def ranks(study: RegretStudy) -> str:
 
 
 def _rankings(study: RegretStudy) -> Iterator[str]:
-    """Of all methods as far as all go, of those that go further, and on tables of those with the most seeds."""
+    """Of all methods as far as all go, and of those that go further."""
+    if all(problem.drawn for problem in study.problems):
+        yield from _standings(study)
+        return
     far = [method for method in study.methods if method.evaluations >= BUDGETS[-1]]
     short = any(method.evaluations == BUDGETS[0] for method in study.methods)
-    chosen = [(study.methods, BUDGETS[: 1 if short else -1]), (far, BUDGETS)]
-    if all(problem.drawn for problem in study.problems):
-        most = max((method.seeds for method in far), default=0)
-        for methods, budgets in (*chosen, ([method for method in far if method.seeds == most], BUDGETS)):
-            yield from standing(study, methods, budgets)
-        return
-    for methods, budgets in chosen:
+    for methods, budgets in ((study.methods, BUDGETS[: 1 if short else -1]), (far, BUDGETS)):
         yield from _ranking(study, methods, budgets)
         if all(problem.conditional for problem in study.problems):
             yield from _normalised(study, methods, budgets)
+
+
+def _standings(study: RegretStudy) -> Iterator[str]:
+    """On tables: of all that have runs, of those that go further, and of those with the most seeds."""
+    present = study.present()
+    far = [method for method in present if method.evaluations >= BUDGETS[-1]]
+    most = max((method.seeds for method in far), default=0)
+    yield from standing(study, present, BUDGETS[:-1])
+    yield from standing(study, far, BUDGETS)
+    yield from standing(study, [method for method in far if method.seeds == most], BUDGETS)
 
 
 def _normalised(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:
