@@ -32,7 +32,7 @@ def main() -> None:
             min_fidelity=fidelity["lower"],
             max_fidelity=fidelity["upper"],
             seed=task.seed,
-            n_workers=task.workers,
+            n_workers=1,  # else it starts them, and they are not asked
             save_freq="end",
             output_path=directory,
         )
