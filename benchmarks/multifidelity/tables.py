@@ -5,6 +5,7 @@ Text only: `benchmarks.comparing` computes. Called by the command line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -83,15 +84,14 @@ def _in_units_of_random(by_account: Studies) -> Iterator[str]:
             return
         for budget in BUDGETS:
             step = steps_to(budget)
-            units = {
-                problem.name: float(10 ** study.median(problem, drawn, step)[-1])
-                for problem in study.problems
-                if study.seeds(problem, drawn, step)
-            }
+            medians = {each.name: float(10 ** study.median(each, drawn, step)[-1]) for each in study.problems}
+            units = {name: median for name, median in medians.items() if math.isfinite(median)}
+            if not units:  # nothing is known by then
+                continue
             found = normalised(study, methods, step, units)
             capped = ({name: np.minimum(regrets, CAP) for name, regrets in each.items()} for each in found)
             cells[f"{account}, {budget}"] = [pooled(each) for each in capped if each]
-    if not all(cells.values()):
+    if not cells or not all(cells.values()):
         return
     yield (
         "Regret of the same runs: 0 is the best of the table, 1 what random search has found by then in the median; a "

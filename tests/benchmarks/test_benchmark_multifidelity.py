@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -406,3 +407,16 @@ def test_trying_prints_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert "| method | pits4-good | mean |" in text
     assert "| asha (1) | " in text
     assert "2 runs in" in text
+
+
+def test_regret_is_in_units_of_random_searchs_where_it_has_found_something() -> None:
+    """Twice as far from the optimum as random search after 10; after 5 random search has nothing yet."""
+    late = dataclasses.replace(find("neps-random-search"), name="neps-random-search")
+    fill = [(0.9, 10)] * 30
+    drawn, other = _record([(0.2, 10), *fill], method=late.name), _record([(0.4, 10), *fill], method="other")
+    drawn = dataclasses.replace(drawn, ended=[6.0 + step for step in range(31)])
+    methods = [late, Method(name="other", driver="", environment="own")]
+    text = tables(studies([drawn, other], [_bowl()], methods))
+    (row,) = [line for line in text.split("\n") if line.startswith("| other | 2.000 [")]
+    assert "| method | scratch, 10 | scratch, 20 | continuation, 10 | continuation, 20 |" in text
+    assert row.count("2.000 [2.000, 2.000]") == 4
