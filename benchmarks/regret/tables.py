@@ -61,9 +61,11 @@ def _standings(study: RegretStudy) -> Iterator[str]:
     present = study.present()
     far = [method for method in present if method.evaluations >= BUDGETS[-1]]
     most = max((method.seeds for method in far), default=0)
+    quick = [method for method in far if method.seeds == most]
     yield from standing(study, present, BUDGETS[:-1])
-    yield from standing(study, far, BUDGETS)
-    yield from standing(study, [method for method in far if method.seeds == most], BUDGETS)
+    if quick != far:
+        yield from standing(study, far, BUDGETS)
+    yield from standing(study, quick, BUDGETS)
 
 
 def _normalised(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:
