@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 __all__ = [
     "Host",
@@ -112,8 +112,8 @@ class Host:
             while training and config is not None:
                 config = _after(training, self.evaluate(config))
 
-    def _run_together(self, workers: int, begin: Callable[[], Training | None]) -> None:
-        """Until it is killed. What a worker evaluates is sent with its number; `wait` asks for whose ends next."""
+    def _run_together(self, workers: int, begin: Callable[[], Training | None]) -> NoReturn:
+        """Until the driver is killed. What a worker evaluates is sent with its number; `wait` asks for whose ends next."""
         running = dict[int, Training]()
         while True:
             for worker in range(workers):
