@@ -113,7 +113,7 @@ class Host:
                 config = _after(training, self.evaluate(config))
 
     def _run_together(self, workers: int, begin: Callable[[], Training | None]) -> NoReturn:
-        """Until the driver is killed. What a worker evaluates is sent with its number; `wait` asks for whose ends next."""
+        """Until it is killed. What a worker evaluates is sent with its number; `wait` asks for whose ends next."""
         running = dict[int, Training]()
         while True:
             for worker in range(workers):
