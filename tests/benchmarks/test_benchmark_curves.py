@@ -345,6 +345,7 @@ def test_a_task_can_be_trained_in_a_search_too() -> None:
 
 def test_a_table_that_is_not_there_says_how_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curve_tables, "FOLDER", tmp_path)
+    curve_tables.table.cache_clear()  # another test may have loaded it
     with pytest.raises(FileNotFoundError, match=r"cnn-digits.xz: make it with `scripts/bench curves pack`"):
         curve_tables.table("cnn-digits")
     with pytest.raises(ValueError, match=r"'cnn', but there is none of that name: choose one of cnn-gratings, "):
