@@ -13,7 +13,7 @@ from benchmarks.comparing.study import Array, Judged, Study
 from benchmarks.comparing.tables import span
 from benchmarks.coordination.report import Table
 
-__all__ = ["CAP", "normalised", "normalised_table", "units_of"]
+__all__ = ["CAP", "capped", "normalised", "normalised_table", "units_of"]
 
 CAP = 3.0
 """No run counts for more units: where trainings diverge by chance, the regret of one run may be thousands."""
@@ -38,6 +38,14 @@ def normalised(
         }
         for method in methods
     ]
+
+
+def capped(
+    study: Study[_Problem, Any], methods: Sequence[Method], step: int, units: Mapping[str, float]
+) -> list[dict[str, Array]]:
+    """The same, where no run counts for more than `CAP` units."""
+    found = normalised(study, methods, step, units)
+    return [{name: np.minimum(regrets, CAP) for name, regrets in each.items()} for each in found]
 
 
 def units_of(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from benchmarks.comparing.methods import Method
-from benchmarks.comparing.normalised import CAP, normalised, normalised_table, units_of
+from benchmarks.comparing.normalised import CAP, capped, normalised_table, units_of
 from benchmarks.comparing.pooling import Pooled, pooled
 from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import FLOOR
@@ -88,9 +88,7 @@ def _in_units_of_random(by_account: Studies) -> Iterator[str]:
             units = {name: median for name, median in medians.items() if math.isfinite(median)}
             if not units:  # nothing is known by then
                 continue
-            found = normalised(study, methods, step, units)
-            capped = ({name: np.minimum(regrets, CAP) for name, regrets in each.items()} for each in found)
-            cells[f"{account}, {budget}"] = [pooled(each) for each in capped if each]
+            cells[f"{account}, {budget}"] = [pooled(each) for each in capped(study, methods, step, units) if each]
     if not cells or not all(cells.values()):
         return
     yield (

@@ -32,7 +32,7 @@ def main() -> None:
             min_fidelity=fidelity["lower"],
             max_fidelity=fidelity["upper"],
             seed=task.seed,
-            n_workers=1,  # else it starts them, and they are not asked
+            n_workers=1,  # more would start processes, which asking and telling has no use for
             save_freq="end",
             output_path=directory,
         )

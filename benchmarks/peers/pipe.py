@@ -34,7 +34,7 @@ Parameter = Mapping[str, Any]
 prior, as `default` and `default_confidence`, and conditions, as `active_if`: values of others that come before it."""
 
 Training = Generator[Mapping[str, Any], float, None]
-"""It yields the configurations that it has evaluated, one after the other, and is sent their losses."""
+"""It yields configurations to be evaluated, one after the other, and is sent their losses."""
 
 for _library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from benchmarks.comparing.methods import Method
-from benchmarks.comparing.normalised import CAP, normalised
+from benchmarks.comparing.normalised import CAP, capped
 from benchmarks.comparing.pooling import Pooled, pooled
 from benchmarks.comparing.ranking import Ranking
 from benchmarks.comparing.study import Array
@@ -38,10 +38,7 @@ def in_units_of_random(study: RegretStudy, methods: Sequence[Method], evaluation
         if problem.drawn is not None and problem.optimum is not None
     }
     known = {name: unit for name, unit in units.items() if unit > 0}
-    return [
-        {name: np.minimum(regrets, CAP) for name, regrets in each.items()}
-        for each in normalised(study, methods, evaluations, known)
-    ]
+    return capped(study, methods, evaluations, known)
 
 
 def standing(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:

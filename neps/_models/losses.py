@@ -21,6 +21,7 @@ WARPS = (0.0, 1.0, 5.0, -0.9)
 
 _CLIP = 3.0
 _FAILED = 0.75
+"""The quantile of the losses at which a failed evaluation counts."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ NumPy only. The samplers that learn from results are composed with it.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -127,9 +128,14 @@ class InitialDesign:
 def _are_equal(history: History) -> bool:
     """Whether two results or more are in, those of earlier runs included, and no two finite losses differ."""
     own = (trial for trial in history.trials if trial.ended and trial.decision is not None)
-    ended = [*history.earlier, *in_full(history), *own]
-    losses = {trial.loss for trial in ended if trial.succeeded and trial.loss is not None and math.isfinite(trial.loss)}
-    return len(ended) > 1 and len(losses) < 2
+    results, losses = 0, set[float]()
+    for trial in itertools.chain(history.earlier, in_full(history), own):
+        results += 1
+        if trial.succeeded and trial.loss is not None and math.isfinite(trial.loss):
+            losses.add(trial.loss)
+        if len(losses) > 1:  # mostly after two: the others needn't be looked at
+            return False
+    return results > 1
 
 
 def in_full(history: History) -> list[Trial]:
