@@ -21,6 +21,7 @@ from neps._ledger import documents
 from neps._ledger import fields as typed
 from neps._ledger.documents import UnreadableDocumentError
 from neps._ledger.exclusive import publish
+from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.links import without_links
 from neps._ledger.records import parsed
@@ -224,27 +225,39 @@ def check_definition(definition: Definition) -> None:
     _readable(definition)
 
 
-def publish_definition(root: str, definition: Definition, token: str) -> Definition:
+def publish_definition(root: str, definition: Definition, token: str, heartbeat: Heartbeat | None = None) -> Definition:
     """Publish the definition, or learn whose was first.
+
+    Args:
+        root: the run's root directory.
+        definition: this worker's.
+        token: of this worker.
+        heartbeat: its heartbeat in that run, begun once the root is there, and withdrawn unless the run is published.
 
     Raises:
         DirectoryError: if the root can't be made or written.
         ArgumentError: if no other worker could read what would be written.
     """
     content = _readable(definition)
-    missing = _missing(root)
-    try:
-        os.makedirs(root, exist_ok=True)  # noqa: PTH103
-        won = publish(root, DEFINITION, content, token)
-    except OSError as error:
-        refusal = without_links(root, error)
-        for folder in missing if refusal is not None else ():
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)  # noqa: PTH106
-        message = f"root_directory {root} can't be used: {error}. It must be a folder that this user may write to."
-        raise refusal or denial(root, error) or DirectoryError(message) from error
-    if won:
-        return definition
+    missing = _missing(Layout(root).hidden)
+    with contextlib.ExitStack() as unless_published:
+        try:
+            os.makedirs(root, exist_ok=True)  # noqa: PTH103
+            if heartbeat is not None:
+                unless_published.callback(heartbeat.withdraw)
+                heartbeat.begin()
+            won = publish(root, DEFINITION, content, token)
+        except OSError as error:
+            unless_published.close()
+            refusal = without_links(root, error)
+            for folder in missing if refusal is not None else ():
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)  # noqa: PTH106
+            message = f"root_directory {root} can't be used: {error}. It must be a folder that this user may write to."
+            raise refusal or denial(root, error) or DirectoryError(message) from error
+        if won:
+            unless_published.pop_all()
+            return definition
     theirs = find_definition(root)
     while theirs is None:  # it exists, as the failed link has shown, but this client doesn't see it yet
         time.sleep(0.01)
@@ -252,10 +265,10 @@ def publish_definition(root: str, definition: Definition, token: str) -> Definit
     return theirs
 
 
-def _missing(root: str) -> list[str]:
-    """The folders that have to be made for a root, the lowest first."""
+def _missing(folder: str) -> list[str]:
+    """The folders that have to be made for this one, which is the first of them: the lowest first."""
     missing: list[str] = []
-    while not os.path.lexists(root):
-        missing.append(root)
-        root = os.path.dirname(root)  # noqa: PTH120
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)  # noqa: PTH120
     return missing

@@ -81,6 +81,14 @@ class Heartbeat:
         with contextlib.suppress(OSError):
             os.unlink(self._presence)  # noqa: PTH108
 
+    def withdraw(self) -> None:
+        """Stop, and remove the folders of a run that isn't published. In another's, some worker may just appear."""
+        self.stop()
+        folder = os.path.dirname(self._presence)  # noqa: PTH120
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # noqa: PTH106
+            os.rmdir(os.path.dirname(folder))  # noqa: PTH106, PTH120
+
     def while_opening(self, hold: Hold, begin: Callable[[], _T | None]) -> _T | None:
         """Open an attempt, and keep it alive from then on, however long that and what follows take.
 

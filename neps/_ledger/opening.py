@@ -96,18 +96,31 @@ def _open(
             moved = _overwrite(root, me, launch, most) or moved
         found = find_definition(root)
         definition = define(found)
-        if found is None:
-            finish_moves(root, me)  # the neps.yaml that isn't there may have been taken away since the first look
-            definition = define(publish_definition(root, definition, me.token))
-        layout = Layout(root, definition.run)
-        heartbeat = Heartbeat(layout, me, definition.lease_seconds)
         with contextlib.ExitStack() as unless_joined:
-            unless_joined.callback(heartbeat.stop)
-            heartbeat.begin()
+            heartbeat: Heartbeat | None = None
+            if found is None:
+                finish_moves(root, me)  # the neps.yaml that isn't there may have been taken away since the first look
+                heartbeat = _heartbeat(root, definition, me)
+                # Alive before it can be seen: else another launch takes the new run for one whose workers have ended.
+                published = publish_definition(root, definition, me.token, heartbeat)
+                if published.run == definition.run:
+                    unless_joined.callback(heartbeat.stop)
+                else:
+                    heartbeat = None
+                definition = define(published)
+            if heartbeat is None:
+                heartbeat = _heartbeat(root, definition, me)
+                unless_joined.callback(heartbeat.stop)
+                heartbeat.begin()
             if keep_running(root, definition.run, me):
                 _remember(root, definition, launch, me)
                 unless_joined.pop_all()
+                layout = Layout(root, definition.run)
                 return OpenedRun(layout, me, definition, heartbeat, new=found is None, moved=moved)
+
+
+def _heartbeat(root: str, definition: Definition, me: Identity) -> Heartbeat:
+    return Heartbeat(Layout(root, definition.run), me, definition.lease_seconds)
 
 
 def _overwrite(root: str, me: Identity, launch: str | None, most: int | None) -> str | None:

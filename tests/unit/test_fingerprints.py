@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.fingerprints import deciding
 from benchmarks.fingerprints.__main__ import main
+from benchmarks.fingerprints.bits import bits_here
 from benchmarks.fingerprints.deciding import Decisions
 from benchmarks.fingerprints.recorded import FOLDER, Variant, check, differences, history_changes, read, write
 from benchmarks.fingerprints.searchers import SEARCHERS
@@ -100,8 +101,12 @@ def test_a_history_that_is_new_keeps_the_version(copied: Path) -> None:
     assert (written.version, where in written.decisions) == (content[0]["version"], True)
 
 
+def _with_bits(searcher: str, bits: str) -> Variant:
+    return dataclasses.replace(read(searcher)[0], bits=bits)
+
+
 def _with_other_bits(searcher: str) -> Variant:
-    return dataclasses.replace(read(searcher)[0], bits="another processor")
+    return _with_bits(searcher, "another processor")
 
 
 def _shifted(variant: Variant, by: float, *, share: int = 1) -> Decisions:
@@ -120,7 +125,8 @@ def test_on_another_processor_a_model_may_round_and_rarely_prefer_another_candid
     assert not differences(variant, _shifted(variant, 1e-7))
     assert not differences(variant, _shifted(variant, 0.5, share=30))
     assert differences(variant, _shifted(variant, 0.5, share=3))
-    assert differences(read(searcher)[0], _shifted(variant, 1e-13, share=30)), "where the bits are the same"
+    same = _with_bits(searcher, bits_here())
+    assert differences(same, _shifted(variant, 1e-13, share=30)), "where the bits are the same"
 
 
 def test_on_another_processor_searchers_without_a_model_may_only_round() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from neps._ledger import documents, liveness, overwriting
+from neps._ledger import documents, exclusive, liveness, overwriting
 from neps._ledger.definition import Definition, find_definition
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
@@ -517,3 +517,34 @@ class TestOpenRun:
 
         monkeypatch.setattr(opening, "keep_running", lose)
         assert self.open(old.root) != OLD
+
+    def test_a_new_run_shows_its_worker_before_it_can_be_seen(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A task of another launch comes at the very moment in which neps.yaml appears."""
+        root, stays = tmp_path / "run", list[bool]()
+
+        def published(*args: Any) -> bool:
+            won = exclusive.publish(*args)
+            found = find_definition(str(root))
+            assert found is not None
+            stays.append(not move_aside(str(root), found, here("else"), "another launch"))
+            return won
+
+        monkeypatch.setattr("neps._ledger.definition.publish", published)
+        self.open(root)
+        assert stays == [True]
+        assert list((root / "overwritten").iterdir()) == []
+
+    def test_who_loses_the_race_to_publish_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root = tmp_path / "run"
+
+        def late(*args: Any) -> bool:
+            Scene(root, NEW).define()
+            return exclusive.publish(*args)
+
+        monkeypatch.setattr("neps._ledger.definition.publish", late)
+        assert self.open(root) == NEW
+        assert [path.name for path in (root / ".neps").iterdir()] == [NEW]
