@@ -526,6 +526,7 @@ class TestOpenRun:
 
         def published(*args: Any) -> bool:
             won = exclusive.publish(*args)
+            monkeypatch.undo()
             found = find_definition(str(root))
             assert found is not None
             stays.append(not move_aside(str(root), found, here("else"), "another launch"))
