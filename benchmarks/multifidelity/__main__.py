@@ -126,7 +126,7 @@ def _show(options: argparse.Namespace) -> int:
 
         for path in plots(by_account, options.figures or DOCS / "figures"):
             print(f"Drawn: {path}")
-    print(*missing(by_account["scratch"], "multifidelity"), sep="\n")
+    print(*missing(next(iter(by_account.values())), "multifidelity"), sep="\n")
     return 0
 
 

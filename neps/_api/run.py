@@ -298,6 +298,7 @@ def run(  # noqa: PLR0913 - the contract: one function, one flat list of options
         )
         announcer = Announcer(root, settings.budget, display, silent=progress is False)
         announcer.begins = _beginning(new=opened.new)
+        announcer.searcher = opened.definition.searcher["name"]
         announcer.notes += [*_notes(settings, searcher, space, opened.moved), *_other_root(root)]
         try:
             sampler = hooked(proposal.sampler_for(opened.definition), hooks)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
+from collections.abc import Sequence
 
-from neps._rounding import rounded_down, rounded_up
+from neps._rounding import just_above, rounded_down, rounded_up
 
-__all__ = ["evenly_spaced", "rungs", "whole_powers"]
+__all__ = ["evenly_spaced", "level_of", "rungs", "whole_powers"]
 
 
 @functools.lru_cache(maxsize=64, typed=True)
@@ -50,6 +52,16 @@ def evenly_spaced(lower: float, upper: float, step: float) -> tuple[float, ...]:
     """
     count = rounded_up((upper - lower) / step)
     return (*(lower + step * k for k in range(count)), upper)
+
+
+def level_of(fidelity: float | None, levels: Sequence[float]) -> int:
+    """The highest of the levels, from the lowest, that a fidelity has reached; -1 below the lowest, and of none.
+
+    Example:
+        >>> level_of(5, (1, 3, 9)), level_of(9, (1, 3, 9)), level_of(None, (1, 3, 9))
+        (1, 2, -1)
+    """
+    return bisect.bisect_right(levels, just_above(fidelity or 0.0)) - 1
 
 
 def whole_powers(ratio: float, eta: float) -> int:

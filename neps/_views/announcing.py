@@ -34,6 +34,8 @@ class Announcer:
         self._what = ""
         self.begins = "joins the run in"
         """How the first line begins."""
+        self.searcher = ""
+        """Its name."""
         self.notes: list[str] = []
         """What else the first line says, a sentence each."""
 
@@ -82,7 +84,8 @@ class Announcer:
         if most is not None and view.ended >= most:
             return  # then there is nothing left to do, which is said with more about it
         found = f": {self._counts(view)}" if view.ended or view.pending else ""
-        self._say(f"{self.begins} {self._root}{found}. {' '.join(['The loss is minimised.', *self.notes])}")
+        by = f" by {self.searcher}" if self.searcher else ""
+        self._say(f"{self.begins} {self._root}{found}. {' '.join([f'The loss is minimised{by}.', *self.notes])}")
 
     def _counts(self, view: View) -> str:
         pending = list(view.pending.values())

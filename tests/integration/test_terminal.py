@@ -121,7 +121,7 @@ def test_1500_interleaved_records_are_whole_and_in_order(terminal: Terminal, tmp
     assert noise("one", lines) == expected("one", 4)
     assert lines.count("one C code") == 4
     assert not [line for line in lines if "one" in line and line not in {*expected("one", 1), "one C code"}]
-    assert lines[0] == f"neps: new run in {tmp_path}/root. The loss is minimised."[:80]
+    assert lines[0] == f"neps: new run in {tmp_path}/root. The loss is minimised by random_search."[:80]
 
 
 def test_two_workers_in_one_terminal_stay_readable(terminal: Terminal, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_log_of_a_preempted_worker_is_not_empty(fleet: Fleet, tmp_path: Path
     worker.signal(signal.SIGUSR1)
     assert worker.wait(END) == -signal.SIGUSR1
     new, left = worker.stderr.splitlines()
-    assert new == f"neps: new run in {tmp_path}/root. The loss is minimised."
+    assert new == f"neps: new run in {tmp_path}/root. The loss is minimised by random_search."
     assert left == (
         "neps: interrupted by SIGUSR1. Trial 1 was handed back. To go on, start the same command again (0 of 4 trials "
         f"ended in {tmp_path}/root)."
@@ -220,7 +220,7 @@ def test_a_file_gets_two_plain_lines(tmp_path: Path) -> None:
     )
     assert done.stdout == "one C code\n" * 4
     new, leaves = done.stderr.splitlines()
-    assert new == f"neps: new run in {tmp_path}/root. The loss is minimised."
+    assert new == f"neps: new run in {tmp_path}/root. The loss is minimised by random_search."
     assert leaves.startswith(f"neps: leaves {tmp_path}/root (max_evaluations_")
     assert "4 of 4 trials ended; best 0." in leaves
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import statistics
 from collections import Counter
@@ -18,6 +19,7 @@ from neps._budget import Budget
 from neps._history import History
 from neps._models.fidelity_process import FidelityProcess
 from neps._models.stopping import Stages
+from neps._ranking import loss_key
 from neps._trial import Result, Trial
 from neps.errors import ArgumentError
 from neps.samplers import MOBSTER, BayesianOptimization, Done, FreezeThaw, PriorBandBO, Sampler, Suggestion, Wait
@@ -73,6 +75,11 @@ def costs_of(known: History) -> NDArray[np.float64]:
     return step_costs(known.trials, known.by_number, LEVELS)
 
 
+def by(trial: Trial) -> str:
+    assert trial.decision is not None
+    return str(trial.decision.metadata["by"])
+
+
 def suggestion(sampler: Sampler, known: History) -> Suggestion:
     decision = answer(sampler, known)
     assert isinstance(decision, Suggestion)
@@ -90,23 +97,56 @@ class TestFreezeThaw:
         assert [(t.config["x"], t.config["y"]) for t in first.trials] == points
 
     @pytest.mark.parametrize(
-        ("step", "begun"),
-        [(None, {1: 27, 3: 12, 9: 6, 27: 4}), (1, {1: 27, 3: 12, 9: 6, 27: 4}), (5, {1: 27 + 12, 6: 6, 27: 4})],
+        ("settings", "sizes"),
+        [
+            ({}, {1: 27, 3: 9, 9: 3, 27: 1}),
+            ({"step": 1}, {1: 27, 3: 9, 9: 3, 27: 1}),
+            ({"step": 5}, {1: 27, 6: 3, 27: 1}),
+            ({"step": 10}, {1: 27, 27: 1}),
+            ({"eta": 2}, {1: 16, 3: 8, 7: 4, 14: 2, 27: 1}),
+            ({"initial_design_size": 10}, {1: 10, 3: 3, 9: 1}),
+        ],
     )
-    def test_its_design_begins_at_rungs_as_often_as_hyperband(self, step: int | None, begun: dict[int, int]) -> None:
-        first = simulate(FreezeThaw(step=step, initial_design_size=49), PLANE, bowl, 49)
-        assert Counter(t.fidelity for t in first.trials) == begun
-        assert [t.fidelity for t in first.trials[:9:8]] == [1, 27], "soon the model sees the highest one, too"
+    def test_its_design_is_successive_halving(self, settings: dict[str, Any], sizes: dict[int, int]) -> None:
+        first = simulate(FreezeThaw(**settings), PLANE, bowl, sum(sizes.values()) + 1)
+        *design, last = first.trials
+        assert [by(t) for t in first.trials[sizes[1] - 1 :]] == ["initial design"] + ["promotion"] * (
+            len(design) - sizes[1]
+        ) + ["model"]
+        assert Counter(t.fidelity for t in design) == sizes
+        for below, above in itertools.pairwise(sizes):
+            ranked = sorted((t for t in design if t.fidelity == below), key=loss_key)
+            assert {t.previous for t in design if t.fidelity == above} == {t.number for t in ranked[: sizes[above]]}
+        assert last.number == len(design) + 1
+
+    def test_workers_that_do_not_wait_for_others_change_no_promotion(self) -> None:
+        """27 results are in once a few more configurations have begun; then the best of all of these go on."""
+        after = simulate(FreezeThaw(), PLANE, bowl, 60, workers=4)
+        begun = [t for t in after.trials if by(t) == "initial design"]
+        assert 27 <= len(begun) <= 27 + 3
+        promoted = [t.previous for t in after.trials if by(t) == "promotion" and t.fidelity == 3]
+        assert len(promoted) <= 9
+        assert set(promoted[:6]) <= {t.number for t in sorted(begun, key=loss_key)[:9]}
+
+    def test_where_too_few_begin_at_the_lowest_rung_the_model_says_what_goes_on(self) -> None:
+        user = {"x": 0.1, "y": 0.9, "epochs": 27}
+        after = simulate(FreezeThaw(), PLANE, bowl, 29, first_configs=[user])
+        assert Counter(map(by, after.trials)) == {"user": 1, "initial design": 26, "model": 2}
+
+    def test_a_design_of_failures_alone_promotes_nobody(self) -> None:
+        after = simulate(FreezeThaw(), PLANE, lambda _: None, 30)
+        assert {t.previous for t in after.trials} == {None}
 
     @pytest.mark.parametrize(
-        ("upper", "dimensions", "size"), [(27, 2, 16), (10, 2, 10), (3, 2, 3), (1, 4, 5), (8, 20, 8), (100, 20, 16)]
+        ("upper", "dimensions", "size"),
+        [(27, 2, 27), (10, 2, 9), (3, 2, 3), (1, 4, 5), (8, 20, 8), (100, 20, 81), (300, 2, 81), (10**6, 2, 81)],
     )
-    def test_how_many_trials_a_design_has(self, upper: int, dimensions: int, size: int) -> None:
+    def test_how_many_trials_a_design_begins(self, upper: int, dimensions: int, size: int) -> None:
         numbers = {f"x{i}": Float(0, 1) for i in range(dimensions)}
         space = SearchSpace({**numbers, "epochs": Integer(1, upper, is_fidelity=True)})
         after = simulate(FreezeThaw(), space, lambda config: float(config["x0"] or 0), size + 1)
-        by = [t.decision.metadata["by"] for t in after.trials]  # type: ignore[union-attr]
-        assert by == ["initial design"] * size + ["model"]
+        assert [by(t) for t in after.trials[:size]] == ["initial design"] * size
+        assert by(after.trials[size]) == ("promotion" if upper >= 3 else "model")
 
     def test_it_continues_what_promises_most(self) -> None:
         known = history(*BEGUN, trial(10, 0.5, 27, curve(0.5, 27)))
@@ -135,7 +175,8 @@ class TestFreezeThaw:
 
         monkeypatch.setattr(_Beliefs, "stages", seen)
         after = simulate(FreezeThaw(initial_design_size=8), PLANE, bowl, 60)
-        begun = [(t.fidelity, rate) for t, rate in zip(after.trials[8:], rates, strict=True) if t.previous is None]
+        modelled = [t for t in after.trials if by(t) == "model"]
+        begun = [(t.fidelity, rate) for t, rate in zip(modelled, rates, strict=True) if t.previous is None]
         for fidelity, rate in begun:
             within = [LEVELS[at] for at in range(4) if rate[at - 4] >= rate.max() - 0.05]
             assert fidelity == within[-1]
@@ -247,10 +288,10 @@ class TestFreezeThaw:
             for each in (plain, trial(10, 0.5, 9, losses[-1], learning_curve=losses, learning_curve_steps=steps))
         )
         assert reported.trials[-1].learning_curve == tuple(zip(steps, losses, strict=True))
-        models = [suggestion(FreezeThaw(initial_design_size=3), each).metadata["model"] for each in (known, reported)]
+        models = [suggestion(FreezeThaw(initial_design_size=1), each).metadata["model"] for each in (known, reported)]
         assert models[0] != models[1]
         beyond = trial(10, 0.5, 9, losses[-1], learning_curve=[7.0, losses[-1]], learning_curve_steps=[12.0, 9.0])
-        assert suggestion(FreezeThaw(initial_design_size=3), history(*BEGUN, beyond)).metadata["model"] == models[0]
+        assert suggestion(FreezeThaw(initial_design_size=1), history(*BEGUN, beyond)).metadata["model"] == models[0]
 
     @pytest.mark.parametrize("memory", [{}, {"lengthscales": ["x"]}, "no mapping", {"lengthscales": [math.nan]}])
     def test_a_memory_that_makes_no_sense_is_ignored(self, memory: object) -> None:
@@ -263,7 +304,7 @@ class TestFreezeThaw:
         assert answers[0] == answers[1]
 
     def test_what_was_fitted_is_where_the_next_fit_begins(self) -> None:
-        after = simulate(FreezeThaw(), PLANE, bowl, 20)
+        after = simulate(FreezeThaw(), PLANE, bowl, 42)
         model = after.trials[-1].decision.metadata["model"]  # type: ignore[union-attr]
         assert set(model) == {
             "lengthscales", "signal", "noise", "effects", "walk", "slope", "trend", "early_noise", "bend"

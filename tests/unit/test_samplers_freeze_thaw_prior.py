@@ -12,7 +12,7 @@ import pytest
 from neps._history import History
 from neps._trial import Trial
 from neps.errors import ArgumentError
-from neps.samplers import FreezeThaw, FreezeThawPrior, Sampler, Sobol
+from neps.samplers import FreezeThawPrior, Sampler, Sobol
 from neps.space import Float, Integer, SearchSpace
 from neps.testing.simulation import simulate
 
@@ -72,10 +72,12 @@ class TestDesign:
     def test_which_is_done_after_8_results(self) -> None:
         assert [by(trial) for trial in self.AFTER.trials] == ["default", *["initial design"] * 7, *["model"] * 4]
 
-    def test_without_the_default_at_the_target_it_is_that_of_freeze_thaw(self) -> None:
+    def test_without_the_default_at_the_target_some_begin_there(self) -> None:
         sampler = FreezeThawPrior(sample_default_at_target=False, initial_design_size=16)
-        same = simulate(FreezeThaw(sample_default_first=True), RIGHT, bowl, 16)
-        assert [trial.config for trial in simulate(sampler, RIGHT, bowl, 16).trials] == [t.config for t in same.trials]
+        after = simulate(sampler, RIGHT, bowl, 16).trials
+        assert dict(after[0].config) == {"x": 0.35, "y": 0.65, "epochs": 1}
+        assert {by(trial) for trial in after} == {"initial design"}
+        assert [trial.fidelity for trial in after[:9:8]] == [1, 27], "soon the model sees the highest one, too"
 
     def test_a_fidelity_of_one_rung(self) -> None:
         space = SearchSpace({"x": Float(0, 1, default=0.5), "epochs": Integer(1, 2, is_fidelity=True)})

@@ -27,7 +27,7 @@ def test_a_new_run_and_one_that_has_ended(tmp_path: Path, capsys: Capture) -> No
     root = tmp_path / "root"
     evaluate(root, lambda **_: 0.5)
     assert capsys.readouterr().err == (
-        f"neps: new run in {root}. The loss is minimised.\n"
+        f"neps: new run in {root}. The loss is minimised by random_search.\n"
         f"neps: leaves {root} (max_evaluations_total=2 is reached): 2 of 2 trials ended; best 0.5 (trial 1).\n"
     )
     evaluate(root, lambda **_: 7.0)
@@ -62,11 +62,15 @@ def test_what_people_may_not_expect(tmp_path: Path, capsys: Capture) -> None:
     root = tmp_path / "root"
     with pytest.raises(KeyboardInterrupt):
         evaluate(root, stop, max_evaluations_total=None)
-    assert "The loss is minimised. No budget is given: it runs until you stop it" in capsys.readouterr().err
+    assert (
+        "The loss is minimised by random_search. No budget is given: it runs until you stop it"
+        in capsys.readouterr().err
+    )
     evaluate(root, overwrite_working_directory=True)
     (moved,) = (root / "overwritten").iterdir()
     said = capsys.readouterr().err
-    assert f"neps: new run in {root}. The loss is minimised. The earlier run was moved to {moved} (overwrite" in said
+    assert said.startswith(f"neps: new run in {root}. The loss is minimised by random_search. The earlier run was ")
+    assert f"moved to {moved} (overwrite" in said
 
 
 @pytest.mark.parametrize("searcher", ["random_search", "bayesian_optimization"])
@@ -84,7 +88,10 @@ def test_a_run_that_is_joined(tmp_path: Path, searcher: str, capsys: Capture) ->
     with pytest.raises(KeyboardInterrupt):
         evaluate(tmp_path, interrupt, searcher=searcher)
     _, joins, left = capsys.readouterr().err.splitlines()
-    assert joins == f"neps: joins the run in {tmp_path}: 1 of 2 trials ended, 1 failed. The loss is minimised."
+    assert (
+        joins
+        == f"neps: joins the run in {tmp_path}: 1 of 2 trials ended, 1 failed. The loss is minimised by {searcher}."
+    )
     assert left == (
         "neps: interrupted by Ctrl-C. Trial 2 was handed back. To go on, start the same command again (1 of 2 "
         f"trials ended, 1 failed in {tmp_path})."

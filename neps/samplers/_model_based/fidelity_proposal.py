@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neps._fidelity import level_of
 from neps._history import History
 from neps._models.acquisition import LogExpectedImprovement
 from neps._models.fidelity_process import FidelityHyperparameters, FidelityProcess
@@ -39,7 +40,7 @@ from neps.samplers._model_based.proposal import (
     remembered_as,
     with_term,
 )
-from neps.samplers._model_based.step_costs import level_of, step_costs, step_of
+from neps.samplers._model_based.step_costs import step_costs, step_of
 
 __all__ = ["continuation", "new_configuration"]
 

@@ -9,18 +9,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neps._fidelity import FidelityStep
-from neps._rounding import just_above
+from neps._fidelity import FidelityStep, level_of
 from neps._trial import Trial
 
-__all__ = ["level_of", "step_costs", "step_of"]
+__all__ = ["step_costs", "step_of"]
 
 _Array = NDArray[np.float64]
-
-
-def level_of(fidelity: float | None, levels: Sequence[float]) -> int:
-    """The highest level that a fidelity has reached; -1 below the lowest."""
-    return int(np.searchsorted(levels, just_above(fidelity or 0.0), side="right")) - 1
 
 
 def step_of(trial: Trial, known: Mapping[int, Trial]) -> FidelityStep | None:

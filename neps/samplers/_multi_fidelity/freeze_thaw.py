@@ -7,23 +7,19 @@ fitted.
 
 from __future__ import annotations
 
-import bisect
 import functools
-import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import attrs
 
-from neps._fidelity import evenly_spaced, fidelity_run, hyperband_brackets
-from neps._rounding import just_above
+from neps._fidelity import evenly_spaced, fidelity_run
 from neps._trial import Place
 from neps.errors import ArgumentError
 from neps.samplers import _settings as settings
 from neps.samplers._model_based.priors import PriorTerm
+from neps.samplers._multi_fidelity.design import Design, Halving, Spread
 from neps.samplers._multi_fidelity.fidelity import DefaultFirst, check_fidelity, check_prior, fidelity_of, rungs_of
-from neps.samplers._multi_fidelity.modelled import fidelity_design
 from neps.samplers._protocol import Done, Sampler, Suggestion, Wait
 
 if TYPE_CHECKING:
@@ -40,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["FreezeThaw", "FreezeThawPrior", "FreezeThawSearch"]
 
 _MOST_LEVELS = 1000
-_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-_LARGEST_DESIGN, _LARGEST_WITH_PRIOR = 16, 8
 _DOUBT = 3.0
 """The power of what the prior's region promises, relative to anywhere: how soon a prior that results contradict is
 forgotten."""
@@ -79,10 +73,10 @@ def FreezeThaw(
         step: the difference between them instead, above 0, and a whole number where the fidelity is one; a step of 1
             decides after each epoch. There may be 1000 steps at most. None (the default) takes factors, and so makes
             far fewer trials.
-        initial_design_size: how many results there must be before a model is trusted, at least 1; until then points of
-            a Sobol sequence begin, at each rung as often as Hyperband begins configurations there. None (the default):
-            as many as cost one full evaluation at the lowest fidelity, but 16 at most, and no fewer than
-            `BayesianOptimization` has.
+        initial_design_size: how many configurations a design by successive halving begins, at least 1: points of a
+            Sobol sequence, of which the best 1/`eta` are continued to each next rung. None (the default): as many as
+            have to begin for one to reach the highest fidelity; where that were more than 81, they begin at a higher
+            rung. No fewer than `BayesianOptimization` has.
         sample_default_first: whether the first configuration is the default one. Default False.
         sample_default_at_target: whether that runs at the highest fidelity before all else. Default False.
         random_interleave_prob: the probability, from 0 to 1, that a new configuration is drawn at random instead,
@@ -127,8 +121,10 @@ def FreezeThawPrior(  # noqa: PLR0913 - one for each setting
     Args:
         eta: see `FreezeThaw`.
         step: see `FreezeThaw`.
-        initial_design_size: see `FreezeThaw`; the default configuration counts. None (the default): as many as cost one
-            full evaluation at the lowest fidelity, but 8 at most, and no fewer than `BayesianOptimization` has.
+        initial_design_size: how many results there must be before the model is asked, at least 1, the default
+            configuration's included; until then points of a Sobol sequence begin, at each rung as often as Hyperband
+            begins configurations there. None (the default): as many as cost one full evaluation at the lowest fidelity,
+            but 8 at most, and no fewer than `BayesianOptimization` has.
         random_interleave_prob: see `FreezeThaw`.
         sample_default_first: whether the first configuration is the default one. Default True.
         sample_default_at_target: whether that runs at the highest fidelity before all else. Default True.
@@ -154,8 +150,8 @@ class FreezeThawSearch(Sampler):
     """A search without brackets, in which each trial may be continued at any time.
 
     `name` is that of the constructor in `neps.samplers`; `FreezeThaw` explains the settings. With a `prior`, which says
-    where new configurations are looked for rather, the initial design is smaller, and none of it begins at the highest
-    fidelity where the default has run there.
+    where new configurations are looked for rather, the initial design is smaller, and its points begin at all rungs,
+    but for the highest where the default has run there; nobody is continued before the model is asked.
     """
 
     name: str
@@ -218,15 +214,19 @@ class FreezeThawSearch(Sampler):
         space = history.space
         if (target := self.default.at_target(space, number)) is not None:
             return target
-        largest = _LARGEST_DESIGN if self.prior is None else _LARGEST_WITH_PRIOR
-        default_first = self.default.at_lowest
-        design = fidelity_design(space, self.initial_design_size, default_first=default_first, largest=largest)
-        first = design.decide(history, number, generator)
-        if isinstance(first, Suggestion):
-            return self._suggestion(space, dict(first.config), self._beginning(space, number), first.metadata)
+        first = self._design.next(history, number, generator, self.levels(space), self.rungs(space))
+        if first is not None:
+            return self._suggestion(space, dict(first.config), first.level, first.metadata, first.previous)
         if not history.imported and not any(t.ended and t.decision is not None for t in history.trials):
             return Wait("the first result: all configurations have begun")
         return self._by_model(history, generator)
+
+    @property
+    def _design(self) -> Design:
+        arguments = (self.eta, self.initial_design_size, self.default.at_lowest)
+        if self.prior is None:
+            return Halving(*arguments)
+        return Spread(*arguments, highest=not self.default.sample_default_at_target)  # else the default has run there
 
     def beginning(
         self,
@@ -259,21 +259,6 @@ class FreezeThawSearch(Sampler):
     ) -> Suggestion:
         config = space.at_fidelity(config, self.levels(space)[level])
         return Suggestion(config=config, previous=previous, place=Place(level), metadata=metadata)
-
-    def _beginning(self, space: SearchSpace, number: int) -> int:
-        """The level at which a trial of the initial design begins.
-
-        Over trials, each rung is as frequent as in Hyperband's brackets: the lowest ones show the model most
-        configurations, but only the highest show it what these are worth. Multiples of the golden ratio, of which
-        the whole part is dropped, are spread evenly however many there are.
-        """
-        levels, rungs = self.levels(space), self.rungs(space)
-        brackets = hyperband_brackets(len(rungs), self.eta)
-        if self.prior is not None and self.default.sample_default_at_target:
-            brackets = brackets[:-1] or brackets  # the default has run at the highest
-        begun = list(itertools.accumulate(bracket.sizes[0] for bracket in brackets))
-        rung = rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
-        return bisect.bisect_right(levels, just_above(rung)) - 1
 
 
 def _term(prior: PriorTerm, axes: Axes, decided: Sequence[Trial], improvement: Acquisition) -> LogPrior:
