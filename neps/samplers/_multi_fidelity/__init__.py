@@ -21,6 +21,6 @@ asks `promotion` which place is filled next: `Synchronous` takes promotions of t
 places, then a new bracket; `Asynchronous` whatever may be promoted at once, then a new configuration. Who is promoted,
 `neps._fidelity.promotion` says.
 
-Without brackets there are `freeze_thaw` and `freeze_thaw_prior`. Rungs, brackets and promotions as such are in
-`neps._fidelity`.
+Without brackets there are `freeze_thaw` and `freeze_thaw_prior`, with a `design` each, before a model is asked. Rungs,
+brackets and promotions as such are in `neps._fidelity`.
 """
