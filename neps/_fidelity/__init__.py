@@ -7,7 +7,7 @@ bracket needs next, from the trials that are known of it (`members`), `steps` ho
 from neps._fidelity.brackets import Bracket, hyperband_brackets, successive_halving_bracket
 from neps._fidelity.members import BracketMembers, Brackets, RungMembers
 from neps._fidelity.promotion import Vacancy, asynchronous_promotion, left_behind, synchronous_place, synchronous_places
-from neps._fidelity.rungs import evenly_spaced, level_of, rungs
+from neps._fidelity.rungs import evenly_spaced, level_of, rungs, whole_powers
 from neps._fidelity.steps import FidelitySpent, FidelityStep, fidelity_run, fidelity_spent
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "successive_halving_bracket",
     "synchronous_place",
     "synchronous_places",
+    "whole_powers",
 ]

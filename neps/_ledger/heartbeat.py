@@ -67,11 +67,12 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and this worker's presence."""
+        """End the thread, if it has begun, and this worker's presence."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self._stand_in.stop()
         self.disappear()
 

@@ -549,3 +549,17 @@ class TestOpenRun:
         monkeypatch.setattr("neps._ledger.definition.publish", late)
         assert self.open(root) == NEW
         assert [path.name for path in (root / ".neps").iterdir()] == [NEW]
+
+    def test_who_is_interrupted_before_the_run_is_published_leaves_no_presence(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        appear = Heartbeat._appear
+
+        def interrupted(heartbeat: Heartbeat) -> None:
+            appear(heartbeat)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Heartbeat, "_appear", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            self.open(tmp_path / "run")
+        assert [path for path in (tmp_path / "run").rglob("*") if path.name != ".neps"] == []

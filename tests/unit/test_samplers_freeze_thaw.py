@@ -128,10 +128,23 @@ class TestFreezeThaw:
         assert len(promoted) <= 9
         assert set(promoted[:6]) <= {t.number for t in sorted(begun, key=loss_key)[:9]}
 
-    def test_where_too_few_begin_at_the_lowest_rung_the_model_says_what_goes_on(self) -> None:
-        user = {"x": 0.1, "y": 0.9, "epochs": 27}
-        after = simulate(FreezeThaw(), PLANE, bowl, 29, first_configs=[user])
-        assert Counter(map(by, after.trials)) == {"user": 1, "initial design": 26, "model": 2}
+    @pytest.mark.parametrize("epochs", [1, 2, 3, 27])
+    def test_what_a_user_begins_elsewhere_takes_a_place_of_the_lowest_rung(self, epochs: int) -> None:
+        user = {"x": 0.1, "y": 0.9, "epochs": epochs}
+        after = simulate(FreezeThaw(), PLANE, bowl, 40, first_configs=[user])
+        assert [by(t) for t in after.trials[:28]] == ["user", *["initial design"] * 26, "promotion"]
+        assert sum(by(t) == "promotion" for t in after.trials) >= 11
+
+    def test_so_does_the_default_at_the_target(self) -> None:
+        space = SearchSpace({"x": Float(0, 1, default=0.9), "epochs": EPOCHS})
+        sampler = FreezeThaw(sample_default_first=True, sample_default_at_target=True)
+        after = simulate(sampler, space, line, 39)
+        assert Counter(map(by, after.trials)) == {"default": 1, "initial design": 26, "promotion": 12}
+
+    def test_where_a_space_has_too_few_the_model_says_what_goes_on(self) -> None:
+        space = SearchSpace({"x": Integer(1, 20), "epochs": EPOCHS})
+        after = simulate(FreezeThaw(), space, lambda config: float(config["x"]) + 1.0 / float(config["epochs"]), 24)
+        assert Counter(map(by, after.trials)) == {"initial design": 20, "model": 4}
 
     def test_a_design_of_failures_alone_promotes_nobody(self) -> None:
         after = simulate(FreezeThaw(), PLANE, lambda _: None, 30)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from neps._fidelity import hyperband_brackets, level_of, successive_halving_bracket
+from neps._fidelity import hyperband_brackets, level_of, whole_powers
 from neps._ranking import loss_key, ranks
-from neps._rounding import rounded_down
+from neps._rounding import rounded_down, rounded_up
 from neps.samplers._drawing.initial_design import InitialDesign, usual_size
 from neps.samplers._multi_fidelity.modelled import fidelity_design
 from neps.samplers._protocol import Suggestion
@@ -75,8 +75,8 @@ class Halving(Design):
     """Successive halving from the lowest rung, or the lowest of which no more than 81 have to begin for one to finish.
 
     A rung promotes its best once as many results are in as there are places in it. Who would have to wait for results
-    begins one more at the lowest rung, and asks the model later. Where too few begin at the lowest, since the space is
-    finite or others have begun elsewhere, the model alone says what goes on.
+    begins one more at the lowest rung, and asks the model later. What a user has enqueued at another fidelity takes a
+    place of the lowest. Where too few begin there, since the space is finite, the model alone says what goes on.
     """
 
     def next(
@@ -88,19 +88,13 @@ class Halving(Design):
         rungs: Sequence[float],
     ) -> Run | None:
         """See `Design.next`."""
-        rungs = rungs[self._lowest(len(rungs)) :]
-        size = self.size or max(successive_halving_bracket(len(rungs), self.eta).sizes[0], usual_size(history.space))
+        steps = min(len(rungs) - 1, whole_powers(_LARGEST_BRACKET, self.eta))
+        rungs = rungs[len(rungs) - 1 - steps :]
+        size = self.size or max(rounded_up(self.eta**steps), usual_size(history.space))
         first = InitialDesign(size, self.default_first).decide(history, number, generator)
         if isinstance(first, Suggestion):
             return Run(first.config, level_of(rungs[0], levels), first.metadata)
         return self._promotion(history, levels, self._sizes(size, levels, rungs))
-
-    def _lowest(self, rung_count: int) -> int:
-        """The rung at which it begins."""
-        lowest = 0
-        while successive_halving_bracket(rung_count - lowest, self.eta).sizes[0] > _LARGEST_BRACKET:
-            lowest += 1
-        return lowest
 
     def _sizes(self, size: int, levels: Sequence[float], rungs: Sequence[float]) -> Mapping[int, int]:
         """How many of so many reach which levels, from the lowest. Where several rungs are one level, the lowest is."""
@@ -116,14 +110,22 @@ class Halving(Design):
         at: dict[int, list[Trial]] = {level: [] for level in sizes}
         for trial in decided:
             at.get(level_of(trial.fidelity, levels), []).append(trial)
+        lowest = next(iter(sizes))
+        elsewhere = sum(_was_asked_for(trial) and level_of(trial.fidelity, levels) != lowest for trial in decided)
+        needed = {**sizes, lowest: sizes[lowest] - elsewhere}
         for level, above in reversed(list(itertools.pairwise(sizes))):
-            if sum(trial.ended for trial in at[level]) < sizes[level] or len(at[above]) >= sizes[above]:
+            if sum(trial.ended for trial in at[level]) < needed[level] or len(at[above]) >= sizes[above]:
                 continue
             if best := min(
                 (t for t in at[level] if ranks(t) and t.number not in continued), key=loss_key, default=None
             ):
                 return Run(best.config, above, {"by": "promotion"}, best.number)
         return None
+
+
+def _was_asked_for(trial: Trial) -> bool:
+    """Whether a user has given its configuration, or it is the default one."""
+    return trial.enqueued or (trial.decision is not None and trial.decision.metadata.get("by") == "default")
 
 
 @attrs.frozen
