@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from neps._history import History
     from neps._trial import Trial, Value
+    from neps.space import SearchSpace
 
 __all__ = ["Design", "Halving", "Run", "Spread"]
 
@@ -46,7 +47,7 @@ class Run:
 
 @attrs.frozen
 class Design(abc.ABC):
-    """What there is of both.
+    """What both designs share: points of a Sobol sequence, until there are results enough.
 
     Args:
         eta: the factor between rungs.
@@ -58,7 +59,6 @@ class Design(abc.ABC):
     size: int | None
     default_first: bool
 
-    @abc.abstractmethod
     def next(
         self,
         history: History,
@@ -68,6 +68,22 @@ class Design(abc.ABC):
         rungs: Sequence[float],
     ) -> Run | None:
         """What trial `number` runs; None once the model is to be asked."""
+        first = self._points(history.space, rungs).decide(history, number, generator)
+        if isinstance(first, Suggestion):
+            return Run(first.config, level_of(self._begins(number, rungs), levels), first.metadata)
+        return self._promotion(history, levels, rungs)
+
+    @abc.abstractmethod
+    def _points(self, space: SearchSpace, rungs: Sequence[float]) -> InitialDesign:
+        """How many begin."""
+
+    @abc.abstractmethod
+    def _begins(self, number: int, rungs: Sequence[float]) -> float:
+        """The rung at which trial `number` begins."""
+
+    def _promotion(self, history: History, levels: Sequence[float], rungs: Sequence[float]) -> Run | None:  # noqa: ARG002
+        """A continuation that needs no model; unless overridden none."""
+        return None
 
 
 @attrs.frozen
@@ -79,48 +95,41 @@ class Halving(Design):
     place of the lowest. Where too few begin there, since the space is finite, the model alone says what goes on.
     """
 
-    def next(
-        self,
-        history: History,
-        number: int,
-        generator: np.random.Generator,
-        levels: Sequence[float],
-        rungs: Sequence[float],
-    ) -> Run | None:
-        """See `Design.next`."""
-        steps = min(len(rungs) - 1, whole_powers(_LARGEST_BRACKET, self.eta))
-        rungs = rungs[len(rungs) - 1 - steps :]
-        size = self.size or max(rounded_up(self.eta**steps), usual_size(history.space))
-        first = InitialDesign(size, self.default_first).decide(history, number, generator)
-        if isinstance(first, Suggestion):
-            return Run(first.config, level_of(rungs[0], levels), first.metadata)
-        return self._promotion(history, levels, self._sizes(size, levels, rungs))
+    def _points(self, space: SearchSpace, rungs: Sequence[float]) -> InitialDesign:
+        usual = max(rounded_up(self.eta ** self._steps(rungs)), usual_size(space))
+        return InitialDesign(self.size or usual, self.default_first)
 
-    def _sizes(self, size: int, levels: Sequence[float], rungs: Sequence[float]) -> Mapping[int, int]:
-        """How many of so many reach which levels, from the lowest. Where several rungs are one level, the lowest is."""
-        sizes = dict[int, int]()
-        for rung, fidelity in enumerate(rungs):
-            sizes.setdefault(level_of(fidelity, levels), rounded_down(size / self.eta**rung))
-        return sizes
+    def _begins(self, number: int, rungs: Sequence[float]) -> float:  # noqa: ARG002
+        return rungs[-1 - self._steps(rungs)]
 
-    def _promotion(self, history: History, levels: Sequence[float], sizes: Mapping[int, int]) -> Run | None:
+    def _steps(self, rungs: Sequence[float]) -> int:
+        """How many rungs are above the one at which it begins."""
+        return min(len(rungs) - 1, whole_powers(_LARGEST_BRACKET, self.eta))
+
+    def _promotion(self, history: History, levels: Sequence[float], rungs: Sequence[float]) -> Run | None:
         """The continuation with which the highest rung goes on that can; None where all wait, or all are over."""
+        sizes = self._sizes(history.space, levels, rungs)
         decided = [trial for trial in history.trials if trial.decision is not None]
         continued = {trial.previous for trial in decided}
         at: dict[int, list[Trial]] = {level: [] for level in sizes}
         for trial in decided:
             at.get(level_of(trial.fidelity, levels), []).append(trial)
         lowest = next(iter(sizes))
-        elsewhere = sum(_was_asked_for(trial) and level_of(trial.fidelity, levels) != lowest for trial in decided)
+        elsewhere = sum(map(_was_asked_for, decided)) - sum(map(_was_asked_for, at[lowest]))
         needed = {**sizes, lowest: sizes[lowest] - elsewhere}
         for level, above in reversed(list(itertools.pairwise(sizes))):
-            if sum(trial.ended for trial in at[level]) < needed[level] or len(at[above]) >= sizes[above]:
-                continue
-            if best := min(
-                (t for t in at[level] if ranks(t) and t.number not in continued), key=loss_key, default=None
-            ):
+            best = min((t for t in at[level] if ranks(t) and t.number not in continued), key=loss_key, default=None)
+            complete = sum(trial.ended for trial in at[level]) >= needed[level]
+            if best is not None and complete and len(at[above]) < sizes[above]:
                 return Run(best.config, above, {"by": "promotion"}, best.number)
         return None
+
+    def _sizes(self, space: SearchSpace, levels: Sequence[float], rungs: Sequence[float]) -> Mapping[int, int]:
+        """How many reach which levels, from the lowest. Where several rungs are one level, the lowest counts."""
+        size, sizes = self._points(space, rungs).size or 0, dict[int, int]()
+        for step, rung in enumerate(rungs[-1 - self._steps(rungs) :]):
+            sizes.setdefault(level_of(rung, levels), rounded_down(size / self.eta**step))
+        return sizes
 
 
 def _was_asked_for(trial: Trial) -> bool:
@@ -132,6 +141,8 @@ def _was_asked_for(trial: Trial) -> bool:
 class Spread(Design):
     """At each rung as often as Hyperband begins configurations there, and nobody goes on before the model is asked.
 
+    The lowest rungs show the model most configurations, but only the highest show it what these are worth.
+
     Args:
         eta: see `Design`.
         size: see `Design`. The usual one is as many as cost one full evaluation at the lowest fidelity, but 8 at most.
@@ -141,29 +152,13 @@ class Spread(Design):
 
     highest: bool
 
-    def next(
-        self,
-        history: History,
-        number: int,
-        generator: np.random.Generator,
-        levels: Sequence[float],
-        rungs: Sequence[float],
-    ) -> Run | None:
-        """See `Design.next`."""
-        design = fidelity_design(history.space, self.size, default_first=self.default_first, largest=_LARGEST_SPREAD)
-        first = design.decide(history, number, generator)
-        if not isinstance(first, Suggestion):
-            return None
-        return Run(first.config, level_of(rungs[self._rung(number, len(rungs))], levels), first.metadata)
+    def _points(self, space: SearchSpace, rungs: Sequence[float]) -> InitialDesign:  # noqa: ARG002
+        return fidelity_design(space, self.size, default_first=self.default_first, largest=_LARGEST_SPREAD)
 
-    def _rung(self, number: int, rung_count: int) -> int:
-        """Where trial `number` begins.
-
-        The lowest rungs show the model most configurations, but only the highest show it what these are worth.
-        Multiples of the golden ratio, of which the whole part is dropped, are spread evenly however many there are.
-        """
-        brackets = hyperband_brackets(rung_count, self.eta)
+    def _begins(self, number: int, rungs: Sequence[float]) -> float:
+        """Multiples of the golden ratio, of which the whole part is dropped, are spread evenly however many."""
+        brackets = hyperband_brackets(len(rungs), self.eta)
         if not self.highest:
             brackets = brackets[:-1] or brackets
         begun = list(itertools.accumulate(bracket.sizes[0] for bracket in brackets))
-        return bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])
+        return rungs[bisect.bisect_right(begun, (number - 1) * _GOLDEN % 1.0 * begun[-1])]
