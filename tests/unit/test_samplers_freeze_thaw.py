@@ -110,14 +110,13 @@ class TestFreezeThaw:
     def test_its_design_is_successive_halving(self, settings: dict[str, Any], sizes: dict[int, int]) -> None:
         first = simulate(FreezeThaw(**settings), PLANE, bowl, sum(sizes.values()) + 1)
         *design, last = first.trials
-        assert [by(t) for t in first.trials[sizes[1] - 1 :]] == ["initial design"] + ["promotion"] * (
-            len(design) - sizes[1]
-        ) + ["model"]
+        assert {by(t) for t in design[: sizes[1]]} == {"initial design"}
+        assert {by(t) for t in design[sizes[1] :]} == {"promotion"}
+        assert by(last) == "model"
         assert Counter(t.fidelity for t in design) == sizes
         for below, above in itertools.pairwise(sizes):
             ranked = sorted((t for t in design if t.fidelity == below), key=loss_key)
             assert {t.previous for t in design if t.fidelity == above} == {t.number for t in ranked[: sizes[above]]}
-        assert last.number == len(design) + 1
 
     def test_workers_that_do_not_wait_for_others_change_no_promotion(self) -> None:
         """27 results are in once a few more configurations have begun; then the best of all of these go on."""
