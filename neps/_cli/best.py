@@ -6,16 +6,21 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from neps._cli.failing import each
 from neps._cli.roots import several_roots
-from neps._ledger.reading import read_history, root_of
+from neps._ledger.reading import read_definition, read_history, root_of
 from neps._listing import beyond_words
 from neps._tables import printable
 from neps._trial import Trial, Value
 from neps.errors import DirectoryError
+
+if TYPE_CHECKING:
+    from neps._history import History
+    from neps._ledger.definition import Definition
 
 __all__ = ["best"]
 
@@ -33,8 +38,9 @@ __all__ = ["best"]
 def best(roots: tuple[str, ...], form: str) -> int:
     """Print the best configuration so far.
 
-    With a fidelity, only trials at the highest fidelity with a finite loss count. Of several roots, YAML is a document
-    each, and JSON and arguments are a line each.
+    With a fidelity, only trials at the highest fidelity with a finite loss count. Losses are those of the search: where
+    another trial was better with other seeds, in `neps confirm`, a line on standard error says so. Of several roots,
+    YAML is a document each, and JSON and arguments are a line each.
 
     To train with it: eval "python train.py $(neps best ROOT --format args)"
     """
@@ -43,12 +49,14 @@ def best(roots: tuple[str, ...], form: str) -> int:
 
 def _print_best(root: str, form: str, *, several: bool) -> None:
     path = root_of(root)
-    history = read_history(path)
+    definition = read_definition(path)
+    history = read_history(path, definition)
     trial = history.best
     if trial is None:
         raise DirectoryError(f"{path} has no best configuration yet: no trial has ended with a finite loss.")
-    if words := beyond_words(history.trials, history.imported):
-        print(f"{printable(path)}: {words}", file=sys.stderr)
+    for words in (beyond_words(history.trials, history.imported), _confirmed_words(path, definition, history, trial)):
+        if words:
+            print(f"{printable(path)}: {words}", file=sys.stderr)
     if form == "args":
         arguments = as_arguments(trial.config)
         print(printable(arguments) if sys.stdout.isatty() else arguments)
@@ -56,6 +64,21 @@ def _print_best(root: str, form: str, *, several: bool) -> None:
         print(json.dumps(dict(trial.config)))
     else:
         print(("---\n" if several else "") + _as_yaml(path, trial), end="")
+
+
+def _confirmed_words(root: str, definition: Definition, history: History, trial: Trial) -> str:
+    """That another trial is better with other seeds; empty where none is, or this one wasn't confirmed."""
+    from neps._views.overview import find_confirmation
+
+    confirmed = find_confirmation(root, definition, history)
+    if confirmed is None or (best := confirmed.best) is None or best.number == trial.number:
+        return ""
+    if trial.number not in {each.number for each in confirmed.finalists}:
+        return ""
+    return (
+        f"trial {trial.number} has the lowest loss of the search, but with other seeds trial {best.number} is better: "
+        f"`neps confirm {shlex.quote(root)}` shows both"
+    )
 
 
 def as_arguments(config: Mapping[str, Value]) -> str:

@@ -30,7 +30,7 @@ from neps.errors import DirectoryError
 if TYPE_CHECKING:
     from neps._views.confirmation import Confirmation
 
-__all__ = ["Overview", "Running", "overview"]
+__all__ = ["Overview", "Running", "find_confirmation", "overview"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -138,11 +138,12 @@ def overview(root: str, definition: Definition, view: View, most_running: int | 
         leaving=_leaving(root, definition, view),
         ended=ended,
         queue=_queue(root, definition, view),
-        confirmation=_confirmation(root, definition, history),
+        confirmation=find_confirmation(root, definition, history),
     )
 
 
-def _confirmation(root: str, definition: Definition, history: History) -> Confirmation | None:
+def find_confirmation(root: str, definition: Definition, history: History) -> Confirmation | None:
+    """What came of confirming the best of these trials; None where nobody has begun to."""
     place = Layout(root, definition.run).confirmation
     try:
         confirmed = read_history(place)

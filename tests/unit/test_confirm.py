@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import random
 import re
@@ -66,6 +67,29 @@ def test_status_says_what_was_confirmed_in_which_order_and_how_sure(tmp_path: Pa
     assert [each["number"] for each in fields["finalists"]] == [each.number for each in confirmed.finalists]
     assert fields["finalists"][0]["mean"] == confirmed.finalists[0].mean
     assert "confirmed" not in shown(place(tmp_path)), "it is a run of its own"
+
+
+def test_best_says_where_another_trial_is_better_with_other_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lucky = searched(tmp_path).best
+    assert lucky is not None
+
+    def run_pipeline(x: float, seed: int = 0) -> float:
+        return 1.0 if x == lucky.config["x"] else noisy(x, seed)
+
+    assert main(["best", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
+    best = neps.confirm(run_pipeline, tmp_path, top=2, seeds=1, **QUIET).best
+    assert best is not None
+    assert best.number != lucky.number
+    assert main(["best", str(tmp_path), "--format", "json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == lucky.config
+    assert shown.err == (
+        f"{tmp_path}: trial {lucky.number} has the lowest loss of the search, but with other seeds trial {best.number} "
+        f"is better: `neps confirm {tmp_path}` shows both\n"
+    )
 
 
 def test_status_says_how_much_of_it_has_not_ended(tmp_path: Path) -> None:
