@@ -20,7 +20,7 @@ _FLOOR = 1e-4
 
 def tables(measured: Measured) -> str:
     """Both tables."""
-    parts = ("### Log density of what is predicted", _predictions(measured), "### log10 regret", _searches(measured))
+    parts = ("#### Log density of what is predicted", _predictions(measured), "#### log10 regret", _searches(measured))
     return "\n\n".join(map(str, parts))
 
 

@@ -8,7 +8,8 @@ difference counts as 0 or 1, which is what a one-hot encoding gives when all its
 
 A coordinate is NaN where the parameter is inactive. It then lies beside the axis, half an edge away from its centre: so
 two inactive ones are equal, and an inactive one is further from the ends of a range than from its centre, and as far
-from each category. docs/benchmarks.md compares this with imputation alone, the arc kernel, and conditional kernels.
+from each category. docs/benchmarks-development.md compares this with imputation alone, the arc kernel, and conditional
+kernels.
 """
 
 from __future__ import annotations
