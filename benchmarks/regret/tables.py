@@ -57,15 +57,20 @@ def _rankings(study: RegretStudy) -> Iterator[str]:
 
 
 def _standings(study: RegretStudy) -> Iterator[str]:
-    """On tables: of all that have runs, of those that go further, and of those with the most seeds."""
+    """On tables: of all that have runs, of those that go further, and of the quick ones where they have more seeds."""
     present = study.present()
     far = [method for method in present if method.evaluations >= BUDGETS[-1]]
     most = max((method.seeds for method in far), default=0)
     quick = [method for method in far if method.seeds == most]
     yield from standing(study, present, BUDGETS[:-1])
-    if quick != far:
-        yield from standing(study, far, BUDGETS)
-    yield from standing(study, quick, BUDGETS)
+    yield from standing(study, far, BUDGETS)
+    if _common_seeds(study, quick) != _common_seeds(study, far):
+        yield from standing(study, quick, BUDGETS)
+
+
+def _common_seeds(study: RegretStudy, methods: Sequence[Method]) -> list[int]:
+    """By problem: how many seeds all of the methods have, run to the end."""
+    return Ranking.of(study, methods, BUDGETS[-1]).seeds()
 
 
 def _normalised(study: RegretStudy, methods: Sequence[Method], budgets: Sequence[int]) -> Iterator[str]:
