@@ -58,11 +58,25 @@ def ranks(by_account: Studies) -> str:
 def _without_prior(by_account: Studies) -> Iterator[str]:
     study = _any(by_account)
     yield "### Mean ranks without a prior"
-    yield from ranking_tables(by_account, [m for m in study.present() if m.prior is None])
-    if all(problem.conditional for problem in study.problems):
+    for methods in _by_seeds(study, [m for m in study.present() if m.prior is None]):
+        yield from ranking_tables(by_account, methods)
+        if all(problem.optimum is not None for problem in study.problems) and not _conditional(study):
+            yield from _in_units_of_random(by_account, methods)
+    if _conditional(study):
         yield from _normalised(by_account)
-    elif all(problem.optimum is not None for problem in study.problems):
-        yield from _in_units_of_random(by_account)
+
+
+def _by_seeds(study: FidelityStudy, methods: Sequence[Method]) -> Iterator[Sequence[Method]]:
+    """All of them; and those with at least twice as many seeds as all have in common, if there are some."""
+    counts = [min(len(study.seeds(problem, method, len(GRID))) for problem in study.problems) for method in methods]
+    quick = [method for method, count in zip(methods, counts, strict=True) if count >= 2 * max(min(counts), 1)]
+    yield methods
+    if len(quick) > 1:
+        yield quick
+
+
+def _conditional(study: FidelityStudy) -> bool:
+    return all(problem.conditional for problem in study.problems)
 
 
 def _normalised(by_account: Studies) -> Iterator[str]:
@@ -74,12 +88,11 @@ def _normalised(by_account: Studies) -> Iterator[str]:
         yield from normalised_table(study, study.present(), steps, units)
 
 
-def _in_units_of_random(by_account: Studies) -> Iterator[str]:
+def _in_units_of_random(by_account: Studies, methods: Sequence[Method]) -> Iterator[str]:
     """As `benchmarks.regret.standing` has it, in units of what recorded runs of random search have found by then."""
     cells = dict[str, list[Pooled]]()
     for account, study in by_account.items():
         drawn = next((method for method in study.present() if method.searcher == "random_search"), None)
-        methods = [method for method in study.present() if method.prior is None]
         if drawn is None:
             return
         for budget in BUDGETS:

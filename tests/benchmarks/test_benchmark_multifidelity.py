@@ -172,8 +172,12 @@ def test_ranks_are_of_the_seeds_that_all_have() -> None:
         for seed, x in enumerate(xs)
     ]
     shown = tables(studies(records, [_bowl()], methods))
-    assert "with 1 seeds each" in shown
-    assert "| a | 1.00" in shown
+    every, most = shown.split("Mean rank of ")[1:]
+    assert every.startswith("3 methods; 1 is best. Over 1 problems with 1 seeds each")
+    assert "| a | 1.00" in every
+    assert most.startswith("2 methods; 1 is best. Over 1 problems with 2 seeds each"), "twice as many seeds"
+    assert "| a | 1.50" in most
+    assert tables(studies(records, [_bowl()], methods[:2])).count("Mean rank of ") == 1
 
 
 def test_without_a_shared_seed_there_is_no_rank() -> None:
