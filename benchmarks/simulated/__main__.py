@@ -8,6 +8,7 @@ if __name__ == "__main__":  # before numpy is imported
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
+import signal
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.problems import TABLES, synthetic
@@ -83,9 +84,10 @@ def _measured(options: argparse.Namespace) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print; interrupted, of the seeds that are whole."""
     print(_measured(_options(arguments)))
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

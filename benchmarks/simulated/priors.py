@@ -82,11 +82,10 @@ def _trio(name: str, seed: int, evaluations: int, confidence: Confidence) -> Ite
 
 def measure(problems: Sequence[str], seeds: Sequence[int], evaluations: int, jobs: int, confidence: Confidence) -> str:
     """Make the runs, and say how they compare."""
-    curves = iter(perform_all(runs(problems, seeds, evaluations, confidence), jobs))
     trios: dict[str, list[Trio]] = {name: [] for name in problems}
-    for _ in seeds:
-        for name in problems:
-            trios[name].append(Trio(next(curves), next(curves), next(curves)))
+    for curves in perform_all(runs(problems, seeds, evaluations, confidence), jobs, len(seeds)):
+        for name, *trio in zip(problems, curves[::3], curves[1::3], curves[2::3], strict=True):
+            trios[name].append(Trio(*trio))
     return report(trios, evaluations, confidence)
 
 

@@ -99,15 +99,34 @@ def regrets(losses: Sequence[float], values: Sequence[float], minimum: float) ->
     return np.maximum(np.array(values)[incumbents] - minimum, FLOOR)
 
 
-def perform_all(runs: Sequence[Run], jobs: int) -> list[Array]:
-    """The regrets of each run, so many runs at once; with a line on stderr as each ends."""
+def perform_all(runs: Sequence[Run], jobs: int, seeds: int = 1) -> list[list[Array]]:
+    """For each of so many seeds the regrets of its runs, of which there are as many; so many runs at once.
+
+    Says on stderr as each ends. Interrupted, it leaves out the seeds that aren't whole.
+
+    Raises:
+        KeyboardInterrupt: if no seed is whole.
+    """
     made, began = dict[int, Array](), time.monotonic()
-    for index, curve in _in_any_order(runs, jobs):
-        made[index] = curve
-        seconds = time.monotonic() - began
-        line = f"[{len(made)}/{len(runs)}, {seconds:.0f} s] {runs[index]}: regret {curve[-1]:.3g} after {len(curve)}"
-        print(line, file=sys.stderr, flush=True)
-    return [made[index] for index in range(len(runs))]
+    try:
+        for index, curve in _in_any_order(runs, jobs):
+            made[index] = curve
+            progress = f"[{len(made)}/{len(runs)}, {time.monotonic() - began:.0f} s]"
+            line = f"{progress} {runs[index]}: regret {curve[-1]:.3g} after {len(curve)}"
+            print(line, file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        if not (whole := _whole(made, len(runs), seeds)):
+            raise
+        print(f"interrupted: {len(whole)} of {seeds} seeds are whole, and count", file=sys.stderr, flush=True)
+        return whole
+    return _whole(made, len(runs), seeds)
+
+
+def _whole(made: Mapping[int, Array], runs: int, seeds: int) -> list[list[Array]]:
+    """The curves of each seed all of whose runs have been made."""
+    each = runs // seeds
+    groups = (range(seed * each, (seed + 1) * each) for seed in range(seeds))
+    return [[made[index] for index in group] for group in groups if all(index in made for index in group)]
 
 
 def _in_any_order(runs: Sequence[Run], jobs: int) -> Iterator[tuple[int, Array]]:

@@ -40,11 +40,10 @@ def runs(problems: Sequence[str], seeds: Sequence[int], evaluations: int) -> lis
 
 def measure(problems: Sequence[str], seeds: Sequence[int], evaluations: int, jobs: int) -> str:
     """Make the runs, and say how they compare: functions, then tables."""
-    curves = iter(perform_all(runs(problems, seeds, evaluations), jobs))
     found: dict[str, list[list[float]]] = {name: [] for name in problems}
-    for _ in seeds:
-        for name in problems:
-            found[name].append([figure(name, next(curves)) for _ in (1, MANY)])
+    for curves in perform_all(runs(problems, seeds, evaluations), jobs, len(seeds)):
+        for name, one, many in zip(problems, curves[::2], curves[1::2], strict=True):
+            found[name].append([figure(name, one), figure(name, many)])
     finals = {name: np.array(figures) for name, figures in found.items()}
     functions = {name: figures for name, figures in finals.items() if name in SURFACES}
     tables = {name: figures for name, figures in finals.items() if name not in SURFACES}

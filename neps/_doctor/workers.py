@@ -1,5 +1,7 @@
 """Who works on a run now, as far as files tell: each worker's presence, and what it touched last.
 
+And runs that never were: a worker that starts one is present before neps.yaml names it, and may die in between.
+
 Ages are by the filesystem's own clock where this user may write, so other hosts' clocks don't matter. Called by the
 examination.
 """
@@ -10,17 +12,19 @@ import contextlib
 import dataclasses
 import functools
 import os
+import shutil
 from collections.abc import Iterator
 
 from neps._doctor.finding import Finding, Kind, Mend
 from neps._ledger import documents
 from neps._ledger.documents import UnreadableDocumentError
+from neps._ledger.earlier import find_runs
 from neps._ledger.foreign import change_mark
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.records import parsed
 
-__all__ = ["Presence", "find_workers", "is_alive", "worker_findings"]
+__all__ = ["Presence", "find_workers", "is_alive", "stillborn_runs", "worker_findings"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,6 +78,38 @@ def worker_findings(present: list[Presence], lease: float) -> Iterator[Finding]:
                 wrong=False,
                 mend=Mend("remove it", functools.partial(_remove, each.path)) if dead else None,
             )
+
+
+def stillborn_runs(layout: Layout, now: float, lease: float) -> Iterator[Finding]:
+    """Folders in `.neps/` that hold dead workers' presences and no more, of neither this run nor an earlier one."""
+    ours = {layout.run, *(earlier.run for earlier in find_runs(layout.root).runs)}
+    for path in _presences_only(layout, ours):
+        ages = [each.age for each in find_workers(Layout(layout.root, os.path.basename(path)), now)]  # noqa: PTH119
+        with contextlib.suppress(OSError):
+            if min(*ages, now - os.lstat(f"{path}/workers").st_mtime) > lease:
+                yield Finding(
+                    kind=Kind.STALE,
+                    what="a worker has died, or another was first, before the run that it began was published",
+                    optimizer="It ignores it.",
+                    advice="`--mend` removes it.",
+                    path=path,
+                    wrong=False,
+                    mend=Mend("remove it", functools.partial(_remove_folder, path)),
+                )
+
+
+def _presences_only(layout: Layout, ours: set[str]) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(layout.hidden)):  # noqa: PTH208
+            path = f"{layout.hidden}/{name}"
+            with contextlib.suppress(OSError):
+                if name not in ours and os.listdir(path) == ["workers"]:  # noqa: PTH208
+                    yield path
+
+
+def _remove_folder(path: str) -> str:
+    shutil.rmtree(path)
+    return f"removed {path}"
 
 
 def _remove(path: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.comparing.pooling import Pooled, pooled, worst
-from benchmarks.comparing.study import FLOOR
+from benchmarks.comparing.study import FLOOR, Array
 from benchmarks.problems import TABLES, Problem
 from benchmarks.problems.synthetic import REPORTED
 from benchmarks.simulated import priors, workers
@@ -79,7 +79,27 @@ def test_what_many_workers_do_is_simulated() -> None:
 
 def test_several_processes_make_the_same_as_one() -> None:
     runs = [Run(name, seed, "", "random_search", 5) for seed in (0, 1) for name in ("levy20", "branin")]
-    np.testing.assert_array_equal(perform_all(runs, jobs=2), perform_all(runs, jobs=1))
+    np.testing.assert_array_equal(perform_all(runs, jobs=2, seeds=2), perform_all(runs, jobs=1, seeds=2))
+
+
+def test_what_is_whole_is_reported_where_the_rest_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Run] = []
+
+    def perform(run: Run) -> Array:
+        if len(made) == 13:  # of the third seed, the first of six
+            raise KeyboardInterrupt
+        made.append(run)
+        return np.ones(run.evaluations)
+
+    monkeypatch.setattr("benchmarks.simulated.running.perform", perform)
+    main(["priors", "--problems", "branin,levy4", "--seeds", "0-4", "--evaluations", "5"])
+    said = capsys.readouterr()
+    assert "Not reached in 0 of 4 runs" in said.out
+    assert "2 of 5 seeds are whole" in said.err
+    with pytest.raises(KeyboardInterrupt):
+        main(["priors", "--problems", "branin,levy4", "--seeds", "0-4", "--evaluations", "5"])
 
 
 # -------------------------------------------------------------------------------------------------------------- priors

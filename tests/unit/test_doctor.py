@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from neps._doctor.finding import Finding, Kind, Standing
 from neps._ledger.exclusive import move_away
 from neps._ledger.heartbeat import Heartbeat
 from neps._ledger.identity import Identity
+from neps._ledger.layout import Layout
 from neps._ledger.pending_mark import PendingMark, mark_pending
 from neps._ledger.records import End
 from unit.ledger_scene import Scene, dead, failing, here, somewhere
@@ -239,6 +241,34 @@ def test_a_dead_workers_presence_is_removed(scene: Scene) -> None:
     present(scene, dead("gone"))
     found = only(looked(scene), Kind.STALE)
     assert not mended(scene, found).findings
+
+
+def test_what_is_left_of_a_run_that_was_never_published_is_removed(scene: Scene) -> None:
+    """Its worker is present before neps.yaml names the run, so that it may die in between."""
+    before = Layout(str(scene.root), "b" * 32)
+    Heartbeat(before, dead("gone"), 60.0)._appear()
+    assert not looked(scene).findings, "its worker may be about to publish it"
+    long_ago = time.time() - 1000
+    for path in (Path(before.presence, "gone.yaml"), Path(before.presence)):
+        os.utime(path, (long_ago, long_ago))
+    found = only(looked(scene), Kind.STALE)
+    assert not found.wrong
+    assert "before the run that it began was published" in found.what
+    assert not mended(scene, found).findings
+    assert not Path(before.presence).parent.exists()
+
+
+def test_what_an_earlier_run_has_beside_it_is_no_leftover(scene: Scene) -> None:
+    moved = Layout(str(scene.root), "b" * 32)
+    Heartbeat(moved, dead("gone"), 60.0)._appear()
+    folder = Path(moved.overwritten, "renamed")
+    folder.mkdir(parents=True)
+    own = (scene.root / "neps.yaml").read_text()
+    (folder / "neps.yaml").write_text(own.replace(scene.layout.run, moved.run))
+    long_ago = time.time() - 1000
+    for path in (Path(moved.presence, "gone.yaml"), Path(moved.presence)):
+        os.utime(path, (long_ago, long_ago))
+    assert not looked(scene).findings
 
 
 def test_an_unfinished_checkpoint_goes_with_its_trial(scene: Scene) -> None:
