@@ -8,6 +8,7 @@ if __name__ == "__main__":  # before numpy is imported
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -37,8 +38,8 @@ from benchmarks.problems import (
 _TRIED = ("asha", "hyperband", "successive_halving", "async_hyperband")
 _TRIED_SEEDS = range(100, 104)
 _TRIED_HELP = "hyperband, priorband@good, asha:eta=4 (any searcher of ours, with any settings)"
-_SEEDS = range(10)
-"""Results are reported on these."""
+_CURVE_SEEDS = {"smac-mf": 5, "optuna-gp-asha": 2, "optuna-gp-hyperband": 2}
+"""How many seeds slow ones have on learning curves, where others have 20: their noise is large, and a run short."""
 
 
 _GROUPS: Mapping[str, Sequence[str]] = {
@@ -87,6 +88,8 @@ def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Fidelity
     methods = [find(name, conditional=conditional) for name in chosen]
     if options.workers > 1:
         methods = [method.with_workers(options.workers) for method in methods]
+    elif all(problem.name in FIDELITY_CURVES_REPORTED for problem in problems):
+        methods = [dataclasses.replace(method, seeds=_CURVE_SEEDS.get(method.name, 20)) for method in methods]
     return methods, problems
 
 
@@ -116,7 +119,7 @@ def _show(options: argparse.Namespace) -> int:
     methods, problems = _selection(options)
     found = results_in(options.results)
     records = found.latest([each.name for each in methods], dict(options.version), {each.name for each in problems})
-    seeds = options.seeds or _SEEDS
+    seeds = options.seeds or range(max(method.seeds for method in methods))
     by_account = studies([each for each in records if each.key.seed in seeds], problems, methods)
     print(text := tables(by_account))
     if options.write:
