@@ -42,7 +42,7 @@ _SEEDS = {"optuna-gp": 5} | {method.name: method.seeds for method in _ALL if met
 TABLE_METHODS = {
     method.name: dataclasses.replace(method, seeds=_SEEDS.get(method.name, 20))
     for method in (*_ALL, CONDITIONAL_METHODS["optuna-tpe-univariate"])
-}
+} | {"hebo": dataclasses.replace(METHODS["hebo"], evaluations=25)}
 """Those on tables of trainings, which differ little and have much noise: so there are many seeds of the quick ones."""
 
 

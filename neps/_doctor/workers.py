@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from neps._doctor.finding import Finding, Kind, Mend
 from neps._ledger import documents
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.earlier import find_runs
+from neps._ledger.earlier import earlier_names
 from neps._ledger.foreign import change_mark
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
@@ -82,11 +82,11 @@ def worker_findings(present: list[Presence], lease: float) -> Iterator[Finding]:
 
 def stillborn_runs(layout: Layout, now: float, lease: float) -> Iterator[Finding]:
     """Folders in `.neps/` that hold dead workers' presences and no more, of neither this run nor an earlier one."""
-    ours = {layout.run, *(earlier.run for earlier in find_runs(layout.root).runs)}
-    for path in _presences_only(layout, ours):
-        ages = [each.age for each in find_workers(Layout(layout.root, os.path.basename(path)), now)]  # noqa: PTH119
+    for path in _presences_only(layout, {layout.run, *earlier_names(layout.root)}):
+        present = find_workers(Layout(layout.root, os.path.basename(path)), now)  # noqa: PTH119
         with contextlib.suppress(OSError):
-            if min(*ages, now - os.lstat(f"{path}/workers").st_mtime) > lease:
+            age = now - os.lstat(f"{path}/workers").st_mtime
+            if age > lease and not any(_may_live(each, lease) for each in present):
                 yield Finding(
                     kind=Kind.STALE,
                     what="a worker has died, or another was first, before the run that it began was published",
@@ -96,6 +96,12 @@ def stillborn_runs(layout: Layout, now: float, lease: float) -> Iterator[Finding
                     wrong=False,
                     mend=Mend("remove it", functools.partial(_remove_folder, path)),
                 )
+
+
+def _may_live(presence: Presence, lease: float) -> bool:
+    """Whether a worker lives; one whose presence can't be read, if it was touched lately."""
+    who, age = presence.identity, presence.age
+    return age <= lease if who is None else is_alive(who, age, lease)
 
 
 def _presences_only(layout: Layout, ours: set[str]) -> Iterator[str]:

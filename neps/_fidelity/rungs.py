@@ -50,7 +50,7 @@ def evenly_spaced(lower: float, upper: float, step: float) -> tuple[float, ...]:
         >>> evenly_spaced(1, 10, 4)
         (1, 5, 9, 10)
     """
-    count = rounded_up((upper - lower) / step)
+    count = max(rounded_up((upper - lower) / step), 1 if lower < upper else 0)
     return (*(lower + step * k for k in range(count)), upper)
 
 

@@ -23,7 +23,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.liveness import live_worker
 
-__all__ = ["EarlierRun", "Place", "confirming", "delete", "find_runs"]
+__all__ = ["EarlierRun", "Place", "confirming", "delete", "earlier_names", "find_runs"]
 
 _MOST_GONE = 100
 """So much of a folder may go while it is removed, before somebody has to look."""
@@ -74,6 +74,15 @@ def find_runs(root: str) -> Place:
             place.runs.append(found)
     place.runs.sort(key=lambda run: (run.created is not None and run.created.timestamp(), run.name), reverse=True)
     return place
+
+
+def earlier_names(root: str) -> set[str]:
+    """The identifiers of the runs in overwritten/, whatever their folders are called; none where it can't be listed."""
+    overwritten = Layout(root).overwritten
+    with contextlib.suppress(OSError):
+        named = (_named_in(f"{overwritten}/{name}") for name in os.listdir(overwritten))  # noqa: PTH208
+        return {run for run in named if run is not None}
+    return set()
 
 
 def confirming(root: str, run: str, me: Identity) -> Identity | None:

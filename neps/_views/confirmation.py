@@ -6,6 +6,7 @@ Values, and how they look. The search itself is only looked at for what was to b
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ __all__ = ["Confirmation", "Finalist", "confirmation_of", "probability_better", 
 
 _WIDTH, _INDENT = 80, 2
 _FEWEST = 2
+_LARGEST_EXPONENT = 1000
 _SAME = "  The seed changes no loss. Have run_pipeline take `seed`, and use it for what is random."
 
 
@@ -59,12 +61,17 @@ class Finalist:
     @property
     def mean(self) -> float | None:
         """The mean loss; None without one."""
-        return statistics.fmean(self.finite.values()) if self.finite else None
+        return statistics.mean(self.finite.values()) if self.finite else None  # whose sums don't overflow
 
     @property
     def deviation(self) -> float | None:
         """The standard deviation of the losses, with n - 1; None of fewer than two."""
-        return statistics.stdev(self.finite.values()) if len(self.finite) >= _FEWEST else None
+        if len(self.finite) < _FEWEST:
+            return None
+        try:
+            return statistics.stdev(self.finite.values())
+        except OverflowError:
+            return math.inf
 
     @property
     def rank_key(self) -> tuple[bool, bool, float, int]:
@@ -219,9 +226,12 @@ def probability_better(one: Mapping[int, float], other: Mapping[int, float]) -> 
         >>> probability_better({1: 0.1}, {1: 0.3}) is None
         True
     """
-    differences = [other[seed] - loss for seed, loss in one.items() if seed in other]
-    if len(differences) < _FEWEST:
+    pairs = [(loss, other[seed]) for seed, loss in one.items() if seed in other]
+    if len(pairs) < _FEWEST:
         return None
+    largest = max(abs(loss) for pair in pairs for loss in pair)
+    smaller = min(_LARGEST_EXPONENT - math.frexp(largest)[1], 0)  # else differences overflow
+    differences = [math.ldexp(theirs, smaller) - math.ldexp(loss, smaller) for loss, theirs in pairs]
     mean, deviation = statistics.fmean(differences), statistics.stdev(differences)
     if deviation == 0:
         return 0.5 if mean == 0 else float(mean > 0)
@@ -263,8 +273,7 @@ def confirmation_of(search: History, history: History, root: str) -> Confirmatio
         if trial.decision is not None:
             groups.setdefault(tuple(trial.config.items()), []).append(trial)
     ranked = sorted((_finalist(trials, search) for trials in groups.values()), key=lambda each: each.rank_key)
-    following = [*ranked[1:], None]
-    finalists = tuple(_with_next(each, after) for each, after in zip(ranked, following, strict=True))
+    finalists = tuple(itertools.starmap(_with_next, itertools.zip_longest(ranked, ranked[1:])))
     return Confirmation(finalists, history, root)
 
 

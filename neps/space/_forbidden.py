@@ -25,7 +25,10 @@ _DRAWS = 20_000
 
 @attrs.frozen(repr=False)
 class Rule:
-    """A function of the user that says whether a configuration is forbidden. Only its name is stored and compared.
+    """A function of the user that says whether a configuration is forbidden. Only its name is stored.
+
+    Two are equal if both have the same function, not just one of that name: what is remembered of a space is asked
+    for by the space, and all lambdas have one name.
 
     Attributes:
         name: the function's name.
@@ -33,7 +36,7 @@ class Rule:
     """
 
     name: str
-    function: Callable[[dict[str, Value]], Any] | None = attrs.field(eq=False, default=None)
+    function: Callable[[dict[str, Value]], Any] | None = attrs.field(eq=id, default=None)
 
     def __repr__(self) -> str:
         return self.name

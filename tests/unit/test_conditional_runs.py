@@ -105,7 +105,9 @@ def test_the_definition_says_all(root: Path) -> None:
     assert written["requires"] == ["active_if", "forbid"]
     assert written["forbid"] == [{"layers": {"at_least": 3}, "optimizer": ["sgd"]}, "too_many"]
     assert written["space"]["width"]["active_if"] == {"layers": {"at_least": 2}}
-    assert neps.load(root).space == space()
+    read = neps.load(root).space
+    assert read.differences(space()) == [], "but for the function, of which there is the name"
+    assert read.parameters == space().parameters
 
 
 def test_tables_have_a_column_for_each_parameter_that_is_empty_where_it_is_inactive(root: Path) -> None:

@@ -285,6 +285,30 @@ def test_the_probability_is_calibrated_where_the_noise_is_normal() -> None:
     assert low == pytest.approx(200, abs=5 * math.sqrt(200))
 
 
+def test_losses_whose_sum_is_no_float_have_a_mean() -> None:
+    most = sys.float_info.max
+    each = Finalist(number=1, config={}, loss=0.0, losses={1: most, 2: most, 3: most / 2})
+    assert each.mean == pytest.approx(most / 6 * 5)
+    assert each.deviation == pytest.approx(most / 2 / math.sqrt(3))
+    assert Finalist(number=1, config={}, loss=0.0, losses={1: most, 2: -most}).deviation == math.inf
+    assert probability_better({1: -most, 2: -most, 3: -most / 2}, {1: most, 2: most, 3: most}) == pytest.approx(
+        1, abs=1e-2
+    )
+
+
+def test_a_confirmation_without_a_decided_trial_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever confirms publishes its run first, and may die before the first decision; or has no time for one."""
+    searched(tmp_path)
+    confirmed = neps.confirm(noisy, tmp_path, max_seconds_per_run=1e-9, progress=False)
+    assert confirmed.finalists == ()
+    assert confirmed.best is None
+    assert "0 configurations" in str(confirmed)
+    capsys.readouterr()
+    assert main(["best", str(tmp_path)]) == 0
+    assert main(["status", str(tmp_path)]) == 0
+    assert main(["status", str(tmp_path), "--json"]) == 0
+
+
 def test_means_and_deviations() -> None:
     each = Finalist(number=1, config={}, loss=0.0, losses={1: 1.0, 2: 3.0, 3: None})
     assert (each.mean, each.failed) == (2.0, 1)

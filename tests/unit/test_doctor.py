@@ -258,6 +258,33 @@ def test_what_is_left_of_a_run_that_was_never_published_is_removed(scene: Scene)
     assert not Path(before.presence).parent.exists()
 
 
+@pytest.mark.parametrize("kind", ["empty", "a file", "a dangling link"])
+def test_an_odd_folder_of_presences_is_no_error(scene: Scene, kind: str) -> None:
+    place = Path(Layout(str(scene.root), "b" * 32).presence)
+    place.parent.mkdir(parents=True)
+    if kind == "empty":
+        place.mkdir()
+    elif kind == "a file":
+        place.touch()
+    else:
+        place.symlink_to("nowhere")
+    assert not looked(scene).findings
+    long_ago = time.time() - 1000
+    os.utime(place, (long_ago, long_ago), follow_symlinks=False)
+    assert not mended(scene, only(looked(scene), Kind.STALE)).findings
+    assert not place.parent.exists()
+
+
+def test_a_worker_that_is_stopped_before_its_run_is_published_still_lives(scene: Scene) -> None:
+    """Its process is on this host, and its presence wasn't touched for long."""
+    before = Layout(str(scene.root), "b" * 32)
+    Heartbeat(before, here(), 60.0)._appear()
+    long_ago = time.time() - 1000
+    for path in (*Path(before.presence).iterdir(), Path(before.presence)):
+        os.utime(path, (long_ago, long_ago))
+    assert not looked(scene).findings
+
+
 def test_what_an_earlier_run_has_beside_it_is_no_leftover(scene: Scene) -> None:
     moved = Layout(str(scene.root), "b" * 32)
     Heartbeat(moved, dead("gone"), 60.0)._appear()

@@ -16,8 +16,13 @@ from neps._fidelity import (
     successive_halving_bracket,
     synchronous_place,
 )
-from neps._fidelity.rungs import whole_powers
+from neps._fidelity.rungs import evenly_spaced, whole_powers
 from neps._trial import Decision, Place, Result, Trial
+
+
+def test_a_step_beyond_the_range_ends_at_the_highest_fidelity() -> None:
+    assert evenly_spaced(1, 27, 1e300) == (1, 27)
+    assert evenly_spaced(5, 5, 1e300) == (5,)
 
 
 @pytest.mark.parametrize(

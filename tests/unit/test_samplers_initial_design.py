@@ -11,7 +11,16 @@ from neps._budget import Budget
 from neps._history import History
 from neps._trial import Trial
 from neps.errors import ArgumentError
-from neps.samplers import BayesianOptimization, CostCooling, PiBO, RegularizedEvolution, Sampler, Sobol, Suggestion
+from neps.samplers import (
+    BayesianOptimization,
+    CostCooling,
+    FreezeThaw,
+    PiBO,
+    RegularizedEvolution,
+    Sampler,
+    Sobol,
+    Suggestion,
+)
 from neps.samplers._drawing.claimed import Claimed
 from neps.samplers._drawing.initial_design import interleaved
 from neps.space import Categorical, Float, Integer, SearchSpace
@@ -93,3 +102,14 @@ def test_the_last_one_of_many_is_found_at_once() -> None:
     assert Claimed.of(history).another(generator_for(0, 1)) == {"n": 20_000}
     assert Claimed.of(history).exhausted is None
     assert Claimed.of(_claiming(space, [{"n": number} for number in range(1, 20_001)])).exhausted is not None
+
+
+@pytest.mark.parametrize("sampler", [BayesianOptimization(initial_design_size=20), FreezeThaw()])
+def test_a_finite_branch_of_an_infinite_space_is_not_begun_twice(sampler: Sampler) -> None:
+    epochs = {"epochs": Integer(1, 27, is_fidelity=True)} if isinstance(sampler, type(FreezeThaw())) else {}
+    sgd = {"lr": Float(0.0, 1.0, active_if={"optimizer": "sgd"})}
+    space = SearchSpace({"optimizer": Categorical(["sgd", "none"]), **sgd, **epochs})
+    history = simulate(sampler, space, lambda config: config.get("lr", -1.0), 20, seed=0)  # type: ignore[arg-type, return-value]
+    begun = [trial for trial in history.trials if trial.previous is None]
+    assert sum(trial.config["optimizer"] == "none" for trial in begun) == 1
+    assert len(begun) > 10

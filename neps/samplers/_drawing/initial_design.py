@@ -98,7 +98,8 @@ class InitialDesign:
 
     def decide(self, history: History, number: int, generator: np.random.Generator) -> Suggestion | Done | None:
         """A trial of the design, or that all configurations are claimed; None once its results are in."""
-        claimed = Claimed.of(history) if history.space.is_finite else None
+        space = history.space  # a branch of an infinite one may be finite
+        claimed = Claimed.of(history) if space.is_finite or space.is_conditional else None
         if claimed is not None and (done := claimed.exhausted) is not None:
             return done
         if self.is_over(history) and not (self.goes_on_while_equal and _are_equal(history)):
