@@ -8,7 +8,6 @@ if __name__ == "__main__":  # before numpy is imported
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
-import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from benchmarks.comparing.trying import parsed, tried
 from benchmarks.driving.campaign import requests
 from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
 from benchmarks.multifidelity.accounts import FOLDER, results_in
-from benchmarks.multifidelity.methods import CONDITIONAL_METHODS, METHODS, find
+from benchmarks.multifidelity.methods import CONDITIONAL_METHODS, CURVE_METHODS, METHODS, find
 from benchmarks.multifidelity.running import perform
 from benchmarks.multifidelity.study import studies
 from benchmarks.multifidelity.tables import cpu_table, ranking_tables, ranks, regret_tables, tables
@@ -38,9 +37,11 @@ from benchmarks.problems import (
 _TRIED = ("asha", "hyperband", "successive_halving", "async_hyperband")
 _TRIED_SEEDS = range(100, 104)
 _TRIED_HELP = "hyperband, priorband@good, asha:eta=4 (any searcher of ours, with any settings)"
-_CURVE_SEEDS = {"smac-mf": 5, "optuna-gp-asha": 2, "optuna-gp-hyperband": 2}
-"""How many seeds slow ones have on learning curves, where others have 20: their noise is large, and a run short."""
-
+_WITH_WORKERS = (
+    *("neps-freeze-thaw", "neps-priorband", "neps-hyperband", "neps-random-search"),
+    *("optuna-tpe-hyperband", "dehb", "neps-0.17-priorband"),
+)
+"""What runs with several workers on learning curves by default."""
 
 _GROUPS: Mapping[str, Sequence[str]] = {
     "reported": FIDELITY_REPORTED,
@@ -82,15 +83,19 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _selection(options: argparse.Namespace) -> tuple[list[Method], list[FidelityProblem]]:
     """By default everything that is reported."""
-    problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    try:
+        problems = [fidelity_problem(name) for name in options.problems or FIDELITY_REPORTED]
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from None
     conditional = all(problem.conditional for problem in problems)
-    chosen = options.methods or (CONDITIONAL_METHODS if conditional else METHODS)
-    methods = [find(name, conditional=conditional) for name in chosen]
+    curves = all(problem.name in FIDELITY_CURVES_REPORTED for problem in problems)
     if options.workers > 1:
-        methods = [method.with_workers(options.workers) for method in methods]
-    elif all(problem.name in FIDELITY_CURVES_REPORTED for problem in problems):
-        methods = [dataclasses.replace(method, seeds=_CURVE_SEEDS.get(method.name, 20)) for method in methods]
-    return methods, problems
+        chosen = options.methods or (_WITH_WORKERS if curves else METHODS)
+        return [find(name, conditional=conditional).with_workers(options.workers) for name in chosen], problems
+    if curves:
+        return [CURVE_METHODS.get(name) or find(name) for name in options.methods or CURVE_METHODS], problems
+    chosen = options.methods or (CONDITIONAL_METHODS if conditional else METHODS)
+    return [find(name, conditional=conditional) for name in chosen], problems
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from benchmarks.comparing.methods import Method, found, ours
 from benchmarks.problems import Param, Quality
 from benchmarks.problems.fidelities import FidelityProblem
 
-__all__ = ["BEST", "CONDITIONAL_METHODS", "METHODS", "PAIRS", "find", "parameters"]
+__all__ = ["BEST", "CONDITIONAL_METHODS", "CURVE_METHODS", "METHODS", "PAIRS", "find", "parameters"]
 
 BEST = "neps-freeze-thaw"
 """Our best searcher: named before any run of ours was recorded, and changed since, on tuned problems."""
@@ -87,6 +87,13 @@ _CONDITIONAL = (
 )
 CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
 """Those on problems with conditions, without priors."""
+_CURVES = (
+    *("neps-freeze-thaw", "neps-bayesian-optimization", "neps-priorband", "neps-hyperband", "neps-random-search"),
+    *("dehb", "smac-mf", "optuna-tpe-hyperband", "optuna-tpe-asha"),
+    *(f"neps-0.17-{searcher}" for searcher in ("hyperband", "asha", "priorband")),
+)
+CURVE_METHODS = {name: dataclasses.replace(METHODS[name], seeds=20) for name in _CURVES}
+"""Those on learning curves, whose noise is large, and a run short: so there are more seeds."""
 PAIRS: tuple[tuple[str, str], ...] = (
     *((BEST, peer.name) for peer in _PEERS if peer.prior is None),
     (BEST, "neps-hyperband"),

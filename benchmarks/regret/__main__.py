@@ -61,7 +61,10 @@ def _problems(text: str) -> tuple[str, ...]:
 
 def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Problem]]:
     """By default all methods that the problems have."""
-    problems = [problem(name) for name in options.problems or REPORTED]
+    try:
+        problems = [problem(name) for name in options.problems or REPORTED]
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from None
     conditional, known = all(each.conditional for each in problems), METHODS
     if conditional:
         known = CONDITIONAL_METHODS

@@ -29,7 +29,7 @@ _SLURM_ONLY = {
 
 
 class _Launch(click.Command):
-    """What is meant for the script stands behind `--`: else a slip of the pen would silently go there."""
+    """What is meant for the script comes after `--`: else a slip of the pen would silently go there."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; an error that shows where the script's arguments belong."""
@@ -52,7 +52,7 @@ class _Launch(click.Command):
             extra, script = given[0], ctx.params["script"]
             raise click.UsageError(
                 f"{extra!r} follows SCRIPT ({script}) and belongs to no option. A value with a blank needs quotes. "
-                f"What is the script's stands behind --, as in: neps launch {script} --workers 8 -- {extra}",
+                f"What is the script's comes after --, as in: neps launch {script} --workers 8 -- {extra}",
                 ctx,
             )
         return left

@@ -21,7 +21,7 @@ def for_the_script(arguments: tuple[str, ...]) -> list[str]:
     for argument in arguments:
         if (name := argument.partition("=")[0]) in own:
             raise click.UsageError(
-                f"{name} stands behind the script. If it is meant for neps {command.name}, write it before all other "
+                f"{name} comes after the script. If it is meant for neps {command.name}, write it before all other "
                 f"arguments. If it is the script's, write -- before the script's arguments, as in: -- {name} …"
             )
     return list(arguments)

@@ -119,6 +119,12 @@ def _case(script: Script, plan: Plan, signum: int) -> Case:
             script.start()
             if interrupted.how is not End.RESULT:
                 return Case(interrupted, _resumed(script, plan, interrupted, reads))
+    if interrupted.attempt.is_trained:
+        message = (
+            f"{_TRIES} evaluations had reported their last step when they were interrupted, and returned: nothing was "
+            "left to interrupt. Try a script whose evaluations last for some seconds."
+        )
+        raise RehearsalError(message)
     return Case(interrupted, None)
 
 

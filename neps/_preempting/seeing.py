@@ -71,6 +71,15 @@ class Attempt:
             return sorted(self.folder.curve(self.number).points())
         return []
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has reported the last step of its fidelity, so that there is nothing left to interrupt."""
+        with contextlib.suppress(UnreadableDocumentError, OSError):
+            found = self.folder.decision()
+            fidelity = None if found is None else found[0].fidelity
+            return fidelity is not None and max(self.steps, default=0.0) >= fidelity
+        return False
+
     def saved(self, since: int) -> list[Saved]:
         """What run_pipeline has written since then (ns of the wall clock), the latest last."""
         files = (Saved(name, written) for name, written in _files(self.folder.directory) if written >= since)

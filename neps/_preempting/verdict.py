@@ -65,7 +65,7 @@ def _interrupted(before: Interrupted) -> Iterator[str]:
 def _resumed(case: Case, resumed: Resumed) -> Iterator[str]:
     names = ", ".join(_read_back(case.interrupted, resumed))
     read = f" read {names} and" if names else ""
-    begins = f" began at step {resumed.steps[0]:g}" if resumed.steps else " began"
+    begins = f" began at step {resumed.steps[0]:g}" if resumed.steps else " began again"
     yield f"  Started again, the trial{read}{begins}. {_lost(case)}."
     if resumed.end is not None:
         yield f"  It ended with {_what(resumed)}."

@@ -12,6 +12,7 @@ from neps._trial import Status
 from neps._views.progress import Display
 from neps._views.saying import say
 from neps._views.wording import best_words
+from neps.samplers._confirming import Confirming
 
 __all__ = ["Announcer"]
 
@@ -67,15 +68,16 @@ class Announcer:
         since = f" ({self._what})" if self._what else ""
         most = self._budget.max_evaluations_total
         by_results = history.ended_by is not None and self._what == history.ended_by
+        best = "" if self._confirms else f"; {_best(history)}"
         more_to_come = history.pending or (most is not None and len(ended) < most and not by_results)
         if evaluated or more_to_come:  # others go on, or will
-            self._say(f"leaves {self._root}{since}: {counts}; {_best(history)}.")
+            self._say(f"leaves {self._root}{since}: {counts}{best}.")
             return
         raised = None if most is None else "raise max_evaluations_total"
         how = "pass more patience or a lower target_loss" if by_results else raised
         go_on = "To" if how is None else f"To go on, {how}; to"
         self._say(
-            f"nothing left to do in {self._root}{since}: {counts}; {_best(history)}. These are earlier results. "
+            f"nothing left to do in {self._root}{since}: {counts}{best}. These are earlier results. "
             f"{go_on} search anew, use another root_directory, or overwrite_working_directory=True."
         )
 
@@ -85,7 +87,13 @@ class Announcer:
             return  # then there is nothing left to do, which is said with more about it
         found = f": {self._counts(view)}" if view.ended or view.pending else ""
         by = f" by {self.searcher}" if self.searcher else ""
-        self._say(f"{self.begins} {self._root}{found}. {' '.join([f'The loss is minimised{by}.', *self.notes])}")
+        purpose = "Best configurations get other seeds." if self._confirms else f"The loss is minimised{by}."
+        self._say(f"{self.begins} {self._root}{found}. {' '.join([purpose, *self.notes])}")
+
+    @property
+    def _confirms(self) -> bool:
+        """Whether nothing is searched: the lowest of the losses is then luck, and not what is looked for."""
+        return self.searcher == Confirming.name
 
     def _counts(self, view: View) -> str:
         pending = list(view.pending.values())

@@ -136,7 +136,7 @@ def _check_order(lower: object, upper: object) -> None:
     for given in (lower, upper):
         if isinstance(given, Parameter | Mapping):
             msg = (
-                f"Repeat: the block comes first, but {shown(given)} stands behind it: write "
+                f"Repeat: the block comes first, but {shown(given)} comes later: write "
                 "neps.Repeat(block, lower, upper)."
             )
             raise SpaceError(msg)

@@ -23,12 +23,16 @@ def save(folder, state):  # with json, which is imported sooner than torch
 def load(folder):
     return neps.checkpoint.load(folder, name="state", read=json.load, default={{"epoch": 0}})
 
-def run_pipeline(pipeline_directory, x):
+def run_pipeline(pipeline_directory, x, epochs=0):
 {body}
 
 if __name__ == "__main__":
     neps.run(
-        run_pipeline, "results", {{"x": neps.Float(0, 1)}}, searcher="random_search", max_evaluations_total=9{more}
+        run_pipeline,
+        "results",
+        {{"x": neps.Float(0, 1){parameter}}},
+        searcher="random_search",
+        max_evaluations_total=9{more}
     )
 """
 _GOOD = """
@@ -55,6 +59,17 @@ for epoch in range(first + 1, STEPS + 1):
     part = path.with_suffix(".part")
     part.write_text(str(epoch))
     part.replace(path)
+return x
+"""
+_TRAINED = """
+state = load(pipeline_directory)
+for epoch in range(state["epoch"] + 1, epochs + 1):
+    neps.report(epoch, x / epoch)
+    save(pipeline_directory, {"epoch": epoch})
+try:
+    time.sleep(2)
+except BaseException:  # the results of the whole training are in
+    pass
 return x
 """
 _NOTHING = """
@@ -118,11 +133,15 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     shutil.rmtree(tmp_path / "temporary")
 
 
-def tried(body: str, capfd: pytest.CaptureFixture[str], *options: str, more: str = "") -> tuple[int, str]:
+def tried(
+    body: str, capfd: pytest.CaptureFixture[str], *options: str, more: str = "", parameter: str = ""
+) -> tuple[int, str]:
     """The exit code of the command on a script with this run_pipeline, and what it printed."""
     arguments = [option for option in options if option.isdecimal()]
     named = [option for option in options if not option.isdecimal()]
-    Path("script.py").write_text(_SCRIPT.format(body=textwrap.indent(body.strip(), "    "), more=more))
+    Path("script.py").write_text(
+        _SCRIPT.format(body=textwrap.indent(body.strip(), "    "), more=more, parameter=parameter)
+    )
     code = main(["preempt-test", *named, "script.py", *arguments])
     printed = capfd.readouterr()
     assert not Path("results").exists(), "the user's root is not touched"
@@ -152,7 +171,7 @@ def test_evaluations_that_save_at_their_end_alone_are_left_to_end(capfd: pytest.
 def test_files_of_its_own_count_too(capfd: pytest.CaptureFixture[str]) -> None:
     code, said = tried(_OWN_FILE, capfd)
     assert code == 0, said
-    assert said.count("the trial read epoch.pkl and began.") == 2
+    assert said.count("the trial read epoch.pkl and began again.") == 2
 
 
 @pytest.mark.parametrize(
@@ -192,6 +211,13 @@ def test_a_script_that_can_not_be_tried_says_why(capfd: pytest.CaptureFixture[st
     code, said = tried("return x", capfd)
     assert code == 1
     assert "ended" in said
+
+
+def test_a_whole_training_is_not_blamed_for_its_result(capfd: pytest.CaptureFixture[str]) -> None:
+    code, said = tried(_TRAINED, capfd, parameter=', "epochs": neps.Integer(1, 3, is_fidelity=True)')
+    assert code == 1
+    assert "had reported their last step when they were interrupted" in said
+    assert "NOT fit" not in said
 
 
 def test_several_ranks_are_preempted_and_killed_together(capfd: pytest.CaptureFixture[str]) -> None:

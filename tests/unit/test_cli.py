@@ -184,7 +184,7 @@ def test_an_option_behind_the_script_is_not_lost(
     named = [str(root) if word == "ROOT" else word for word in command]
     for behind in ([name, "3"], [f"{name}=3"], ["--own", name, "3"]):
         assert main([*named, str(tmp_path / "search.py"), *behind]) == 2
-        assert f"{name} stands behind the script." in capsys.readouterr().err
+        assert f"{name} comes after the script." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_finite_branch_of_an_infinite_space_is_not_begun_twice(sampler: Sample
     epochs = {"epochs": Integer(1, 27, is_fidelity=True)} if isinstance(sampler, type(FreezeThaw())) else {}
     sgd = {"lr": Float(0.0, 1.0, active_if={"optimizer": "sgd"})}
     space = SearchSpace({"optimizer": Categorical(["sgd", "none"]), **sgd, **epochs})
-    history = simulate(sampler, space, lambda config: config.get("lr", -1.0), 20, seed=0)  # type: ignore[arg-type, return-value]
+    history = simulate(sampler, space, lambda config: config.get("lr", -1.0), 20, seed=0)
     begun = [trial for trial in history.trials if trial.previous is None]
     assert sum(trial.config["optimizer"] == "none" for trial in begun) == 1
     assert len(begun) > 10

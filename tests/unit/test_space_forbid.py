@@ -184,7 +184,7 @@ def test_each_run_has_its_own_function_whatever_its_name(tmp_path: Path, searche
         history = neps.run(
             lambda n, m: -n - m / 100, root, space, searcher=searcher, seed=1, max_evaluations_total=15, **quiet
         )
-        assert limit - 3 < max(trial.config["n"] for trial in history) <= limit
+        assert limit - 3 < max(int(trial.config["n"] or 0) for trial in history) <= limit
 
 
 def test_definitions_come_back_without_functions() -> None:
