@@ -5,6 +5,7 @@ Text only: `benchmarks.comparing` computes. Called by the command line.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -58,11 +59,13 @@ def _rankings(study: RegretStudy) -> Iterator[str]:
 
 def _standings(study: RegretStudy) -> Iterator[str]:
     """On tables: of all that have runs, of those that go further, and of the quick ones where they have more seeds."""
-    present = study.present()
-    far = [method for method in present if method.evaluations >= BUDGETS[-1]]
+    reached = [[method for method in study.present() if method.evaluations >= budget] for budget in BUDGETS]
+    far = reached[-1]
     most = max((method.seeds for method in far), default=0)
     quick = [method for method in far if method.seeds == most]
-    yield from standing(study, present, BUDGETS[:-1])
+    for number, (methods, further) in enumerate(itertools.pairwise(reached), start=1):
+        if methods != further:
+            yield from standing(study, methods, BUDGETS[:number])
     yield from standing(study, far, BUDGETS)
     if _common_seeds(study, quick) != _common_seeds(study, far):
         yield from standing(study, quick, BUDGETS)
