@@ -97,6 +97,7 @@ CURVE_METHODS = {name: dataclasses.replace(METHODS[name], seeds=20) for name in 
 PAIRS: tuple[tuple[str, str], ...] = (
     *((BEST, peer.name) for peer in _PEERS if peer.prior is None),
     (BEST, "neps-hyperband"),
+    (BEST, "neps-random-search"),
     *((f"neps-{name}", f"neps-{version}-{name}") for name in ("hyperband", "asha") for version in ("0.17", "0.12.2")),
     *(
         (f"neps-priorband{form}@{prior}", f"neps-{version}-priorband@{prior}")
