@@ -29,7 +29,7 @@ from benchmarks.problems import (
     Problem,
     problem,
 )
-from benchmarks.regret.methods import CONDITIONAL_METHODS, EVALUATIONS, METHODS, TABLE_METHODS, find
+from benchmarks.regret.methods import CONDITIONAL_METHODS, CURVE_METHODS, EVALUATIONS, METHODS, TABLE_METHODS, find
 from benchmarks.regret.record import FOLDER, Record, results_in
 from benchmarks.regret.running import perform
 from benchmarks.regret.standing import against, standing
@@ -69,7 +69,7 @@ def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Problem]
     if conditional:
         known = CONDITIONAL_METHODS
     elif all(each.drawn for each in problems):
-        known = TABLE_METHODS
+        known = CURVE_METHODS if {each.name for each in problems} <= {*CURVES_REPORTED} else TABLE_METHODS
     return [find(name, known, conditional=conditional) for name in options.methods or known], problems
 
 

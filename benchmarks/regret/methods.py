@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from benchmarks.comparing.methods import OURS, Method, found, ours
 
-__all__ = ["CONDITIONAL_METHODS", "EVALUATIONS", "METHODS", "TABLE_METHODS", "find"]
+__all__ = ["CONDITIONAL_METHODS", "CURVE_METHODS", "EVALUATIONS", "METHODS", "TABLE_METHODS", "find"]
 
 EVALUATIONS = 100
 """Of a run, unless a method has fewer."""
@@ -38,12 +38,17 @@ _CONDITIONAL = (
 CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
 """Those on problems with conditions."""
 
-_SEEDS = {"optuna-gp": 5} | {method.name: method.seeds for method in _ALL if method.seeds < 10}
 TABLE_METHODS = {
-    method.name: dataclasses.replace(method, seeds=_SEEDS.get(method.name, 20))
+    method.name: dataclasses.replace(method, seeds=method.seeds if method.seeds < 10 else 20)
     for method in (*_ALL, CONDITIONAL_METHODS["optuna-tpe-univariate"])
 } | {"hebo": dataclasses.replace(METHODS["hebo"], evaluations=25)}
 """Those on tables of trainings, which differ little and have much noise: so there are many seeds of the quick ones."""
+CURVE_METHODS = (
+    TABLE_METHODS
+    | {"optuna-gp": dataclasses.replace(METHODS["optuna-gp"], seeds=5)}
+    | {name: dataclasses.replace(METHODS[name], evaluations=25) for name in ("smac-bb", "hebo", "neps-0.17")}
+)
+"""Those on networks whose learning curves are tabulated."""
 
 
 def find(name: str, known: Mapping[str, Method] = METHODS, *, conditional: bool = False) -> Method:

@@ -32,7 +32,7 @@ from benchmarks.problems.model_tables import FOLDS, TASKS, TUNED
 from benchmarks.problems.problem import real
 from benchmarks.problems.random_search import Draws, sampled
 from benchmarks.regret import __main__ as command
-from benchmarks.regret.methods import TABLE_METHODS, find
+from benchmarks.regret.methods import CURVE_METHODS, TABLE_METHODS, find
 from benchmarks.regret.record import Record, results_in
 from benchmarks.regret.running import perform
 from benchmarks.regret.standing import against, in_units_of_random, standing
@@ -298,7 +298,8 @@ def test_regret_is_in_units_of_what_random_search_has_found_by_then() -> None:
 
 
 def test_the_quick_methods_have_many_seeds_and_slow_ones_few() -> None:
-    assert [TABLE_METHODS[name].seeds for name in ("neps", "optuna-gp", "hebo")] == [20, 5, 5]
+    assert [TABLE_METHODS[name].seeds for name in ("neps", "optuna-gp", "hebo")] == [20, 20, 5]
+    assert [CURVE_METHODS[name].seeds for name in ("neps", "optuna-gp", "hebo")] == [20, 5, 5]
     assert find("neps", TABLE_METHODS).seeds == 20
     assert find("neps-pibo", TABLE_METHODS).searcher == "pibo"
 
