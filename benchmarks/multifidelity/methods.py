@@ -92,7 +92,9 @@ _CURVES = (
     *("dehb", "smac-mf", "optuna-tpe-hyperband", "optuna-tpe-asha"),
     *(f"neps-0.17-{searcher}" for searcher in ("hyperband", "asha", "priorband")),
 )
-CURVE_METHODS = {name: dataclasses.replace(METHODS[name], seeds=20) for name in _CURVES}
+CURVE_METHODS = {name: dataclasses.replace(METHODS[name], seeds=20) for name in _CURVES} | {
+    name: dataclasses.replace(METHODS[name], seeds=5) for name in ("optuna-gp-hyperband", "optuna-gp-asha")
+}
 """Those on learning curves, whose noise is large, and a run short: so there are more seeds."""
 PAIRS: tuple[tuple[str, str], ...] = (
     *((BEST, peer.name) for peer in _PEERS if peer.prior is None),
