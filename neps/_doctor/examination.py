@@ -20,7 +20,7 @@ from neps._doctor.finding import Finding, Kind, Standing
 from neps._doctor.host import Host, host_findings, look_at_host, probe_findings
 from neps._doctor.root_files import cache_findings, read_cache, root_findings
 from neps._doctor.trials import Examined, Surroundings, examine_trial
-from neps._doctor.workers import Presence, find_workers, is_alive, stillborn_runs, worker_findings
+from neps._doctor.workers import Presence, find_workers, is_alive, unpublished_runs, worker_findings
 from neps._ledger.definition import Definition
 from neps._ledger.layout import RESULT, TRIAL, Layout, end_name
 from neps._ledger.reading import read_definition, root_of
@@ -74,7 +74,7 @@ def examine(root_directory: str | Path, *, probe: bool = True) -> Report:
     around = _surroundings(layout, definition, host, present, frozenset(cache.payloads), busy=living > 0)
     examined = [examine_trial(TrialFolder(layout, number), around) for number in sorted(layout.numbers())]
     findings += [finding for each in examined for finding in each.findings]
-    findings += [*worker_findings(present, lease), *stillborn_runs(layout, host.now, lease)]
+    findings += [*worker_findings(present, lease), *unpublished_runs(layout, host.now, lease)]
     findings += cache_findings(layout, cache, _results(layout, examined))
     findings += root_findings(layout, around.authors, host.now)
     findings += [*_same_configurations(examined), *_copied(layout, examined), *_not_writable(layout, examined, host)]

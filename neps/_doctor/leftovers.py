@@ -23,7 +23,7 @@ from neps._ledger.layout import RESULT, void_name
 from neps._ledger.records import AttemptEnd, parsed
 from neps._ledger.trial_folder import TrialFolder
 
-__all__ = ["leftover"]
+__all__ = ["hidden", "leftover", "removal"]
 
 _STAGED = re.compile(r"\.((?:neps|trial|config|result|ending_\d+|attempt_\d+(?:\.end|\.pending)?)\.yaml)\.([^.]+)")
 _TAKEN = re.compile(r"\.result\.yaml\.[0-9a-f]{32}")
@@ -54,7 +54,7 @@ def leftover(
         return _unfinished(path, trial, ended=ended)
     if _TRIED.fullmatch(name) and age > _LONG_AGO:
         return _stale(
-            path, "a test of the filesystem has left it behind", "It ignores it.", Mend("remove it", _removal(path))
+            path, "a test of the filesystem has left it behind", "It ignores it.", Mend("remove it", removal(path))
         )
     return None
 
@@ -62,9 +62,9 @@ def leftover(
 def _staged(path: str, target: str, author: Identity | None, token: str) -> Finding:
     name = os.path.basename(target)  # noqa: PTH119
     if author is not None and author.proven_dead():
-        why, mend = "its author's process has ended", Mend("remove it", _removal(path))
+        why, mend = "its author's process has ended", Mend("remove it", removal(path))
     elif _is_whole(target):
-        why, mend = f"{name} is there, so it was not needed any more", Mend("remove it", _removal(path))
+        why, mend = f"{name} is there, so it was not needed any more", Mend("remove it", removal(path))
     else:
         why, mend = f"worker {token} may still be about to publish it", None
     return _stale(path, f"{name} was staged here: {why}", "It ignores it: only its author ever publishes it.", mend)
@@ -103,7 +103,7 @@ def _put(path: str, target: str) -> str:
 
 
 def _unfinished(path: str, trial: TrialFolder, *, ended: bool) -> Finding:
-    mend = Mend("remove it", _removal(path)) if ended else None
+    mend = Mend("remove it", removal(path)) if ended else None
     what = "a checkpoint was being written here" + ("" if mend else ", and may still be")
     optimizer = "It ignores it, and removes it when the trial's next attempt begins."
     return _stale(path, what, optimizer, mend, trial.number)
@@ -116,7 +116,9 @@ def _stale(path: str, what: str, optimizer: str, mend: Mend | None, trial: int |
     )
 
 
-def _removal(path: str) -> Callable[[], str]:
+def removal(path: str) -> Callable[[], str]:
+    """What removes a file, a folder or a link, and says so."""
+
     def remove() -> str:
         if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
             shutil.rmtree(path)

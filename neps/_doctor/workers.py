@@ -12,19 +12,19 @@ import contextlib
 import dataclasses
 import functools
 import os
-import shutil
 from collections.abc import Iterator
 
 from neps._doctor.finding import Finding, Kind, Mend
+from neps._doctor.leftovers import removal
 from neps._ledger import documents
 from neps._ledger.documents import UnreadableDocumentError
-from neps._ledger.earlier import earlier_names
+from neps._ledger.earlier import earlier_run_ids
 from neps._ledger.foreign import change_mark
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.records import parsed
 
-__all__ = ["Presence", "find_workers", "is_alive", "stillborn_runs", "worker_findings"]
+__all__ = ["Presence", "find_workers", "is_alive", "unpublished_runs", "worker_findings"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ def worker_findings(present: list[Presence], lease: float) -> Iterator[Finding]:
             )
 
 
-def stillborn_runs(layout: Layout, now: float, lease: float) -> Iterator[Finding]:
+def unpublished_runs(layout: Layout, now: float, lease: float) -> Iterator[Finding]:
     """Folders in `.neps/` that hold dead workers' presences and no more, of neither this run nor an earlier one."""
-    for path in _presences_only(layout, {layout.run, *earlier_names(layout.root)}):
+    for path in _presences_only(layout, {layout.run, *earlier_run_ids(layout.root)}):
         present = find_workers(Layout(layout.root, os.path.basename(path)), now)  # noqa: PTH119
         with contextlib.suppress(OSError):
             age = now - os.lstat(f"{path}/workers").st_mtime
@@ -94,7 +94,7 @@ def stillborn_runs(layout: Layout, now: float, lease: float) -> Iterator[Finding
                     advice="`--mend` removes it.",
                     path=path,
                     wrong=False,
-                    mend=Mend("remove it", functools.partial(_remove_folder, path)),
+                    mend=Mend("remove it", removal(path)),
                 )
 
 
@@ -111,11 +111,6 @@ def _presences_only(layout: Layout, ours: set[str]) -> Iterator[str]:
             with contextlib.suppress(OSError):
                 if name not in ours and os.listdir(path) == ["workers"]:  # noqa: PTH208
                     yield path
-
-
-def _remove_folder(path: str) -> str:
-    shutil.rmtree(path)
-    return f"removed {path}"
 
 
 def _remove(path: str) -> str:

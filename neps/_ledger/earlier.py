@@ -23,7 +23,7 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import DEFINITION, Layout
 from neps._ledger.liveness import live_worker
 
-__all__ = ["EarlierRun", "Place", "confirming", "delete", "earlier_names", "find_runs"]
+__all__ = ["EarlierRun", "Place", "confirming", "delete", "earlier_run_ids", "find_runs"]
 
 _MOST_GONE = 100
 """So much of a folder may go while it is removed, before somebody has to look."""
@@ -76,7 +76,7 @@ def find_runs(root: str) -> Place:
     return place
 
 
-def earlier_names(root: str) -> set[str]:
+def earlier_run_ids(root: str) -> set[str]:
     """The identifiers of the runs in overwritten/, whatever their folders are called; none where it can't be listed."""
     overwritten = Layout(root).overwritten
     with contextlib.suppress(OSError):

@@ -87,7 +87,11 @@ class Announcer:
             return  # then there is nothing left to do, which is said with more about it
         found = f": {self._counts(view)}" if view.ended or view.pending else ""
         by = f" by {self.searcher}" if self.searcher else ""
-        purpose = "Best configurations get other seeds." if self._confirms else f"The loss is minimised{by}."
+        purpose = (
+            "The best configurations are evaluated with other seeds."
+            if self._confirms
+            else f"The loss is minimised{by}."
+        )
         self._say(f"{self.begins} {self._root}{found}. {' '.join([purpose, *self.notes])}")
 
     @property
