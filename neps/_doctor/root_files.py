@@ -39,8 +39,7 @@ def root_findings(layout: Layout, authors: dict[str, Identity], now: float) -> I
             if found := leftover(folder, name, authors, _age(f"{folder}/{name}", now), ended=False):
                 yield found
     yield from _gaps(layout)
-    yield from _moves(layout)
-    for look in (_endings, _known):
+    for look in (_moves, _endings, _known):
         try:
             yield from look(layout)
         except OSError as error:

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from neps._doctor.finding import Finding, Kind, Mend
 from neps._doctor.leftovers import removal
@@ -23,6 +23,7 @@ from neps._ledger.foreign import change_mark
 from neps._ledger.identity import Identity
 from neps._ledger.layout import Layout
 from neps._ledger.records import parsed
+from neps._listing import counted
 
 __all__ = ["Presence", "find_workers", "is_alive", "unpublished_runs", "worker_findings"]
 
@@ -82,20 +83,27 @@ def worker_findings(present: list[Presence], lease: float) -> Iterator[Finding]:
 
 def unpublished_runs(layout: Layout, now: float, lease: float) -> Iterator[Finding]:
     """Folders in `.neps/` that hold dead workers' presences and no more, of neither this run nor an earlier one."""
-    for path in _presences_only(layout, {layout.run, *earlier_run_ids(layout.root)}):
+    found = [path for path in _presences_only(layout) if _is_left(layout, path, now, lease)]
+    if found:
+        yield Finding(
+            kind=Kind.STALE,
+            what=f"{counted(len(found), 'run')} that a worker began and never published, first {found[0]}: it died "
+            "before that, or another worker was first",
+            optimizer="It ignores that.",
+            advice="`--mend` removes what is left.",
+            path=layout.hidden,
+            wrong=False,
+            mend=Mend(f"remove {counted(len(found), 'folder')}", functools.partial(_remove_all, found)),
+        )
+
+
+def _is_left(layout: Layout, path: str, now: float, lease: float) -> bool:
+    """Whether nobody has touched a folder of presences for a lease, and nobody who is present may live."""
+    with contextlib.suppress(OSError):
+        age = now - os.lstat(f"{path}/workers").st_mtime
         present = find_workers(Layout(layout.root, os.path.basename(path)), now)  # noqa: PTH119
-        with contextlib.suppress(OSError):
-            age = now - os.lstat(f"{path}/workers").st_mtime
-            if age > lease and not any(_may_live(each, lease) for each in present):
-                yield Finding(
-                    kind=Kind.STALE,
-                    what="a worker has died, or another was first, before the run that it began was published",
-                    optimizer="It ignores it.",
-                    advice="`--mend` removes it.",
-                    path=path,
-                    wrong=False,
-                    mend=Mend("remove it", removal(path)),
-                )
+        return age > lease and not any(_may_live(each, lease) for each in present)
+    return False
 
 
 def _may_live(presence: Presence, lease: float) -> bool:
@@ -104,15 +112,20 @@ def _may_live(presence: Presence, lease: float) -> bool:
     return age <= lease if who is None else is_alive(who, age, lease)
 
 
-def _presences_only(layout: Layout, ours: set[str]) -> Iterator[str]:
+def _presences_only(layout: Layout) -> Iterator[str]:
+    known = {layout.run, *earlier_run_ids(layout.root)}
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(layout.hidden)):  # noqa: PTH208
             path = f"{layout.hidden}/{name}"
             with contextlib.suppress(OSError):
-                if name not in ours and os.listdir(path) == ["workers"]:  # noqa: PTH208
+                if name not in known and os.listdir(path) == ["workers"]:  # noqa: PTH208
                     yield path
 
 
 def _remove(path: str) -> str:
     os.unlink(path)  # noqa: PTH108
     return f"removed {path}"
+
+
+def _remove_all(paths: Sequence[str]) -> str:
+    return "\n".join(removal(path)() for path in paths)

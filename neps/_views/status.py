@@ -154,7 +154,7 @@ def _count(what: str, number: int, **of_which: int) -> str:
 def _waiting(run: Overview) -> str:
     reasons = {
         "to be resumed": run.resumable,
-        "reserved but not committed": run.reserved,
+        "not decided yet": run.reserved,
         "not readable now": len(run.unreadable),
     }
     return _count("waiting", run.waiting, **reasons)

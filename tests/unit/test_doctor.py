@@ -245,17 +245,18 @@ def test_a_dead_workers_presence_is_removed(scene: Scene) -> None:
 
 def test_what_is_left_of_a_run_that_was_never_published_is_removed(scene: Scene) -> None:
     """Its worker is present before neps.yaml names the run, so that it may die in between."""
-    before = Layout(str(scene.root), "b" * 32)
-    Heartbeat(before, dead("gone"), 60.0)._appear()
-    assert not looked(scene).findings, "its worker may be about to publish it"
+    folders = [Path(Layout(str(scene.root), letter * 32).presence) for letter in "bc"]
+    for folder in folders:
+        Heartbeat(Layout(str(scene.root), folder.parent.name), dead("gone"), 60.0)._appear()
+    assert not looked(scene).findings, "their workers may be about to publish them"
     long_ago = time.time() - 1000
-    for path in (Path(before.presence, "gone.yaml"), Path(before.presence)):
+    for path in (*(folder / "gone.yaml" for folder in folders), *folders):
         os.utime(path, (long_ago, long_ago))
     found = only(looked(scene), Kind.STALE)
     assert not found.wrong
-    assert "before the run that it began was published" in found.what
+    assert found.what.startswith(f"2 runs that a worker began and never published, first {folders[0].parent}: ")
     assert not mended(scene, found).findings
-    assert not Path(before.presence).parent.exists()
+    assert not any(folder.parent.exists() for folder in folders)
 
 
 @pytest.mark.parametrize("kind", ["empty", "a file", "a dangling link"])
@@ -283,6 +284,12 @@ def test_a_worker_that_is_stopped_before_its_run_is_published_still_lives(scene:
     for path in (*Path(before.presence).iterdir(), Path(before.presence)):
         os.utime(path, (long_ago, long_ago))
     assert not looked(scene).findings
+
+
+def test_a_file_called_overwritten_is_said(scene: Scene) -> None:
+    (scene.root / "overwritten").touch()
+    found = only(looked(scene), Kind.TORN)
+    assert found.path == str(scene.root / "overwritten")
 
 
 def test_what_an_earlier_run_has_beside_it_is_no_leftover(scene: Scene) -> None:

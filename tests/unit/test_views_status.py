@@ -100,7 +100,7 @@ def every_state(root: Root, dead: Identity) -> Root:
 def test_all_states_are_counted(every_state: Root, caplog: pytest.LogCaptureFixture) -> None:
     every_state.folder(10).reserve()
     (every_state.path / "config_10" / "trial.yaml").write_text("torn: ")
-    waiting = "3 waiting (1 to be resumed, 1 reserved but not committed, 1 not readable now)"
+    waiting = "3 waiting (1 to be resumed, 1 not decided yet, 1 not readable now)"
     assert every_state.status.splitlines()[:4] == [
         f"run       {every_state.path}",
         "searcher  random_search, seed 7",
