@@ -60,6 +60,8 @@ class Method:
 
     def with_workers(self, workers: int) -> Method:
         """The same with so many workers."""
+        if workers == self.workers:
+            return self
         return dataclasses.replace(
             self, name=f"{self.name}@{workers}-workers", told=self.told or self.name, workers=workers
         )

@@ -24,6 +24,7 @@ __all__ = [
     "put",
     "seeds",
     "selected",
+    "shortened",
     "versions",
 ]
 
@@ -42,6 +43,11 @@ def names(text: str) -> list[str]:
 def selected(text: str, groups: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Names, where that of a group stands for its members."""
     return tuple(name for part in names(text) for name in groups.get(part, (part,)))
+
+
+def shortened(problems: Sequence[str], groups: Mapping[str, Sequence[str]]) -> str:
+    """What `selected` would make these names of: that of their group, or all of them."""
+    return next((name for name, members in groups.items() if tuple(members) == tuple(problems)), ",".join(problems))
 
 
 def seeds(text: str) -> list[int]:

@@ -17,7 +17,17 @@ from benchmarks.comparing.methods import Method, refuse_changed
 from benchmarks.comparing.tables import missing
 from benchmarks.comparing.trying import parsed, tried
 from benchmarks.driving.campaign import requests
-from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
+from benchmarks.driving.command_line import (
+    DOCS,
+    add_running,
+    add_showing,
+    campaign,
+    ended,
+    names,
+    publish,
+    selected,
+    shortened,
+)
 from benchmarks.multifidelity.accounts import FOLDER, results_in
 from benchmarks.multifidelity.methods import CONDITIONAL_METHODS, CURVE_METHODS, METHODS, find
 from benchmarks.multifidelity.running import perform
@@ -134,15 +144,22 @@ def _show(options: argparse.Namespace) -> int:
 
         for path in plots(by_account, options.figures or DOCS / "figures"):
             print(f"Drawn: {path}")
-    print(*missing(next(iter(by_account.values())), "multifidelity"), sep="\n")
+    print(*missing(next(iter(by_account.values())), "multifidelity", _again(options)), sep="\n")
     return 0
 
 
 def _page_name(options: argparse.Namespace) -> str:
     """What the marks of these tables are called in the pages."""
-    group = next((name for name, members in _GROUPS.items() if tuple(members) == options.problems), "reported")
+    group = shortened(options.problems or FIDELITY_REPORTED, _GROUPS)
+    group = group if group in _GROUPS else "reported"
     parts = [group] * (group != "reported") + ["multifidelity"] + ["workers"] * (options.workers > 1)
     return " ".join(parts)
+
+
+def _again(options: argparse.Namespace) -> str:
+    """The options that select these problems and so many workers once more."""
+    problems = "" if options.problems is None else f" --problems {shortened(options.problems, _GROUPS)}"
+    return problems + (f" --workers {options.workers}" if options.workers > 1 else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,17 @@ from benchmarks.comparing.methods import Method, refuse_changed
 from benchmarks.comparing.tables import missing
 from benchmarks.comparing.trying import parsed, tried
 from benchmarks.driving.campaign import requests
-from benchmarks.driving.command_line import DOCS, add_running, add_showing, campaign, ended, names, publish, selected
+from benchmarks.driving.command_line import (
+    DOCS,
+    add_running,
+    add_showing,
+    campaign,
+    ended,
+    names,
+    publish,
+    selected,
+    shortened,
+)
 from benchmarks.problems import (
     CONDITIONAL_REPORTED,
     CURVES_REPORTED,
@@ -74,9 +84,7 @@ def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Problem]
 
 
 def _selected(options: argparse.Namespace) -> str:
-    """The name of the group of problems that is selected, or the names of the problems."""
-    chosen = options.problems or REPORTED
-    return next((name for name, members in _GROUPS.items() if tuple(members) == chosen), ",".join(chosen))
+    return shortened(options.problems or REPORTED, _GROUPS)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
