@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks.curves.data import Data
-from benchmarks.problems import Config
+from benchmarks.problems.problem import Config
 
 __all__ = ["network"]
 
