@@ -18,9 +18,9 @@ from torch.nn import functional
 
 from benchmarks.curves.data import Data, data
 from benchmarks.curves.networks import network
-from benchmarks.problems.problem import Config
 from benchmarks.problems.curve_tasks import CurveTask
 from benchmarks.problems.learning import one_thread
+from benchmarks.problems.problem import Config
 
 __all__ = ["Training", "train"]
 

@@ -6,48 +6,30 @@ Nothing is checked against a space here, but that NePS writes the number of a ch
 from __future__ import annotations
 
 import contextlib
-import csv
-import dataclasses
-import io
 import json
-import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from neps._api.import_found import LOSSES, Found, Named, choices_of, cost_of, number_of, text_of
+from neps._api.import_tables import csv_rows, of_rows
 from neps._api.plain_data import READERS, plain_data
-from neps._evaluation.plain import as_number
 from neps._history import History
 from neps._ledger.layout import DEFINITION
 from neps._ledger.parsing import parse
 from neps._ledger.reading import read_history
-from neps._trial import Trial, Value
+from neps._trial import Trial
 from neps.errors import ArgumentError, SpaceError, shown
 from neps.space import SearchSpace
 
-__all__ = ["Found", "found_in"]
+__all__ = ["found_in"]
 
-_LOSSES = ("loss", "objective_to_minimize")
-_LARGEST = 1 << 26
 _SAMPLED = re.compile(r"SAMPLING__Resolvable\.(\w+)::(\w+?)__.*", re.DOTALL)
 _ENVIRONMENT = "ENVIRONMENT__"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Found:
-    """A result from elsewhere; a loss of None is a failure."""
-
-    config: Mapping[str, Any]
-    loss: float | None
-    cost: float | None = None
-
-
-Named = Iterator[tuple[str, Found]]
-"""Results, and what each is called in messages."""
 
 
 def found_in(source: Any, study_name: str | None, space: SearchSpace) -> tuple[str, Named]:
@@ -78,7 +60,7 @@ def _of_a_tool(source: Any, space: SearchSpace) -> tuple[str, Named] | None:
         return f"the Optuna study {source.study_name}", _of_study(source)
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
         cells = source.astype(object)  # what is missing is NaN, NA or None, as the column's type has it
-        return "a table", _of_rows(cells.where(source.notna(), None).to_dict("records"), space)
+        return "a table", of_rows(cells.where(source.notna(), None).to_dict("records"), space)
     return None
 
 
@@ -91,7 +73,7 @@ def _in_files(path: Path, space: SearchSpace) -> tuple[str, Named]:
             return name, _of_neps(path / folder, space)
     if path.is_file():
         listed = path.suffix.lower() in READERS
-        return name, _of_list(_listed(path)) if listed else _of_rows(_csv_rows(path), space)
+        return name, _of_list(_listed(path)) if listed else of_rows(csv_rows(path), space)
     raise ArgumentError(
         f"source is {str(path)!r}, which is no root directory of neps ({DEFINITION}) or of NePS (configs or results), "
         "and no CSV, YAML or JSON file."
@@ -127,15 +109,18 @@ def _of_list(results: Iterable[Any]) -> Named:
                 f'source[{index}] is {shown(result)}; it must be a mapping such as {{"config": {{"x": 0.5}}, '
                 '"loss": 0.25}. Nothing was imported.'
             )
-        loss = next((result[name] for name in _LOSSES if name in result), None)
+        loss = next((result[name] for name in LOSSES if name in result), None)
         name = f"source[{index}]"
-        yield name, Found(result["config"], _number(f"{name}: loss", loss), _cost(f"{name}: cost", result.get("cost")))
+        yield (
+            name,
+            Found(result["config"], number_of(f"{name}: loss", loss), cost_of(f"{name}: cost", result.get("cost"))),
+        )
 
 
 def _listed(path: Path) -> Iterable[Any]:
     """The results in a YAML or JSON file: a list, or what `neps export` has written."""
     try:
-        content = plain_data(_text(path), path.suffix)
+        content = plain_data(text_of(path), path.suffix)
     except (yaml.YAMLError, ValueError, RecursionError, SpaceError) as error:
         raise ArgumentError(f"{path} is neither YAML nor JSON: {error}") from error
     if isinstance(content, Mapping) and isinstance(content.get("trials"), list):
@@ -161,81 +146,6 @@ def _exported(content: Mapping[Any, Any]) -> Iterator[Any]:
 def _written(value: object) -> object:
     """A number, which is a text in JSON where it is not finite."""
     return float(value) if value in ("nan", "inf", "-inf") else value
-
-
-def _csv_rows(path: Path) -> list[dict[str, Any]]:
-    return list(csv.DictReader(io.StringIO(_text(path))))
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return file.read(_LARGEST)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path} can't be read: {error}") from error
-
-
-def _of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
-    for index, row in enumerate(rows, start=1):
-        cells, name = {str(column): value for column, value in row.items()}, f"row {index}"
-        losses = [cells[column] for column in _LOSSES if column in cells]
-        if not losses:
-            raise ArgumentError(
-                f"The table has the columns {shown(list(cells))}, but it must have a column loss: rename the one that "
-                "holds it. Commas separate the columns."
-            )
-        cost = _cell(f"{name}: cost", cells.get("cost"))
-        yield name, Found(_config(cells, space), _cell(f"{name}: loss", losses[0]), _cost(f"{name}: cost", cost))
-
-
-def _config(cells: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
-    """The parameters of a row that have a value."""
-    given = {name: cells.get(f"config.{name}", cells.get(name)) for name in space}
-    return {name: _value(value, name, space) for name, value in given.items() if value is not None and value != ""}
-
-
-def _value(value: object, name: str, space: SearchSpace) -> object:
-    """A cell's value: of a text what the parameter may be that is written so; a whole float where ints are."""
-    parameter = space[name]
-    if isinstance(value, str):
-        value = _meant(value, (parameter.every_value(parameter.categories) or ()) if parameter.categories else ())
-    if isinstance(value, float) and value.is_integer() and not parameter.categories:
-        with contextlib.suppress(ValueError):
-            return parameter.parse(int(value))
-    return value
-
-
-def _meant(text: str, choices: Sequence[Value]) -> object:
-    """The choice that is written so, or else what it is in YAML."""
-    found = [choice for choice in choices if str(choice) == text]
-    with contextlib.suppress(ValueError, yaml.YAMLError):
-        return found[0] if found else plain_data(text, ".yaml")
-    return text
-
-
-def _cell(name: str, value: object) -> float | None:
-    """A number; an empty cell is none, and pandas writes that as NaN."""
-    if isinstance(value, str):
-        if not value.strip():
-            return None
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    number = _number(name, value)
-    return None if number is None or math.isnan(number) else number
-
-
-def _number(name: str, value: object) -> float | None:
-    if value is None or (number := as_number(value)) is not None:
-        return None if value is None else number
-    raise ArgumentError(f"{name} is {shown(value)}; it must be a number, or None for a failure. Nothing was imported.")
-
-
-def _cost(name: str, value: object) -> float | None:
-    cost = _number(name, value)
-    if cost is not None and not (math.isfinite(cost) and cost >= 0):
-        rule = "it must be a finite number of at least 0"
-        raise ArgumentError(f"{name} is {shown(value)}; {rule}. Nothing was imported.")
-    return cost
 
 
 # Optuna
@@ -276,12 +186,15 @@ def _of_neps(folder: Path, space: SearchSpace) -> Named:
         config, report = _document(path, "config"), _document(path, "report") or _document(path, "result")
         if isinstance(config, Mapping) and isinstance(report, Mapping):  # else it has no result
             failed = report.get("reported_as", "success") != "success" or (path / "error.yaml").exists()
-            loss = None if failed else _number(f"{path.name}: loss", _neps_loss(path, report))
-            yield path.name, Found(_plain_config(config, space), loss, _cost(f"{path.name}: cost", report.get("cost")))
+            loss = None if failed else number_of(f"{path.name}: loss", _neps_loss(path, report))
+            yield (
+                path.name,
+                Found(_plain_config(config, space), loss, cost_of(f"{path.name}: cost", report.get("cost"))),
+            )
 
 
 def _neps_loss(path: Path, report: Mapping[Any, Any]) -> object:
-    loss = next((report[name] for name in _LOSSES if report.get(name) is not None), None)
+    loss = next((report[name] for name in LOSSES if report.get(name) is not None), None)
     if isinstance(loss, list):
         raise ArgumentError(f"{path} has several objectives; it must have one. Nothing was imported.")
     return loss
@@ -313,6 +226,5 @@ def _plain_config(config: Mapping[Any, Any], space: SearchSpace) -> dict[str, An
 
 
 def _choice(space: SearchSpace, name: str, place: Any) -> Any:
-    parameter = space.get(name)
-    choices = parameter.every_value(parameter.categories) if parameter is not None and parameter.categories else None
-    return choices[place] if choices and isinstance(place, int) and 0 <= place < len(choices) else place
+    choices = choices_of(space[name]) if name in space else ()
+    return choices[place] if isinstance(place, int) and 0 <= place < len(choices) else place

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from neps._api.arguments import root_path
-from neps._api.import_sources import Found, found_in
+from neps._api.import_found import Found
+from neps._api.import_sources import found_in
 from neps._calling import public
 from neps._checking import ARGUMENTS
 from neps._history import History

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from neps._api.import_sources import Found
+from neps._api.import_found import Found
 from neps._api.importing import left_out_words, trial_of
 from neps._history import History
 from neps._ledger.definition import FIRST_CONFIGS, Definition

@@ -30,7 +30,10 @@ __all__ = ["Confirmation", "Finalist", "confirmation_of", "probability_better", 
 _WIDTH, _INDENT = 80, 2
 _FEWEST = 2
 _LARGEST_EXPONENT = 1000
-_SAME = "  The seed changes no loss. Have run_pipeline take `seed`, and use it for what is random."
+_SAME = (
+    "  The seed changes no loss. Use it for what is random: it is neps.current_trial().seed, and the argument `seed` "
+    "of run_pipeline unless that is a parameter."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,15 @@ import neps
 __all__ = ["begun"]
 
 
-def begun(root: Path, objective: Callable[..., float], space: Mapping[str, Any], total: int = 1) -> Path:
+def begun(
+    root: Path, objective: Callable[..., float], space: Mapping[str, Any], total: int = 1, searcher: str = "sobol"
+) -> Path:
     """A search with so many trials."""
     neps.run(
         objective,
         root,
         space,
-        searcher="sobol",
+        searcher=searcher,
         seed=1,
         max_evaluations_total=total,
         progress=False,

@@ -323,7 +323,7 @@ def test_means_and_deviations() -> None:
 def test_that_the_seed_changes_nothing_is_said(tmp_path: Path) -> None:
     searched(tmp_path)
     confirmed = neps.confirm(lambda x: x, tmp_path, top=2, **QUIET)
-    assert "The seed changes no loss. Have run_pipeline take `seed`" in str(confirmed).splitlines()[-1]
+    assert "The seed changes no loss. Use it for what is random" in str(confirmed).splitlines()[-1]
 
 
 def test_it_prints_itself_as_rows_and_as_a_table(tmp_path: Path) -> None:

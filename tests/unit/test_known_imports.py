@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
+import math
 import pickle
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +16,11 @@ import pytest
 import yaml
 
 import neps
-from neps._api.import_sources import Found
+from neps._api import import_found
+from neps._api.import_found import Found
 from neps._api.importing import trial_of
 from neps._trial import Trial
+from neps._views.export import export_as
 from neps._views.status_json import read_fields
 from neps.errors import ArgumentError
 from neps.samplers import (
@@ -100,6 +104,107 @@ def test_what_neps_export_has_written(root: Path, tmp_path: Path) -> None:
     assert neps.import_trials(root, tmp_path / "exported.csv") == 4
     assert neps.import_trials(root, other) == 0
     assert neps.import_trials(root, frame) == 0
+
+
+EXPORTS = ("root", "json", "csv", "data frame")
+
+
+def as_source(other: Path, kind: str, folder: Path) -> Any:
+    """The run in `other` as a source of that kind."""
+    if kind == "root":
+        return other
+    if kind == "data frame":
+        return neps.load(other).to_pandas()
+    path = folder / f"exported.{kind}"
+    path.write_bytes(export_as(neps.load(other), kind))
+    return path
+
+
+def seen(root: Path) -> list[tuple[dict[str, Any], str, str]]:
+    """What was imported, so that NaN equals NaN."""
+    return [(dict(trial.config), str(trial.status), repr(trial.loss)) for trial in neps.load(root).imported]
+
+
+def outcomes(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A run with a result, a failure that counts as 0, a loss of NaN, an infinite one, and a trial that runs."""
+    space = {"x": neps.Float(0, 1)}
+    told: list[Any] = [0.5, MemoryError("diverged"), math.nan, math.inf]
+    search = neps.AskAndTell(space, root_directory=folder, searcher="sobol", seed=1, loss_value_on_error=0.0)
+    for outcome in told:
+        search.tell(search.ask(), outcome)
+    search.ask()
+    return folder, space
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_a_run_is_the_same_in_each_form(tmp_path: Path, kind: str) -> None:
+    """A failure is none of the successes, and what runs is no failure."""
+    other, space = outcomes(tmp_path / "other")
+    root = begun(tmp_path / "root", lambda x: x, space)
+    assert neps.import_trials(root, as_source(other, kind, tmp_path)) == 4
+    assert [(status, loss) for _, status, loss in seen(root)] == [
+        ("success", "0.5"),
+        ("failed", "None"),
+        ("success", "nan"),
+        ("success", "inf"),
+    ]
+    for again in EXPORTS:
+        assert neps.import_trials(root, as_source(other, again, tmp_path)) == 0, again
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_an_empty_cell_may_be_a_choice(tmp_path: Path, kind: str) -> None:
+    """None and "" are written as what isn't active is."""
+    space = {
+        "rate": neps.Categorical([0.5, 0.9], active_if={"schedule": [None]}),
+        "schedule": neps.Categorical([None, "cosine"]),
+        "text": neps.Categorical(["", "a"], active_if={"schedule": "cosine"}),
+    }
+    other = begun(tmp_path / "other", lambda **_: 1.0, space, 4, "grid_search")
+    root = begun(tmp_path / "root", lambda **_: 2.0, space)
+    assert neps.import_trials(root, as_source(other, kind, tmp_path), strict=True) == 4
+    assert [dict(trial.config) for trial in neps.load(root).imported] == [
+        dict(trial.config) for trial in neps.load(other)
+    ]
+
+
+def test_a_column_of_an_export_is_no_parameter(tmp_path: Path) -> None:
+    """`number` is a parameter here, and is that of the trial in the table."""
+    other = begun(tmp_path / "other", lambda x: x, {"x": neps.Float(0, 1)})
+    root = begun(tmp_path / "root", lambda **_: 1.0, {"x": neps.Float(0, 1), "number": neps.Integer(1, 9)})
+    for kind in EXPORTS:
+        with pytest.raises(ArgumentError, match="lacks the parameter 'number'"):
+            neps.import_trials(root, as_source(other, kind, tmp_path), strict=True)
+
+
+def test_a_cell_that_may_be_two_choices(tmp_path: Path) -> None:
+    root = begun(tmp_path / "root", lambda **_: 1.0, {"c": neps.Categorical([1, "1"])})
+    (tmp_path / "a.csv").write_text("c,loss\n1,0.5\n")
+    with pytest.raises(ArgumentError, match=r"A cell of c is 1, as which several choices are written \(\[1, '1'\]\)"):
+        neps.import_trials(root, tmp_path / "a.csv")
+    assert neps.import_trials(root, pd.DataFrame({"c": [1], "loss": [0.5]})) == 1
+
+
+def test_a_byte_order_mark_and_a_long_cell(root: Path, tmp_path: Path) -> None:
+    """Spreadsheets begin with the one, and a learning curve is the other."""
+    usual, curve = csv.field_size_limit(), "0.5 " * 50_000
+    text = f"x,n,kind,loss,cost,curve\n0.5,3,a,0.25,2,{curve}\n0.25,4,b,,,\n"
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8-sig")
+    assert neps.import_trials(root, tmp_path / "a.csv") == 2
+    assert imported(root) == EXPECTED
+    assert csv.field_size_limit() == usual
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json"])
+def test_a_file_that_is_too_large_is_not_cut(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(import_found, "LARGEST", 1 << 20)
+    row = "0.5,3,a,0.25\n" if name.endswith("csv") else json.dumps(RESULTS[0]) + ",\n"
+    head, tail = ("x,n,kind,loss\n", "") if name.endswith("csv") else ("[", json.dumps(RESULTS[1]) + "]")
+    (tmp_path / name).write_text(head + row * ((1 << 20) // len(row)) + tail)
+    with pytest.raises(ArgumentError, match="has more than 1 Mi characters: leave out the columns"):
+        neps.import_trials(root, tmp_path / name)
 
 
 @pytest.mark.parametrize("kind", ["a", "b", "c"])

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import neps
-from neps._api.import_sources import Found
+from neps._api.import_found import Found
 from neps._api.importing import trial_of
 from neps._api.starting import mapped_config
 from neps._history import History
@@ -367,3 +367,18 @@ def test_the_same_history_is_believed_in_the_same_way() -> None:
     earlier = results(LINE, 0.8)
     once, again = believed(earlier, 6), believed(earlier, 6)
     assert [trial.config for trial in once] == [trial.config for trial in again]
+
+
+def test_losses_whose_sum_is_no_float_are_learned_from(tmp_path: Path) -> None:
+    """What they differ by from earlier ones isn't a number then, and nothing is said of it."""
+
+    def huge(x: float) -> float:
+        return 1e308 if x > 0.5 else -1e308
+
+    space = {"x": neps.Float(0, 1)}
+    begun(tmp_path / "old", space, 10, run_pipeline=huge, searcher="random_search")
+    new = begun(
+        tmp_path / "new", space, 8, run_pipeline=huge, start_from=tmp_path / "old", searcher="bayesian_optimization"
+    )
+    assert new.best is not None
+    assert new.best.loss == -1e308

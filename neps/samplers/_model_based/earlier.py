@@ -93,7 +93,7 @@ def _likeliest(
     shift = _shift(X, theirs, Z, ours, choices)
     gains = [_gain(X, theirs + constant, Z, ours, choices) for constant in (0.0, shift)]
     odds = [gains[0].in_turn, gains[1].in_turn - 0.5 * math.log(len(ours))]
-    best = int(np.argmax(odds))
+    best = int(odds[1] > odds[0])  # never so for NaN
     return (0.0, shift)[best], odds[best], gains[best]
 
 
@@ -127,12 +127,14 @@ def _gain(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[n
 
 
 def _shift(X: _Array, theirs: _Array, Z: _Array, ours: _Array, choices: NDArray[np.intp]) -> float:
-    """The median difference of own losses from what earlier ones predict."""
+    """The median difference of own losses from what earlier ones predict; 0 where no number says it."""
     finite = np.isfinite(theirs)
     y = theirs[finite]
     mean, deviation = float(y.mean()), float(y.std()) or 1.0
     predicted = fit(X[finite], (y - mean) / deviation, choices, iterations=30).mean(Z) * deviation + mean
-    return float(np.nanmedian(np.where(np.isfinite(ours), ours - predicted, np.nan)))
+    differences = ours - predicted
+    known = differences[np.isfinite(differences)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _points(axes: Axes, trials: Sequence[Trial]) -> _Array:

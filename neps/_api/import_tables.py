@@ -1,0 +1,123 @@
+"""Tables of results: a CSV file, or a DataFrame of pandas; what `neps export` writes is one. `import_sources` calls it.
+
+Whoever reads a table knows less than who reads a root: texts stand for choices, and an empty cell for several things.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from neps._api.import_found import LARGEST, LOSSES, Found, Named, choices_of, cost_of, number_of, text_of
+from neps._api.plain_data import plain_data
+from neps._trial import Status, Value
+from neps.errors import ArgumentError, SpaceError, shown
+from neps.space import Parameter, SearchSpace
+
+__all__ = ["csv_rows", "of_rows"]
+
+_OF_EXPORTS = "config."
+
+
+def csv_rows(path: Path) -> list[dict[str, Any]]:
+    text, usual = text_of(path), csv.field_size_limit()
+    try:
+        csv.field_size_limit(LARGEST)  # a learning curve is one cell
+        return list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise ArgumentError(f"{path} is no CSV file: {error}. Nothing was imported.") from error
+    finally:
+        csv.field_size_limit(usual)
+
+
+def of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
+    for index, row in enumerate(rows, start=1):
+        cells, name = {str(column): value for column, value in row.items()}, f"row {index}"
+        losses = [cells[column] for column in LOSSES if column in cells]
+        if not losses:
+            raise ArgumentError(
+                f"The table has the columns {shown(list(cells))}, but it must have a column loss: rename the one that "
+                "holds it. Commas separate the columns."
+            )
+        exported = any(column.startswith(_OF_EXPORTS) for column in cells)
+        status = cells.get("status") if exported else None
+        config = _config(cells, space, _OF_EXPORTS if exported else "")
+        if status in {Status.RUNNING, Status.WAITING} or (status == Status.FAILED and not config):
+            continue  # it has no result yet, or is damaged
+        loss, cost = _cell(f"{name}: loss", losses[0]), _cell(f"{name}: cost", cells.get("cost"))
+        if status == Status.FAILED:
+            loss = None  # whatever loss_value_on_error it counted as
+        elif status == Status.SUCCESS and loss is None:
+            loss = math.nan
+        yield name, Found(config, loss, cost_of(f"{name}: cost", cost))
+
+
+def _config(cells: Mapping[str, Any], space: SearchSpace, prefix: str) -> dict[str, Any]:
+    """The parameters of a row that have a value."""
+    given = {name: cells.get(prefix + name) for name in space}
+    config = {name: _value(value, name, space) for name, value in given.items() if not _is_empty(value)}
+    written_so = {name: _empty_choice(space[name]) for name, value in given.items() if _is_empty(value)}
+    meant = {name: choices[0] for name, choices in written_so.items() if choices}
+    with contextlib.suppress(SpaceError):  # what is wrong is said once it is all there
+        while (name := _next_active(meant, config, space)) is not None:
+            config[name] = meant.pop(name)
+    return config
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value == ""
+
+
+def _empty_choice(parameter: Parameter) -> list[Value]:
+    """The choices that an empty cell may stand for: not being active is written so, too."""
+    return [choice for choice in choices_of(parameter) if _is_empty(choice)]
+
+
+def _next_active(names: Iterable[str], config: Mapping[str, Any], space: SearchSpace) -> str | None:
+    """One of these parameters that is active in a configuration that has all that this depends on."""
+    settled = [name for name in names if all(parent in config for parent in space.conditional.get(name, ()))]
+    active = space.filled(config, np.random.default_rng(0)) if settled else {}
+    return next((name for name in settled if name in active), None)
+
+
+def _value(value: object, name: str, space: SearchSpace) -> object:
+    """A cell's value: of a text what the parameter may be that is written so; a whole float where ints are."""
+    parameter = space[name]
+    if isinstance(value, str):
+        value = _meant(value, name, choices_of(parameter))
+    if isinstance(value, float) and value.is_integer() and not parameter.categories:
+        with contextlib.suppress(ValueError):
+            return parameter.parse(int(value))
+    return value
+
+
+def _meant(text: str, name: str, choices: Sequence[Value]) -> object:
+    """The choice that is written so, or else what it is in YAML."""
+    found = [choice for choice in choices if str(choice) == text]
+    if len(found) > 1:
+        raise ArgumentError(
+            f"A cell of {name} is {text}, as which several choices are written ({shown(found)}): import the root "
+            "directory instead, or what `neps export --to json` writes. Nothing was imported."
+        )
+    with contextlib.suppress(ValueError, yaml.YAMLError):
+        return found[0] if found else plain_data(text, ".yaml")
+    return text
+
+
+def _cell(name: str, value: object) -> float | None:
+    """A number; an empty cell is none, and pandas writes that as NaN."""
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    number = number_of(name, value)
+    return None if number is None or math.isnan(number) else number
