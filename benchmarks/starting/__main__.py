@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.starting.problems import PROBLEMS, Sequel
-from neps._api.import_sources import Found
+from neps._api.import_found import Found
 from neps._api.importing import trial_of
 from neps._history import History
 from neps._trial import Trial

@@ -130,8 +130,9 @@ def outcomes(folder: Path) -> tuple[Path, dict[str, Any]]:
     space = {"x": neps.Float(0, 1)}
     told: list[Any] = [0.5, MemoryError("diverged"), math.nan, math.inf]
     search = neps.AskAndTell(space, root_directory=folder, searcher="sobol", seed=1, loss_value_on_error=0.0)
-    for outcome in told:
-        search.tell(search.ask(), outcome)
+    for number, outcome in enumerate(told, start=1):
+        search.ask()
+        search.tell(number, outcome)
     search.ask()
     return folder, space
 
