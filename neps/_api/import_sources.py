@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from neps._api.import_found import LOSSES, Found, Named, choices_of, cost_of, number_of, text_of
-from neps._api.import_tables import csv_rows, of_rows
+from neps._api.import_tables import check_columns, csv_rows, of_rows
 from neps._api.plain_data import READERS, plain_data
 from neps._history import History
 from neps._ledger.layout import DEFINITION
@@ -59,9 +59,14 @@ def _of_a_tool(source: Any, space: SearchSpace) -> tuple[str, Named] | None:
     if hasattr(source, "get_trials") and hasattr(source, "directions"):
         return f"the Optuna study {source.study_name}", _of_study(source)
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
-        cells = source.astype(object)  # what is missing is NaN, NA or None, as the column's type has it
-        return "a table", of_rows(cells.where(source.notna(), None).to_dict("records"), space)
+        return "a table", _of_frame("The table", source, space)
     return None
+
+
+def _of_frame(name: str, frame: Any, space: SearchSpace) -> Named:
+    check_columns(name, frame.columns)
+    cells = frame.astype(object)  # what is missing is NaN, NA or None, as the column's type has it
+    return of_rows(cells.where(frame.notna(), None).to_dict("records"), space)
 
 
 def _in_files(path: Path, space: SearchSpace) -> tuple[str, Named]:
@@ -71,13 +76,27 @@ def _in_files(path: Path, space: SearchSpace) -> tuple[str, Named]:
     for folder in ("configs", "results"):
         if (path / folder).is_dir():
             return name, _of_neps(path / folder, space)
+    if path.suffix.lower() == ".parquet":
+        return name, _of_frame(str(path), _parquet(path), space)
     if path.is_file():
         listed = path.suffix.lower() in READERS
         return name, _of_list(_listed(path)) if listed else of_rows(csv_rows(path), space)
     raise ArgumentError(
         f"source is {str(path)!r}, which is no root directory of neps ({DEFINITION}) or of NePS (configs or results), "
-        "and no CSV, YAML or JSON file."
+        "and no CSV, Parquet, YAML or JSON file."
     )
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        import pandas as pd
+
+        return pd.read_parquet(path)
+    except ImportError as error:
+        message = "A Parquet file is read by pandas and pyarrow, and one is not installed: pip install 'neps[pandas]'"
+        raise ArgumentError(message) from error
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"{path} can't be read: {error}") from error
 
 
 # neps
@@ -157,12 +176,20 @@ def _loaded_study(storage: str, name: str | None) -> Any:
     except ImportError as error:
         message = "An Optuna storage is read by optuna, which is not installed: pip install 'neps[optuna]'"
         raise ArgumentError(message) from error
+    path = Path(storage.removeprefix("sqlite:///").partition("?")[0])
+    if storage.startswith("sqlite:///") and not path.exists():  # it would be made
+        raise ArgumentError(f"source is {storage}, but there is no file {path}: correct the URL.")
     try:
-        return optuna.load_study(study_name=name, storage=storage)
-    except (KeyError, ValueError) as error:
-        names = [repr(each) for each in optuna.get_all_study_names(storage=storage)]
-        rule = f"study_name is {name!r}; it must be one of those in {storage}: {', '.join(names)}."
-        raise ArgumentError(rule if names else f"{storage} holds no study: correct the URL.") from error
+        names = optuna.get_all_study_names(storage=storage)
+    except Exception as error:  # whatever SQLAlchemy and its drivers raise
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ArgumentError(f"The Optuna storage {storage} can't be read: {why}") from error
+    if not names:
+        raise ArgumentError(f"{storage} holds no study: correct the URL.")
+    if name not in names and (name is not None or len(names) > 1):
+        known = ", ".join(map(repr, names))
+        raise ArgumentError(f"study_name is {name!r}; it must be one of those in {storage}: {known}.")
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 def _of_study(study: Any) -> Named:
@@ -171,10 +198,17 @@ def _of_study(study: Any) -> Named:
         raise ArgumentError(f"The study {study.study_name} has {len(study.directions)} objectives; it must have one.")
     sign = -1.0 if study.directions[0].name == "MAXIMIZE" else 1.0
     for trial in study.get_trials(deepcopy=False):
+        config = {**trial.params, **_of_attributes(trial.user_attrs)}
         if trial.state.name == "COMPLETE":
-            yield f"trial {trial.number}", Found(trial.params, sign * float(trial.value))
+            yield f"trial {trial.number}", Found(config, sign * float(trial.value))
         elif trial.state.name == "FAIL" and trial.params:
-            yield f"trial {trial.number}", Found(trial.params, None)
+            yield f"trial {trial.number}", Found(config, None)
+
+
+def _of_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The fidelities and constants of a study that neps has made: what Optuna doesn't search is an attribute there."""
+    prefix = "config."
+    return {name.removeprefix(prefix): value for name, value in attributes.items() if name.startswith(prefix)}
 
 
 # NePS

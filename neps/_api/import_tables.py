@@ -9,6 +9,7 @@ import contextlib
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,39 +21,57 @@ from neps._api.import_found import LARGEST, LOSSES, Found, Named, choices_of, co
 from neps._api.plain_data import plain_data
 from neps._trial import Status, Value
 from neps.errors import ArgumentError, SpaceError, shown
-from neps.space import Parameter, SearchSpace
+from neps.space import Constant, Parameter, SearchSpace
 
-__all__ = ["csv_rows", "of_rows"]
+__all__ = ["check_columns", "csv_rows", "of_rows"]
 
 _OF_EXPORTS = "config."
 
 
 def csv_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file."""
     text, usual = text_of(path), csv.field_size_limit()
     try:
         csv.field_size_limit(LARGEST)  # a learning curve is one cell
-        return list(csv.DictReader(io.StringIO(text)))
+        reader = csv.DictReader(io.StringIO(text))
+        check_columns(str(path), reader.fieldnames or ())
+        return list(reader)
     except csv.Error as error:
         raise ArgumentError(f"{path} is no CSV file: {error}. Nothing was imported.") from error
     finally:
         csv.field_size_limit(usual)
 
 
+def check_columns(name: str, columns: Iterable[object]) -> None:
+    """Make sure that no two columns have one name.
+
+    Raises:
+        ArgumentError: if so.
+    """
+    twice = [column for column, count in Counter(map(str, columns)).items() if count > 1]
+    if twice:
+        raise ArgumentError(
+            f"{name} has several columns {shown(twice[0])}: leave out all but one. Nothing was imported."
+        )
+
+
 def of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
+    """The results that rows stand for."""
     for index, row in enumerate(rows, start=1):
         cells, name = {str(column): value for column, value in row.items()}, f"row {index}"
         losses = [cells[column] for column in LOSSES if column in cells]
         if not losses:
             raise ArgumentError(
-                f"The table has the columns {shown(list(cells))}, but it must have a column loss: rename the one that "
-                "holds it. Commas separate the columns."
+                f"The table has the columns {shown(list(cells))}, but it must have a column loss, and commas between "
+                "columns: rename the one that holds it."
             )
         exported = any(column.startswith(_OF_EXPORTS) for column in cells)
-        status = cells.get("status") if exported else None
+        status = str(cells.get("status")) if exported else None
         config = _config(cells, space, _OF_EXPORTS if exported else "")
         if status in {Status.RUNNING, Status.WAITING} or (status == Status.FAILED and not config):
             continue  # it has no result yet, or is damaged
-        loss, cost = _cell(f"{name}: loss", losses[0]), _cell(f"{name}: cost", cells.get("cost"))
+        loss = _cell(f"{name}: loss", next((each for each in losses if not _is_empty(each)), None))
+        cost = _cell(f"{name}: cost", cells.get("cost"))
         if status == Status.FAILED:
             loss = None  # whatever loss_value_on_error it counted as
         elif status == Status.SUCCESS and loss is None:
@@ -61,14 +80,17 @@ def of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
 
 
 def _config(cells: Mapping[str, Any], space: SearchSpace, prefix: str) -> dict[str, Any]:
-    """The parameters of a row that have a value."""
+    """The parameters of a row that have a value; of an export, those that the space doesn't have as well."""
     given = {name: cells.get(prefix + name) for name in space}
     config = {name: _value(value, name, space) for name, value in given.items() if not _is_empty(value)}
-    written_so = {name: _empty_choice(space[name]) for name, value in given.items() if _is_empty(value)}
-    meant = {name: choices[0] for name, choices in written_so.items() if choices}
+    if prefix:
+        exported = {name.removeprefix(prefix): value for name, value in cells.items() if name.startswith(prefix)}
+        config |= {name: value for name, value in exported.items() if name not in space and not _is_empty(value)}
+    written_so = {name: _empty_choices(space[name]) for name, value in given.items() if _is_empty(value)}
+    meant = {name: choices for name, choices in written_so.items() if choices}
     with contextlib.suppress(SpaceError):  # what is wrong is said once it is all there
         while (name := _next_active(meant, config, space)) is not None:
-            config[name] = meant.pop(name)
+            config[name] = _only("empty", name, meant.pop(name))
     return config
 
 
@@ -76,7 +98,7 @@ def _is_empty(value: object) -> bool:
     return value is None or value == ""
 
 
-def _empty_choice(parameter: Parameter) -> list[Value]:
+def _empty_choices(parameter: Parameter) -> list[Value]:
     """The choices that an empty cell may stand for: not being active is written so, too."""
     return [choice for choice in choices_of(parameter) if _is_empty(choice)]
 
@@ -92,24 +114,36 @@ def _value(value: object, name: str, space: SearchSpace) -> object:
     """A cell's value: of a text what the parameter may be that is written so; a whole float where ints are."""
     parameter = space[name]
     if isinstance(value, str):
-        value = _meant(value, name, choices_of(parameter))
+        value = _meant(value, name, [parameter.value] if isinstance(parameter, Constant) else choices_of(parameter))
     if isinstance(value, float) and value.is_integer() and not parameter.categories:
         with contextlib.suppress(ValueError):
             return parameter.parse(int(value))
     return value
 
 
-def _meant(text: str, name: str, choices: Sequence[Value]) -> object:
-    """The choice that is written so, or else what it is in YAML."""
-    found = [choice for choice in choices if str(choice) == text]
-    if len(found) > 1:
+def _meant(text: str, name: str, values: Sequence[Value]) -> object:
+    """The value that is written so, or else what it is in YAML. None is written as an empty cell by neps itself."""
+    written_so = [value for value in values if str(value) == text]
+    found = [value for value in written_so if value is not None] or written_so
+    if found:
+        return _only(text, name, found)
+    with contextlib.suppress(ValueError, yaml.YAMLError):
+        return plain_data(text, ".yaml")
+    return text
+
+
+def _only(text: str, name: str, choices: Sequence[Value]) -> Value:
+    """The choice that a cell stands for.
+
+    Raises:
+        ArgumentError: if it may be several.
+    """
+    if len(choices) > 1:
         raise ArgumentError(
-            f"A cell of {name} is {text}, as which several choices are written ({shown(found)}): import the root "
+            f"A cell of {name} is {text}, as which several choices are written ({shown(choices)}): import the root "
             "directory instead, or what `neps export --to json` writes. Nothing was imported."
         )
-    with contextlib.suppress(ValueError, yaml.YAMLError):
-        return found[0] if found else plain_data(text, ".yaml")
-    return text
+    return choices[0]
 
 
 def _cell(name: str, value: object) -> float | None:

@@ -144,7 +144,7 @@ def test_what_is_no_list(root: Path, tmp_path: Path, capsys: Capture, name: str,
 
 def test_no_source_and_no_run(root: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["import", str(root), str(tmp_path / "absent")]) == 2
-    assert "no CSV, YAML or JSON file" in capsys.readouterr().err
+    assert "no CSV, Parquet, YAML or JSON file" in capsys.readouterr().err
     assert main(["import", str(tmp_path), str(root)]) == 1
     assert main(["import", str(root)]) == 2
 

@@ -106,7 +106,7 @@ def test_what_neps_export_has_written(root: Path, tmp_path: Path) -> None:
     assert neps.import_trials(root, frame) == 0
 
 
-EXPORTS = ("root", "json", "csv", "data frame")
+EXPORTS = ("root", "json", "csv", "parquet", "data frame")
 
 
 def as_source(other: Path, kind: str, folder: Path) -> Any:
@@ -169,6 +169,41 @@ def test_an_empty_cell_may_be_a_choice(tmp_path: Path, kind: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["json", "csv", "parquet", "data frame"])
+def test_a_parameter_that_is_gone_is_no_less_there_in_a_table(tmp_path: Path, kind: str) -> None:
+    """A loss at a low fidelity would become one at the highest."""
+    space = {"x": neps.Float(0, 1), "epochs": neps.Integer(1, 9, is_fidelity=True)}
+    other = begun(tmp_path / "other", lambda x, epochs: x / epochs, space, 3, "successive_halving")
+    root = begun(tmp_path / "root", lambda x: x, {"x": space["x"]})
+    with pytest.raises(ArgumentError, match="has 'epochs'"):
+        neps.import_trials(root, as_source(other, kind, tmp_path), strict=True)
+    assert neps.import_trials(root, as_source(other, kind, tmp_path)) == 0
+
+
+def test_a_study_that_neps_has_made_keeps_its_fidelities_and_constants(tmp_path: Path) -> None:
+    space = {
+        "x": neps.Float(0, 1),
+        "epochs": neps.Integer(1, 9, is_fidelity=True),
+        "data": neps.Constant("digits"),
+    }
+    other = begun(tmp_path / "other", lambda x, epochs, **_: x / epochs, space, 3, "successive_halving")
+    root = begun(tmp_path / "root", lambda **_: 1.0, space)
+    study = neps.to_optuna(other)
+    assert neps.import_trials(root, study, strict=True) == 3
+    assert [trial.fidelity for trial in neps.load(root).imported] == [1, 1, 1]
+    assert neps.import_trials(root, other) == 0
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+@pytest.mark.parametrize("text", ["2024-01-01", "1e3", "010", "true", "null", "[1]", "None"])
+def test_a_text_that_looks_like_something_else(tmp_path: Path, kind: str, text: str) -> None:
+    space = {"x": neps.Float(0, 1), "k": neps.Constant(text), "c": neps.Categorical([None, text, "a"])}
+    other = begun(tmp_path / "other", lambda **_: 1.0, space, 6)
+    root = begun(tmp_path / "root", lambda **_: 2.0, space)
+    assert neps.import_trials(root, as_source(other, kind, tmp_path), strict=True) == 6
+    assert neps.import_trials(root, other) == 0
+
+
 def test_a_column_of_an_export_is_no_parameter(tmp_path: Path) -> None:
     """`number` is a parameter here, and is that of the trial in the table."""
     other = begun(tmp_path / "other", lambda x: x, {"x": neps.Float(0, 1)})
@@ -184,6 +219,29 @@ def test_a_cell_that_may_be_two_choices(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"A cell of c is 1, as which several choices are written \(\[1, '1'\]\)"):
         neps.import_trials(root, tmp_path / "a.csv")
     assert neps.import_trials(root, pd.DataFrame({"c": [1], "loss": [0.5]})) == 1
+
+
+def test_an_empty_cell_that_may_be_two_choices(tmp_path: Path) -> None:
+    space = {"c": neps.Categorical([None, "", "a"])}
+    other = begun(tmp_path / "other", lambda **_: 1.0, space, 6, "grid_search")
+    root = begun(tmp_path / "root", lambda **_: 2.0, space)
+    for kind in ("csv", "data frame"):
+        with pytest.raises(ArgumentError, match=r"A cell of c is empty, as which several choices are written"):
+            neps.import_trials(root, as_source(other, kind, tmp_path))
+
+
+def test_a_column_that_is_there_twice(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,n,x,loss\n0.5,3,0.25,1\n")
+    for source in (tmp_path / "a.csv", pd.DataFrame([[0.5, 0.25, 1]], columns=["x", "x", "loss"])):
+        with pytest.raises(ArgumentError, match="has several columns 'x': leave out all but one"):
+            neps.import_trials(root, source)
+
+
+@pytest.mark.parametrize("url", ["foo://x", "postgresql://u@localhost:1/db", "sqlite:///{file}", "http://x"])
+def test_a_storage_that_can_not_be_read(root: Path, tmp_path: Path, url: str) -> None:
+    (tmp_path / "a.db").write_text("no database, but a text that is long enough to be read as the header of one" * 20)
+    with pytest.raises(ArgumentError, match="can't be read: "):
+        neps.import_trials(root, url.format(file=tmp_path / "a.db"), study_name="old")
 
 
 def test_a_byte_order_mark_and_a_long_cell(root: Path, tmp_path: Path) -> None:
@@ -247,7 +305,7 @@ def test_an_optuna_study_and_its_storage(
     assert neps.import_trials(root, url, study_name="old") == 0
     with pytest.raises(ArgumentError, match=r"study_name is 'new'; it must be one of those in .*: 'old'\."):
         neps.import_trials(root, url, study_name="new")
-    with pytest.raises(ArgumentError, match=r"empty\.db holds no study: correct the URL"):
+    with pytest.raises(ArgumentError, match=r"empty\.db, but there is no file .*empty\.db: correct the URL"):
         neps.import_trials(root, url.replace("optuna.db", "empty.db"))
 
 
@@ -352,7 +410,7 @@ def test_what_does_not_belong_to_the_space_is_left_out_and_named(root: Path, cap
         ([{"config": {"x": 1}, "loss": "low"}], r"source\[0\]: loss is 'low'; it must be a number"),
         ([{"config": {"x": 1}, "loss": 1, "cost": -1}], "at least 0"),
         ("/absent", "no root directory of neps"),
-        (pd.DataFrame([{"x": 1}]), "must have a column loss: rename the one that holds it"),
+        (pd.DataFrame([{"x": 1}]), "must have a column loss, and commas between columns: rename the one that holds it"),
     ],
 )
 def test_what_is_no_source(root: Path, source: Any, message: str) -> None:
