@@ -25,31 +25,43 @@ def plain_data(text: str, suffix: str) -> Any:
         ValueError, yaml.YAMLError, RecursionError: if it can't be read.
 
     Example:
-        >>> plain_data('[{"lr": 1e-05}]', ""), plain_data("{lr: 1e-05, act: no}", ".yaml")
-        ([{'lr': 1e-05}], {'lr': 1e-05, 'act': 'no'})
+        >>> plain_data('[{"lr": 1e-05}]', ""), plain_data("{lr: 1e-05, act: no, width: 010}", ".yaml")
+        ([{'lr': 1e-05}], {'lr': 1e-05, 'act': 'no', 'width': 10})
     """
-    return READERS.get(suffix.lower(), _yaml)(text)
+    return READERS.get(suffix.lower(), _yaml)(text.removeprefix("\ufeff"))
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as in its version 1.2: 1e-5 is a number, yes and no are texts; and no key may be there twice."""
+    """YAML as in its version 1.2, with merge keys: 1e-5 is a number, 010 is ten, yes, 1:30 and 2024-01-01 are texts.
+
+    And no key may be there twice.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         """A mapping."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != f"{_TAG}merge"]
         _check_once([key for key in keys if isinstance(key, str)])
         return super().construct_mapping(node, deep)
 
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
+        """In decimal digits, or after 0o or 0x in others."""
+        text = str(node.value)
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
-_BOOL = "tag:yaml.org,2002:bool"
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in known if tag != _BOOL]
-    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
+
+_TAG = "tag:yaml.org,2002:"
+_DIGITS = "0123456789"
+_FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+" + _DIGITS)),
+    ("float", _FLOAT, list("-+." + _DIGITS)),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"(?:{_pattern})$"), _first)
+_Loader.add_constructor(f"{_TAG}int", _Loader.construct_whole_number)
 
 
 def _check_once(keys: list[str]) -> None:

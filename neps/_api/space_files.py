@@ -33,7 +33,7 @@ def read_space(path: Path) -> SearchSpace:
         )
         raise SpaceError(msg)
     try:
-        return _space(read(path.read_text(encoding="utf-8")))
+        return _space(read(path.read_text(encoding="utf-8-sig")))
     except SpaceError as error:
         msg = f"{path}: {error}"
         raise SpaceError(msg) from error

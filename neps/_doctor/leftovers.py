@@ -22,12 +22,12 @@ from neps._ledger.identity import Identity
 from neps._ledger.layout import RESULT, void_name
 from neps._ledger.records import AttemptEnd, parsed
 from neps._ledger.trial_folder import TrialFolder
+from neps.checkpoint._files import UNFINISHED
 
 __all__ = ["hidden", "leftover", "removal"]
 
 _STAGED = re.compile(r"\.((?:neps|trial|config|result|ending_\d+|attempt_\d+(?:\.end|\.pending)?)\.yaml)\.([^.]+)")
 _TAKEN = re.compile(r"\.result\.yaml\.[0-9a-f]{32}")
-_UNFINISHED = re.compile(r"\..+\.neps-[0-9a-f]{32}")
 _TRIED = re.compile(r"\.neps-(try|link|filesystem-test|doctor)-[0-9a-f]{8,32}(\.link)?")
 _LONG_AGO = 3600.0
 
@@ -50,7 +50,7 @@ def leftover(
         return _taken(path, trial)
     if staged := _STAGED.fullmatch(name):
         return _staged(path, f"{folder}/{staged[1]}", authors.get(staged[2]), staged[2])
-    if trial is not None and _UNFINISHED.fullmatch(name):
+    if trial is not None and UNFINISHED.fullmatch(name):
         return _unfinished(path, trial, ended=ended)
     if _TRIED.fullmatch(name) and age > _LONG_AGO:
         return _stale(

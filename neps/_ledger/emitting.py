@@ -44,6 +44,11 @@ def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
 
 
 _Readable.add_representer(str, _represent_text)
+_Readable.add_implicit_resolver(  # which YAML 1.2 takes for numbers, and 1.1 for texts: as texts they get quotes
+    "tag:yaml.org,2002:float",
+    re.compile(r"(?:[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+)$"),
+    list("-+.0123456789"),
+)
 
 
 def emit(fields: Mapping[str, Any]) -> str:

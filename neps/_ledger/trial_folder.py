@@ -7,10 +7,12 @@ retry` takes out of the way in `mending`.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from neps._ledger import documents
@@ -150,16 +152,25 @@ class TrialFolder:
         """What an attempt reports while it runs, which only its own worker writes, and what its run_pipeline starts."""
         return CurveFile(f"{self.path}/{curve_name(attempt)}", begun=begun)
 
-    def reported(self, attempt: int) -> dict[float, float]:
+    def reported(self, attempt: int, lately: Mapping[float, float] = MappingProxyType({})) -> dict[float, float]:
         """The losses by step that attempts up to this one have reported: a later one's replaces an earlier one's.
 
-        What can't be read is left out: nothing depends on it.
+        What lies beyond the last step of the latest one is left out: that one has begun again, perhaps by `neps retry`,
+        or from an older checkpoint. So is what can't be read: nothing depends on it.
+
+        Args:
+            attempt: the last one.
+            lately: what that has reported, which may not be written yet.
         """
-        points: dict[float, float] = {}
-        for earlier in range(1, attempt + 1):
+        points, last = dict[float, float](), math.inf
+        for each in range(1, attempt + 1):
+            found = dict[float, float]()
             with contextlib.suppress(OSError):
-                points |= self.curve(earlier).points()
-        return points
+                found = self.curve(each).points()
+            found |= lately if each == attempt else {}
+            points |= found
+            last = max(found, default=last)
+        return {step: loss for step, loss in points.items() if step <= last}
 
     def last_report(self, attempt: int) -> Point | None:
         """The last step and loss that this attempt, or else the one before it, has reported, and so on."""

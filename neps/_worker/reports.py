@@ -67,11 +67,11 @@ def curve_of(held: Claim, points: Mapping[float, float]) -> tuple[list[float], l
 
     Args:
         held: its last attempt.
-        points: what that has reported in this process: it replaces what is written for the same steps, by earlier
-            ones or by processes that run_pipeline has started.
+        points: what that has reported in this process: it replaces what is written for the same steps by processes
+            that run_pipeline has started.
     """
     steps, losses = [], []
-    for step, loss in _thinned(sorted((held.folder.reported(held.attempt) | dict(points)).items())):
+    for step, loss in _thinned(sorted(held.folder.reported(held.attempt, points).items())):
         steps.append(step)
         losses.append(loss)
     return (steps, losses) if steps else None

@@ -31,7 +31,7 @@ class _Run:
 class MLflow(Callback):
     """Logs each trial as a run of MLflow: its configuration, its curve, and its final metrics.
 
-    The run has the tags `neps.run` and `neps._trial`; a later attempt finds it by these and goes on with it, each step
+    The run has the tags `neps.run` and `neps.trial`; a later attempt finds it by these and goes on with it, each step
     once. Where the worker is preempted its status is KILLED until then. While run_pipeline runs it is the active run:
     `mlflow.log_metric` adds to it. Steps are whole numbers there; others are cut.
 
@@ -108,5 +108,6 @@ class MLflow(Callback):
         return str(min(found, key=lambda each: (each.creation_time or 0, each.experiment_id)).experiment_id)
 
     def _experiments(self, client: Any) -> list[Any]:
-        name = self._name.replace("'", "\\'")
-        return list(client.search_experiments(filter_string=f"name = '{name}'"))
+        if "'" in self._name:  # which no filter can hold
+            return [each for each in client.search_experiments() if each.name == self._name]
+        return list(client.search_experiments(filter_string=f"name = '{self._name}'"))

@@ -1,7 +1,8 @@
 """The files of a checkpoint: how one is replaced, which are ours, and what may be deleted. It decides nothing.
 
 Beside a checkpoint NAME stands an empty file `.NAME.neps`, the sign that neps wrote it. While it is written it is
-called `.NAME.neps-TOKEN`. Nothing without that sign is ever deleted.
+called `.NAME.neps-TOKEN`, and ends as NAME does: libraries that get a name append the ending that they miss. Nothing
+without that sign is ever deleted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from neps._ledger.whole_files import Staged
 
 __all__ = [
     "RANK",
+    "UNFINISHED",
+    "EmptyError",
     "WriteError",
     "delete",
     "discard_unfinished",
@@ -33,7 +36,8 @@ _SIGN = re.compile(r"\.([^.].*)\.neps")
 _LEAST = 1 << 16
 RANK = "{rank}"
 """Stands in a name for the number of the process."""
-_UNFINISHED = re.compile(r"\..+\.neps-[0-9a-f]{32}")
+UNFINISHED = re.compile(r"\..+\.neps-[0-9a-f]{32}(\.[^.]*)*")
+"""What a checkpoint is called while it is written, and what a writer makes of that name."""
 
 
 class WriteError(Exception):
@@ -45,6 +49,10 @@ class WriteError(Exception):
     def __init__(self, failure: OSError, size: int) -> None:
         super().__init__(str(failure))
         self.failure, self.size = failure, size
+
+
+class EmptyError(Exception):
+    """`write` has written nothing, or elsewhere."""
 
 
 def replace_checkpoint(
@@ -69,10 +77,11 @@ def replace_checkpoint(
 
     Raises:
         WriteError: if the storage failed, for all that can be seen.
+        EmptyError: if nothing was written.
         Exception: what `write` or `before` raised.
     """
     target = f"{folder}/{name}"
-    with Staged(f"{folder}/.{name}.neps-{uuid.uuid4().hex}") as staged:
+    with Staged(f"{folder}/.{name}.neps-{uuid.uuid4().hex}{os.path.splitext(name)[1]}") as staged:  # noqa: PTH122
         _stage(staged, target, write)
         before()
         differs = not (compare and _same(staged.path, target))
@@ -92,6 +101,9 @@ def _stage(staged: Staged, target: str, write: Callable[[IO[bytes]], object]) ->
         if failure is None:
             raise
         raise WriteError(failure, _size(staged.path, target)) from error
+    with contextlib.suppress(OSError):
+        if not os.stat(staged.path).st_size:  # noqa: PTH116
+            raise EmptyError
     with _failing(staged.path, target):
         staged.sync()
 
@@ -188,7 +200,7 @@ def discard_unfinished(folder: str) -> None:
     """Delete what attempts that died were writing. Whoever still writes there is a zombie."""
     for inside, _, names in os.walk(folder):
         for name in names:
-            if _UNFINISHED.fullmatch(name):
+            if UNFINISHED.fullmatch(name):
                 _unlink(f"{inside}/{name}")
 
 

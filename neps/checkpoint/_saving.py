@@ -214,6 +214,11 @@ def _try_to_replace(
             pause = outage.failed(f"{path} can't be saved", error.failure)
             if pause is None:
                 raise _stalled(path, error, attempt, outage.seconds) from error.failure
+        except files.EmptyError as error:
+            raise CheckpointError(
+                f"{path} can't be saved: write has written nothing into the file that it was given.{_rest(path)} Have "
+                "it write there, or by its name, file.name, as it is."
+            ) from error
         except Exception as error:
             _let_out(error, interrupted)
             raise

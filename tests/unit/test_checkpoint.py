@@ -210,6 +210,27 @@ class TestAtomic:
         files.discard_unfinished(str(tmp_path))
         assert names(tmp_path) == [".mine.neps", ".mine.neps-1"]
 
+    @pytest.mark.parametrize("name", ["c.npy", "c.tar.npy", "c"])
+    def test_a_library_that_appends_an_ending_finds_its_own(self, tmp_path: Path, name: str) -> None:
+        """np.save does."""
+        old, new = np.zeros(3), np.ones(3)
+        save(tmp_path, old, name, write=lambda array, file: np.save(file, array))
+        if name.endswith(".npy"):
+            save(tmp_path, new, name, write=lambda array, file: np.save(file.name, array))
+        else:
+            with pytest.raises(CheckpointError, match=r"written nothing into .* The last checkpoint is still there\."):
+                save(tmp_path, new, name, write=lambda array, file: np.save(file.name, array))
+            new = old
+        assert np.array_equal(load(tmp_path, name=name, read=np.load), new)
+        files.discard_unfinished(str(tmp_path))
+        assert names(tmp_path) == [f".{name}.neps", name]
+
+    def test_an_empty_file_is_no_checkpoint(self, tmp_path: Path) -> None:
+        save(tmp_path, {"epoch": 1})
+        with pytest.raises(CheckpointError, match=r"file\.name, as it is"):
+            save(tmp_path, {"epoch": 2}, write=lambda _state, _file: None)
+        assert load(tmp_path) == {"epoch": 1}
+
 
 class TestDeleting:
     def test_only_what_was_saved_here_is_deleted(self, tmp_path: Path) -> None:
@@ -219,7 +240,7 @@ class TestDeleting:
             (tmp_path / name).write_text("mine")
         save(tmp_path, b"12345", write=raw)
         save(tmp_path / "sub", b"123", "best.pt", write=raw)
-        save(tmp_path, b"", "gone.pt", write=raw)
+        save(tmp_path, b"1", "gone.pt", write=raw)
         (tmp_path / "gone.pt").unlink()
         assert sorted(files.delete(str(tmp_path))) == [("checkpoint.pt", 5), ("sub/best.pt", 3)]
         left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
@@ -291,7 +312,8 @@ class TestErrors:
 
     @pytest.mark.parametrize("content", [b"", b"PK", b"hello world", b"\x80\x02}q\x00."])
     def test_what_is_no_checkpoint(self, tmp_path: Path, content: bytes) -> None:
-        save(tmp_path, content, write=raw)
+        save(tmp_path, b"whole", write=raw)
+        (tmp_path / "checkpoint.pt").write_bytes(content)
         rule = r"checkpoint.pt can't be read: .*not a file of torch.save, or its end is missing.*move it away"
         with pytest.raises(CheckpointError, match=rule):
             load(tmp_path, default="never")

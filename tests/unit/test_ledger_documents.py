@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from neps._api.plain_data import plain_data
 from neps._ledger.documents import UnreadableDocumentError, decode, encode, load, now
 from neps._ledger.fields import moment, whole
 from neps._ledger.foreign import END_MARKER
@@ -146,6 +148,14 @@ class TestEncode:
         read = decode("a", encode({"config": {"x": value}, "list": [value]}))
         assert repr(read["config"]["x"]) == repr(value)
         assert repr(read["list"]) == repr([value])
+
+    @pytest.mark.parametrize("text", ["1e3", "1E5", "12e45", "-1e-5", "-.5", "+.5", ".5e1", "0o17", "010", "1:30", "~"])
+    def test_a_text_is_one_in_both_versions_of_yaml(self, text: str) -> None:
+        """Users' files are read by version 1.2, and a trial's config.yaml may be one."""
+        for written in (encode({"x": text, "y": [text]}).decode(), encode({"x": 1.0, text: text}).decode()):
+            assert text in yaml.safe_load(written).values() or yaml.safe_load(written)["x"] == text
+            read = plain_data(written, ".yaml")
+            assert text in {read.get("x"), read.get(text)}
 
     def test_nan(self) -> None:
         read = decode("a", encode({"loss": float("nan")}))

@@ -157,3 +157,36 @@ def test_json_that_is_wrong(tmp_path: Path) -> None:
         neps.space_from(written(tmp_path, "{", "space.json"))
     with pytest.raises(SpaceError, match="'x' is there twice"):
         neps.space_from(written(tmp_path, '{"space": {"x": {}, "x": {}}}', "space.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10),
+        ("0o17", 15),
+        ("0xff", 255),
+        ("-.5", -0.5),
+        ("+.5", 0.5),
+        ("1e3", 1000.0),
+        ("1:30", "1:30"),
+        ("1_0", "1_0"),
+        ("2024-01-01", "2024-01-01"),
+        ("yes", "yes"),
+        ("true", True),
+    ],
+)
+def test_numbers_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: Any) -> None:
+    """Of version 1.1, 010 is eight and 1:30 is ninety."""
+    path = written(tmp_path, f"space: {{c: {{type: categorical, choices: [{text}, other]}}}}")
+    assert neps.space_from(path).parameters["c"] == Categorical([value, "other"])
+
+
+def test_a_mapping_may_be_merged_into_another(tmp_path: Path) -> None:
+    path = written(tmp_path, "space:\n  a: &a {type: integer, lower: 1, upper: 3}\n  b: {<<: *a, upper: 2}\n")
+    assert neps.space_from(path) == SearchSpace({"a": Integer(1, 3), "b": Integer(1, 2)})
+
+
+@pytest.mark.parametrize("name", ["space.yaml", "space.json"])
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, name: str) -> None:
+    text = json.dumps({"space": {"x": {"type": "float", "lower": 0, "upper": 1}}})
+    assert neps.space_from(written(tmp_path, f"\ufeff{text}", name)) == SearchSpace({"x": Float(0, 1)})

@@ -138,6 +138,20 @@ class TestNextAttempt:
         trial = work(tmp_path, reporting((6, 1 / 6)))
         assert [step for step, _ in trial.learning_curve] == [1, 2, 3, 4, 5, 6]
 
+    def test_has_nothing_beyond_where_it_ends_itself(self, tmp_path: Path) -> None:
+        """It has begun again after `neps retry`, and the failure that was retried had gone on for longer."""
+        work(tmp_path, reporting(*((step, -50.0) for step in range(6)), end=fail), ignore_errors=True)
+        neps.retry(tmp_path, 1)
+        trial = work(tmp_path, reporting((0, 1.0), (1, 0.75), (2, 0.5)))
+        assert trial.learning_curve == ((0.0, 1.0), (1.0, 0.75), (2.0, 0.5))
+
+    def test_may_report_the_first_step_again_and_go_on_from_a_checkpoint(self, tmp_path: Path) -> None:
+        for points in (((0, 1.0), (1, 0.75)), ((0, 1.0),)):
+            with pytest.raises(KeyboardInterrupt):
+                work(tmp_path, reporting(*points, end=interrupt))
+        trial = work(tmp_path, reporting((0, 1.0), (2, 0.5)))
+        assert trial.learning_curve == ((0.0, 1.0), (1.0, 0.75), (2.0, 0.5))
+
     def test_a_returned_curve_wins_over_those_of_all_attempts(self, tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             work(tmp_path, reporting((1, 0.75), end=interrupt))
