@@ -293,13 +293,13 @@ def test_a_run_of_mlflow_is_active_no_longer_than_its_trial(tmp_path: Path, monk
         mlflow.set_tracking_uri(before)
 
 
-@pytest.mark.parametrize("name", ["it's", 'one "of" it\'s', "a\\b"])
-def test_an_experiment_of_mlflow_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    before = mlflow.get_tracking_uri()
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # of what MLflow does
+def test_an_experiment_of_mlflow_may_have_an_apostrophe(tmp_path: Path) -> None:
+    """In a database: the file store of MLflow itself makes none of such a name."""
+    name, before = 'it\'s "mine"', mlflow.get_tracking_uri()
     try:
         for number in (1, 2):  # makes it, and finds it
-            callback = MLflow(name, tracking_uri=f"file:{tmp_path}/mlruns")
+            callback = MLflow(name, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
             trial = RunningTrial(run="4f2a", root=tmp_path, number=number, attempt=1, config={}, directory=tmp_path)
             callback.on_trial_start(trial)
             callback.on_trial_end(trial, TrialEnd(status=Ending.SUCCESS, loss=0.5))
