@@ -67,10 +67,17 @@ class Method:
         )
 
 
-def ours(searcher: str, name: str = "", *, evaluations: int = 1, models: bool = True) -> Method:
+def ours(searcher: str, name: str = "", *, seeds: int = 10, evaluations: int = 1, models: bool = True) -> Method:
     """A searcher of this repository; by default it is called neps-SEARCHER, with hyphens."""
-    name = name or f"{OURS}-{searcher.replace('_', '-')}"
-    return Method(name=name, driver=_DRIVER, environment="own", told=searcher, evaluations=evaluations, models=models)
+    return Method(
+        name=name or f"{OURS}-{searcher.replace('_', '-')}",
+        driver=_DRIVER,
+        environment="own",
+        told=searcher,
+        seeds=seeds,
+        evaluations=evaluations,
+        models=models,
+    )
 
 
 def found(name: str, methods: Mapping[str, Method], *, evaluations: int = 1) -> Method | None:

@@ -8,6 +8,7 @@ if __name__ == "__main__":  # before numpy is imported
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ _WITH_WORKERS = (
     *("optuna-tpe-hyperband", "dehb", "neps-0.17-priorband"),
 )
 """What runs with several workers on learning curves by default."""
+_SEEDS_WITH_WORKERS = 10
 
 _GROUPS: Mapping[str, Sequence[str]] = {
     "reported": FIDELITY_REPORTED,
@@ -101,7 +103,8 @@ def _selection(options: argparse.Namespace) -> tuple[list[Method], list[Fidelity
     curves = all(problem.name in FIDELITY_CURVES_REPORTED for problem in problems)
     if options.workers > 1:
         chosen = options.methods or (_WITH_WORKERS if curves else METHODS)
-        return [find(name, conditional=conditional).with_workers(options.workers) for name in chosen], problems
+        known = (dataclasses.replace(find(name, conditional=conditional), seeds=_SEEDS_WITH_WORKERS) for name in chosen)
+        return [method.with_workers(options.workers) for method in known], problems
     if curves:
         return [CURVE_METHODS.get(name) or find(name) for name in options.methods or CURVE_METHODS], problems
     chosen = options.methods or (CONDITIONAL_METHODS if conditional else METHODS)

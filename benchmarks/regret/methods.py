@@ -13,12 +13,13 @@ __all__ = ["CONDITIONAL_METHODS", "CURVE_METHODS", "EVALUATIONS", "METHODS", "TA
 EVALUATIONS = 100
 """Of a run, unless a method has fewer."""
 
-_optuna = functools.partial(Method, driver="optuna_driver.py", environment="optuna", evaluations=EVALUATIONS)
+_ours = functools.partial(ours, evaluations=EVALUATIONS, seeds=20)
+_optuna = functools.partial(Method, driver="optuna_driver.py", environment="optuna", evaluations=EVALUATIONS, seeds=20)
 _short = functools.partial(Method, seeds=5, evaluations=50)
 
 _ALL = (
-    ours("bayesian_optimization", OURS, evaluations=EVALUATIONS),
-    ours("random_search", "random", evaluations=EVALUATIONS, models=False),
+    _ours("bayesian_optimization", OURS),
+    _ours("random_search", "random", models=False),
     _optuna(name="optuna-gp"),
     _optuna(name="optuna-tpe"),
     _optuna(name="optuna-cmaes", models=False),
@@ -29,19 +30,19 @@ _ALL = (
 )
 METHODS = {method.name: method for method in _ALL}
 
+_TREES = {kind: _optuna(name=f"optuna-tpe-{kind}") for kind in ("group", "univariate")}
 _CONDITIONAL = (
     *(METHODS[name] for name in ("neps", "random", "optuna-gp", "optuna-tpe")),
-    *(_optuna(name=f"optuna-tpe-{kind}") for kind in ("group", "univariate")),
-    dataclasses.replace(METHODS["smac-hpo"], evaluations=EVALUATIONS, seeds=10),
-    *(dataclasses.replace(METHODS[name], seeds=10, evaluations=25) for name in ("smac-bb", "neps-0.17")),
+    *_TREES.values(),
+    dataclasses.replace(METHODS["smac-hpo"], evaluations=EVALUATIONS),
+    *(dataclasses.replace(METHODS[name], evaluations=25) for name in ("smac-bb", "neps-0.17")),
 )
-CONDITIONAL_METHODS = {method.name: method for method in _CONDITIONAL}
+CONDITIONAL_METHODS = {method.name: dataclasses.replace(method, seeds=10) for method in _CONDITIONAL}
 """Those on problems with conditions."""
 
-TABLE_METHODS = {
-    method.name: dataclasses.replace(method, seeds=method.seeds if method.seeds < 10 else 20)
-    for method in (*_ALL, CONDITIONAL_METHODS["optuna-tpe-univariate"])
-} | {"hebo": dataclasses.replace(METHODS["hebo"], evaluations=25)}
+TABLE_METHODS = {method.name: method for method in (*_ALL, _TREES["univariate"])} | {
+    "hebo": dataclasses.replace(METHODS["hebo"], evaluations=25)
+}
 """Those on tables of trainings, which differ little and have much noise: so there are many seeds of the quick ones."""
 CURVE_METHODS = (
     TABLE_METHODS

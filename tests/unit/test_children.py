@@ -19,7 +19,7 @@ from unit.ledger_scene import Scene, here, somewhere
 
 ME = here("this-one")
 REPORT = "import sys, neps; neps.report(float(sys.argv[1]), float(sys.argv[2]))"
-SAVE = "import sys, neps; neps.checkpoint.save(sys.argv[1], b'', 'state', write=lambda state, file: file.write(state))"
+SAVE = "import sys, neps; neps.checkpoint.save(sys.argv[1], b'1', 'state', write=lambda state, file: file.write(state))"
 
 
 @pytest.fixture

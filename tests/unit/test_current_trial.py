@@ -216,7 +216,7 @@ class TestChildren:
             assert child()[6]
 
     def test_end_by_themselves_where_the_time_is_over(self, tmp_path: Path) -> None:
-        save = "neps.checkpoint.save(sys.argv[1], b'', 'state', write=lambda state, file: file.write(state))"
+        save = "neps.checkpoint.save(sys.argv[1], b'1', 'state', write=lambda state, file: file.write(state))"
         programs = ["neps.report(1, 0.5)", save, "neps.checkpoint.load(sys.argv[1])"]
 
         def run_pipeline(x: float, pipeline_directory: Path) -> float:

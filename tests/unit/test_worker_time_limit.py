@@ -152,7 +152,7 @@ CHILD = """
 import sys, neps
 neps.checkpoint.load(sys.argv[1])
 neps.report(1, 0.5)
-neps.checkpoint.save(sys.argv[1], b"", "state", write=lambda state, file: file.write(state))
+neps.checkpoint.save(sys.argv[1], b"1", "state", write=lambda state, file: file.write(state))
 assert neps.current_trial().should_stop()
 """
 
@@ -178,7 +178,7 @@ def test_a_resumed_trial_may_ask_before_it_fails(tmp_path: Path, used: float, wh
             return x
         neps.checkpoint.load(pipeline_directory)
         time.sleep(0.002)  # an epoch
-        neps.checkpoint.save(pipeline_directory, b"", "state", write=lambda state, file: file.write(state))
+        neps.checkpoint.save(pipeline_directory, b"1", "state", write=lambda state, file: file.write(state))
         neps.report(1, x)
         assert neps.current_trial().should_stop()
         return x
