@@ -64,7 +64,8 @@ def _of_a_tool(source: Any, space: SearchSpace) -> tuple[str, Named] | None:
 
 
 def _of_frame(name: str, frame: Any, space: SearchSpace) -> Named:
-    check_columns(name, frame.columns)
+    check_columns(name, frame.columns, space)
+    frame = frame.loc[:, ~frame.columns.duplicated()]
     cells = frame.astype(object)  # what is missing is NaN, NA or None, as the column's type has it
     return of_rows(cells.where(frame.notna(), None).to_dict("records"), space)
 
@@ -80,7 +81,7 @@ def _in_files(path: Path, space: SearchSpace) -> tuple[str, Named]:
         return name, _of_frame(str(path), _parquet(path), space)
     if path.is_file():
         listed = path.suffix.lower() in READERS
-        return name, _of_list(_listed(path)) if listed else of_rows(csv_rows(path), space)
+        return name, _of_list(_listed(path)) if listed else of_rows(csv_rows(path, space), space)
     raise ArgumentError(
         f"source is {str(path)!r}, which is no root directory of neps ({DEFINITION}) or of NePS (configs or results), "
         "and no CSV, Parquet, YAML or JSON file."

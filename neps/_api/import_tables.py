@@ -28,13 +28,13 @@ __all__ = ["check_columns", "csv_rows", "of_rows"]
 _OF_EXPORTS = "config."
 
 
-def csv_rows(path: Path) -> list[dict[str, Any]]:
+def csv_rows(path: Path, space: SearchSpace) -> list[dict[str, Any]]:
     """The rows of a CSV file."""
     text, usual = text_of(path), csv.field_size_limit()
     try:
         csv.field_size_limit(LARGEST)  # a learning curve is one cell
         reader = csv.DictReader(io.StringIO(text))
-        check_columns(str(path), reader.fieldnames or ())
+        check_columns(str(path), reader.fieldnames or (), space)
         return list(reader)
     except csv.Error as error:
         raise ArgumentError(f"{path} is no CSV file: {error}. Nothing was imported.") from error
@@ -42,13 +42,14 @@ def csv_rows(path: Path) -> list[dict[str, Any]]:
         csv.field_size_limit(usual)
 
 
-def check_columns(name: str, columns: Iterable[object]) -> None:
-    """Make sure that no two columns have one name.
+def check_columns(name: str, columns: Iterable[object], space: SearchSpace) -> None:
+    """Make sure that no two columns have one name; others than those that are read may.
 
     Raises:
         ArgumentError: if so.
     """
-    twice = [column for column, count in Counter(map(str, columns)).items() if count > 1]
+    read = {*LOSSES, "cost", "status", *space, *(_OF_EXPORTS + parameter for parameter in space)}
+    twice = [column for column, count in Counter(map(str, columns)).items() if count > 1 and column in read]
     if twice:
         raise ArgumentError(
             f"{name} has several columns {shown(twice[0])}: leave out all but one. Nothing was imported."

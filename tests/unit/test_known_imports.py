@@ -235,6 +235,11 @@ def test_a_column_that_is_there_twice(root: Path, tmp_path: Path) -> None:
     for source in (tmp_path / "a.csv", pd.DataFrame([[0.5, 0.25, 1]], columns=["x", "x", "loss"])):
         with pytest.raises(ArgumentError, match="has several columns 'x': leave out all but one"):
             neps.import_trials(root, source)
+    (tmp_path / "a.csv").write_text("x,n,kind,loss,cost,,,note,note\n0.5,3,a,0.25,2,,,b,c\n0.25,4,b,,,,,,\n")
+    assert neps.import_trials(root, tmp_path / "a.csv") == 2, "spreadsheets leave empty columns"
+    assert imported(root) == EXPECTED
+    frame = pd.DataFrame([[0.75, 3, "a", 1, 2, 3]], columns=["x", "n", "kind", "loss", "note", "note"])
+    assert neps.import_trials(root, frame) == 1
 
 
 @pytest.mark.parametrize("url", ["foo://x", "postgresql://u@localhost:1/db", "sqlite:///{file}", "http://x"])
