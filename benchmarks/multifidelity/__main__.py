@@ -57,6 +57,8 @@ _SEEDS_WITH_WORKERS = 10
 
 _GROUPS: Mapping[str, Sequence[str]] = {
     "reported": FIDELITY_REPORTED,
+    "functions": tuple(name for name in FIDELITY_REPORTED if name.startswith("mf-hartmann")),
+    "networks": tuple(name for name in FIDELITY_REPORTED if not name.startswith("mf-hartmann")),
     "tuned": FIDELITY_TUNED,
     "pits": tuple(name for name in FIDELITY_TUNED if name.startswith("mf-pits")),
     "conditional": FIDELITY_CONDITIONAL,
@@ -66,7 +68,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
 
 
 def _problems(text: str) -> tuple[str, ...]:
-    """Names of problems; "pits" stands for those tuned ones that train nothing, other names of groups for theirs."""
+    """Names of problems, where that of a group stands for its members; "pits" are tuned ones that train nothing."""
     return selected(text, _GROUPS)
 
 

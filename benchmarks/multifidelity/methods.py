@@ -77,7 +77,8 @@ _PEERS = (
 
 _TWENTY = (
     *("neps-freeze-thaw", "neps-bayesian-optimization", "neps-priorband", "neps-hyperband", "neps-random-search"),
-    *("dehb", "optuna-gp-asha", "optuna-tpe-hyperband", "neps-0.17-priorband"),
+    *("dehb", "optuna-gp-asha", "optuna-gp-hyperband", "optuna-tpe-asha", "optuna-tpe-hyperband"),
+    *("neps-0.17-priorband", "neps-0.12.2-hyperband"),
 )
 """Those that are ahead somewhere, or that users know best: they have twice as many seeds as all others."""
 METHODS = {method.name: method for method in (*_OURS, *_PEERS)}
@@ -104,8 +105,7 @@ CURVE_METHODS = {name: dataclasses.replace(METHODS[name], seeds=20) for name in 
 """Those on learning curves, whose noise is large, and a run short: so there are more seeds."""
 PAIRS: tuple[tuple[str, str], ...] = (
     *((BEST, peer.name) for peer in _PEERS if peer.prior is None),
-    (BEST, "neps-hyperband"),
-    (BEST, "neps-random-search"),
+    *((BEST, f"neps-{name}") for name in ("bayesian-optimization", "hyperband", "random-search")),
     *((f"neps-{name}", f"neps-{version}-{name}") for name in ("hyperband", "asha") for version in ("0.17", "0.12.2")),
     *(
         (f"neps-priorband{form}@{prior}", f"neps-{version}-priorband@{prior}")
