@@ -50,9 +50,9 @@ def import_trials(
         root_directory: where the run lies, as passed to `neps.run` (with its `task_ID` and `dev_ID` folders).
         source: the root directory of another run of neps, or of NePS 0.12 to 0.17; a `History`; a list of mappings,
             each with a `config`, a `loss` (None: it failed) and perhaps a `cost`; a YAML or JSON file with such a list,
-            or with what `neps export` writes; a CSV file, or a DataFrame of pandas, with columns of the parameters'
-            names (or `config.NAME`), `loss`, and perhaps `cost`; an Optuna study, or the URL of its storage. A fidelity
-            is a parameter in `config`; without it, it is at its upper bound.
+            or with what `neps export` writes; a CSV or Parquet file, or a DataFrame of pandas, with columns of the
+            parameters' names (or `config.NAME`), `loss`, and perhaps `cost`; an Optuna study, or the URL of its
+            storage. A fidelity is a parameter in `config`; without it, it is at its upper bound.
         study_name: of the study in an Optuna storage.
         strict: refuse all if one doesn't belong to the search space, instead of leaving it out with a warning.
 
