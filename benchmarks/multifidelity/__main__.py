@@ -53,7 +53,7 @@ _WITH_WORKERS = (
     *("optuna-tpe-hyperband", "dehb", "neps-0.17-priorband"),
 )
 """What runs with several workers on learning curves by default."""
-_SEEDS_WITH_WORKERS = 10
+_SEEDS_WITH_WORKERS = 20
 
 _GROUPS: Mapping[str, Sequence[str]] = {
     "reported": FIDELITY_REPORTED,
