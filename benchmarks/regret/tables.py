@@ -58,7 +58,10 @@ def _rankings(study: RegretStudy) -> Iterator[str]:
 
 
 def _standings(study: RegretStudy) -> Iterator[str]:
-    """On tables: of all that have runs, of those that go further, and of the quick ones where they have more seeds."""
+    """On tables: of all that have runs, of those that go further, and of the quick ones where they have more seeds.
+
+    Of the first, those with twice as many seeds as all have are ranked by themselves, too.
+    """
     reached = [[method for method in study.present() if method.evaluations >= budget] for budget in BUDGETS]
     far = reached[-1]
     most = max((method.seeds for method in far), default=0)
@@ -66,9 +69,18 @@ def _standings(study: RegretStudy) -> Iterator[str]:
     for number, (methods, further) in enumerate(itertools.pairwise(reached), start=1):
         if methods != further:
             yield from standing(study, methods, BUDGETS[:number])
+        if number == 1 and len(more := _with_more_seeds(study, methods)) > len(quick):
+            yield from standing(study, more, BUDGETS[:1])
     yield from standing(study, far, BUDGETS)
     if _common_seeds(study, quick) != _common_seeds(study, far):
         yield from standing(study, quick, BUDGETS)
+
+
+def _with_more_seeds(study: RegretStudy, methods: Sequence[Method]) -> list[Method]:
+    """Those that have at least twice as many seeds as all have, after the first budget."""
+    counts = [min(len(study.seeds(problem, method, BUDGETS[0])) for problem in study.problems) for method in methods]
+    enough = 2 * max(min(counts, default=0), 1)
+    return [method for method, count in zip(methods, counts, strict=True) if count >= enough]
 
 
 def _common_seeds(study: RegretStudy, methods: Sequence[Method]) -> list[int]:
