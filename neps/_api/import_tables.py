@@ -60,24 +60,26 @@ def of_rows(rows: Iterable[Mapping[Any, Any]], space: SearchSpace) -> Named:
     """The results that rows stand for."""
     for index, row in enumerate(rows, start=1):
         cells, name = {str(column): value for column, value in row.items()}, f"row {index}"
-        losses = [cells[column] for column in LOSSES if column in cells]
-        if not losses:
-            raise ArgumentError(
-                f"The table has the columns {shown(list(cells))}, but it must have a column loss, and commas between "
-                "columns: rename the one that holds it."
-            )
-        exported = any(column.startswith(_OF_EXPORTS) for column in cells)
-        status = str(cells.get("status")) if exported else None
-        config = _config(cells, space, _OF_EXPORTS if exported else "")
+        prefix = _OF_EXPORTS if any(column.startswith(_OF_EXPORTS) for column in cells) else ""
+        status = str(cells.get("status")) if prefix else None
+        loss, config = _loss(name, cells, status), _config(cells, space, prefix)
         if status in {Status.RUNNING, Status.WAITING} or (status == Status.FAILED and not config):
             continue  # it has no result yet, or is damaged
-        loss = _cell(f"{name}: loss", next((each for each in losses if not _is_empty(each)), None))
-        cost = _cell(f"{name}: cost", cells.get("cost"))
-        if status == Status.FAILED:
-            loss = None  # whatever loss_value_on_error it counted as
-        elif status == Status.SUCCESS and loss is None:
-            loss = math.nan
-        yield name, Found(config, loss, cost_of(f"{name}: cost", cost))
+        yield name, Found(config, loss, cost_of(f"{name}: cost", _cell(f"{name}: cost", cells.get("cost"))))
+
+
+def _loss(name: str, cells: Mapping[str, Any], status: str | None) -> float | None:
+    """A row's loss: None of a failure, whatever loss_value_on_error it counted as."""
+    losses = [cells[column] for column in LOSSES if column in cells]
+    if not losses:
+        raise ArgumentError(
+            f"The table has the columns {shown(list(cells))}, but it must have a column loss, and commas between "
+            "columns: rename the one that holds it."
+        )
+    loss = _cell(f"{name}: loss", next((each for each in losses if not _is_empty(each)), None))
+    if status == Status.FAILED:
+        return None
+    return math.nan if loss is None and status == Status.SUCCESS else loss
 
 
 def _config(cells: Mapping[str, Any], space: SearchSpace, prefix: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def plain_data(text: str, suffix: str) -> Any:
         >>> plain_data('[{"lr": 1e-05}]', ""), plain_data("{lr: 1e-05, act: no, width: 010}", ".yaml")
         ([{'lr': 1e-05}], {'lr': 1e-05, 'act': 'no', 'width': 10})
     """
-    return READERS.get(suffix.lower(), _yaml)(text.removeprefix("\ufeff"))
+    return READERS.get(suffix.lower(), _yaml)(text)
 
 
 class _Loader(yaml.SafeLoader):

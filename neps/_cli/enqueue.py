@@ -37,7 +37,7 @@ def _read(file: str) -> Any:
 
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return plain_data(content.decode(), Path(file).suffix)
+        return plain_data(content.decode("utf-8-sig"), Path(file).suffix)
     except OSError as error:
         raise click.UsageError(f"{file} can't be read: {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError, SpaceError) as error:
